@@ -1,0 +1,1 @@
+"""Identities and tokens. No store and no command line in here."""
