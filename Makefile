@@ -1,0 +1,75 @@
+# Every target creates the environments that it needs; `make demo` and `make test` are all you have to know.
+#
+#   PYTHON=python3.12 make test              another Python
+#   make test ARGS='-k browser -x'           more for pytest
+#   LOGIN_HOST_NEWEST=/path/to/az make demo  an azure-cli that is already installed
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+ARGS ?=
+
+SET_UP := $(PYTHON) tests/harness/environments.py
+IN_VENV := .venv/bin/python
+PYTEST := $(IN_VENV) -m pytest
+
+.PHONY: help demo demo-shell test parity parity-oldest bench lint types format wheel requirements azdev-lint clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo:  ## Sign in to a local cloud through a real browser, unattended, and show what az says
+	@$(SET_UP) tools newest chromium
+	@$(IN_VENV) -m tests.demo
+
+demo-shell:  ## A shell with the local cloud running and the extension installed
+	@$(SET_UP) tools newest
+	@$(IN_VENV) -m tests.demo --shell
+
+test:  ## Run all tests (ARGS= for pytest)
+	@$(SET_UP) tools newest oldest chromium
+	@$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
+
+parity:  ## Compare every command line with the built-in commands of the newest azure-cli
+	@$(SET_UP) tools newest
+	@$(IN_VENV) -m tests.parity --host newest $(ARGS)
+
+parity-oldest:  ## The same on the oldest azure-cli that the extension supports
+	@$(SET_UP) tools oldest
+	@$(IN_VENV) -m tests.parity --host oldest $(ARGS)
+
+bench:  ## Measure how long the commands take
+	@$(SET_UP) tools newest
+	@$(IN_VENV) -m tests.bench $(ARGS)
+
+lint:  ## Check style (ruff)
+	@$(SET_UP) tools
+	@$(IN_VENV) -m ruff check .
+	@$(IN_VENV) -m ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
+
+types:  ## Check types (mypy)
+	@$(SET_UP) tools
+	@$(IN_VENV) -m mypy
+
+format:  ## Reformat and sort imports
+	@$(SET_UP) tools
+	@$(IN_VENV) -m ruff check --fix --quiet . ; $(IN_VENV) -m ruff format .
+
+wheel:  ## Build dist/login-*.whl
+	@$(SET_UP) tools
+	@$(IN_VENV) -m tests.harness.wheel dist
+
+requirements:  ## Pin the "dev" group of pyproject.toml into requirements-dev.txt
+	@$(SET_UP) uv
+	@.hosts/uv/bin/uv pip compile --quiet --universal --python-version 3.10 --group dev \
+	    --custom-compile-command 'make requirements' --output-file requirements-dev.txt
+
+azdev-lint:  ## Run azdev's extension linter (in an environment of its own)
+	@$(SET_UP) tools azdev
+	@$(IN_VENV) -m tests.harness.azdev
+
+clean:  ## Remove builds and caches (environments too: make clean ARGS=all)
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -path ./.venv -prune -o -path ./.hosts -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
+	@if [ "$(ARGS)" = all ]; then rm -rf .venv .hosts; fi

@@ -1,0 +1,1 @@
+"""Tests of the `login` extension, and the tools that they are made with."""

@@ -1,0 +1,265 @@
+"""Create the environments that the checkout works in, each once: the tools, the stock azure-cli hosts, a browser.
+
+Runs on a bare Python, before anything is installed: standard library only.
+
+    python3 tests/harness/environments.py tools newest oldest chromium
+
+Each environment carries a stamp that names what was installed, written last: an environment that is up to date
+costs nothing, and one that was interrupted is made again. Several processes may ask for the same one at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / ".venv"
+HOSTS = ROOT / ".hosts"
+REQUIREMENTS = ROOT / "requirements-dev.txt"
+METADATA = ROOT / "azext_login" / "azext_metadata.json"
+
+CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
+
+
+class EnvironmentProblem(RuntimeError):
+    """Something could not be set up. The message says what to do about it."""
+
+
+def newest_version() -> str:
+    """Return the azure-cli version that the development requirements pin, the newest one we test on."""
+    match = re.search(r"^azure-cli-core==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
+    if not match:
+        raise EnvironmentProblem(f"{REQUIREMENTS.name} does not pin azure-cli-core")
+    return match.group(1)
+
+
+def oldest_version() -> str:
+    """Return the oldest azure-cli version that the extension promises to work with."""
+    return str(json.loads(METADATA.read_text(encoding="utf-8"))["azext.minCliCoreVersion"])
+
+
+def external_host(name: str) -> Path | None:
+    """Return the `az` executable that LOGIN_HOST_NEWEST or LOGIN_HOST_OLDEST names instead of one of ours.
+
+    Raises:
+        EnvironmentProblem: the variable is set to something that cannot be run.
+    """
+    variable = f"LOGIN_HOST_{name.upper()}"
+    value = os.environ.get(variable)
+    if not value:
+        return None
+    if not os.access(value, os.X_OK) or os.path.isdir(value):
+        raise EnvironmentProblem(f"{variable} is '{value}', which is not an executable file")
+    return Path(value)
+
+
+def say(what: str) -> None:
+    """Tell the person at the terminal what is going on."""
+    print(f"[set-up] {what}", file=sys.stderr, flush=True)
+
+
+def can_install_packages() -> bool:
+    """Tell whether Debian packages can be installed here without asking anybody."""
+    return bool(shutil.which("apt-get")) and privilege() is not None
+
+
+def privilege() -> list[str] | None:
+    """Return the words in front of a command that runs it as root, or None if that takes a password."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo"):
+        try:
+            if subprocess.run(["sudo", "-n", "true"], capture_output=True, timeout=10).returncode == 0:
+                return ["sudo", "-n"]
+        except subprocess.TimeoutExpired:
+            return None
+    return None
+
+
+def run(command: list[str], what: str) -> None:
+    """Run `command` quietly; show what it said only when it fails.
+
+    Raises:
+        EnvironmentProblem: it failed. The message ends with the last lines of its output.
+    """
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-15:])
+        raise EnvironmentProblem(f"{what} failed:\n{' '.join(command)}\n{tail}")
+
+
+_apt = threading.Lock()
+
+
+def apt_install(*packages: str) -> None:
+    """Install Debian packages, after one retry of the package lists (mirrors are sometimes in mid-update)."""
+    sudo = privilege() or []
+    options = ["-y", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+    install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", *options, "--no-install-recommends"]
+    with _apt:
+        try:
+            run([*sudo, "apt-get", "update", *options], "apt-get update")
+        except EnvironmentProblem:
+            time.sleep(5)
+            run([*sudo, "apt-get", "update", *options], "apt-get update")
+        run([*sudo, *install, *packages], "apt-get install " + " ".join(packages))
+
+
+@contextlib.contextmanager
+def only_one(name: str) -> Iterator[None]:
+    """Hold the lock of one environment, so that two `make` in one checkout do not build it twice."""
+    HOSTS.mkdir(exist_ok=True)
+    with open(HOSTS / f".{name}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def require_venv() -> None:
+    """Make sure that `python -m venv` works; Debian ships it apart from Python.
+
+    Raises:
+        EnvironmentProblem: it does not, and we may not install it.
+    """
+    if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
+        return
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+    if not can_install_packages():
+        raise EnvironmentProblem(
+            f"This Python cannot create virtual environments. Run: sudo apt-get install {package}"
+        )
+    say(f"installing {package}")
+    apt_install(package)
+
+
+def virtual_environment(where: Path, stamp: str, installs: list[list[str]], what: str) -> None:
+    """Create a virtual environment at `where` with one pip run per list in `installs`, unless `stamp` is on it."""
+    stamp += f"\npython {sys.version}\n"
+    marker = where / ".stamp"
+    with only_one(where.name):
+        if marker.is_file() and marker.read_text(encoding="utf-8") == stamp:
+            return
+        require_venv()
+        say(f"installing {what} into {where.relative_to(ROOT)}")
+        began = time.monotonic()
+        marker.unlink(missing_ok=True)
+        run([sys.executable, "-m", "venv", "--clear", str(where)], f"creating {where.name}")
+        pip = [str(where / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
+        for arguments in installs:
+            # Python compiles what it imports; compiling all of azure-cli takes longer than installing it.
+            run([*pip, "--no-compile", *arguments], f"installing {what}")
+        marker.write_text(stamp, encoding="utf-8")
+        say(f"{where.relative_to(ROOT)} is ready ({time.monotonic() - began:.0f} s)")
+
+
+def tools() -> None:
+    """Create .venv: everything in requirements-dev.txt, and azure-cli's own modules for the unit tests."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    # Without its dependencies: azure-cli pins versions that clash with the tools', and the `profile` module, the
+    # only one that we import, needs nothing beyond azure-cli-core. It is installed in full under .hosts/.
+    host = f"azure-cli=={newest_version()}"
+    virtual_environment(
+        TOOLS, f"{digest}\n{host}", [["-r", str(REQUIREMENTS)], ["--no-deps", host]], "the development tools"
+    )
+
+
+def host(name: str, version: str) -> None:
+    """Create .hosts/<name>: azure-cli the way anybody installs it, unless the environment names another."""
+    if external_host(name):
+        return
+    requirement = f"azure-cli=={version}"
+    virtual_environment(HOSTS / name, requirement, [[requirement]], f"{requirement}, the {name} host,")
+
+
+def chromium() -> None:
+    """Install Chromium and its driver where that is possible; say so and go on where it is not.
+
+    Raises:
+        EnvironmentProblem: it is missing, and this is continuous integration, where it has to be there.
+    """
+    if has_chromium():
+        return
+    if can_install_packages():
+        say("installing " + " and ".join(CHROMIUM_PACKAGES))
+        apt_install(*CHROMIUM_PACKAGES)
+        return
+    missing = (
+        "Chromium is not installed, and installing it takes a password here. Run: sudo apt-get install "
+        + " ".join(CHROMIUM_PACKAGES)
+    )
+    if in_ci():
+        raise EnvironmentProblem(missing)
+    say(missing)
+
+
+def has_chromium() -> bool:
+    """Tell whether a Chromium (or Chrome) and the driver for it are on PATH."""
+    return browser_executable() is not None and shutil.which("chromedriver") is not None
+
+
+def browser_executable() -> str | None:
+    """Return the path of the Chromium or Chrome on PATH."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        if path:
+            return path
+    return None
+
+
+def in_ci() -> bool:
+    """Tell whether this runs in continuous integration, where nothing may be skipped."""
+    return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+ENVIRONMENTS: dict[str, Callable[[], None]] = {
+    "tools": tools,
+    "newest": lambda: host("newest", newest_version()),
+    "oldest": lambda: host("oldest", oldest_version()),
+    "chromium": chromium,
+    "uv": lambda: virtual_environment(HOSTS / "uv", "uv", [["uv"]], "uv, which pins our requirements,"),
+}
+
+
+def main(names: list[str]) -> int:
+    """Create the environments called `names`, all at the same time. Return the exit code."""
+    unknown = [name for name in names if name not in ENVIRONMENTS]
+    if unknown or not names:
+        print(f"Choose from: {', '.join(ENVIRONMENTS)}", file=sys.stderr)
+        return 2
+    if sys.version_info < (3, 10):
+        say(f"Python 3.10 or later is needed; {sys.executable} is {sys.version.split()[0]}. Use make PYTHON=...")
+        return 1
+    problems: list[str] = []
+
+    def create(name: str) -> None:
+        try:
+            ENVIRONMENTS[name]()
+        except EnvironmentProblem as problem:
+            problems.append(f"{name}: {problem}")
+
+    threads = [threading.Thread(target=create, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for problem in problems:
+        say(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
