@@ -46,7 +46,6 @@ bench:  ## Measure how long the commands take
 lint:  ## Check style (ruff)
 	@$(SET_UP) tools
 	@$(IN_VENV) -m ruff check .
-	@$(IN_VENV) -m ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
 
 types:  ## Check types (mypy)
 	@$(SET_UP) tools

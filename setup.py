@@ -28,7 +28,7 @@ setup(
     # The CLI refuses a wheel with two azext_* packages in it, and tests/ has no place on a user's machine.
     packages=find_packages(include=["azext_login", "azext_login.*"]),
     package_data={"azext_login": ["azext_metadata.json", "py.typed"]},
-    # The CLI brings knack, msal, requests and the rest; naming one here would copy it into the extension's folder.
+    # The CLI brings knack, msal and requests; naming one here would copy it into the extension's folder.
     install_requires=[],
     classifiers=[
         "Development Status :: 4 - Beta",

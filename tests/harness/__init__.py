@@ -1,1 +1,1 @@
-"""Everything that a test or a demonstration needs to run the real thing: `az`, the wheel, a cloud, a person."""
+"""Everything it takes to run the real thing in a test: `az`, the wheel, a cloud, a person."""

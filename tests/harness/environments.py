@@ -1,11 +1,12 @@
-"""Create the environments that the checkout works in, each once: the tools, the stock azure-cli hosts, a browser.
+"""Create the environments that the checkout works in, each once: tools, azure-cli hosts, a browser.
 
 Runs on a bare Python, before anything is installed: standard library only.
 
     python3 tests/harness/environments.py tools newest oldest chromium
 
-Each environment carries a stamp that names what was installed, written last: an environment that is up to date
-costs nothing, and one that was interrupted is made again. Several processes may ask for the same one at once.
+Each environment carries a stamp that names what was installed, written last: an environment that is up to
+date costs nothing, and one that was interrupted is made again. Several processes may ask for the same one at
+once.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ METADATA = ROOT / "azext_login" / "azext_metadata.json"
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
 
 
-class EnvironmentProblem(RuntimeError):
+class SetUpError(RuntimeError):
     """Something could not be set up. The message says what to do about it."""
 
 
@@ -42,7 +43,7 @@ def newest_version() -> str:
     """Return the azure-cli version that the development requirements pin, the newest one we test on."""
     match = re.search(r"^azure-cli-core==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
     if not match:
-        raise EnvironmentProblem(f"{REQUIREMENTS.name} does not pin azure-cli-core")
+        raise SetUpError(f"{REQUIREMENTS.name} does not pin azure-cli-core")
     return match.group(1)
 
 
@@ -55,14 +56,14 @@ def external_host(name: str) -> Path | None:
     """Return the `az` executable that LOGIN_HOST_NEWEST or LOGIN_HOST_OLDEST names instead of one of ours.
 
     Raises:
-        EnvironmentProblem: the variable is set to something that cannot be run.
+        SetUpError: the variable is set to something that cannot be run.
     """
     variable = f"LOGIN_HOST_{name.upper()}"
     value = os.environ.get(variable)
     if not value:
         return None
     if not os.access(value, os.X_OK) or os.path.isdir(value):
-        raise EnvironmentProblem(f"{variable} is '{value}', which is not an executable file")
+        raise SetUpError(f"{variable} is '{value}', which is not an executable file")
     return Path(value)
 
 
@@ -93,14 +94,14 @@ def run(command: list[str], what: str) -> None:
     """Run `command` quietly; show what it said only when it fails.
 
     Raises:
-        EnvironmentProblem: it failed. The message ends with the last lines of its output.
+        SetUpError: it failed. The message ends with the last lines of its output.
     """
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
-        raise EnvironmentProblem(f"{what} failed:\n{' '.join(command)}\n{tail}")
+        raise SetUpError(f"{what} failed:\n{' '.join(command)}\n{tail}")
 
 
 _apt = threading.Lock()
@@ -110,14 +111,14 @@ def apt_install(*packages: str) -> None:
     """Install Debian packages, after one retry of the package lists (mirrors are sometimes in mid-update)."""
     sudo = privilege() or []
     options = ["-y", "-qq", "-o", "DPkg::Lock::Timeout=300"]
-    install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", *options, "--no-install-recommends"]
+    install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--no-install-recommends"]
     with _apt:
         try:
             run([*sudo, "apt-get", "update", *options], "apt-get update")
-        except EnvironmentProblem:
+        except SetUpError:
             time.sleep(5)
             run([*sudo, "apt-get", "update", *options], "apt-get update")
-        run([*sudo, *install, *packages], "apt-get install " + " ".join(packages))
+        run([*sudo, *install, *options, *packages], "apt-get install " + " ".join(packages))
 
 
 @contextlib.contextmanager
@@ -133,13 +134,13 @@ def require_venv() -> None:
     """Make sure that `python -m venv` works; Debian ships it apart from Python.
 
     Raises:
-        EnvironmentProblem: it does not, and we may not install it.
+        SetUpError: it does not, and we may not install it.
     """
     if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if not can_install_packages():
-        raise EnvironmentProblem(
+        raise SetUpError(
             f"This Python cannot create virtual environments. Run: sudo apt-get install {package}"
         )
     say(f"installing {package}")
@@ -147,7 +148,7 @@ def require_venv() -> None:
 
 
 def virtual_environment(where: Path, stamp: str, installs: list[list[str]], what: str) -> None:
-    """Create a virtual environment at `where` with one pip run per list in `installs`, unless `stamp` is on it."""
+    """Create a virtual environment, with one pip run per list in `installs`, unless `stamp` is on it."""
     stamp += f"\npython {sys.version}\n"
     marker = where / ".stamp"
     with only_one(where.name):
@@ -169,8 +170,8 @@ def virtual_environment(where: Path, stamp: str, installs: list[list[str]], what
 def tools() -> None:
     """Create .venv: everything in requirements-dev.txt, and azure-cli's own modules for the unit tests."""
     digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-    # Without its dependencies: azure-cli pins versions that clash with the tools', and the `profile` module, the
-    # only one that we import, needs nothing beyond azure-cli-core. It is installed in full under .hosts/.
+    # Without its dependencies: azure-cli pins versions that clash with the tools', and the `profile` module,
+    # the only one that we import, needs nothing beyond azure-cli-core. It is installed in full under .hosts/.
     host = f"azure-cli=={newest_version()}"
     virtual_environment(
         TOOLS, f"{digest}\n{host}", [["-r", str(REQUIREMENTS)], ["--no-deps", host]], "the development tools"
@@ -189,7 +190,7 @@ def chromium() -> None:
     """Install Chromium and its driver where that is possible; say so and go on where it is not.
 
     Raises:
-        EnvironmentProblem: it is missing, and this is continuous integration, where it has to be there.
+        SetUpError: it is missing, and this is continuous integration, where it has to be there.
     """
     if has_chromium():
         return
@@ -202,7 +203,7 @@ def chromium() -> None:
         + " ".join(CHROMIUM_PACKAGES)
     )
     if in_ci():
-        raise EnvironmentProblem(missing)
+        raise SetUpError(missing)
     say(missing)
 
 
@@ -240,15 +241,15 @@ def main(names: list[str]) -> int:
     if unknown or not names:
         print(f"Choose from: {', '.join(ENVIRONMENTS)}", file=sys.stderr)
         return 2
-    if sys.version_info < (3, 10):
-        say(f"Python 3.10 or later is needed; {sys.executable} is {sys.version.split()[0]}. Use make PYTHON=...")
+    if sys.version_info < (3, 10):  # noqa: UP036  # this is where an older one is turned away
+        say(f"{sys.executable} is {sys.version.split()[0]}; Python 3.10 or later is needed: make PYTHON=...")
         return 1
     problems: list[str] = []
 
     def create(name: str) -> None:
         try:
             ENVIRONMENTS[name]()
-        except EnvironmentProblem as problem:
+        except SetUpError as problem:
             problems.append(f"{name}: {problem}")
 
     threads = [threading.Thread(target=create, args=(name,)) for name in names]

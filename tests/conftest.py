@@ -1,0 +1,113 @@
+"""Fixtures that every test can ask for: `az` with and without the extension, clouds to sign in to, people."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness import guard, hosts
+from tests.harness.az import Az
+from tests.harness.hosts import Host
+from tests.harness.stage import CloudStage, Stage
+
+if TYPE_CHECKING:  # unit tests have no use for a web server
+    from tests.localcloud import LocalCloud
+
+# Before any test module is imported: azure-cli-core reads some of these at import time.
+_HOME = tempfile.TemporaryDirectory(prefix="login-tests-home-")
+guard.move_home(Path(_HOME.name))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _loopback_only() -> Iterator[None]:
+    with guard.loopback_only():
+        yield
+
+
+@pytest.fixture(scope="session")
+def newest() -> Host:
+    """The newest azure-cli."""
+    return hosts.newest()
+
+
+@pytest.fixture(scope="session")
+def oldest() -> Host:
+    """The oldest azure-cli that the extension supports."""
+    return hosts.oldest()
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Stage:
+    """The wheel and the hosts with the extension in them, one for all workers of the test run."""
+    base = tmp_path_factory.getbasetemp()
+    return Stage((base if worker_id == "master" else base.parent) / "stage")
+
+
+@pytest.fixture(scope="session")
+def shared_cloud() -> Iterator[LocalCloud]:
+    """A local cloud for tests that leave it as it was. Use `cloud` in tests."""
+    from tests.localcloud import LocalCloud
+
+    with LocalCloud() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cloud_stage(
+    stage: Stage, shared_cloud: LocalCloud, newest: Host, tmp_path_factory: pytest.TempPathFactory
+) -> CloudStage:
+    """`az` in config directories that know `cloud`."""
+    return CloudStage(stage, shared_cloud, newest, tmp_path_factory.mktemp("cloud") / "config")
+
+
+@pytest.fixture
+def cloud(shared_cloud: LocalCloud) -> LocalCloud:
+    """A local cloud that other tests use too: look, sign in, change nothing."""
+    return shared_cloud
+
+
+@pytest.fixture
+def own_cloud() -> Iterator[LocalCloud]:
+    """A local cloud that the test may break."""
+    from tests.localcloud import LocalCloud
+
+    with LocalCloud() as running:
+        yield running
+
+
+@pytest.fixture
+def make_az(cloud_stage: CloudStage, newest: Host, tmp_path: Path) -> Callable[..., Az]:
+    """Return a function that makes one more `az`, with a config directory of its own.
+
+    Its arguments, all by name: host (newest), extension (True), warm (True), cloud (the shared one).
+    """
+    count = 0
+
+    def make(host: Host = newest, **options: object) -> Az:
+        nonlocal count
+        count += 1
+        return cloud_stage.az(host, tmp_path / f"azure{count}", **options)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def az(make_az: Callable[..., Az]) -> Az:
+    """The newest `az` with the extension, signed out, with the shared cloud active."""
+    return make_az()
+
+
+@pytest.fixture
+def stock_az(make_az: Callable[..., Az]) -> Az:
+    """The newest `az` without the extension, signed out, with the shared cloud active."""
+    return make_az(extension=False)
+
+
+@pytest.fixture
+def config_dir(az: Az) -> Path:
+    """The config directory of `az`."""
+    return az.config_dir

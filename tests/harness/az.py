@@ -1,0 +1,199 @@
+"""Run `az` as a real process in an environment built from scratch, with pipes or on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pexpect
+
+from tests.harness.hosts import Host
+
+#: Nothing listens there: whatever would leave the machine is refused at once.
+NOWHERE = "http://127.0.0.1:9"
+_TOKEN = re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}")
+_TRACEBACK = "Traceback (most recent call last)"
+
+Environment = Mapping[str, "str | os.PathLike[str] | None"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of `az` left behind.
+
+    seconds: wall-clock time.
+    secrets: what must not show up in the output.
+    """
+
+    args: tuple[str, ...]
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def json(self) -> Any:
+        """Return standard output as JSON. Fails the test with all that was said if it isn't any."""
+        try:
+            return json.loads(self.stdout)
+        except ValueError:
+            raise AssertionError(f"no JSON on standard output\n{self}") from None
+
+    def ok(self) -> Result:
+        """Return this result if the command succeeded and was clean; fail the test otherwise."""
+        assert self.exit_code == 0, f"exit code {self.exit_code}\n{self}"
+        self.assert_clean()
+        return self
+
+    def failed(self, exit_code: int = 1) -> Result:
+        """Return this result if the command failed with `exit_code`, one error and no traceback."""
+        assert self.exit_code == exit_code, f"exit code {self.exit_code}, not {exit_code}\n{self}"
+        assert "ERROR: " in self.stderr or exit_code == 2, f"no error on standard error\n{self}"
+        assert self.stderr.count("ERROR: ") <= 1, f"more than one error\n{self}"
+        self.assert_clean()
+        return self
+
+    def assert_clean(self) -> None:
+        """Fail on a traceback, a token on standard error, or one of the known secrets anywhere."""
+        for name, text in (("standard output", self.stdout), ("standard error", self.stderr)):
+            assert _TRACEBACK not in text, f"a traceback on {name}\n{self}"
+            for secret in self.secrets:
+                assert secret not in text, f"the secret {secret[:3]}... on {name}\n{self}"
+        assert not _TOKEN.search(self.stderr), f"a token on standard error\n{self}"
+
+    def __str__(self) -> str:
+        command = " ".join(("az", *self.args))
+        return f"$ {command}\n[exit {self.exit_code}, {self.seconds:.2f} s]\n{self.stdout}\n{self.stderr}"
+
+
+@dataclass(frozen=True)
+class Az:
+    """One `az` with one config directory.
+
+    host: the azure-cli to run.
+    config_dir: becomes AZURE_CONFIG_DIR. Its `home` sub-folder is HOME, so that nothing finds the real one.
+    extension_dir: becomes AZURE_EXTENSION_DIR. None is a stock `az`: an empty folder.
+    ca_bundle: becomes REQUESTS_CA_BUNDLE.
+    env: added to every run; None removes a variable.
+    secrets: passwords that `Result.assert_clean` looks for.
+
+    PATH holds the folder of `az` alone. Nothing else that is installed, a text browser least of all, has a
+    say.
+    """
+
+    host: Host
+    config_dir: Path
+    extension_dir: Path | None = None
+    ca_bundle: Path | None = None
+    env: Environment = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def profile_path(self) -> Path:
+        """The list of subscriptions, azureProfile.json."""
+        return self.config_dir / "azureProfile.json"
+
+    def profile(self) -> Any:
+        """Return what azureProfile.json holds."""
+        return json.loads(self.profile_path.read_text(encoding="utf-8"))
+
+    def with_env(self, **env: str | os.PathLike[str] | None) -> Az:
+        """Return the same `az` with more environment variables."""
+        return replace(self, env={**self.env, **env})
+
+    def environment(self, extra: Environment | None = None) -> dict[str, str]:
+        """Return the whole environment of a run: nothing of the test process's own gets through."""
+        home = self.config_dir / "home"
+        extensions = self.extension_dir or self.config_dir / "no-extensions"
+        home.mkdir(parents=True, exist_ok=True)
+        extensions.mkdir(parents=True, exist_ok=True)
+        values: dict[str, str | os.PathLike[str] | None] = {
+            "PATH": str(self.host.bin),
+            "HOME": home,
+            "LANG": "C.UTF-8",
+            "AZURE_CONFIG_DIR": self.config_dir,
+            "AZURE_EXTENSION_DIR": extensions,
+            "AZURE_CORE_COLLECT_TELEMETRY": "no",
+            "REQUESTS_CA_BUNDLE": self.ca_bundle,
+            "HTTPS_PROXY": NOWHERE,
+            "HTTP_PROXY": NOWHERE,
+            "NO_PROXY": "localhost,127.0.0.1,::1",
+            **self.env,
+            **(extra or {}),
+        }
+        return {name: os.fspath(value) for name, value in values.items() if value is not None}
+
+    def run(
+        self,
+        *args: str | os.PathLike[str],
+        input: str | None = None,
+        env: Environment | None = None,
+        timeout: float = 60,
+        cwd: Path | None = None,
+    ) -> Result:
+        """Run `az` with `args` and wait for it, at most `timeout` seconds.
+
+        Standard input is `input`, or empty. The working directory is the config directory's, unless `cwd`
+        says.
+        """
+        words = tuple(os.fspath(arg) for arg in args)
+        began = time.monotonic()
+        done = subprocess.run(
+            [str(self.host.az), *words],
+            input=input or "",
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=self.environment(env),
+            cwd=cwd or self.config_dir,
+            timeout=timeout,
+        )
+        return Result(
+            words, done.returncode, done.stdout, done.stderr, time.monotonic() - began, self.secrets
+        )
+
+    def start(
+        self, *args: str | os.PathLike[str], env: Environment | None = None, cwd: Path | None = None
+    ) -> subprocess.Popen[str]:
+        """Start `az` and return at once. Standard input is an open pipe; output and errors are pipes too."""
+        return subprocess.Popen(
+            [str(self.host.az), *(os.fspath(arg) for arg in args)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=self.environment(env),
+            cwd=cwd or self.config_dir,
+        )
+
+    def pty(
+        self,
+        *args: str | os.PathLike[str],
+        env: Environment | None = None,
+        timeout: float = 60,
+        cwd: Path | None = None,
+        size: tuple[int, int] = (40, 160),
+    ) -> pexpect.spawn[str]:
+        """Start `az` on a pseudo-terminal of `size` (rows, columns); `expect` waits `timeout` seconds."""
+        return pexpect.spawn(
+            str(self.host.az),
+            [os.fspath(arg) for arg in args],
+            env=self.environment({"TERM": "xterm", **(env or {})}),
+            cwd=str(cwd or self.config_dir),
+            timeout=timeout,
+            dimensions=size,
+            encoding="utf-8",
+        )
+
+
+def secrets_of(passwords: Iterable[str]) -> tuple[str, ...]:
+    """Return the passwords worth looking for in output: those too short to mean anything are left out."""
+    return tuple(password for password in passwords if len(password) >= 6)

@@ -1,0 +1,74 @@
+"""Build the wheel, and install it into an azure-cli the way a person does.
+
+`python -m tests.harness.wheel dist` leaves the wheel in dist/.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.harness.environments import ROOT
+from tests.harness.hosts import Host
+
+SOURCES = ("setup.py", "pyproject.toml", "README.rst", "HISTORY.rst", "LICENSE")
+
+
+def build(destination: Path) -> Path:
+    """Build the wheel into `destination`, replacing an earlier one, and return its path.
+
+    The sources are copied first: setuptools keeps a build/ folder beside setup.py, and a module that was
+    deleted since the last build would still be in the wheel.
+
+    Raises:
+        RuntimeError: the build failed; the message is what it said.
+    """
+    with tempfile.TemporaryDirectory(prefix="login-wheel-") as folder:
+        source, out = Path(folder, "source"), Path(folder, "out")
+        source.mkdir()
+        for name in SOURCES:
+            shutil.copy(ROOT / name, source)
+        shutil.copytree(
+            ROOT / "azext_login", source / "azext_login", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        command = [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            str(out),
+            str(source),
+        ]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise RuntimeError(f"the wheel could not be built:\n{done.stdout}")
+        (built,) = out.glob("login-*.whl")
+        destination.mkdir(parents=True, exist_ok=True)
+        for old in destination.glob("login-*.whl"):
+            old.unlink()
+        return Path(shutil.copy(built, destination))
+
+
+def install(wheel: Path, host: Host, extension_dir: Path, scratch: Path) -> None:
+    """Run `az extension add --source WHEEL` on `host`, into `extension_dir`.
+
+    `scratch` holds the home and config directory of that one command.
+
+    Raises:
+        RuntimeError: az refused; the message is what it said.
+    """
+    from tests.harness.az import Az
+
+    az = Az(host, config_dir=scratch, extension_dir=extension_dir)
+    result = az.run("extension", "add", "--source", wheel, "--yes")
+    if result.exit_code:
+        raise RuntimeError(f"az extension add failed:\n{result}")
+
+
+if __name__ == "__main__":
+    print(build(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist"))
