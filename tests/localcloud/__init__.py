@@ -1,0 +1,17 @@
+"""A cloud on this machine: Entra ID's and Azure Resource Manager's protocols over TLS on loopback, for tests.
+
+    from tests.localcloud import LocalCloud
+
+    with LocalCloud() as cloud:
+        requests.get(cloud.url + "/metadata/endpoints?api-version=2022-09-01", verify=str(cloud.ca_bundle))
+
+Needs Authlib, Flask, cheroot, trustme, cryptography and PyJWT. See `python -m tests.localcloud --help`.
+"""
+
+from .admin import Admin
+from .directory import Application, Directory, Membership, Person, Subscription, Tenant
+from .people import AZURE_CLI, CI_APP, CI_SECRET, SAMPLE_APP, default_directory
+from .server import LocalCloud
+
+__all__ = ["AZURE_CLI", "CI_APP", "CI_SECRET", "SAMPLE_APP", "Admin", "Application", "Directory", "LocalCloud",
+           "Membership", "Person", "Subscription", "Tenant", "default_directory"]

@@ -1,0 +1,91 @@
+"""The WSGI application of one cloud: blueprints put together, and what happens to every request (log, delay, fault)."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from flask import Flask, Response, g, jsonify, request
+
+from .admin import Admin, call
+from .arm import arm_blueprint
+from .entra import entra_blueprint
+from .faults import Fault
+from .grants import TokenService
+from .requestlog import LoggedRequest
+from .state import State
+from .tokens import Issuer
+
+#: Where the server puts a function that closes the connection without an answer.
+DROP = "localcloud.drop"
+
+
+def make_app(state: State, issuer: Issuer, admin: Admin, admin_key: str) -> Flask:
+    """Put the application together."""
+    app = Flask("localcloud", template_folder=str(Path(__file__).with_name("templates")), static_folder=None)
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["MAX_CONTENT_LENGTH"] = 1 << 20
+    service = TokenService(app, state, issuer)
+    app.register_blueprint(entra_blueprint(state, issuer, service))
+    app.register_blueprint(arm_blueprint(state, issuer))
+    _add_admin(app, admin, admin_key)
+    _add_hooks(app, state)
+    return app
+
+
+def _add_admin(app: Flask, admin: Admin, admin_key: str) -> None:
+    @app.post("/admin/<operation>")
+    def operate(operation: str) -> tuple[Response, int]:
+        if not hmac.compare_digest(request.headers.get("X-Admin-Key", "").encode(), admin_key.encode()):
+            return jsonify({"error": "X-Admin-Key is missing or wrong."}), 403
+        try:
+            arguments = request.get_json(force=True) if request.data else {}
+            return jsonify({"result": call(admin, operation, arguments)}), 200
+        except LookupError as exc:
+            return jsonify({"error": str(exc)}), 404
+        except (TypeError, ValueError) as exc:
+            return jsonify({"error": str(exc)}), 400
+
+
+def _fail(fault: Fault) -> Response | None:
+    if fault.hang:
+        time.sleep(fault.hang)
+    if fault.drop:
+        request.environ[DROP]()
+        # Nobody reads this any more; the log shows 0.
+        return Response(status=499)
+    if not fault.status:
+        return None
+    return Response(fault.body, status=fault.status, headers=fault.headers)
+
+
+def _add_hooks(app: Flask, state: State) -> None:
+    @app.before_request
+    def disturb() -> Response | None:
+        if request.path.startswith("/admin/"):
+            return None
+        if state.settings.latency_ms:
+            time.sleep(state.settings.latency_ms / 1000)
+        fault = state.faults.pick(request.method, request.full_path)
+        return _fail(fault) if fault else None
+
+    @app.after_request
+    def note(response: Response) -> Response:
+        if request.path.startswith("/admin/"):
+            return response
+        response.headers.setdefault("x-ms-request-id", str(uuid4()))
+        correlation: Any = request.headers.get("x-ms-client-request-id") or request.headers.get("client-request-id")
+        response.headers.setdefault("x-ms-correlation-request-id", correlation or str(uuid4()))
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        state.log.add(LoggedRequest(request.method, request.path, response.status_code, g.get("tenant"),
+                                    g.get("user"), g.get("grant_type"), state.now()))
+        return response
+
+    @app.errorhandler(404)
+    def not_found(_: Exception) -> tuple[Response, int]:
+        return jsonify({"error": {"code": "NotFound", "message": f"There is nothing at {request.path}."}}), 404

@@ -1,0 +1,114 @@
+"""The default directory: who lives in the local cloud, with passwords that are documented and worth nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .directory import (CONSUMER_TENANT, Access, Application, Directory, Membership, Person, Subscription, Tenant,
+                        stable_guid)
+
+#: The public client id of the Azure CLI (azure-cli-core, auth/constants.py).
+AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+
+CONTOSO = Tenant(stable_guid("contoso"), "Contoso", ("contoso.example", "contoso.onmicrosoft.example"))
+FABRIKAM = Tenant(stable_guid("fabrikam"), "Fabrikam", ("fabrikam.example", "fabrikam.onmicrosoft.example"), "DE")
+WOODGROVE = Tenant(stable_guid("woodgrove"), "Woodgrove Bank", ("woodgrove.example", "woodgrove.onmicrosoft.example"),
+                   "GB", demands_mfa=True)
+TAILSPIN = Tenant(stable_guid("tailspin"), "Tailspin Toys", ("tailspin.example", "tailspin.onmicrosoft.example"), "US")
+CONSUMERS = Tenant(CONSUMER_TENANT, "Microsoft accounts", ("live.example",), "US", listed=False)
+
+#: Client id of the service principal "ci-app" and its secret. `~`, `'` and a leading `-` are what real secrets have.
+CI_APP = stable_guid("app", "ci-app")
+CI_SECRET = "-local~ci'secret.1"
+#: A second public client that does not belong to the family of first-party clients.
+SAMPLE_APP = stable_guid("app", "sample-app")
+
+
+def _member(username: str, *tenants: Tenant) -> tuple[Membership, ...]:
+    return tuple(Membership(t.id, stable_guid("oid", username, t.id)) for t in tenants)
+
+
+def _people() -> tuple[Person, ...]:
+    return (
+        Person("alice@contoso.example", "Alice Ammann", "alice-local-password",
+               _member("alice", CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN),
+               note="home Contoso; guest in Fabrikam, Woodgrove (demands MFA) and Tailspin (no subscriptions there)"),
+        Person("bob@fabrikam.example", "Bob Büchi", "bob 'local' \"pass\" $word ä&<>%41+=",
+               _member("bob", FABRIKAM),
+               note="home Fabrikam; shares a subscription with alice; a password of awkward characters"),
+        Person("carol@tailspin.example", "Carol Carter", "carol-local-password", _member("carol", TAILSPIN),
+               note="home Tailspin; sees no subscription at all"),
+        Person("dave@contoso.example", "Dave Dörig", "dave-local-password", _member("dave", CONTOSO), disabled=True,
+               note="disabled (AADSTS50057)"),
+        Person("erin@outlook.example", "Erin Egger", "erin-local-password", _member("erin", CONSUMERS, CONTOSO),
+               microsoft_account=True, note="a Microsoft account, guest in Contoso; not with user name and password"),
+        Person("mia@woodgrove.example", "Mia Moser", "mia-local-password", _member("mia", WOODGROVE),
+               note="home Woodgrove demands MFA"),
+        Person("nina@contoso.example", "Nina Noser", "nina-local-password", _member("nina", CONTOSO), consent="admin",
+               note="consent is refused: needs admin approval (AADSTS90094, then AADSTS65004)"),
+    )
+
+
+def _subscription(key: str, name: str, tenant: Tenant, state: str = "Enabled", managed_by: tuple[str, ...] = ()
+                  ) -> Subscription:
+    return Subscription(stable_guid("subscription", key), name, tenant.id, state, managed_by)
+
+
+PRODUCTION = _subscription("production", "Contoso Production", CONTOSO)
+DEVELOPMENT = _subscription("development", "Contoso Development", CONTOSO)
+UNICODE = _subscription("unicode", "Entwicklung Zürich – 測試 ☃", CONTOSO)
+SHARED = _subscription("shared", "Shared Platform", CONTOSO, managed_by=(FABRIKAM.id,))
+RETIRED = _subscription("retired", "Contoso Retired", CONTOSO, state="Disabled")
+FABRIKAM_MAIN = _subscription("fabrikam-main", "Fabrikam Main", FABRIKAM)
+LONG = _subscription("long", "Fabrikam  Research, Analytics & 'Data Science' Sandbox (temporary since 2019)", FABRIKAM)
+VAULT = _subscription("vault", "Woodgrove Vault", WOODGROVE)
+
+
+def _access() -> tuple[Access, ...]:
+    rows = []
+    for sub in (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED):
+        rows.append(Access("alice@contoso.example", CONTOSO.id, sub.id))
+    for sub in (SHARED, FABRIKAM_MAIN, LONG):
+        rows.append(Access("alice@contoso.example", FABRIKAM.id, sub.id))
+        rows.append(Access("bob@fabrikam.example", FABRIKAM.id, sub.id))
+    for user in ("alice@contoso.example", "mia@woodgrove.example"):
+        rows.append(Access(user, WOODGROVE.id, VAULT.id))
+    for user in ("erin@outlook.example", "nina@contoso.example", "dave@contoso.example"):
+        rows.append(Access(user, CONTOSO.id, DEVELOPMENT.id))
+    rows.append(Access(CI_APP, CONTOSO.id, PRODUCTION.id))
+    rows.append(Access(CI_APP, CONTOSO.id, DEVELOPMENT.id))
+    rows.append(Access(CI_APP, FABRIKAM.id, FABRIKAM_MAIN.id))
+    return tuple(rows)
+
+
+def _applications() -> tuple[Application, ...]:
+    loopback = ("http://localhost", "http://127.0.0.1")
+    return (
+        Application(AZURE_CLI, "Microsoft Azure CLI", public=True, redirect_uris=loopback, family=True),
+        Application(SAMPLE_APP, "sample-app", public=True, redirect_uris=("http://localhost/callback",)),
+        Application(CI_APP, "ci-app", secrets=(CI_SECRET,), principals=_member("ci-app", CONTOSO, FABRIKAM)),
+    )
+
+
+def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
+    """The directory at start: the people above, plus `tenants` generated tenants with `subscriptions` each.
+
+    In the generated tenants max@generated.example is at home in the first and a guest in all others.
+    """
+    directory = Directory((CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN, CONSUMERS), _people(),
+                          (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED, FABRIKAM_MAIN, LONG, VAULT),
+                          _applications(), _access())
+    if tenants < 1:
+        return directory
+    made = []
+    for n in range(1, tenants + 1):
+        domains = ((("generated.example",) if n == 1 else ())
+                   + (f"tenant{n:03}.example", f"tenant{n:03}.onmicrosoft.example"))
+        made.append(Tenant(stable_guid("generated", str(n)), f"Tenant {n:03}", domains))
+    max_ = Person("max@generated.example", "Max Muster", "max-local-password", _member("max", *made),
+                  note=f"sees {tenants} generated tenants with {subscriptions} subscriptions each")
+    subs = [_subscription(f"generated-{t.id}-{n}", f"{t.name} Subscription {n:03}", t)
+            for t in made for n in range(1, subscriptions + 1)]
+    rows = [Access(max_.username, sub.tenant_id, sub.id) for sub in subs]
+    return replace(directory, tenants=directory.tenants + tuple(made), people=directory.people + (max_,),
+                   subscriptions=directory.subscriptions + tuple(subs), access=directory.access + tuple(rows))

@@ -1,0 +1,47 @@
+"""The request log: what was asked of the cloud, without anything secret in it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class LoggedRequest:
+    """One answered request. `when` is server time, seconds since 1970 UTC; `path` has no query string."""
+
+    method: str
+    path: str
+    status: int
+    tenant: str | None
+    user: str | None
+    grant_type: str | None
+    when: float
+
+    def to_json(self) -> dict[str, object]:
+        """The record as a JSON object."""
+        return asdict(self)
+
+
+class RequestLog:
+    """The last 100,000 requests, oldest first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows: deque[LoggedRequest] = deque(maxlen=100_000)
+
+    def add(self, row: LoggedRequest) -> None:
+        """Append one."""
+        with self._lock:
+            self._rows.append(row)
+
+    def rows(self) -> list[LoggedRequest]:
+        """A copy of everything."""
+        with self._lock:
+            return list(self._rows)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._rows.clear()

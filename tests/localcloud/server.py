@@ -1,0 +1,186 @@
+"""The local cloud as a running thing: certificates, two loopback listeners with TLS, start and stop."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import ssl
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import trustme
+from cheroot import wsgi
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+from .admin import Admin
+from .app import DROP, make_app
+from .directory import Directory
+from .keys import SigningKey
+from .people import default_directory
+from .state import Settings, State
+from .tokens import Issuer
+
+THREADS = 64
+
+
+class _LazyHandshake(BuiltinSSLAdapter):  # type: ignore[misc]
+    """TLS whose handshake runs in the worker thread, at the first read.
+
+    Cheroot does it in the thread that accepts, so one slow client would hold up all others.
+    """
+
+    def wrap(self, sock: Any) -> tuple[Any, dict[str, Any]]:
+        wrapped = self.context.wrap_socket(sock, do_handshake_on_connect=False, server_side=True)
+        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
+
+
+class _Gateway(wsgi.Gateway_10):  # type: ignore[misc]
+    """Lets the application drop a connection."""
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        connection = self.req.conn
+
+        def drop() -> None:
+            self.req.close_connection = True
+            try:
+                connection.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # the client was faster
+
+        environ[DROP] = drop
+        return environ
+
+
+class _Server(wsgi.Server):  # type: ignore[misc]
+    """Cheroot's server, silent: clients that leave early are what this cloud is for."""
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        if os.environ.get("LOCALCLOUD_DEBUG"):
+            super().error_log(msg, level, traceback)
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.write(data)
+
+
+def _make_certificates(directory: Path) -> tuple[Path, Path]:
+    """(CA certificate, server key and certificate). A CA that lies in the directory is used again."""
+    ca_file, key_file, server_file = directory / "ca.pem", directory / "ca-key.pem", directory / "server.pem"
+    if ca_file.exists() and key_file.exists():
+        ca = trustme.CA.from_pem(ca_file.read_bytes(), key_file.read_bytes())
+    else:
+        ca = trustme.CA(organization_name="Local cloud for development")
+        _write_private(ca_file, ca.cert_pem.bytes())
+        _write_private(key_file, ca.private_key_pem.bytes())
+    issued = ca.issue_cert("localhost", "127.0.0.1", "::1")
+    _write_private(server_file, issued.private_key_and_cert_chain_pem.bytes())
+    return ca_file, server_file
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+class LocalCloud:
+    """A cloud in this process, served by background threads. Use as a context manager, or `start()` and `stop()`.
+
+    `tenants` and `subscriptions` generate a large directory; `port` 0 takes a free one. `state_dir` keeps the CA
+    between runs; without it everything is temporary.
+    """
+
+    def __init__(self, tenants: int = 0, subscriptions: int = 0, latency_ms: int = 0, port: int = 0,
+                 state_dir: str | os.PathLike[str] | None = None) -> None:
+        self._temporary = state_dir is None
+        self._dir = Path(tempfile.mkdtemp(prefix="localcloud-") if state_dir is None else state_dir)
+        self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.state = State(default_directory(tenants, subscriptions), Settings(latency_ms=latency_ms))
+        self.admin = Admin(self.state)
+        self.admin_key = secrets.token_urlsafe(24)
+        self.ca_bundle, self._server_pem = _make_certificates(self._dir)
+        self._servers: list[_Server] = []
+        self._threads: list[threading.Thread] = []
+        self._wanted_port = port
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """`https://localhost:PORT`, without a trailing slash."""
+        return f"https://localhost:{self.port}"
+
+    @property
+    def directory(self) -> Directory:
+        """The people, tenants and subscriptions right now."""
+        return self.state.directory
+
+    def start(self) -> LocalCloud:
+        """Listen; returns when connections are accepted."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._server_pem)
+        # A free port on IPv4 may be taken on IPv6: try again with another one.
+        for _ in range(10):
+            try:
+                self._listen(context)
+                break
+            except OSError:
+                self._close()
+                if self._wanted_port:
+                    raise
+        else:
+            raise OSError("no port is free on both 127.0.0.1 and ::1")
+        for server in self._servers:
+            thread = threading.Thread(target=server.serve, name=f"localcloud {server.bind_addr[0]}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return self
+
+    def _listen(self, context: ssl.SSLContext) -> None:
+        self.port = self._wanted_port
+        for host in ["127.0.0.1"] + (["::1"] if _has_ipv6() else []):
+            server = _Server((host, self.port), None, numthreads=THREADS, request_queue_size=256, timeout=30,
+                             shutdown_timeout=1)
+            server.gateway = _Gateway
+            server.keep_alive_conn_limit = 512
+            adapter = _LazyHandshake(str(self._server_pem), str(self._server_pem))
+            adapter.context = context
+            server.ssl_adapter = adapter
+            self._servers.append(server)
+            server.prepare()
+            self.port = server.bind_addr[1]
+        issuer = Issuer(self.state, SigningKey(), self.url)
+        app = make_app(self.state, issuer, self.admin, self.admin_key)
+        for server in self._servers:
+            server.wsgi_app = app
+
+    def _close(self) -> None:
+        for server in self._servers:
+            server.stop()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._servers.clear()
+        self._threads.clear()
+
+    def stop(self) -> None:
+        """Stop listening and remove temporary files."""
+        self._close()
+        if self._temporary:
+            shutil.rmtree(self._dir, ignore_errors=True)
+
+    def __enter__(self) -> LocalCloud:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        self.stop()

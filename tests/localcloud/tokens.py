@@ -1,0 +1,148 @@
+"""Token answers: access tokens in Entra's v1 form, ID tokens in v2 form, client_info, lifetimes.
+
+Sources: "Access token claims reference", "ID token claims reference" (Microsoft identity platform); `client_info`,
+`foci`, `ext_expires_in` and `refresh_in` as MSAL Python's token_cache.py and application.py read them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from .claims import ClaimsRequest
+from .directory import Application, Membership, Person, Tenant
+from .keys import SigningKey, b64
+from .scopes import ScopeRequest
+from .state import SignIn, State
+
+#: From this lifetime on an answer says when to renew early (MSAL: "refresh_in"), in seconds.
+LONG_LIVED = 2 * 3600
+
+
+def make_uti(now: float) -> str:
+    """A token id like Entra's (22 characters). It starts with the exact time, which `iat` rounds to seconds."""
+    return b64(struct.pack(">Q", int(now * 1e6)) + secrets.token_bytes(8))
+
+
+def issued_at(uti: str) -> float:
+    """The exact time in a token id made by `make_uti`, seconds since 1970 UTC."""
+    from base64 import urlsafe_b64decode
+    return float(struct.unpack(">Q", urlsafe_b64decode(uti + "==")[:8])[0]) / 1e6
+
+
+def client_info(person: Person) -> str:
+    """Who the account is at home; the same in every tenant."""
+    return b64(json.dumps({"uid": person.home.oid, "utid": person.home.tenant_id}).encode())
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Everything that a token answer for a person depends on. `family` links tokens that came from one sign-in."""
+
+    tenant: Tenant
+    client: Application
+    person: Person
+    membership: Membership
+    sign_in: SignIn
+    scope: ScopeRequest
+    scope_text: str
+    claims: ClaimsRequest
+    family: str
+    nonce: str | None = None
+    client_info: bool = False
+
+
+class Issuer:
+    """Makes and signs tokens for one cloud at `base_url` (no trailing slash)."""
+
+    def __init__(self, state: State, key: SigningKey, base_url: str) -> None:
+        self.state = state
+        self.key = key
+        self.base_url = base_url
+
+    def _times(self) -> tuple[float, dict[str, int]]:
+        now = self.state.now()
+        # Entra puts iat and nbf a few minutes back; the lifetime counts from now.
+        return now, {"iat": int(now), "nbf": int(now), "exp": int(now) + self.state.settings.access_token_lifetime}
+
+    def _answer(self, scope: str) -> dict[str, Any]:
+        lifetime = self.state.settings.access_token_lifetime
+        found: dict[str, Any] = {"token_type": "Bearer", "scope": scope, "expires_in": lifetime,
+                                 "ext_expires_in": lifetime}
+        if lifetime >= LONG_LIVED:
+            found["refresh_in"] = lifetime // 2
+        return found
+
+    def for_person(self, grant: Grant) -> dict[str, Any]:
+        """The token answer for a person: RFC 6749 5.1 and what Entra adds."""
+        answer = self._answer(grant.scope.granted)
+        answer["access_token"] = self._access_token(grant)
+        if "offline_access" in grant.scope.oidc:
+            answer["refresh_token"] = self.state.new_refresh_token(grant.client.app_id, grant.scope_text,
+                                                                   grant.sign_in, grant.family)
+            if grant.client.family:
+                answer["foci"] = "1"
+        if "openid" in grant.scope.oidc:
+            answer["id_token"] = self._id_token(grant)
+        if grant.client_info:
+            answer["client_info"] = client_info(grant.person)
+        return answer
+
+    def _access_token(self, grant: Grant) -> str:
+        now, times = self._times()
+        person = grant.person
+        claims: dict[str, Any] = {
+            "aud": grant.scope.audience, "iss": f"{self.base_url}/{grant.tenant.id}/", **times,
+            "acr": "1", "amr": list(grant.sign_in.amr), "appid": grant.client.app_id, "appidacr": "0",
+            "idtyp": "user", "ipaddr": "127.0.0.1", "name": person.name, "oid": grant.membership.oid,
+            "scp": grant.scope.scp, "sub": self._subject(grant), "tid": grant.tenant.id, "uti": make_uti(now),
+            "ver": "1.0",
+        }
+        if person.home.tenant_id == grant.tenant.id and not person.microsoft_account:
+            claims["unique_name"] = claims["upn"] = person.username
+        else:
+            # A guest has no upn of this tenant; unique_name carries where the person comes from.
+            prefix = "live.com#" if person.microsoft_account else ""
+            claims["unique_name"] = prefix + person.username
+            claims["email"] = person.username
+            claims["idp"] = "live.com" if person.microsoft_account else f"{self.base_url}/{person.home.tenant_id}/"
+        if grant.claims.capabilities:
+            claims["xms_cc"] = list(grant.claims.capabilities)
+        return self.key.sign(claims)
+
+    def _subject(self, grant: Grant) -> str:
+        """`sub` is pairwise: another one for every application."""
+        return b64(hashlib.sha256(f"{grant.membership.oid}/{grant.client.app_id}".encode()).digest())
+
+    def _id_token(self, grant: Grant) -> str:
+        now, times = self._times()
+        times["exp"] = int(now) + 3600
+        claims: dict[str, Any] = {
+            "aud": grant.client.app_id, "iss": f"{self.base_url}/{grant.tenant.id}/v2.0", **times,
+            "name": grant.person.name, "oid": grant.membership.oid, "preferred_username": grant.person.username,
+            "sub": self._subject(grant), "tid": grant.tenant.id, "uti": make_uti(now), "ver": "2.0",
+            "login_hint": b64(grant.person.home_account_id.encode()), "rh": "1.local.",
+        }
+        if grant.nonce:
+            claims["nonce"] = grant.nonce
+        return self.key.sign(claims)
+
+    def for_application(self, tenant: Tenant, client: Application, principal: Membership, scope: ScopeRequest,
+                        claims_request: ClaimsRequest, appidacr: str) -> dict[str, Any]:
+        """The token answer for a service principal: no refresh token, no ID token (RFC 6749 4.4.3)."""
+        now, times = self._times()
+        claims: dict[str, Any] = {
+            "aud": scope.audience, "iss": f"{self.base_url}/{tenant.id}/", **times,
+            "appid": client.app_id, "appidacr": appidacr, "idp": f"{self.base_url}/{tenant.id}/", "idtyp": "app",
+            "oid": principal.oid, "sub": principal.oid, "tid": tenant.id, "uti": make_uti(now), "ver": "1.0",
+        }
+        if claims_request.capabilities:
+            claims["xms_cc"] = list(claims_request.capabilities)
+        answer = self._answer("")
+        del answer["scope"]
+        answer["access_token"] = self.key.sign(claims)
+        return answer
