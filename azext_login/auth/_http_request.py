@@ -50,8 +50,7 @@ class DuplicateParameterError(FormError):
 
 @dataclass(frozen=True)
 class Request:
-    """One request. `headers` maps lower-case names to all values in order; target and body may hold
-    secrets."""
+    """One request. `headers` maps lower-case names to all values; target and body may hold secrets."""
 
     method: str
     target: str = field(repr=False)

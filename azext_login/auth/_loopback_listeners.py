@@ -1,5 +1,4 @@
-"""Opens the listening sockets of the redirect receiver: loopback only, both families, nobody else on the
-port."""
+"""Opens the listening sockets of the redirect receiver: loopback only, both families, a port of our own."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Receives the authority's answer of the authorization code flow on a loopback port (RFC 8252 sections 7.3
-and 8.3).
+"""Receives the authority's answer of the authorization code flow on a loopback port (RFC 8252, 7.3 and 8.3).
 
 The rules of what counts as an answer are here. Requests are parsed by a small strict parser
 (``_http_request``) and served by one thread (``_loopback_server``) instead of ``http.server``: this port is
@@ -46,8 +45,10 @@ _SLICE_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class AuthorizationAnswer:
-    """What the authority sent: code, state and more, or error, error_description and state (RFC 6749 section
-    4.1.2)."""
+    """What the authority sent (RFC 6749 section 4.1.2).
+
+    That is code, state and more, or error, error_description and state. The code is kept out of the repr.
+    """
 
     parameters: Mapping[str, str] = field(repr=False)
 
@@ -93,8 +94,7 @@ class _AnswerDesk:
 
     def respond(self, request: Request) -> Response | None:
         if request.method not in ("GET", "POST"):
-            # This also refuses the preflights with which a web page would ask for more than a navigation may
-            # do.
+            # This also refuses the preflights with which a web page asks for more than a navigation may do.
             response = page_response(405, self._pages.refused(), headers={"Allow": "GET, POST"})
             return without_body(response) if request.method == "HEAD" else response
         host = request.header("host")
@@ -155,14 +155,16 @@ class _AnswerDesk:
 
 
 def _require_navigation(request: Request) -> None:
-    """Refuse what is not a person's browser window going to this address (W3C Fetch Metadata, sections 2.1
-    and 2.2)."""
+    """Refuse (403) what is not a browser window going to this address.
+
+    Browsers say so in headers that a page cannot set (W3C Fetch Metadata, sections 2.1 and 2.2); a client
+    that sends none of them is let through, the state decides.
+    """
     mode, destination = request.header("sec-fetch-mode"), request.header("sec-fetch-dest")
     if (mode or "navigate") != "navigate" or (destination or "document") != "document":
         raise RequestRefusedError(403, "Only a browser window may come here.")
     if (request.header("sec-purpose") or "").startswith("prefetch"):
-        # A page loaded in advance is one that nobody may ever see; the browser loads it again when it is
-        # needed.
+        # A page loaded in advance may never be seen; the browser loads it again when it is needed.
         raise RequestRefusedError(403, "This address cannot be loaded in advance.")
 
 
@@ -183,11 +185,10 @@ def _parameters(request: Request, query: str) -> dict[str, str]:
 
 
 class LoopbackReceiver:
-    """Waits on http://localhost:PORT for one answer with an expected state, and tells the browser how it
-    ended.
+    """Waits on http://localhost:PORT for one answer with an expected state; tells the browser how it ended.
 
-    ``with LoopbackReceiver() as receiver: receiver.expect(state); ...; answer = receiver.wait(300);
-    ...redeem the code...; receiver.complete(succeeded=True)``
+    Use: ``with LoopbackReceiver() as receiver``, then `expect`, open the browser, `wait`, redeem the code,
+    `complete`. Leaving the block stops everything.
 
     `port` 0 chooses a free port. `on_tls_hello` is called at most once, from a thread of its own, when
     somebody speaks TLS to the port: the browser was made to use https for localhost and cannot reach us.
@@ -216,8 +217,7 @@ class LoopbackReceiver:
         self.port = port
 
     def __enter__(self) -> LoopbackReceiver:
-        """Listen and serve. Raises PortInUseError for a fixed port that is taken, OSError without
-        loopback."""
+        """Listen and serve. Raises PortInUseError for a fixed port that is taken, OSError without loopback."""
         listeners, self.port = open_listeners(self._requested_port)
         self._desk = _AnswerDesk(self.port, self._pages, self._tls_hello)
         for state in self._waiting_states:
@@ -233,13 +233,15 @@ class LoopbackReceiver:
 
     @property
     def redirect_uri(self) -> str:
-        """The address to register with the request: by name, as Entra ID ignores the port of localhost only
-        so."""
+        """The address to send with the request.
+
+        By name and not by number: the Azure CLI is registered with http://localhost, whose port Entra ID
+        ignores ("Redirect URI (reply URL) restrictions and limitations", localhost exceptions).
+        """
         return f"http://localhost:{self.port}"
 
     def expect(self, state: str) -> None:
-        """Accept an answer with this state as well. The first answer with any expected state is the only
-        one."""
+        """Accept an answer with this state as well. The first answer to any of them is the only one."""
         if not state:
             raise ValueError("A state that is empty protects nothing.")
         if self._desk is None:
@@ -290,8 +292,7 @@ class LoopbackReceiver:
     def _tls_hello(self) -> None:
         if self._on_tls_hello is None or self._tls_thread is not None:
             return
-        # The callback is the caller's and may write to a slow terminal: it must not keep the server's thread
-        # busy.
+        # The callback is the caller's and may write to a slow terminal: it must not hold up the server.
         self._tls_thread = threading.Thread(target=self._report_tls, name="login-loopback-tls", daemon=True)
         self._tls_thread.start()
 
