@@ -1,0 +1,211 @@
+"""The program that BROWSER names: open a sign-in page in Chromium and do what a person would.
+
+`az login` finds a browser the way Python's webbrowser module does, through BROWSER. What the person knows and
+wants is in a plan, and what they saw goes into a report, both JSON files (see tests.harness.person). Like a
+desktop's browser command it returns at once; the work goes on in the background.
+
+    python open_as_person.py PLAN URL
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+PAUSE = 0.05
+
+
+class SignIn:
+    """One visit: from the address that `az` opened to the page where the person stops reading."""
+
+    def __init__(self, browser: Chrome, plan: dict[str, Any]) -> None:
+        self.browser = browser
+        self.plan = plan
+        self.steps: list[str] = []
+
+    def go(self, url: str) -> None:
+        """Open `url` and answer every page until the last one, or until the plan's `seconds` are over.
+
+        Raises:
+            TimeoutError: there was still no last page. The report has the page that it ended on.
+        """
+        deadline = time.monotonic() + float(self.plan["seconds"])
+        self.browser.get(url)
+        while not self.is_last_page():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the sign-in went no further than {self.browser.current_url}")
+            # A page may move on by itself while it is looked at, as form_post does.
+            with suppress(StaleElementReferenceException):
+                self.answer_page()
+            time.sleep(PAUSE)
+
+    def is_last_page(self) -> bool:
+        """Tell whether nothing is left to do: a page off the cloud, or one of the cloud's last pages."""
+        if self.browser.execute_script("return document.readyState") != "complete":
+            return False
+        if urlsplit(self.browser.current_url).netloc != urlsplit(self.plan["cloud"]).netloc:
+            return True
+        return bool(self.find("#done") or (self.find("#error") and not self.can_answer()))
+
+    def can_answer(self) -> bool:
+        """Tell whether the page asks for something that the person has not refused to give."""
+        return any(self.find(selector) for selector in ("#username", "#password", "#mfa-code", "#user-code"))
+
+    def answer_page(self) -> None:
+        """Do the next thing on this page: pick an account, fill a field, press a button."""
+        plan = self.plan
+        refuse_at = plan.get("cancel_at")
+        tile = self.find(f'button[data-account="{plan["username"]}"]')
+        if tile:
+            self.click(tile, "picked the account")
+        elif self.find("button[data-account]") and (other := self.find("#other-account")):
+            self.click(other, "chose another account")
+        elif refuse_at and self.find(refuse_at) and (cancel := self.find("#cancel")):
+            self.click(cancel, f"cancelled at {refuse_at}")
+        elif field := self.empty("#user-code"):
+            self.submit(field, plan["user_code"], "entered the device code")
+        elif self.find("#username") or self.find("#password"):
+            self.enter_credentials()
+        elif field := self.empty("#mfa-code"):
+            self.submit(field, plan["mfa_code"], "entered the MFA code")
+        elif button := self.find("#accept"):
+            self.click(button, "accepted")
+
+    def enter_credentials(self) -> None:
+        """Fill in the user name and the password; the page may ask for both, or for one after the other."""
+        name, password = self.empty("#username"), self.empty("#password")
+        if name:
+            name.send_keys(self.plan["username"])
+        if password:
+            self.submit(password, self.plan["password"], "entered the password")
+        elif name:
+            self.submit(name, "", "entered the user name")
+
+    def find(self, selector: str) -> WebElement | None:
+        """Return the element if it is there to be seen."""
+        try:
+            element = self.browser.find_element(By.CSS_SELECTOR, selector)
+        except NoSuchElementException:
+            return None
+        return element if element.is_displayed() else None
+
+    def empty(self, selector: str) -> WebElement | None:
+        """Return the field if it can be written in. What stands in it already (a hint) is overwritten."""
+        element = self.find(selector)
+        if element is None or element.get_attribute("readonly"):
+            return None
+        element.clear()
+        return element
+
+    def submit(self, field: WebElement, text: str, step: str) -> None:
+        """Type `text` into `field` and press the form's button."""
+        field.send_keys(text)
+        self.click(self.browser.find_element(By.CSS_SELECTOR, "#submit"), step)
+
+    def click(self, element: WebElement, step: str) -> None:
+        """Click, and wait until the page is another one: an answer must not be given twice.
+
+        Raises:
+            TimeoutError: ten seconds later it was still the same.
+        """
+        page = self.browser.find_element(By.TAG_NAME, "html")
+        self.steps.append(step)
+        element.click()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                page.is_enabled()
+            except (StaleElementReferenceException, NoSuchElementException):
+                return
+            except WebDriverException:
+                return  # the driver's word for a document that was taken away while it was asked
+            time.sleep(PAUSE)
+        raise TimeoutError(f"nothing happened after the person {step}")
+
+
+def start_browser(plan: dict[str, Any]) -> Chrome:
+    """Start a headless Chromium that trusts the local cloud's key and talks to nobody else."""
+    options = ChromeOptions()
+    options.binary_location = plan["browser"]
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # Chromium's sandbox does not work for root, and CI is root
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-default-apps",
+        "--disable-extensions",
+        "--window-size=900,900",
+        f"--user-data-dir={plan['browser_profile']}",
+        # Trust this one key, and check everything else about TLS.
+        f"--ignore-certificate-errors-spki-list={plan['trusted_key']}",
+    ):
+        options.add_argument(argument)
+    browser = Chrome(options=options, service=Service(plan["driver"], log_output=os.devnull))
+    browser.set_page_load_timeout(float(plan["seconds"]))
+    return browser
+
+
+def visit(plan: dict[str, Any], url: str) -> None:
+    """Do the whole visit and write the report, also of a visit that went wrong."""
+    report: dict[str, Any] = {"opened": url, "steps": [], "error": None}
+    browser = None
+    try:
+        browser = start_browser(plan)
+        sign_in = SignIn(browser, plan)
+        report["steps"] = sign_in.steps
+        sign_in.go(url)
+    except (WebDriverException, TimeoutError, OSError):
+        report["error"] = traceback.format_exc()
+    if browser:
+        try:
+            report["url"] = browser.current_url
+            report["title"] = browser.title
+            report["text"] = browser.find_element(By.TAG_NAME, "body").text
+            browser.save_screenshot(plan["screenshot"])
+        except WebDriverException:
+            report["error"] = report["error"] or traceback.format_exc()
+        browser.quit()
+    draft = Path(plan["report"] + ".draft")
+    draft.write_text(json.dumps(report), encoding="utf-8")
+    draft.replace(plan["report"])
+
+
+def main(plan_file: str, url: str) -> None:
+    """Leave the terminal's process group, so that Ctrl-C for `az` is not for the browser, and visit `url`."""
+    plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    Path(plan["pid_file"]).write_text(str(os.getpid()), encoding="utf-8")
+    with open(plan["log"], "a", encoding="utf-8") as log, open(os.devnull, encoding="utf-8") as nothing:
+        for stream, target in ((0, nothing), (1, log), (2, log)):
+            os.dup2(target.fileno(), stream)
+        visit(plan, url)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
