@@ -146,7 +146,7 @@ class _AnswerDesk:
         with self._lock:
             outcome, answer = self._outcome, self._answer
         parameters = answer.parameters if answer else {}
-        refusal = " ".join(filter(None, (parameters.get("error"), parameters.get("error_description"))))
+        refusal = ": ".join(filter(None, (parameters.get("error"), parameters.get("error_description"))))
         if outcome is not None and outcome.succeeded:
             return self._pages.success(outcome.detail)
         if outcome is not None:
@@ -217,7 +217,7 @@ class LoopbackReceiver:
         self.port = port
 
     def __enter__(self) -> LoopbackReceiver:
-        """Listen and serve. Raises PortInUseError for a fixed port that is taken, OSError without loopback."""
+        """Listen and serve. Raises PortInUseError for a fixed port that is taken, OSError if none works."""
         listeners, self.port = open_listeners(self._requested_port)
         self._desk = _AnswerDesk(self.port, self._pages, self._tls_hello)
         for state in self._waiting_states:

@@ -78,7 +78,7 @@ class Pages:
     success_title: str = "Signed in"
     success_text: str = "You are signed in. You can close this window and go back to the terminal."
     failure_title: str = "Sign-in failed"
-    failure_text: str = "You are not signed in."
+    failure_text: str = "You were not signed in."
     failure_hint: str = "The terminal has the next step. You can close this window."
     neutral_title: str = "Continue in the terminal"
     neutral_text: str = "Your answer has arrived. You can close this window; the terminal goes on."

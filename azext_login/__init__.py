@@ -1,0 +1,39 @@
+"""The command loader of the `login` extension: what the host imports, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azure.cli.command_modules.profile import ProfileCommandsLoader
+
+
+class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the host is untyped
+    """Declare our commands over the host's, and start every argument scope from the host's own.
+
+    Subclassing the host's loader is what keeps options that a future azure-cli adds: registering anything in a
+    scope discards the host's registration of that scope, so ours has to begin with all of it.
+    """
+
+    def __init__(self, cli_ctx: Any = None) -> None:
+        super().__init__(cli_ctx=cli_ctx)
+        from . import _help  # noqa: F401  # importing it registers the help texts
+        from ._parser import register_parser_hooks
+
+        register_parser_hooks(self)
+
+    def load_command_table(self, args: list[str] | None) -> Any:
+        """Return the table with our seven commands only; the host's loader has already registered its own."""
+        from .commands import declare_commands
+
+        declare_commands(self)
+        return self.command_table
+
+    def load_arguments(self, command: str) -> None:
+        """Register the host's arguments for `command`, then ours on top."""
+        super().load_arguments(command)
+        from ._params import declare_arguments
+
+        declare_arguments(self)
+
+
+COMMAND_LOADER_CLS = LoginCommandsLoader

@@ -1,0 +1,145 @@
+"""The help texts of our commands.
+
+`helps` is one dictionary for the whole CLI. Only commands of ours are set: the entry of the group `account` also
+describes subgroups that belong to other modules.
+"""
+
+from __future__ import annotations
+
+from knack.help_files import helps
+
+helps["login"] = """
+type: command
+short-summary: Log in to Azure.
+long-summary: >-
+    Without arguments, a person signs in in a web browser: Web Account Manager on Windows, the default browser on
+    Linux and macOS. Where no browser can be opened, a code is shown to enter in a browser on any device.
+
+
+    A browser that comes back with "The connection for this site is not secure" has once been told to use https for
+    localhost. The command notices, says how to mend that in Edge and Chrome, and takes the address that the browser
+    ends up on instead: copy it from the address bar, paste it into the terminal and press Enter.
+
+
+    To keep a password or a secret off the command line and out of the shell's history, let az read it from standard
+    input with `--password=@-`, or from a file with `--password=@FILE`.
+
+
+    [WARNING] Authentication with a user name and a password is strongly discouraged. It does not work with
+    Microsoft accounts, nor with accounts that need a second factor.
+
+
+    To log in with a service principal, specify --service-principal. To log in with a managed identity, specify
+    --identity.
+examples:
+    - name: Log in in a web browser.
+      text: az login
+    - name: Log in to one tenant, by its domain name or its ID.
+      text: az login --tenant contoso.onmicrosoft.com
+    - name: Print the address to open, for a browser that cannot be started from here.
+      text: az login --no-browser
+    - name: Log in with a code that is entered in a browser on any device.
+      text: az login --use-device-code
+    - name: Log in with a user name, and be asked for the password.
+      text: az login --username johndoe@contoso.com
+    - name: Log in with a password from standard input, so that it is in no history and no process list.
+      text: az login --username johndoe@contoso.com --password=@-
+    - name: Log in with a service principal and a client secret from standard input.
+      text: az login --service-principal --username APP_ID --password=@- --tenant TENANT_ID
+    - name: Log in with a service principal and a certificate.
+      text: az login --service-principal --username APP_ID --certificate /path/to/cert.pem --tenant TENANT_ID
+    - name: Log in with the system-assigned managed identity of this machine.
+      text: az login --identity
+    - name: Log in with a user-assigned managed identity.
+      text: az login --identity --client-id 00000000-0000-0000-0000-000000000000
+    - name: Log in and make a subscription the default.
+      text: az login --subscription "My Subscription"
+    - name: Log in and read only one subscription, the fastest way where there are very many.
+      text: az login --tenant TENANT_ID --skip-subscription-discovery --subscription SUBSCRIPTION_ID
+    - name: Log in to a tenant without a subscription, for example for 'az ad'.
+      text: az login --tenant TENANT_ID --allow-no-subscriptions
+"""
+
+helps["logout"] = """
+type: command
+short-summary: Log out to remove access to Azure subscriptions.
+long-summary: >-
+    Removes the account's tokens, secrets and subscriptions from this machine, in every cloud. Needs no network.
+examples:
+    - name: Log out the active account.
+      text: az logout
+    - name: Log out an account by its user name or application ID.
+      text: az logout --username johndoe@contoso.com
+"""
+
+helps["account list"] = """
+type: command
+short-summary: Get a list of subscriptions for the logged in accounts.
+long-summary: By default, only subscriptions of the current cloud that are 'Enabled' are shown.
+examples:
+    - name: List the subscriptions of the current cloud.
+      text: az account list --output table
+    - name: List the subscriptions of every cloud, whatever their state.
+      text: az account list --all
+    - name: Read the subscriptions of every signed-in account from the server again.
+      text: az account list --refresh
+    - name: Print the ID of a subscription.
+      text: az account list --query "[?name=='My Subscription'].id" --output tsv
+"""
+
+helps["account set"] = """
+type: command
+short-summary: Set a subscription to be the current active subscription.
+examples:
+    - name: Choose a subscription by name.
+      text: az account set --subscription "My Subscription"
+    - name: Choose a subscription by ID.
+      text: az account set --subscription 00000000-0000-0000-0000-000000000000
+"""
+
+helps["account show"] = """
+type: command
+short-summary: Get the details of a subscription.
+long-summary: If the subscription isn't specified, shows the details of the default subscription.
+examples:
+    - name: Show the active subscription.
+      text: az account show --output table
+    - name: Print the tenant of a subscription.
+      text: az account show --subscription "My Subscription" --query tenantId --output tsv
+"""
+
+helps["account clear"] = """
+type: command
+short-summary: Clear all subscriptions from the CLI's local cache.
+long-summary: >-
+    Removes every account with its tokens and secrets from this machine. Needs no network. To log out one account,
+    use 'az logout'.
+examples:
+    - name: Remove all accounts.
+      text: az account clear
+"""
+
+helps["account get-access-token"] = """
+type: command
+short-summary: Get a token for utilities to access Azure.
+long-summary: >-
+    The token is valid for at least 5 minutes. Without a subscription or a tenant, it is one of the current account.
+
+
+    In the output, `expires_on` is a POSIX timestamp (UTC) and `expiresOn` is a local date and time. Programs should
+    use `expires_on`: the local time is ambiguous when daylight saving time ends.
+
+
+    --subscription takes precedence over --name.
+examples:
+    - name: Get an access token for the current account.
+      text: az account get-access-token
+    - name: Get an access token for a specific subscription.
+      text: az account get-access-token --subscription 00000000-0000-0000-0000-000000000000
+    - name: Get an access token for a specific tenant.
+      text: az account get-access-token --tenant 00000000-0000-0000-0000-000000000000
+    - name: Get an access token for Microsoft Graph.
+      text: az account get-access-token --resource-type ms-graph
+    - name: Get an access token for a scope.
+      text: az account get-access-token --scope https://vault.azure.net/.default
+"""

@@ -1,0 +1,282 @@
+"""What `az login` does between its arguments and the session: usage checks, the flow, the choice afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from knack.log import get_logger
+
+from ._host import send_telemetry
+from ._reports import report_discovery
+from ._terminal import StandardTerminal, can_choose
+from ._validators import decode_claims_challenge
+from .errors import AccountError
+from .session import Authenticate, Session, SignInOutcome, SignInRequest
+
+if TYPE_CHECKING:
+    from .auth.application import ApplicationFactory
+
+logger = get_logger(__name__)
+
+# The redirect address that the Azure CLI is registered with at AD FS servers names this port.
+_ADFS_PORT = 8400
+
+_PASSWORD_NOTICE_PUBLIC = (
+    "Starting September 1, 2025, MFA will be gradually enforced for Azure public cloud. The authentication with "
+    "username and password in the command line is not supported with MFA. Consider using one of the compatible "
+    "authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
+)
+_PASSWORD_NOTICE = (
+    "Using authentication with username and password in the command line is strongly discouraged. Use one of the "
+    "recommended authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
+)
+_CLOUD_SHELL_NOTICE = (
+    "Cloud Shell is automatically authenticated under the initial account signed-in with. Run 'az login' only if you "
+    "need to use a different account"
+)
+
+
+@dataclass(frozen=True)
+class LoginOptions:
+    """The options of `az login` as the command line gave them."""
+
+    username: str | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    tenant: str | None = None
+    scopes: Sequence[str] | None = None
+    allow_no_subscriptions: bool = False
+    claims_challenge: str | None = None
+    use_device_code: bool = False
+    no_browser: bool = False
+    service_principal: bool | None = None
+    certificate: str | None = None
+    use_cert_sn_issuer: bool | None = None
+    client_assertion: str | None = dataclasses.field(default=None, repr=False)
+    identity: bool = False
+    client_id: str | None = None
+    object_id: str | None = None
+    resource_id: str | None = None
+    skip_subscription_discovery: bool = False
+    subscription: str | None = None
+
+    @property
+    def is_workload(self) -> bool:
+        """Whether a program signs in: a service principal, or a managed identity."""
+        return bool(self.service_principal or self.identity or self.username and (self.certificate or self.client_assertion))
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person signs in in a browser, here or on another device."""
+        return not self.username
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the options by the name of their parameter."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def check_usage(options: LoginOptions) -> None:
+    """Refuse combinations that make no sense, by the built-in's rules and in its order.
+
+    :raises AccountError: the combination cannot be used (exit code 1, as built in).
+    """
+    o = options
+    rules: list[tuple[object, str]] = [
+        (
+            o.identity and (o.password or o.service_principal or o.tenant),
+            "usage error: '--identity' is not applicable with other arguments",
+        ),
+        (
+            o.identity and o.username,
+            "Passing the managed identity ID with --username is no longer supported. "
+            "Use --client-id, --object-id or --resource-id instead.",
+        ),
+        (
+            o.use_device_code and (o.password or o.service_principal or o.username or o.identity),
+            "usage error: '--use-device-code' is not applicable with other arguments",
+        ),
+        (
+            o.use_cert_sn_issuer and not o.service_principal,
+            "usage error: '--use-cert-sn-issuer' is only applicable with a service principal",
+        ),
+        (
+            o.service_principal and not o.username,
+            "usage error: --service-principal --username NAME --password SECRET --tenant TENANT",
+        ),
+        (
+            o.skip_subscription_discovery and not o.tenant,
+            "usage error: '--skip-subscription-discovery' requires '--tenant'",
+        ),
+        (
+            o.skip_subscription_discovery and o.subscription and not _is_guid(o.subscription),
+            "usage error: '--subscription' must be a subscription ID (GUID), not a name, when combined with "
+            "'--skip-subscription-discovery'.",
+        ),
+        (
+            o.no_browser and (o.use_device_code or o.username or o.service_principal or o.identity),
+            "usage error: '--no-browser' is only applicable to a sign-in in a web browser",
+        ),
+    ]
+    for broken, message in rules:
+        if broken:
+            raise AccountError(message, "Run `az login --help` for examples.")
+
+
+def sign_in(session: Session, options: LoginOptions) -> SignInOutcome:
+    """Sign a person in with the flow that the options ask for, and report what the tenants answered."""
+    from azure.cli.core.util import in_cloud_console
+
+    claims_challenge = decode_claims_challenge(options.claims_challenge)
+    send_telemetry("set_login_experience_v2", session.settings.login_experience_v2)
+    if in_cloud_console():
+        logger.warning(_CLOUD_SHELL_NOTICE)
+    if options.is_interactive:
+        authenticate = _interactive_flow(options, claims_challenge)
+    else:
+        authenticate = _password_flow(session, options)
+    request = SignInRequest(
+        tenant=options.tenant,
+        scopes=options.scopes,
+        allow_no_subscriptions=options.allow_no_subscriptions,
+        skip_subscription_discovery=options.skip_subscription_discovery,
+        subscription=options.subscription,
+    )
+    outcome = session.sign_in_user(request, authenticate)
+    report_discovery(outcome.discovery)
+    _check_wanted_subscription(options, outcome)
+    return outcome
+
+
+def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignInOutcome) -> bool:
+    """Offer the choice of a subscription under the built-in's condition, and tell whether it was offered.
+
+    The sign-in is stored by now: whoever cancels the choice keeps it.
+    """
+    if not (options.is_interactive and session.settings.login_experience_v2 and can_choose()):
+        return False
+    is_filtered = bool(options.subscription or options.skip_subscription_discovery)
+    if not outcome.rows or (is_filtered and len(outcome.rows) == 1):
+        return False
+    from ._picker import pick_subscription
+
+    try:
+        chosen = pick_subscription(outcome.rows, StandardTerminal())
+    except EOFError:
+        return True
+    session.select(chosen["id"])
+    return True
+
+
+def _check_wanted_subscription(options: LoginOptions, outcome: SignInOutcome) -> None:
+    """Fail when --subscription named one that was not found, although the sign-in itself is stored."""
+    wanted = outcome.unmatched_subscription
+    if wanted is None:
+        return
+    if options.skip_subscription_discovery:
+        logger.warning("Subscription '%s' not found. Profile has tenant-level account only.", wanted)
+        return
+    names = [str(row["name"]) for row in outcome.rows]
+    similar = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4) or names[:3]
+    raise AccountError(
+        f"Subscription '{wanted}' not found. Check the ID or name and try again. "
+        f"The sign-in of {outcome.account.name} was kept.",
+        "To choose a subscription, run one of:\n"
+        + "\n".join(f'az account set --subscription "{name}"' for name in similar),
+    )
+
+
+def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Authenticate:
+    from azure.cli.core.util import can_launch_browser, is_github_codespaces
+
+    from .auth.errors import Attempt
+
+    attempt = Attempt(tenant=options.tenant, scopes=options.scopes, claims_challenge=claims_challenge)
+    use_device_code = options.use_device_code
+    if not (use_device_code or options.no_browser):
+        if not can_launch_browser():
+            logger.info("No web browser is available. Fall back to device code.")
+            use_device_code = True
+        elif is_github_codespaces():
+            logger.info("GitHub Codespaces is detected. Fall back to device code.")
+            use_device_code = True
+    terminal = StandardTerminal()
+
+    def device_code(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
+        from .auth.flows.device_code import sign_in_with_device_code
+
+        return sign_in_with_device_code(
+            application, scopes=scopes, claims_challenge=claims_challenge, show_message=terminal.say, attempt=attempt
+        )
+
+    def browser(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
+        if getattr(application, "_enable_broker", False) and not options.no_browser:
+            from .auth.flows.broker import sign_in_with_broker
+
+            return sign_in_with_broker(
+                application, scopes=scopes, claims_challenge=claims_challenge, note=terminal.note
+            )
+        from .auth.browser import open_browser
+        from .auth.flows.browser import BrowserSignIn, sign_in_with_browser
+
+        return sign_in_with_browser(
+            application,
+            BrowserSignIn(
+                scopes=scopes,
+                claims_challenge=claims_challenge,
+                terminal=terminal,
+                open_browser=open_browser,
+                attempt=attempt,
+                launch_browser=not options.no_browser,
+                port=_ADFS_PORT if applications.is_adfs else 0,
+            ),
+        )
+
+    return device_code if use_device_code else browser
+
+
+def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
+    from .auth.errors import Attempt, explain
+    from .auth.flows.password import sign_in_with_password
+
+    username = str(options.username)
+    is_public_cloud = session.settings.authority.startswith("https://login.microsoftonline.com")
+    logger.warning(_PASSWORD_NOTICE_PUBLIC if is_public_cloud else _PASSWORD_NOTICE)
+    password = options.password or _prompt_for_password()
+
+    def with_password(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
+        result = sign_in_with_password(application, username=username, password=password, scopes=scopes)
+        if "error" in result:
+            attempt = Attempt(
+                tenant=options.tenant, username=username, scopes=options.scopes, with_password=True
+            )
+            raise explain(result, attempt)
+        return result
+
+    return with_password
+
+
+def _prompt_for_password() -> str:
+    """Ask for the password without showing it.
+
+    :raises AccountError: there is no terminal to ask on.
+    """
+    from knack.prompting import NoTTYException, prompt_pass
+
+    try:
+        password: str = prompt_pass("Password: ")
+    except NoTTYException as error:
+        raise AccountError(
+            "Please specify both username and password in non-interactive mode.",
+            "To keep the password off the command line, give it on standard input: "
+            "az login --username NAME --password=@-",
+        ) from error
+    return password
+
+
+def _is_guid(value: str) -> bool:
+    from azure.cli.core.util import is_guid
+
+    return bool(is_guid(value))

@@ -1,0 +1,92 @@
+"""The arguments of our commands, on top of the host's own registration."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from knack.log import get_logger
+
+from ._completers import complete_tenants, complete_users
+from ._host import host_parameters
+from ._validators import validate_tenant
+
+logger = get_logger(__name__)
+
+
+class SubscriptionOverName(argparse.Action):
+    """`--subscription`/`-s` wins over `--name`/`-n`, whatever their order.
+
+    The built-in has one option with four spellings, so the last one given wins and
+    `--subscription A --name B` silently asks for B.
+    """
+
+    _SUBSCRIPTION = ("--subscription", "-s")
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        given: dict[bool, Any] = getattr(namespace, "_subscription_spellings", {})
+        given[option_string in self._SUBSCRIPTION] = values
+        namespace._subscription_spellings = given
+        setattr(namespace, self.dest, given.get(True, given.get(False)))
+
+
+def warn_of_ignored_name(namespace: argparse.Namespace) -> None:
+    """Say that `--name` was ignored when `--subscription` was given as well."""
+    given: dict[bool, Any] = namespace.__dict__.pop("_subscription_spellings", {})
+    if len(given) == 2 and given[True] != given[False]:
+        logger.warning("--name '%s' was ignored, because --subscription '%s' was given.", given[False], given[True])
+
+
+def declare_arguments(loader: Any) -> None:
+    """Add our arguments to the scopes that the host's loader has just registered."""
+    with loader.argument_context("login") as context:
+        context.argument(
+            "tenant", _host_argument(loader, "login", "tenant"), validator=validate_tenant, completer=complete_tenants
+        )
+        context.argument(
+            "no_browser",
+            options_list=["--no-browser"],
+            action="store_true",
+            help="Print the sign-in address instead of opening a browser. The sign-in completes when the "
+            "browser comes back, or when the address that it ends up on is pasted into the terminal.",
+        )
+        _declare_missing_login_options(context)
+
+    with loader.argument_context("logout") as context:
+        context.argument("username", _host_argument(loader, "logout", "username"), completer=complete_users)
+
+    with loader.argument_context("account get-access-token") as context:
+        context.argument("subscription", action=SubscriptionOverName, validator=warn_of_ignored_name)
+        context.argument(
+            "tenant", _host_argument(loader, "account get-access-token", "tenant"), completer=complete_tenants
+        )
+
+
+def _host_argument(loader: Any, scope: str, destination: str) -> Any:
+    """Return the host's registration of an argument, to add to: registering again replaces it."""
+    return loader.argument_registry.arguments[scope].get(destination)
+
+
+def _declare_missing_login_options(context: Any) -> None:
+    """Give an older azure-cli the options of `az login` that newer ones have."""
+    present = host_parameters("login")
+    if "skip_subscription_discovery" not in present:
+        context.argument(
+            "skip_subscription_discovery",
+            options_list=["--skip-subscription-discovery", "--skip-sub"],
+            action="store_true",
+            help="Do not look for subscriptions. Requires --tenant; with --subscription, only that one is read.",
+        )
+    if "subscription" not in present:
+        context.argument(
+            "subscription",
+            options_list=["--subscription", "-s"],
+            help="Subscription (ID or name) to make the default. With --skip-subscription-discovery, an ID.",
+        )

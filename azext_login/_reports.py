@@ -1,0 +1,63 @@
+"""What a person is told about tenants and accounts after a command, on standard error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from knack.log import get_logger
+
+if TYPE_CHECKING:
+    from .profile.discovery import Discovery
+    from .session import RefreshOutcome, SignOutOutcome
+
+logger = get_logger(__name__)
+
+
+def report_discovery(discovery: Discovery) -> None:
+    """Say which tenants refused or are empty, and which subscriptions several tenants show."""
+    for duplicate in discovery.duplicates:
+        subscription = duplicate.subscription
+        logger.warning(
+            "Subscription %s '%s' can be accessed from tenants %s (used) and %s. To use the other one, run "
+            'az login --tenant "%s"',
+            subscription.id, subscription.name, duplicate.kept_tenant_id, subscription.tenant_id,
+            subscription.tenant_id,
+        )  # fmt: skip
+    if discovery.empty:
+        logger.warning(
+            "No accessible subscriptions in: %s. Use `az login --allow-no-subscriptions` to have tenant level access.",
+            ", ".join(report.tenant.label for report in discovery.empty),
+        )
+    for report in discovery.failed:
+        reason = str(report.failure).splitlines()[0]
+        logger.warning(
+            'Tenant %s was left out: %s To sign in to it, run az login --tenant "%s"',
+            report.tenant.label, reason, report.tenant.id,
+        )  # fmt: skip
+
+
+def report_refresh(outcome: RefreshOutcome) -> None:
+    """Say which accounts and tenants could not be read again."""
+    for failure in outcome.failures:
+        logger.warning(
+            "The subscriptions of '%s' could not be refreshed and stay as they were: %s",
+            failure.account.name, str(failure.error).splitlines()[0],
+        )  # fmt: skip
+    for discovery in outcome.discoveries:
+        for report in discovery.failed:
+            logger.warning(
+                "The subscriptions of tenant %s could not be refreshed and stay as they were: %s",
+                report.tenant.label, str(report.failure).splitlines()[0],
+            )  # fmt: skip
+
+
+def report_sign_out(name: str, outcome: SignOutOutcome) -> None:
+    """Say when there was nobody to sign out, and when no account is active afterwards."""
+    if not outcome.known:
+        logger.warning("'%s' is not signed in, so there was nothing to sign out. See `az account list`.", name)
+    elif outcome.was_active and outcome.remaining:
+        logger.warning(
+            "No subscription is active now. Choose one with `az account set --subscription \"%s\"`, or another from "
+            "`az account list --output table`.",
+            outcome.remaining[0]["id"],
+        )

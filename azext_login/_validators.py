@@ -1,0 +1,58 @@
+"""Checks of arguments before a command runs."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import json
+from typing import Any
+
+from azure.cli.core.azclierror import InvalidArgumentValueError
+from knack.log import get_logger
+
+logger = get_logger(__name__)
+
+
+def validate_tenant(cmd: Any, namespace: argparse.Namespace) -> None:
+    """Resolve a tenant's domain name to its GUID, with the tenant's OpenID configuration.
+
+    https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#find-your-apps-openid-configuration-document-uri
+
+    :raises InvalidArgumentValueError: the tenant is empty.
+    :raises SignInError: there is no such tenant.
+    :raises ServiceUnreachable: the sign-in service did not answer.
+    """
+    from azure.cli.core.util import is_guid
+
+    tenant = namespace.tenant
+    if tenant is None or (tenant and is_guid(tenant)):
+        return
+    if not tenant.strip():
+        raise InvalidArgumentValueError("usage error: --tenant is empty. Give the tenant's ID or its domain name.")
+    from .session import Session
+
+    namespace.tenant = Session.from_cli(cmd.cli_ctx).resolve_tenant(tenant)
+    logger.debug("Resolved tenant domain name %s to GUID %s", tenant, namespace.tenant)
+
+
+def decode_claims_challenge(encoded: str | None) -> str | None:
+    """Return the JSON in a base64-encoded claims challenge, as found in a `WWW-Authenticate` header.
+
+    :raises InvalidArgumentValueError: it is not base64, or not JSON.
+    """
+    if not encoded:
+        return None
+    padded = encoded.strip() + "=" * (-len(encoded.strip()) % 4)
+    try:
+        # Resources send the standard alphabet and the URL-safe one.
+        decoded = base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True).decode("utf-8")
+        claims = json.loads(decoded)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidArgumentValueError(
+            "--claims-challenge is not base64-encoded JSON. Nothing was sent.",
+            'Copy the value of claims="..." from the WWW-Authenticate header as it is.',
+        ) from error
+    if not isinstance(claims, dict):
+        raise InvalidArgumentValueError("--claims-challenge does not hold a JSON object. Nothing was sent.")
+    return decoded

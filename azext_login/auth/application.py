@@ -1,0 +1,114 @@
+"""MSAL's client application, set up the way the host sets it up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ServiceUnreachable, UnexpectedAnswer
+from ..http import connection_errors
+from .errors import unknown_tenant
+
+# The public client that the Azure CLI is registered as in every tenant (azure.cli.core.auth.constants).
+AZURE_CLI_CLIENT_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+
+SERVICE = "sign-in service"
+
+
+@dataclass(frozen=True)
+class ApplicationSettings:
+    """What every application of one command has in common."""
+
+    authority: str
+    """Address of the sign-in service without a tenant."""
+    instance_discovery: bool
+    client_capabilities: Sequence[str]
+    broker_on_windows: bool
+    broker_on_mac: bool
+
+
+class ApplicationFactory:
+    """Builds applications that share one token cache, one HTTP client and one HTTP cache."""
+
+    def __init__(self, settings: ApplicationSettings, *, token_cache: Any, http_client: Any, http_cache: Any):
+        self._settings = settings
+        self._token_cache = token_cache
+        self._http_client = http_client
+        self._http_cache = http_cache
+        # At this level MSAL logs the requests it caches tokens from, with authorization and device codes in them.
+        logging.getLogger("msal.token_cache").setLevel(logging.INFO)
+
+    @property
+    def is_adfs(self) -> bool:
+        """Whether the authority is an AD FS server, which has no tenants."""
+        return self._settings.authority.rstrip("/").lower().endswith("/adfs")
+
+    def authority_of(self, tenant: str | None) -> str:
+        """Return the authority's address for a tenant; `organizations` is every work or school account's."""
+        base = self._settings.authority.rstrip("/").lower()
+        return base if self.is_adfs else f"{base}/{tenant or 'organizations'}"
+
+    def build(self, tenant: str | None = None) -> Any:
+        """Return a PublicClientApplication for a tenant (GUID or verified domain). Asks for its discovery document.
+
+        :raises SignInError: there is no such tenant.
+        :raises ServiceUnreachable: the sign-in service did not answer, or not well.
+        """
+        from msal import PublicClientApplication
+
+        with authority_errors(self._settings.authority, tenant):
+            return PublicClientApplication(
+                AZURE_CLI_CLIENT_ID,
+                authority=self.authority_of(tenant),
+                token_cache=self._token_cache,
+                http_client=self._http_client,
+                http_cache=self._http_cache,
+                instance_discovery=self._settings.instance_discovery,
+                client_capabilities=list(self._settings.client_capabilities) or None,
+                enable_broker_on_windows=self._settings.broker_on_windows,
+                enable_broker_on_mac=self._settings.broker_on_mac,
+                enable_pii_log=True,
+            )
+
+
+@contextmanager
+def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None]:
+    """Turn what MSAL raises about its authority into one error with a next step."""
+    from msal.exceptions import MsalServiceError
+
+    address = f"{urlsplit(authority).scheme}://{urlsplit(authority).netloc}"
+    with connection_errors(SERVICE, address):
+        try:
+            yield
+        except ValueError as error:
+            # MSAL raises ValueError for a refused discovery document and for an answer that is not JSON.
+            if isinstance(error, UnicodeError) or _is_json_error(error):
+                raise UnexpectedAnswer(
+                    f"The {SERVICE} at {address} answered something other than JSON.",
+                    "A proxy or a captive portal may have answered in its place. Check the network, and the address "
+                    "with `az cloud show`; then run the command again.",
+                ) from error
+            if "Unable to get authority configuration" in str(error):
+                raise unknown_tenant(tenant or "organizations", address) from error
+            raise UnexpectedAnswer(f"The {SERVICE} at {address} cannot be used: {error}") from error
+        except (MsalServiceError, RuntimeError) as error:
+            raise ServiceUnreachable(
+                f"The {SERVICE} at {address} failed: {error}.", "Run the command again in a minute."
+            ) from error
+        except KeyError as error:
+            raise UnexpectedAnswer(f"The {SERVICE} at {address} left {error} out of its answer.") from error
+
+
+def _is_json_error(error: BaseException | None) -> bool:
+    """Tell whether a JSON parser's error is behind this one; MSAL wraps it."""
+    import json
+
+    while error is not None:
+        if isinstance(error, json.JSONDecodeError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

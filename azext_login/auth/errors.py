@@ -1,0 +1,152 @@
+"""What Entra said, and what to do next.
+
+The numbers are AADSTS codes: https://learn.microsoft.com/entra/identity-platform/reference-error-codes. They decide
+the wording only; a code that is not known here still gets Entra's own text and a command to run.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from knack.log import get_logger
+
+from ..errors import InteractionRequired, SignInError
+
+logger = get_logger(__name__)
+
+_WRONG_PASSWORD = frozenset({50126, 50056})
+_UNKNOWN_USER = frozenset({50034, 51004})
+_DISABLED_USER = frozenset({50057})
+_LOCKED_USER = frozenset({50053})
+_PASSWORD_EXPIRED = frozenset({50055})
+_NOT_IN_TENANT = frozenset({50020, 90072})
+_UNKNOWN_TENANT = frozenset({90002, 900021, 900023, 50059})
+_NEEDS_FACTOR = frozenset({50072, 50074, 50076, 50078, 50079, 50158, 53000, 53001, 53003, 50005, 50097})
+_SESSION_ENDED = frozenset({50173, 70008, 70043, 700081, 700082, 700084, 50132, 50133, 50089, 65002})
+_CONSENT_MISSING = frozenset({65001, 90094, 90095, 65004})
+_UNKNOWN_RESOURCE = frozenset({500011, 70011, 650053, 28000})
+_PERSONAL_ACCOUNT = frozenset({9001023, 500201, 500208, 50194})
+_DEVICE_CODE_EXPIRED = frozenset({70020})
+
+# Domains in which personal Microsoft accounts are given out. Entra refuses their passwords with the same answer
+# as a user that does not exist, so the name is all there is to tell them apart.
+_PERSONAL_DOMAINS = ("outlook.", "hotmail.", "live.", "msn.com", "passport.com")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What was tried: enough to say which command to run instead."""
+
+    tenant: str | None = None
+    username: str | None = None
+    scopes: Sequence[str] | None = None
+    """Scopes to name in the advice; None for those that `az login` asks for anyway."""
+    claims_challenge: str | None = None
+    with_password: bool = False
+
+
+def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError:
+    """Return the error to raise for an OAuth error answer (RFC 6749 section 5.2, with Entra's additions)."""
+    codes = frozenset(code for code in error.get("error_codes") or () if isinstance(code, int))
+    detail = _first_line(error.get("error_description")) or str(error.get("error") or "no reason given")
+    logger.info("Entra refused: error=%s suberror=%s codes=%s trace_id=%s correlation_id=%s",
+                error.get("error"), error.get("suberror"), sorted(codes), error.get("trace_id"),
+                error.get("correlation_id"))  # fmt: skip
+
+    interactive, headline = _headline(error, codes, attempt)
+    kind = InteractionRequired if interactive else SignInError
+    return kind(
+        f"{headline}\n{detail}" if headline else detail,
+        entra_error=error,
+        next_step=_next_step(codes, error, attempt, interactive),
+    )
+
+
+def _headline(error: Mapping[str, Any], codes: frozenset[int], attempt: Attempt) -> tuple[bool, str]:
+    """Return whether a person has to sign in interactively, and the sentence to begin with."""
+    who = f"'{attempt.username}'" if attempt.username else "the account"
+    where = f"tenant '{attempt.tenant}'" if attempt.tenant else "the home tenant"
+    if attempt.with_password and (codes & _PERSONAL_ACCOUNT or codes & _UNKNOWN_USER and _is_personal(attempt)):
+        return True, (
+            f"Interactive authentication is needed: {who} is a personal Microsoft account, and those cannot sign in "
+            "with --username and --password."
+        )
+    if codes & _WRONG_PASSWORD:
+        return False, f"The user name or password of {who} is wrong. Nothing that was stored before has changed."
+    if codes & _UNKNOWN_USER:
+        return False, f"There is no user {who} in {where}."
+    if codes & _DISABLED_USER:
+        return False, f"The account {who} is disabled. An administrator of its tenant can enable it."
+    if codes & _LOCKED_USER:
+        return False, f"The account {who} is locked after too many attempts, or its sign-in was blocked."
+    if codes & _PASSWORD_EXPIRED:
+        return True, f"Interactive authentication is needed: the password of {who} has expired."
+    if codes & _UNKNOWN_TENANT:
+        return False, f"There is no {where} at this authority."
+    if codes & _NOT_IN_TENANT:
+        return False, f"{who} is not a member or a guest of {where}."
+    if codes & _NEEDS_FACTOR:
+        return True, f"Interactive authentication is needed: {where} asks for more than the sign-in so far proved."
+    if codes & _SESSION_ENDED:
+        return True, f"Interactive authentication is needed: the stored sign-in of {who} has expired or was revoked."
+    if codes & _CONSENT_MISSING:
+        return codes.isdisjoint({65004}), "Consent is missing: this was not granted, or needs an administrator."
+    if codes & _UNKNOWN_RESOURCE or error.get("error") in ("invalid_scope", "invalid_resource"):
+        return False, "The scope or resource that was asked for does not exist in this tenant."
+    if codes & _DEVICE_CODE_EXPIRED or error.get("error") in ("expired_token", "authorization_pending"):
+        return False, "The device code expired before anybody entered it."
+    if error.get("error") in ("authorization_declined", "access_denied"):
+        return False, "The sign-in was declined in the browser."
+    if error.get("error") == "interaction_required":
+        return True, "Interactive authentication is needed."
+    return False, ""
+
+
+def _next_step(codes: frozenset[int], error: Mapping[str, Any], attempt: Attempt, interactive: bool) -> str:
+    if codes & _UNKNOWN_TENANT:
+        return "Check the tenant's ID or domain name, and the active cloud with `az cloud show`."
+    if codes & _UNKNOWN_RESOURCE or error.get("error") in ("invalid_scope", "invalid_resource"):
+        return "Check the spelling of --scope or --resource. A scope reads like https://vault.azure.net/.default."
+    command = login_command(attempt)
+    if interactive:
+        return f"Run the command below to authenticate interactively; additional arguments may be added as needed:\n{command}"
+    return f"To sign in, run:\n{command}"
+
+
+def login_command(attempt: Attempt) -> str:
+    """Return the `az login` to run, quoted for every shell. Never contains a secret."""
+    parts = ["az login"]
+    if attempt.tenant:
+        # A second factor counts per tenant, so the tenant has to be named to be asked for it.
+        parts.append(f'--tenant "{attempt.tenant}"')
+    if attempt.scopes:
+        # A resource such as Microsoft Graph may ask for a factor that Resource Manager does not.
+        parts.append("--scope " + " ".join(f'"{scope}"' for scope in attempt.scopes))
+    if attempt.claims_challenge:
+        encoded = base64.b64encode(attempt.claims_challenge.encode("utf-8")).decode("ascii")
+        parts.append(f'--claims-challenge "{encoded}"')
+    return " ".join(parts)
+
+
+def unknown_tenant(tenant: str, address: str) -> SignInError:
+    """Return the error for a tenant that the authority has no discovery document for."""
+    return SignInError(
+        f"Tenant '{tenant}' was not found at {address}.",
+        next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`. To sign in to the "
+        "tenants of an account, run:\naz login",
+    )
+
+
+def _is_personal(attempt: Attempt) -> bool:
+    domain = (attempt.username or "").rpartition("@")[2].lower()
+    return any(domain == known or domain.startswith(known) for known in _PERSONAL_DOMAINS)
+
+
+def _first_line(description: Any) -> str:
+    """Return Entra's sentence without the trace lines that follow it."""
+    if not isinstance(description, str):
+        return ""
+    return description.splitlines()[0].partition(" Trace ID:")[0].strip() if description.strip() else ""

@@ -1,0 +1,28 @@
+"""Sign-in through the operating system's account broker: Web Account Manager on Windows, Company Portal on macOS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+def sign_in_with_broker(
+    application: Any, *, scopes: Sequence[str], claims_challenge: str | None, note: Callable[[str], None]
+) -> dict[str, Any]:
+    """Let the broker's window sign the person in and return MSAL's result. Microsoft accounts are let through."""
+
+    def announce(ui: str | None = None, **_: Any) -> None:
+        note(
+            "Select the account you want to log in with. For more information on login with Azure CLI, see "
+            "https://go.microsoft.com/fwlink/?linkid=2271136"
+        )
+
+    result: dict[str, Any] = application.acquire_token_interactive(
+        list(scopes),
+        prompt="select_account",
+        parent_window_handle=application.CONSOLE_WINDOW_HANDLE,
+        on_before_launching_ui=announce,
+        enable_msa_passthrough=True,
+        claims_challenge=claims_challenge,
+    )
+    return result

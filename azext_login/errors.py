@@ -1,0 +1,78 @@
+"""The errors that every layer shares: one family, derived from the host's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from azure.cli.core.azclierror import (
+    AuthenticationError,
+    AzureConnectionError,
+    AzureResponseError,
+    FileOperationError,
+    ResourceNotFoundError,
+    UnclassifiedUserFault,
+)
+
+__all__ = [
+    "AccountError",
+    "InteractionRequired",
+    "NotFound",
+    "NotSignedIn",
+    "ServiceUnreachable",
+    "SignInError",
+    "StoreError",
+    "UnexpectedAnswer",
+]
+
+
+class SignInError(AuthenticationError):  # type: ignore[misc]  # the host is untyped
+    """The sign-in service refused. `retryable` says whether the same request may succeed later."""
+
+    retryable = False
+
+    def __init__(self, message: str, *, entra_error: Mapping[str, Any] | None = None, next_step: str | None = None):
+        super().__init__(message, msal_error=entra_error, recommendation=next_step)
+
+
+class InteractionRequired(SignInError):
+    """A person has to sign in again: another factor, another consent, or an expired session."""
+
+
+class NotSignedIn(AuthenticationError):  # type: ignore[misc]
+    """There is no account, or no token of it, to work with. The message names `az login`."""
+
+    retryable = False
+
+    def __init__(self, message: str, *, next_step: str | None = None):
+        super().__init__(message, recommendation=next_step)
+
+
+class ServiceUnreachable(AzureConnectionError):  # type: ignore[misc]
+    """A service did not answer: name resolution, refused connection, time-out, untrusted certificate."""
+
+    retryable = True
+
+
+class UnexpectedAnswer(AzureResponseError):  # type: ignore[misc]
+    """A service answered something that its protocol does not allow, or an error of its own."""
+
+    retryable = True
+
+
+class AccountError(UnclassifiedUserFault):  # type: ignore[misc]
+    """A subscription or account that was asked for does not exist, or is not the only one."""
+
+    retryable = False
+
+
+class NotFound(ResourceNotFoundError):  # type: ignore[misc]
+    """Something named on a new command does not exist (exit code 3)."""
+
+    retryable = False
+
+
+class StoreError(FileOperationError):  # type: ignore[misc]
+    """A file of the config directory could not be read or written."""
+
+    retryable = False

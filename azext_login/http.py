@@ -1,0 +1,171 @@
+"""The one way we speak HTTP: bounded waits, bounded retries, and errors that say which service failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from .errors import ServiceUnreachable, UnexpectedAnswer
+
+# Seconds to establish a connection, and seconds between two packets of an answer.
+TIMEOUT = (10.0, 60.0)
+
+# Answers of a service that is overloaded or restarting: RFC 6585 section 4, RFC 9110 section 15.6.
+_TRANSIENT_STATUS = (429, 502, 503, 504)
+_RETRIES = 3
+
+# A service may ask for minutes of patience. Somebody is waiting at a terminal, so a longer pause ends the retries.
+_LONGEST_PAUSE = 10.0
+
+
+class _BoundedRetry(Retry):
+    """urllib3's retry, which gives up when the service asks for more patience than a person has."""
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        # Without this, urllib3 retries any answer that carries Retry-After, whatever its status.
+        return status_code in _TRANSIENT_STATUS
+
+    def increment(self, *args: Any, **kwargs: Any) -> Retry:
+        response = kwargs.get("response")
+        pause = self.get_retry_after(response) if response is not None else None
+        if pause is not None and pause > _LONGEST_PAUSE:
+            # With no retries left this raises, and urllib3 returns the answer as it is (raise_on_status=False).
+            return super(_BoundedRetry, self.new(total=0)).increment(*args, **kwargs)
+        return super().increment(*args, **kwargs)
+
+
+def build_session(*, user_agent: str | None = None, verify: bool = True) -> requests.Session:
+    """Return a session that keeps the environment's proxy and CA settings.
+
+    A request that never reached the service, and an answer of an overloaded service, is tried again. A request
+    whose answer got lost is not: an authorization code or a refresh token may be spent by then.
+    """
+    retry = _BoundedRetry(
+        total=_RETRIES,
+        connect=2,
+        read=0,
+        other=0,
+        status=_RETRIES,
+        status_forcelist=_TRANSIENT_STATUS,
+        allowed_methods=None,
+        backoff_factor=0.3,
+        raise_on_status=False,
+    )
+    session = requests.Session()
+    session.mount("https://", HTTPAdapter(max_retries=retry, pool_maxsize=64))
+    if user_agent:
+        session.headers["User-Agent"] = f"{session.headers['User-Agent']} {user_agent}"
+    # requests lets REQUESTS_CA_BUNDLE override `session.verify`, so the switch-off goes into each request.
+    session.verify = verify
+    return session
+
+
+class AuthorityHttpClient:
+    """The HTTP client that MSAL calls, with two repairs of the addresses it builds.
+
+    MSAL builds the address of the user-realm lookup from the authority's host without its port, and puts the user
+    name into it unquoted (msal/authority.py, `user_realm_discovery`). A private authority on a port of its own,
+    and a guest's name with `#EXT#` in it, need both.
+    """
+
+    def __init__(self, session: requests.Session, authority: str, *, verify: bool = True):
+        self._session = session
+        self._verify = verify
+        parts = urlsplit(authority)
+        self._bare = f"https://{parts.hostname}/common/userrealm/"
+        self._repaired = f"https://{parts.netloc}/common/userrealm/"
+
+    def post(self, url: str, **kwargs: Any) -> requests.Response:
+        """Send a POST; MSAL's protocol for HTTP clients."""
+        return self._send("POST", url, kwargs)
+
+    def get(self, url: str, **kwargs: Any) -> requests.Response:
+        """Send a GET; MSAL's protocol for HTTP clients."""
+        if url.startswith(self._bare):
+            name, separator, query = url[len(self._bare) :].rpartition("?")
+            url = self._repaired + quote(name, safe="@") + separator + query
+        return self._send("GET", url, kwargs)
+
+    def close(self) -> None:
+        """Nothing: the session belongs to the caller."""
+
+    def _send(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
+        kwargs.setdefault("timeout", TIMEOUT)
+        if not self._verify:
+            kwargs["verify"] = False
+        return self._session.request(method, url, **kwargs)
+
+
+@contextmanager
+def connection_errors(service: str, address: str) -> Iterator[None]:
+    """Turn what requests raises into one error that names the service and its address.
+
+    :param service: what the person knows it as, for example "sign-in service".
+    :raises ServiceUnreachable: no answer.
+    :raises UnexpectedAnswer: an answer that is not HTTP, or not complete.
+    """
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise ServiceUnreachable(
+            f"The certificate of the {service} at {address} could not be verified: {_cause(error)}.",
+            "If a proxy inspects TLS here, point the environment variable REQUESTS_CA_BUNDLE to a file with its CA "
+            "certificate: https://learn.microsoft.com/cli/azure/use-cli-effectively#work-behind-a-proxy",
+        ) from error
+    except requests.exceptions.ProxyError as error:
+        raise ServiceUnreachable(
+            f"The proxy between here and the {service} at {address} refused: {_cause(error)}.",
+            "Check the environment variables HTTPS_PROXY and NO_PROXY.",
+        ) from error
+    except requests.exceptions.Timeout as error:
+        raise ServiceUnreachable(
+            f"The {service} at {address} did not answer in time.", "Check the network and run the command again."
+        ) from error
+    except requests.exceptions.ConnectionError as error:
+        raise ServiceUnreachable(
+            f"The {service} at {address} could not be reached: {_cause(error)}.",
+            "Check the network, and the address with `az cloud show`; then run the command again.",
+        ) from error
+    except requests.exceptions.RequestException as error:
+        raise UnexpectedAnswer(f"The {service} at {address} did not speak HTTP as expected: {_cause(error)}.") from error
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost reason of a chain of exceptions, without addresses and object representations."""
+    reason: Any = error
+    while True:
+        inner = getattr(reason, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in getattr(reason, "args", ()) if isinstance(arg, BaseException)), None)
+        if inner is None or inner is reason:
+            break
+        reason = inner
+    text = str(getattr(reason, "strerror", None) or reason)
+    # urllib3 prefixes its messages with the representation of its connection object.
+    return text.rpartition(">: ")[2].rpartition("] ")[2].strip().rstrip(".") or type(reason).__name__
+
+
+def parse_json_object(response: requests.Response, service: str) -> Mapping[str, Any]:
+    """Return the JSON object of an answer.
+
+    :raises UnexpectedAnswer: the answer is something else, such as the HTML page of a proxy.
+    """
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
+        host = urlsplit(response.url).netloc
+        raise UnexpectedAnswer(
+            f"The {service} at {host} answered {kind} where JSON was expected (HTTP status {response.status_code}).",
+            "A proxy or a captive portal may have answered in its place. Check the network and run the command again.",
+        )
+    return body

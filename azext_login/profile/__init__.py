@@ -1,0 +1,1 @@
+"""The subscription and tenant store. No MSAL and no command line in here."""
