@@ -12,12 +12,15 @@ from flask import Flask, Response, g, jsonify, request
 
 from .admin import Admin, call
 from .arm import arm_blueprint
+from .authorize import authorize_blueprint
 from .entra import entra_blueprint
 from .faults import Fault
 from .grants import TokenService
+from .pages import pages_blueprint
 from .requestlog import LoggedRequest
 from .state import State
 from .tokens import Issuer
+from .visitors import Visitors
 
 #: Where the server puts a function that closes the connection without an answer.
 DROP = "localcloud.drop"
@@ -30,7 +33,10 @@ def make_app(state: State, issuer: Issuer, admin: Admin, admin_key: str) -> Flas
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = 1 << 20
     service = TokenService(app, state, issuer)
+    visitors = Visitors(state)
     app.register_blueprint(entra_blueprint(state, issuer, service))
+    app.register_blueprint(authorize_blueprint(state, issuer, service, visitors))
+    app.register_blueprint(pages_blueprint(state, issuer, visitors))
     app.register_blueprint(arm_blueprint(state, issuer))
     _add_admin(app, admin, admin_key)
     _add_hooks(app, state)

@@ -96,6 +96,9 @@ def _caller(state: State, base: str, tenant: Tenant, claims: dict[str, object]) 
     if person is None or membership is None or person.disabled:
         raise _refuse(base, tenant.id, "invalid_token", "InvalidAuthenticationToken",
                       "The account of the token is disabled or not in the tenant any more.")
+    if claims.get("sid") in state.revoked_families:
+        raise _refuse(base, tenant.id, "invalid_token", "InvalidAuthenticationToken",
+                      "The access token came from an authorization code that was used twice.")
     capabilities = [str(c).lower() for c in claims.get("xms_cc") or ()]  # type: ignore[attr-defined]
     # Continuous access evaluation: only clients that declared CP1 are challenged; the tokens of all others live on.
     if "cp1" in capabilities and state.revoked_since(person.username, issued_at(str(claims["uti"]))):

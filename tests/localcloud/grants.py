@@ -21,7 +21,8 @@ from .directory import Person
 from .errors import EntraError, invalid_grant, missing_parameter
 from .policy import ANY_TENANT, account_disabled, check_password, check_segment, check_silently, find_tenant
 from .scopes import parse_scope
-from .state import AuthorizationCode, DeviceSignIn, RefreshToken, SignIn, State
+from .signin import SignIn
+from .state import AuthorizationCode, DeviceSignIn, RefreshToken, State
 from .tokens import Grant, Issuer
 
 
@@ -129,7 +130,7 @@ class PasswordGrant(_Grant, grants.ResourceOwnerPasswordCredentialsGrant):  # ty
         return check_password(self.state.directory, segment, "" if hidden else username, password)
 
     def generate_token(self, user: Any = None, scope: Any = None, **_: Any) -> dict[str, Any]:
-        sign_in = SignIn(user.username, ("pwd",), self.state.now())
+        sign_in = SignIn(user.username, self.state.now())
         return self.issue(user, sign_in, scope, secrets.token_hex(8))
 
 

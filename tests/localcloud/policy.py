@@ -9,7 +9,8 @@ from .directory import Application, Directory, Membership, Person, Tenant
 from .errors import consent_required, invalid_grant, mfa_required, unknown_tenant
 from .people import CONSUMERS
 from .scopes import ScopeRequest
-from .state import SignIn, State
+from .signin import SignIn
+from .state import State
 
 #: Authority segments that stand for "the tenant of whoever signs in".
 ANY_TENANT = ("organizations", "common")
@@ -73,7 +74,7 @@ def check_member(person: Person, tenant: Tenant, client: Application, base_url: 
 
 def needs_mfa(tenant: Tenant, sign_in: SignIn, claims: ClaimsRequest) -> bool:
     """True when the tenant, or the claims of the request, demand a second factor that was not given."""
-    return "mfa" not in sign_in.amr and (tenant.demands_mfa or claims.wants_policy)
+    return tenant.id not in sign_in.mfa_tenants and (tenant.demands_mfa or claims.wants_policy)
 
 
 def needs_consent(state: State, person: Person, client: Application, scope: ScopeRequest) -> str | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Callable
 
 from .directory import Directory
 from .faults import Faults
+from .interaction import Browser, Interaction
 from .requestlog import RequestLog
+from .signin import SignIn
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,6 @@ class Settings:
     page_size: int = 100
     latency_ms: int = 0
     clock_offset: float = 0.0
-
-
-@dataclass(frozen=True)
-class SignIn:
-    """Somebody proved who they are: user name, methods used (RFC 8176 `amr`), when (seconds UTC)."""
-
-    username: str
-    amr: tuple[str, ...]
-    at: float
 
 
 @dataclass(frozen=True)
@@ -110,14 +103,6 @@ class DeviceSignIn:
         return self.client_id
 
 
-@dataclass
-class Browser:
-    """One browser, known by its cookie: whom it saw sign in. `accounts` keeps signed-out people with None."""
-
-    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    accounts: dict[str, SignIn | None] = field(default_factory=dict)
-
-
 class State:
     """The mutable rest. Take `lock` for read-then-write; single dictionary operations are atomic in CPython."""
 
@@ -134,6 +119,7 @@ class State:
         self.refresh_tokens: dict[str, RefreshToken] = {}
         self.device_sign_ins: dict[str, DeviceSignIn] = {}
         self.browsers: dict[str, Browser] = {}
+        self.interactions: dict[str, Interaction] = {}
         self.consents: set[tuple[str, str, str]] = set()
         self.revoked_at: dict[str, float] = {}
         self.revoked_families: set[str] = set()
@@ -184,8 +170,8 @@ class State:
             self.settings = self.default_settings
             self.log.clear()
             self.faults.clear()
-            for mapping in (self.codes, self.refresh_tokens, self.device_sign_ins, self.browsers, self.revoked_at,
-                            self.seen_assertions):
+            for mapping in (self.codes, self.refresh_tokens, self.device_sign_ins, self.browsers,
+                            self.interactions, self.revoked_at, self.seen_assertions):
                 mapping.clear()  # type: ignore[attr-defined]
             self.consents.clear()
             self.revoked_families.clear()

@@ -17,7 +17,8 @@ from .claims import ClaimsRequest
 from .directory import Application, Membership, Person, Tenant
 from .keys import SigningKey, b64
 from .scopes import ScopeRequest
-from .state import SignIn, State
+from .signin import SignIn
+from .state import State
 
 #: From this lifetime on an answer says when to renew early (MSAL: "refresh_in"), in seconds.
 LONG_LIVED = 2 * 3600
@@ -97,8 +98,8 @@ class Issuer:
         person = grant.person
         claims: dict[str, Any] = {
             "aud": grant.scope.audience, "iss": f"{self.base_url}/{grant.tenant.id}/", **times,
-            "acr": "1", "amr": list(grant.sign_in.amr), "appid": grant.client.app_id, "appidacr": "0",
-            "idtyp": "user", "ipaddr": "127.0.0.1", "name": person.name, "oid": grant.membership.oid,
+            "acr": "1", "amr": grant.sign_in.amr(grant.tenant.id), "appid": grant.client.app_id, "appidacr": "0",
+            "idtyp": "user", "ipaddr": "127.0.0.1", "name": person.name, "oid": grant.membership.oid, "sid": grant.family,
             "scp": grant.scope.scp, "sub": self._subject(grant), "tid": grant.tenant.id, "uti": make_uti(now),
             "ver": "1.0",
         }
