@@ -57,16 +57,16 @@ class SignIn:
             time.sleep(PAUSE)
 
     def is_last_page(self) -> bool:
-        """Tell whether nothing is left to do: a page off the cloud, or one of the cloud's last pages."""
+        """Tell whether nothing is left to do.
+
+        That is a page off the cloud, the cloud's word that all is done, or its complaint about what was
+        entered: a person who knows one password does not try it twice.
+        """
         if self.browser.execute_script("return document.readyState") != "complete":
             return False
         if urlsplit(self.browser.current_url).netloc != urlsplit(self.plan["cloud"]).netloc:
             return True
-        return bool(self.find("#done") or (self.find("#error") and not self.can_answer()))
-
-    def can_answer(self) -> bool:
-        """Tell whether the page asks for something that the person has not refused to give."""
-        return any(self.find(selector) for selector in ("#username", "#password", "#mfa-code", "#user-code"))
+        return any(self.find(selector) for selector in ("#done", "#error", "#problem"))
 
     def answer_page(self) -> None:
         """Do the next thing on this page: pick an account, fill a field, press a button."""
@@ -84,9 +84,12 @@ class SignIn:
         elif self.find("#username") or self.find("#password"):
             self.enter_credentials()
         elif field := self.empty("#mfa-code"):
-            self.submit(field, plan["mfa_code"], "entered the MFA code")
+            code = plan.get("mfa_code") or self.browser.find_element(By.ID, "authenticator-code").text
+            self.submit(field, code, "entered the MFA code")
         elif button := self.find("#accept"):
             self.click(button, "accepted")
+        elif button := self.find("#cancel"):
+            self.click(button, "had no choice but to cancel")
 
     def enter_credentials(self) -> None:
         """Fill in the user name and the password; the page may ask for both, or for one after the other."""

@@ -48,7 +48,9 @@ class BrowserPerson:
     trusts
         beyond the system's authorities.
     profile: an earlier person's `profile`, for a browser that remembers who signed in.
-    plan: mfa_code, user_code, or cancel_at (a selector: press Cancel on the page that shows it).
+    plan: user_code, for the device page; mfa_code, to enter another one than the authenticator shows;
+    cancel_at, a
+        selector: press Cancel on the page that shows it.
     """
 
     def __init__(
