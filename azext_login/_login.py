@@ -66,7 +66,9 @@ class LoginOptions:
     @property
     def is_workload(self) -> bool:
         """Whether a program signs in: a service principal, or a managed identity."""
-        return bool(self.service_principal or self.identity or self.username and (self.certificate or self.client_assertion))
+        return bool(
+            self.service_principal or self.identity or (self.username and (self.certificate or self.client_assertion))
+        )
 
     @property
     def is_interactive(self) -> bool:
@@ -249,9 +251,7 @@ def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
     def with_password(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
         result = sign_in_with_password(application, username=username, password=password, scopes=scopes)
         if "error" in result:
-            attempt = Attempt(
-                tenant=options.tenant, username=username, scopes=options.scopes, with_password=True
-            )
+            attempt = Attempt(tenant=options.tenant, username=username, scopes=options.scopes, with_password=True)
             raise explain(result, attempt)
         return result
 

@@ -58,4 +58,4 @@ def _keep_out_of_abbreviations(parser: argparse.ArgumentParser, added: frozenset
         # The action is the first element in every supported Python; the length differs (3.12 added one).
         return [candidate for candidate in collect(option_string) if candidate[0].dest not in added]
 
-    parser._get_option_tuples = without_added  # type: ignore[attr-defined]
+    setattr(parser, "_get_option_tuples", without_added)  # noqa: B010  # not an attribute that type checkers know

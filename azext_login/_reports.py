@@ -57,7 +57,7 @@ def report_sign_out(name: str, outcome: SignOutOutcome) -> None:
         logger.warning("'%s' is not signed in, so there was nothing to sign out. See `az account list`.", name)
     elif outcome.was_active and outcome.remaining:
         logger.warning(
-            "No subscription is active now. Choose one with `az account set --subscription \"%s\"`, or another from "
+            'No subscription is active now. Choose one with `az account set --subscription "%s"`, or another from '
             "`az account list --output table`.",
             outcome.remaining[0]["id"],
         )

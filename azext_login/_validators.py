@@ -19,9 +19,9 @@ def validate_tenant(cmd: Any, namespace: argparse.Namespace) -> None:
 
     https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#find-your-apps-openid-configuration-document-uri
 
-    :raises InvalidArgumentValueError: the tenant is empty.
+    :raises ValueError: the tenant is empty. The host makes a usage error (exit code 2) of it.
     :raises SignInError: there is no such tenant.
-    :raises ServiceUnreachable: the sign-in service did not answer.
+    :raises ServiceUnreachableError: the sign-in service did not answer.
     """
     from azure.cli.core.util import is_guid
 
@@ -29,7 +29,7 @@ def validate_tenant(cmd: Any, namespace: argparse.Namespace) -> None:
     if tenant is None or (tenant and is_guid(tenant)):
         return
     if not tenant.strip():
-        raise InvalidArgumentValueError("usage error: --tenant is empty. Give the tenant's ID or its domain name.")
+        raise ValueError("usage error: --tenant is empty. Give the tenant's ID or its domain name.")
     from .session import Session
 
     namespace.tenant = Session.from_cli(cmd.cli_ctx).resolve_tenant(tenant)

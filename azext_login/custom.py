@@ -97,7 +97,7 @@ def logout(cmd: Any, username: str | None = None) -> None:
 
 
 @accepts_host_options("account list")
-def list_accounts(cmd: Any, all: bool = False, refresh: bool = False) -> list[Row]:  # noqa: A002  # the option's name
+def list_accounts(cmd: Any, all: bool = False, refresh: bool = False) -> list[Row]:  # the option's name
     """Return the subscriptions of the active cloud, or of every cloud."""
     session = Session.from_cli(cmd.cli_ctx)
     if refresh:
@@ -107,9 +107,7 @@ def list_accounts(cmd: Any, all: bool = False, refresh: bool = False) -> list[Ro
         logger.warning('Please run "az login" to access your accounts.')
     shown = rows if all else [row for row in rows if is_enabled(row)]
     if len(shown) != len(rows):
-        logger.warning(
-            "A few accounts are skipped as they don't have 'Enabled' state. Use '--all' to display them."
-        )
+        logger.warning("A few accounts are skipped as they don't have 'Enabled' state. Use '--all' to display them.")
     return [_with_cloud_name(row) for row in shown]
 
 

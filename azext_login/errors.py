@@ -10,19 +10,17 @@ from azure.cli.core.azclierror import (
     AzureConnectionError,
     AzureResponseError,
     FileOperationError,
-    ResourceNotFoundError,
     UnclassifiedUserFault,
 )
 
 __all__ = [
     "AccountError",
-    "InteractionRequired",
-    "NotFound",
-    "NotSignedIn",
-    "ServiceUnreachable",
+    "InteractionRequiredError",
+    "NotSignedInError",
+    "ServiceUnreachableError",
     "SignInError",
     "StoreError",
-    "UnexpectedAnswer",
+    "UnexpectedAnswerError",
 ]
 
 
@@ -35,11 +33,11 @@ class SignInError(AuthenticationError):  # type: ignore[misc]  # the host is unt
         super().__init__(message, msal_error=entra_error, recommendation=next_step)
 
 
-class InteractionRequired(SignInError):
+class InteractionRequiredError(SignInError):
     """A person has to sign in again: another factor, another consent, or an expired session."""
 
 
-class NotSignedIn(AuthenticationError):  # type: ignore[misc]
+class NotSignedInError(AuthenticationError):  # type: ignore[misc]
     """There is no account, or no token of it, to work with. The message names `az login`."""
 
     retryable = False
@@ -48,13 +46,13 @@ class NotSignedIn(AuthenticationError):  # type: ignore[misc]
         super().__init__(message, recommendation=next_step)
 
 
-class ServiceUnreachable(AzureConnectionError):  # type: ignore[misc]
+class ServiceUnreachableError(AzureConnectionError):  # type: ignore[misc]
     """A service did not answer: name resolution, refused connection, time-out, untrusted certificate."""
 
     retryable = True
 
 
-class UnexpectedAnswer(AzureResponseError):  # type: ignore[misc]
+class UnexpectedAnswerError(AzureResponseError):  # type: ignore[misc]
     """A service answered something that its protocol does not allow, or an error of its own."""
 
     retryable = True
@@ -62,12 +60,6 @@ class UnexpectedAnswer(AzureResponseError):  # type: ignore[misc]
 
 class AccountError(UnclassifiedUserFault):  # type: ignore[misc]
     """A subscription or account that was asked for does not exist, or is not the only one."""
-
-    retryable = False
-
-
-class NotFound(ResourceNotFoundError):  # type: ignore[misc]
-    """Something named on a new command does not exist (exit code 3)."""
 
     retryable = False
 

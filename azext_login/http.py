@@ -12,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from .errors import ServiceUnreachable, UnexpectedAnswer
+from .errors import ServiceUnreachableError, UnexpectedAnswerError
 
 # Seconds to establish a connection, and seconds between two packets of an answer.
 TIMEOUT = (10.0, 60.0)
@@ -24,6 +24,9 @@ _RETRIES = 3
 # A service may ask for minutes of patience. Somebody is waiting at a terminal, so a longer pause ends the retries.
 _LONGEST_PAUSE = 10.0
 
+# What OpenSSL calls an answer that is not TLS at all, in its versions.
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+
 
 class _BoundedRetry(Retry):
     """urllib3's retry, which gives up when the service asks for more patience than a person has."""
@@ -32,13 +35,19 @@ class _BoundedRetry(Retry):
         # Without this, urllib3 retries any answer that carries Retry-After, whatever its status.
         return status_code in _TRANSIENT_STATUS
 
-    def increment(self, *args: Any, **kwargs: Any) -> Retry:
-        response = kwargs.get("response")
+    def increment(  # the parameters are urllib3's
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> _BoundedRetry:
         pause = self.get_retry_after(response) if response is not None else None
-        if pause is not None and pause > _LONGEST_PAUSE:
-            # With no retries left this raises, and urllib3 returns the answer as it is (raise_on_status=False).
-            return super(_BoundedRetry, self.new(total=0)).increment(*args, **kwargs)
-        return super().increment(*args, **kwargs)
+        # With no retries left this raises, and urllib3 returns the answer as it is (raise_on_status=False).
+        retry = self.new(total=0) if pause is not None and pause > _LONGEST_PAUSE else self
+        return super(_BoundedRetry, retry).increment(method, url, response, error, _pool, _stacktrace)
 
 
 def build_session(*, user_agent: str | None = None, verify: bool = True) -> requests.Session:
@@ -61,7 +70,7 @@ def build_session(*, user_agent: str | None = None, verify: bool = True) -> requ
     session = requests.Session()
     session.mount("https://", HTTPAdapter(max_retries=retry, pool_maxsize=64))
     if user_agent:
-        session.headers["User-Agent"] = f"{session.headers['User-Agent']} {user_agent}"
+        session.headers["User-Agent"] = f"{requests.utils.default_user_agent()} {user_agent}"
     # requests lets REQUESTS_CA_BUNDLE override `session.verify`, so the switch-off goes into each request.
     session.verify = verify
     return session
@@ -108,33 +117,40 @@ def connection_errors(service: str, address: str) -> Iterator[None]:
     """Turn what requests raises into one error that names the service and its address.
 
     :param service: what the person knows it as, for example "sign-in service".
-    :raises ServiceUnreachable: no answer.
-    :raises UnexpectedAnswer: an answer that is not HTTP, or not complete.
+    :raises ServiceUnreachableError: no answer.
+    :raises UnexpectedAnswerError: an answer that is not HTTP, or not complete.
     """
     try:
         yield
     except requests.exceptions.SSLError as error:
-        raise ServiceUnreachable(
+        if any(sign in str(error) for sign in _NOT_TLS):
+            raise ServiceUnreachableError(
+                f"The {service} at {address} does not speak TLS: {_cause(error)}.",
+                "Check its address with `az cloud show`; then run the command again.",
+            ) from error
+        raise ServiceUnreachableError(
             f"The certificate of the {service} at {address} could not be verified: {_cause(error)}.",
             "If a proxy inspects TLS here, point the environment variable REQUESTS_CA_BUNDLE to a file with its CA "
             "certificate: https://learn.microsoft.com/cli/azure/use-cli-effectively#work-behind-a-proxy",
         ) from error
     except requests.exceptions.ProxyError as error:
-        raise ServiceUnreachable(
+        raise ServiceUnreachableError(
             f"The proxy between here and the {service} at {address} refused: {_cause(error)}.",
             "Check the environment variables HTTPS_PROXY and NO_PROXY.",
         ) from error
     except requests.exceptions.Timeout as error:
-        raise ServiceUnreachable(
+        raise ServiceUnreachableError(
             f"The {service} at {address} did not answer in time.", "Check the network and run the command again."
         ) from error
     except requests.exceptions.ConnectionError as error:
-        raise ServiceUnreachable(
+        raise ServiceUnreachableError(
             f"The {service} at {address} could not be reached: {_cause(error)}.",
             "Check the network, and the address with `az cloud show`; then run the command again.",
         ) from error
     except requests.exceptions.RequestException as error:
-        raise UnexpectedAnswer(f"The {service} at {address} did not speak HTTP as expected: {_cause(error)}.") from error
+        raise UnexpectedAnswerError(
+            f"The {service} at {address} did not speak HTTP as expected: {_cause(error)}."
+        ) from error
 
 
 def _cause(error: BaseException) -> str:
@@ -149,13 +165,15 @@ def _cause(error: BaseException) -> str:
         reason = inner
     text = str(getattr(reason, "strerror", None) or reason)
     # urllib3 prefixes its messages with the representation of its connection object.
-    return text.rpartition(">: ")[2].rpartition("] ")[2].strip().rstrip(".") or type(reason).__name__
+    text = text.rpartition(">: ")[2].rpartition("] ")[2]
+    # OpenSSL's messages end with the place in CPython's source.
+    return text.partition(" (_ssl.c")[0].strip().rstrip(".)") or type(reason).__name__
 
 
 def parse_json_object(response: requests.Response, service: str) -> Mapping[str, Any]:
     """Return the JSON object of an answer.
 
-    :raises UnexpectedAnswer: the answer is something else, such as the HTML page of a proxy.
+    :raises UnexpectedAnswerError: the answer is something else, such as the HTML page of a proxy.
     """
     try:
         body = json.loads(response.content)
@@ -164,7 +182,7 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
     if not isinstance(body, dict):
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
         host = urlsplit(response.url).netloc
-        raise UnexpectedAnswer(
+        raise UnexpectedAnswerError(
             f"The {service} at {host} answered {kind} where JSON was expected (HTTP status {response.status_code}).",
             "A proxy or a captive portal may have answered in its place. Check the network and run the command again.",
         )

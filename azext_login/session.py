@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ._host import HostSettings, read_host_settings, send_broker_telemetry, send_telemetry
-from .errors import AccountError, NotSignedIn, SignInError
+from .errors import AccountError, NotSignedInError, SignInError
 from .profile import subscriptions as rules
 from .profile.model import Account, Row, Subscription, Tenant, account_of, answers_to, is_tenant_level
 from .profile.store import ProfileStore, rows_of
 
 if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
-    from .auth.credentials import AccessToken
+    from .auth.credentials import AccessToken, UserCredential
     from .profile.discovery import Discovery, ResourceManager
 
 Authenticate = Callable[["ApplicationFactory", Any, Sequence[str]], dict[str, Any]]
@@ -113,12 +113,12 @@ class Session:
     def find(self, subscription: str | None = None) -> Row:
         """Return the row of a subscription (ID or name), or the active one.
 
-        :raises NotSignedIn: nobody is signed in to this cloud.
+        :raises NotSignedInError: nobody is signed in to this cloud.
         :raises AccountError: there is no such subscription, more than one, or none is active.
         """
         rows = self.rows()
         if not rows:
-            raise NotSignedIn("Please run 'az login' to setup account.")
+            raise NotSignedInError("Please run 'az login' to setup account.")
         if not subscription:
             found = [row for row in rows if row.get("isDefault")]
             if not found:
@@ -176,7 +176,7 @@ class Session:
 
         from .auth.application import SERVICE
         from .auth.errors import unknown_tenant
-        from .errors import UnexpectedAnswer
+        from .errors import UnexpectedAnswerError
         from .http import TIMEOUT, connection_errors, parse_json_object
 
         authority = self.settings.authority.rstrip("/")
@@ -189,7 +189,7 @@ class Session:
         # An issuer reads https://login.microsoftonline.com/<GUID>/v2.0.
         parts = str(document.get("issuer", "")).split("/")
         if len(parts) < 4:
-            raise UnexpectedAnswer(f"The {SERVICE} at {authority} named no issuer for tenant '{domain}'.")
+            raise UnexpectedAnswerError(f"The {SERVICE} at {authority} named no issuer for tenant '{domain}'.")
         return parts[3]
 
     def sign_in_user(self, request: SignInRequest, authenticate: Authenticate) -> SignInOutcome:
@@ -220,20 +220,15 @@ class Session:
             raise explain(result, Attempt(tenant=request.tenant, scopes=request.scopes))
         account = Account(_user_name(result))
 
-        if request.is_tenant_only:
-            discovery = Discovery(())
-        else:
-            discovery = self._discover(request, account, applications)
+        discovery = Discovery(()) if request.is_tenant_only else self._discover(request, account, applications)
         subscriptions = self._subscriptions_to_store(request, account, discovery)
 
-        TokenCache(self.settings.config_dir, encrypt=self.settings.encrypt_token_cache).commit(
-            {}, _sections_of(tokens)
-        )
+        TokenCache(self.settings.config_dir, encrypt=self.settings.encrypt_token_cache).commit({}, _sections_of(tokens))
         http_cache.save()
         return self._store_sign_in(request, account, subscriptions, discovery)
 
     def _discover(self, request: SignInRequest, account: Account, applications: ApplicationFactory) -> Discovery:
-        from .errors import ServiceUnreachable, UnexpectedAnswer
+        from .errors import ServiceUnreachableError, UnexpectedAnswerError
         from .profile.discovery import Discovery, TenantReport, discover
 
         manager = self._resource_manager(account, applications, home=request.tenant)
@@ -243,7 +238,7 @@ class Session:
         if request.skip_subscription_discovery and request.subscription:
             try:
                 found = [manager.subscription(request.subscription, tenant)]
-            except (SignInError, ServiceUnreachable, UnexpectedAnswer) as error:
+            except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
                 return Discovery((TenantReport(tenant, failure=error),))
             return Discovery((TenantReport(tenant, tuple(found)),))
         return Discovery((TenantReport(tenant, tuple(manager.subscriptions(tenant))),))
@@ -274,7 +269,9 @@ class Session:
         message = f"No subscriptions found for {account.name}. Nothing was stored."
         if discovery.failed:
             commands = "\n".join(login_command(Attempt(tenant=report.tenant.id)) for report in discovery.failed)
-            return SignInError(message, next_step=f"Some tenants refused this sign-in. To sign in to one of them:\n{commands}")
+            return SignInError(
+                message, next_step=f"Some tenants refused this sign-in. To sign in to one of them:\n{commands}"
+            )
         return SignInError(
             message,
             next_step="To use a tenant without subscriptions, run:\n"
@@ -303,11 +300,11 @@ class Session:
     def active_user(self) -> str:
         """Return the name of the active account.
 
-        :raises NotSignedIn: no account is active.
+        :raises NotSignedInError: no account is active.
         """
         row = rules.active_row(self.rows())
         if row is None:
-            raise NotSignedIn("There are no active accounts.", next_step="Please run 'az login' to sign in.")
+            raise NotSignedInError("There are no active accounts.", next_step="Please run 'az login' to sign in.")
         return account_of(row).name
 
     def sign_out(self, name: str) -> SignOutOutcome:
@@ -351,7 +348,7 @@ class Session:
     ) -> AccessToken:
         """Return a token of the user that a row belongs to; the row's tenant unless another one is given.
 
-        :raises NotSignedIn: the user's tokens are gone.
+        :raises NotSignedInError: the user's tokens are gone.
         :raises SignInError: Entra refused to renew them.
         """
         from .auth.token_cache import TokenCache
@@ -437,7 +434,7 @@ class Session:
         reports: list[TenantReport] = []
         for tenant_id, row in known.items():
             credential = host_credential(row)
-            manager = self._manager_for(lambda tenant, claims, c=credential: _host_token(c, self.settings.arm_scopes))
+            manager = self._manager_for(partial(_host_token, credential, self.settings.arm_scopes))
             tenant = Tenant(tenant_id)
             reports.append(TenantReport(tenant, tuple(manager.subscriptions(tenant))))
         return Discovery(tuple(reports))
@@ -483,7 +480,7 @@ class Session:
             http_cache=http_cache,
         )
 
-    def _user_credential(self, account: Account, applications: ApplicationFactory) -> Any:
+    def _user_credential(self, account: Account, applications: ApplicationFactory) -> UserCredential:
         from .auth.credentials import UserCredential
 
         return UserCredential(
@@ -499,9 +496,7 @@ class Session:
         credential = self._user_credential(account, applications)
 
         def token(tenant: str | None, claims: str | None) -> str:
-            found = credential.token(self.settings.arm_scopes, tenant=tenant or home, claims_challenge=claims)
-            secret: str = found.secret
-            return secret
+            return credential.token(self.settings.arm_scopes, tenant=tenant or home, claims_challenge=claims).secret
 
         return self._manager_for(token)
 
@@ -518,7 +513,8 @@ class Session:
         )
 
 
-def _host_token(credential: Any, scopes: Sequence[str]) -> str:
+def _host_token(credential: Any, scopes: Sequence[str], tenant: str | None, claims_challenge: str | None) -> str:
+    """Return a token of the host's credential, which knows its tenant and takes no claims."""
     return str(credential.acquire_token(list(scopes))["access_token"])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import ServiceUnreachable, UnexpectedAnswer
+from ..errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import connection_errors
 from .errors import unknown_tenant
 
@@ -56,7 +56,7 @@ class ApplicationFactory:
         """Return a PublicClientApplication for a tenant (GUID or verified domain). Asks for its discovery document.
 
         :raises SignInError: there is no such tenant.
-        :raises ServiceUnreachable: the sign-in service did not answer, or not well.
+        :raises ServiceUnreachableError: the sign-in service did not answer, or not well.
         """
         from msal import PublicClientApplication
 
@@ -87,20 +87,25 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
         except ValueError as error:
             # MSAL raises ValueError for a refused discovery document and for an answer that is not JSON.
             if isinstance(error, UnicodeError) or _is_json_error(error):
-                raise UnexpectedAnswer(
+                raise UnexpectedAnswerError(
                     f"The {SERVICE} at {address} answered something other than JSON.",
                     "A proxy or a captive portal may have answered in its place. Check the network, and the address "
                     "with `az cloud show`; then run the command again.",
                 ) from error
             if "Unable to get authority configuration" in str(error):
                 raise unknown_tenant(tenant or "organizations", address) from error
-            raise UnexpectedAnswer(f"The {SERVICE} at {address} cannot be used: {error}") from error
+            if "scope value that is reserved" in str(error):
+                raise SignInError(
+                    "openid, profile and offline_access cannot be asked for: they come with every sign-in.",
+                    next_step="Name a resource in --scope, for example https://vault.azure.net/.default.",
+                ) from error
+            raise UnexpectedAnswerError(f"The {SERVICE} at {address} cannot be used: {error}") from error
         except (MsalServiceError, RuntimeError) as error:
-            raise ServiceUnreachable(
+            raise ServiceUnreachableError(
                 f"The {SERVICE} at {address} failed: {error}.", "Run the command again in a minute."
             ) from error
         except KeyError as error:
-            raise UnexpectedAnswer(f"The {SERVICE} at {address} left {error} out of its answer.") from error
+            raise UnexpectedAnswerError(f"The {SERVICE} at {address} left {error} out of its answer.") from error
 
 
 def _is_json_error(error: BaseException | None) -> bool:

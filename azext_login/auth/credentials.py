@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import AccountError, NotSignedIn
+from ..errors import AccountError, NotSignedInError
 from .application import ApplicationFactory, authority_errors
 from .errors import Attempt, explain
 
@@ -65,7 +65,7 @@ class UserCredential:
         :param tenant: GUID or verified domain; None for the user's home.
         :param claims_challenge: JSON; a cached token is then not used.
         :param advised_scopes: scopes to repeat in the advice when a person has to sign in again.
-        :raises NotSignedIn: the user has no tokens here.
+        :raises NotSignedInError: the user has no tokens here.
         :raises SignInError: Entra refused.
         """
         application = self._applications.build(tenant)
@@ -78,7 +78,7 @@ class UserCredential:
                 list(scopes), self._account(application), claims_challenge=claims_challenge, **arguments
             )
         if not result:
-            raise NotSignedIn(
+            raise NotSignedInError(
                 f"No token of '{self._username}' can be found or renewed.",
                 next_step="Please run 'az login' to sign in again.",
             )
@@ -89,7 +89,7 @@ class UserCredential:
     def _account(self, application: Any) -> Any:
         accounts = application.get_accounts(self._username)
         if not accounts:
-            raise NotSignedIn(
+            raise NotSignedInError(
                 f"User '{self._username}' does not exist in MSAL token cache.",
                 next_step="Please run 'az login' to sign in again.",
             )

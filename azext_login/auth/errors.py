@@ -13,7 +13,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from ..errors import InteractionRequired, SignInError
+from ..errors import InteractionRequiredError, SignInError
 
 logger = get_logger(__name__)
 
@@ -57,7 +57,7 @@ def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError:
                 error.get("correlation_id"))  # fmt: skip
 
     interactive, headline = _headline(error, codes, attempt)
-    kind = InteractionRequired if interactive else SignInError
+    kind = InteractionRequiredError if interactive else SignInError
     return kind(
         f"{headline}\n{detail}" if headline else detail,
         entra_error=error,
@@ -69,7 +69,7 @@ def _headline(error: Mapping[str, Any], codes: frozenset[int], attempt: Attempt)
     """Return whether a person has to sign in interactively, and the sentence to begin with."""
     who = f"'{attempt.username}'" if attempt.username else "the account"
     where = f"tenant '{attempt.tenant}'" if attempt.tenant else "the home tenant"
-    if attempt.with_password and (codes & _PERSONAL_ACCOUNT or codes & _UNKNOWN_USER and _is_personal(attempt)):
+    if attempt.with_password and (codes & _PERSONAL_ACCOUNT or (codes & _UNKNOWN_USER and _is_personal(attempt))):
         return True, (
             f"Interactive authentication is needed: {who} is a personal Microsoft account, and those cannot sign in "
             "with --username and --password."
@@ -112,7 +112,10 @@ def _next_step(codes: frozenset[int], error: Mapping[str, Any], attempt: Attempt
         return "Check the spelling of --scope or --resource. A scope reads like https://vault.azure.net/.default."
     command = login_command(attempt)
     if interactive:
-        return f"Run the command below to authenticate interactively; additional arguments may be added as needed:\n{command}"
+        return (
+            "Run the command below to authenticate interactively; additional arguments may be added as needed:\n"
+            f"{command}"
+        )
     return f"To sign in, run:\n{command}"
 
 

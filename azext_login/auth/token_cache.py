@@ -19,6 +19,9 @@ logger = get_logger(__name__)
 Sections = dict[str, dict[str, dict[str, Any]]]
 """MSAL's unified cache schema: section (`AccessToken`, `Account`, ...) -> key -> entry."""
 
+# Between the name of a damaged file and the time at which it was set aside.
+_ASIDE = ".damaged-"
+
 _TOKEN_SECTIONS = ("AccessToken", "RefreshToken", "IdToken", "Account")
 
 
@@ -69,12 +72,14 @@ class SharedSecretFile:
             yield self._write
 
     def delete(self) -> None:
-        """Delete the plain and the encrypted file.
+        """Delete the plain and the encrypted file, and what was set aside of them.
 
         :raises StoreError: a file cannot be deleted.
         """
         for extension in (".json", ".bin"):
             remove_if_present(self._location.with_name(self._location.name + extension))
+        for aside in self._location.parent.glob(f"{self._location.name}.*{_ASIDE}*"):
+            remove_if_present(aside)
 
     def _write(self, content: Any) -> None:
         text = json.dumps(content, indent=4)
@@ -129,7 +134,7 @@ class SharedSecretFile:
                 f"The encrypted credentials in {self.path} are damaged: {reason}.",
                 "Remove them with `az account clear` and sign in again with `az login`.",
             )
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        aside = self.path.with_name(f"{self.path.name}{_ASIDE}{time.strftime('%Y%m%d-%H%M%S')}")
         try:
             self.path.replace(aside)
         except FileNotFoundError:
@@ -238,9 +243,7 @@ def without_identity(sections: Sections, name: str) -> Sections:
         return str(entry.get("client_id", "")).casefold() == wanted
 
     return {
-        section: {
-            key: entry for key, entry in entries.items() if section not in _TOKEN_SECTIONS or not belongs(entry)
-        }
+        section: {key: entry for key, entry in entries.items() if section not in _TOKEN_SECTIONS or not belongs(entry)}
         for section, entries in sections.items()
     }
 

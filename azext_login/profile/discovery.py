@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import requests
 from azure.cli.core.azclierror import AzCLIError
 
-from ..errors import ServiceUnreachable, SignInError, UnexpectedAnswer
+from ..errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import TIMEOUT, connection_errors, parse_json_object
 from .model import Subscription, Tenant
 
@@ -134,7 +134,7 @@ class ResourceManager:
             url = page.get("nextLink")
             if url and urlsplit(url)[:2] != urlsplit(self._endpoint)[:2]:
                 # The token goes along with every request, so it must not follow a link to another service.
-                raise UnexpectedAnswer(f"{_SERVICE} continued a list at another address: {urlsplit(url).netloc}.")
+                raise UnexpectedAnswerError(f"{_SERVICE} continued a list at another address: {urlsplit(url).netloc}.")
 
     def _url(self, path: str) -> str:
         return f"{self._endpoint}{path}?api-version={self._api_version}"
@@ -212,5 +212,5 @@ def _refusal(response: requests.Response) -> AzCLIError:
     if response.status_code in (401, 403):
         return SignInError(text)
     if response.status_code == 429 or response.status_code >= 500:
-        return ServiceUnreachable(text, "Run the command again in a minute.")
-    return UnexpectedAnswer(text)
+        return ServiceUnreachableError(text, "Run the command again in a minute.")
+    return UnexpectedAnswerError(text)

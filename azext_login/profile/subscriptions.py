@@ -70,7 +70,9 @@ def replace(existing: Sequence[Row], refreshed: Sequence[Row], is_outdated: Call
         if not is_outdated(row):
             rows.append(row)
         elif candidates:
-            rows.append(next((fresh_row for fresh_row in candidates if _owner(fresh_row) == _owner(row)), candidates[0]))
+            rows.append(
+                next((fresh_row for fresh_row in candidates if _owner(fresh_row) == _owner(row)), candidates[0])
+            )
     rows += [candidates[0] for candidates in fresh.values()]
     if was_active is not None:
         make_active(rows, next((row for row in rows if row["id"] == was_active["id"]), None))
