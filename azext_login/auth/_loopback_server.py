@@ -155,9 +155,7 @@ class LoopbackServer:
         now = self._clock()
         if self._close_by is None:
             self._close_by = now + self._limits.farewell_seconds
-        on_its_way = any(
-            one.awaited or one.leads_to_page or one.phase is _Phase.HELD for one in self._connections
-        )
+        on_its_way = any(one.awaited or one.leads_to_page or one.phase is _Phase.HELD for one in self._connections)
         expected = self._page_due is not None and now < self._page_due
         return now >= self._close_by or not (on_its_way or expected)
 

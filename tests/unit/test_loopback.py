@@ -98,7 +98,7 @@ def test_an_error_of_the_authority_is_an_answer_and_its_page_says_what_failed(
     reply = browser.result()
     assert reply.status == 200
     assert "Sign-in failed" in reply.body
-    assert "access_denied AADSTS65004: declined\nTrace: 1" in reply.body
+    assert "access_denied: AADSTS65004: declined\nTrace: 1" in reply.body
     assert "The terminal has the next step." in reply.body
 
 
@@ -252,9 +252,7 @@ def test_the_redirect_uri_names_localhost_and_the_port(receiver: LoopbackReceive
 
 
 @pytest.mark.parametrize("family, host", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_a_fixed_port_that_is_taken_on_either_address_is_a_named_error(
-    family: socket.AddressFamily, host: str
-) -> None:
+def test_a_fixed_port_that_is_taken_on_either_address_is_a_named_error(family: socket.AddressFamily, host: str) -> None:
     if family == socket.AF_INET6 and not has_ipv6():
         pytest.skip("there is no IPv6 loopback")
     with socket.socket(family, socket.SOCK_STREAM) as other:

@@ -58,9 +58,7 @@ def outcome(chunks: list[bytes]) -> Request | int | None:
 
 
 def contents(result: Request | int | None) -> object:
-    return (
-        (result.method, result.target, result.headers, result.body) if isinstance(result, Request) else result
-    )
+    return (result.method, result.target, result.headers, result.body) if isinstance(result, Request) else result
 
 
 @settings(max_examples=400, deadline=None)
@@ -133,9 +131,7 @@ def test_forms_are_decoded_as_the_standard_says(data: bytes, expected: dict[str,
     assert parse_form(data) == expected
 
 
-@pytest.mark.parametrize(
-    "data", [b"a=%", b"a=%4", b"a=%zz", b"a=%ff", b"%ff=a", b"a=%00", b"a=%1b", b"a=%7f"]
-)
+@pytest.mark.parametrize("data", [b"a=%", b"a=%4", b"a=%zz", b"a=%ff", b"%ff=a", b"a=%00", b"a=%1b", b"a=%7f"])
 def test_what_is_badly_encoded_is_refused_and_not_repaired(data: bytes) -> None:
     with pytest.raises(FormError, match="encoded"):
         parse_form(data)
