@@ -90,6 +90,8 @@ class SignIn:
             self.click(button, "accepted")
         elif button := self.find("#cancel"):
             self.click(button, "had no choice but to cancel")
+        elif button := self.find("#submit"):
+            self.click(button, "pressed the only button there was")
 
     def enter_credentials(self) -> None:
         """Fill in the user name and the password; the page may ask for both, or for one after the other."""

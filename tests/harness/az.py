@@ -138,26 +138,22 @@ class Az:
         timeout: float = 60,
         cwd: Path | None = None,
     ) -> Result:
-        """Run `az` with `args` and wait for it, at most `timeout` seconds.
+        """Run `az` with `args` and wait for it; it fails the test if that takes over `timeout` seconds.
 
         Standard input is `input`, or empty. The working directory is the config directory's, unless `cwd`
         says.
         """
         words = tuple(os.fspath(arg) for arg in args)
         began = time.monotonic()
-        done = subprocess.run(
-            [str(self.host.az), *words],
-            input=input or "",
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            env=self.environment(env),
-            cwd=cwd or self.config_dir,
-            timeout=timeout,
-        )
-        return Result(
-            words, done.returncode, done.stdout, done.stderr, time.monotonic() - began, self.secrets
-        )
+        process = self.start(*words, env=env, cwd=cwd)
+        try:
+            stdout, stderr = process.communicate(input or "", timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said = process.communicate()
+            raise AssertionError(f"az {' '.join(words)} took over {timeout} s. It said:\n{said}") from None
+        seconds = time.monotonic() - began
+        return Result(words, process.returncode, stdout, stderr, seconds, self.secrets)
 
     def start(
         self, *args: str | os.PathLike[str], env: Environment | None = None, cwd: Path | None = None

@@ -1,0 +1,67 @@
+"""`make demo-shell`: the person's own shell, with the local cloud running and the extension installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.demo.setting import setting
+
+_LINES = """
+People in the local cloud (password in the second column):
+
+{people}
+
+Try:
+
+  az login -u {first} -p {password}
+  az login --use-device-code
+  az account list --output table
+  az account set --subscription 'Contoso Development'
+  az account get-access-token --query expiresOn --output tsv
+  az group list --output table
+  az login --tenant fabrikam.example -u {first} -p {password}
+  az logout
+
+For `az login` in a browser of this machine, let it trust {ca}
+Leave with `exit`: the cloud stops, and everything that `az` has stored is removed.
+"""
+
+
+def shell() -> int:
+    """Open the shell, wait for it to end, and return its exit code."""
+    with setting() as (cloud, terminal), tempfile.TemporaryDirectory(prefix="login-demo-") as folder:
+        people = cloud.directory.people
+        listed = "\n".join(f"  {p.username:<24} {p.password:<34} {p.note}" for p in people)
+        print(
+            _LINES.format(people=listed, first=people[0].username, password=people[0].password, ca=cloud.ca_bundle),
+            flush=True,
+        )
+        wanted = terminal.az.environment()
+        ours = (
+            "AZURE_CONFIG_DIR",
+            "AZURE_EXTENSION_DIR",
+            "REQUESTS_CA_BUNDLE",
+            "AZURE_CORE_COLLECT_TELEMETRY",
+        )
+        environment = {**os.environ, **{name: wanted[name] for name in ours}}
+        # The local cloud is on loopback, whatever proxy the person's own environment names.
+        environment["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), wanted["NO_PROXY"])))
+        program = os.environ.get("SHELL") or "/bin/sh"
+        return subprocess.run(_command(program, terminal.az.host.bin, Path(folder), environment)).returncode
+
+
+def _command(program: str, bin_dir: Path, folder: Path, environment: dict[str, str]) -> list[str]:
+    """Return the command that starts `program` with `environment` and our `az` first on PATH.
+
+    A shell's start-up file may put another `az` in front again, so bash gets one that has the last word.
+    """
+    environment["PATH"] = f"{bin_dir}{os.pathsep}{environment.get('PATH', '')}"
+    command = ["env", *(f"{name}={value}" for name, value in environment.items()), program]
+    if Path(program).name == "bash":
+        rc = folder / "bashrc"
+        rc.write_text(f'[ -r ~/.bashrc ] && . ~/.bashrc\nPATH="{bin_dir}:$PATH"\nPS1="(demo) $PS1"\n', encoding="utf-8")
+        command += ["--rcfile", str(rc)]
+    return command
