@@ -24,7 +24,7 @@ def page(template: str, *, form_targets: str = "", status: int = 200, **values: 
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; img-src data:; "
         f"form-action 'self' {form_targets}; frame-ancestors 'none'; base-uri 'none'")
-    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
     return response
 
 

@@ -70,15 +70,16 @@ def _write_private(path: Path, data: bytes) -> None:
         out.write(data)
 
 
-def _make_certificates(directory: Path) -> tuple[Path, Path]:
-    """(CA certificate, server key and certificate). A CA that lies in the directory is used again."""
+def _make_certificates(directory: Path, keep: bool) -> tuple[Path, Path]:
+    """(CA certificate, server key and certificate). With `keep`, a CA that lies in the directory is used again."""
     ca_file, key_file, server_file = directory / "ca.pem", directory / "ca-key.pem", directory / "server.pem"
     if ca_file.exists() and key_file.exists():
         ca = trustme.CA.from_pem(ca_file.read_bytes(), key_file.read_bytes())
     else:
         ca = trustme.CA(organization_name="Local cloud for development")
         _write_private(ca_file, ca.cert_pem.bytes())
-        _write_private(key_file, ca.private_key_pem.bytes())
+        if keep:
+            _write_private(key_file, ca.private_key_pem.bytes())
     issued = ca.issue_cert("localhost", "127.0.0.1", "::1")
     _write_private(server_file, issued.private_key_and_cert_chain_pem.bytes())
     return ca_file, server_file
@@ -108,7 +109,7 @@ class LocalCloud:
         self.state = State(default_directory(tenants, subscriptions), Settings(latency_ms=latency_ms))
         self.admin = Admin(self.state)
         self.admin_key = secrets.token_urlsafe(24)
-        self.ca_bundle, self._server_pem = _make_certificates(self._dir)
+        self.ca_bundle, self._server_pem = _make_certificates(self._dir, not self._temporary)
         self._servers: list[_Server] = []
         self._threads: list[threading.Thread] = []
         self._wanted_port = port

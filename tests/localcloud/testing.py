@@ -65,6 +65,7 @@ class Page:
     fields: dict[str, str] = field(default_factory=dict)
     buttons: dict[str, tuple[str, str]] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    text: str = ""
 
 
 class _Reader(HTMLParser):
@@ -72,13 +73,16 @@ class _Reader(HTMLParser):
         super().__init__()
         self.page = page
 
+    def handle_data(self, data: str) -> None:
+        self.page.text += data
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {key: value or "" for key, value in attrs}
         if tag == "form":
             self.page.action = urljoin(self.page.url, found["action"])
         elif tag == "input" and found.get("type") == "hidden":
             self.page.fields[found["name"]] = found["value"]
-        elif tag == "input":
+        elif tag == "input" and "name" in found:
             self.page.inputs[found["id"]] = found["name"]
         elif tag == "button":
             key = found.get("data-account") or found.get("id", "")
