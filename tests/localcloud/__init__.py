@@ -13,5 +13,18 @@ from .directory import Application, Directory, Membership, Person, Subscription,
 from .people import AZURE_CLI, CI_APP, CI_SECRET, SAMPLE_APP, default_directory
 from .server import LocalCloud
 
-__all__ = ["AZURE_CLI", "CI_APP", "CI_SECRET", "SAMPLE_APP", "Admin", "Application", "Directory", "LocalCloud",
-           "Membership", "Person", "Subscription", "Tenant", "default_directory"]
+__all__ = [
+    "AZURE_CLI",
+    "CI_APP",
+    "CI_SECRET",
+    "SAMPLE_APP",
+    "Admin",
+    "Application",
+    "Directory",
+    "LocalCloud",
+    "Membership",
+    "Person",
+    "Subscription",
+    "Tenant",
+    "default_directory",
+]

@@ -29,29 +29,46 @@ def _arguments() -> argparse.Namespace:
 def _write_ready(path: Path, cloud: LocalCloud) -> None:
     """Atomically, and readable by the owner only: the admin key is in it."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    data = {"url": cloud.url, "port": cloud.port, "ca_bundle": str(cloud.ca_bundle), "admin_key": cloud.admin_key,
-            "pid": os.getpid()}
+    data = {
+        "url": cloud.url,
+        "port": cloud.port,
+        "ca_bundle": str(cloud.ca_bundle),
+        "admin_key": cloud.admin_key,
+        "pid": os.getpid(),
+    }
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
         json.dump(data, out)
     os.replace(draft, path)
 
 
 def _introduction(cloud: LocalCloud) -> str:
-    lines = [f"Local cloud at {cloud.url}", f"  CA certificate  {cloud.ca_bundle}", f"  admin key       "
-             f"{cloud.admin_key}", "", "People (user name, password, what for):"]
+    lines = [
+        f"Local cloud at {cloud.url}",
+        f"  CA certificate  {cloud.ca_bundle}",
+        f"  admin key       {cloud.admin_key}",
+        "",
+        "People (user name, password, what for):",
+    ]
     for person in cloud.directory.people:
         lines.append(f"  {person.username:<24} {person.password}")
         lines.append(f"  {'':<24}   {person.note}")
-    lines += ["", "Service principal ci-app (tenants contoso.example and fabrikam.example):",
-              f"  client id {CI_APP}   secret {CI_SECRET}", "", "Use it with az, in a shell of its own:",
-              "  export AZURE_CONFIG_DIR=$(mktemp -d)", f"  export REQUESTS_CA_BUNDLE={cloud.ca_bundle}",
-              "  az config set core.instance_discovery=false",
-              f"  az cloud register -n LocalCloud --endpoint-resource-manager {cloud.url}",
-              "  az cloud set -n LocalCloud",
-              "  az login                      # the browser has to accept the CA certificate above",
-              "  az login --use-device-code",
-              f"  az login --service-principal -u {CI_APP} \\",
-              f"           \"-p={CI_SECRET}\" --tenant contoso.example", ""]
+    lines += [
+        "",
+        "Service principal ci-app (tenants contoso.example and fabrikam.example):",
+        f"  client id {CI_APP}   secret {CI_SECRET}",
+        "",
+        "Use it with az, in a shell of its own:",
+        "  export AZURE_CONFIG_DIR=$(mktemp -d)",
+        f"  export REQUESTS_CA_BUNDLE={cloud.ca_bundle}",
+        "  az config set core.instance_discovery=false",
+        f"  az cloud register -n LocalCloud --endpoint-resource-manager {cloud.url}",
+        "  az cloud set -n LocalCloud",
+        "  az login                      # the browser has to accept the CA certificate above",
+        "  az login --use-device-code",
+        f"  az login --service-principal -u {CI_APP} \\",
+        f'           "-p={CI_SECRET}" --tenant contoso.example',
+        "",
+    ]
     return "\n".join(lines)
 
 

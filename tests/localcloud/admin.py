@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +13,21 @@ from .state import State
 
 #: Named ways to fail, for `fail_next(kind=...)` and `fail_randomly(kind=...)`.
 KINDS = {
-    "throttled": Fault(429, '{"error":{"code":"TooManyRequests","message":"Slow down."}}',
-                       {"Retry-After": "1", "Content-Type": "application/json"}),
-    "error": Fault(500, '{"error":{"code":"InternalServerError","message":"Something broke."}}',
-                   {"Content-Type": "application/json"}),
-    "unavailable": Fault(503, '{"error":{"code":"ServiceUnavailable","message":"Try again."}}',
-                         {"Content-Type": "application/json"}),
+    "throttled": Fault(
+        429,
+        '{"error":{"code":"TooManyRequests","message":"Slow down."}}',
+        {"Retry-After": "1", "Content-Type": "application/json"},
+    ),
+    "error": Fault(
+        500,
+        '{"error":{"code":"InternalServerError","message":"Something broke."}}',
+        {"Content-Type": "application/json"},
+    ),
+    "unavailable": Fault(
+        503,
+        '{"error":{"code":"ServiceUnavailable","message":"Try again."}}',
+        {"Content-Type": "application/json"},
+    ),
     "html": Fault(200, HTML_BODY, {"Content-Type": "text/html"}),
     "malformed": Fault(200, MALFORMED_BODY, {"Content-Type": "application/json"}),
     "drop": Fault(drop=True),
@@ -25,8 +35,9 @@ KINDS = {
 }
 
 
-def _fault(kind: str | None, status: int | None, body: str | None, headers: dict[str, str] | None, hang: float
-           ) -> Fault:
+def _fault(
+    kind: str | None, status: int | None, body: str | None, headers: dict[str, str] | None, hang: float
+) -> Fault:
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(sorted(KINDS))}")
     fault = KINDS[kind or "error"]
@@ -75,9 +86,17 @@ class Admin:
 
     # -- faults --------------------------------------------------------------------------------------------------
 
-    def fail_next(self, path: str = ".*", count: int | None = 1, kind: str | None = None, status: int | None = None,
-                  body: str | None = None, headers: dict[str, str] | None = None, hang: float = 0.0,
-                  method: str | None = None) -> None:
+    def fail_next(
+        self,
+        path: str = ".*",
+        count: int | None = 1,
+        kind: str | None = None,
+        status: int | None = None,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+        hang: float = 0.0,
+        method: str | None = None,
+    ) -> None:
         """Fail the next `count` requests (None: all) whose path and query match the regular expression `path`.
 
         `kind`: throttled, error, unavailable, html, malformed, drop, hang. `status`, `body` and `headers` override it;
@@ -85,9 +104,17 @@ class Admin:
         """
         self._state.faults.add(_fault(kind, status, body, headers, hang), path, count, method=method)
 
-    def fail_randomly(self, probability: float, seed: int = 0, path: str = ".*", kind: str | None = None,
-                      status: int | None = None, body: str | None = None, headers: dict[str, str] | None = None,
-                      hang: float = 0.0) -> None:
+    def fail_randomly(
+        self,
+        probability: float,
+        seed: int = 0,
+        path: str = ".*",
+        kind: str | None = None,
+        status: int | None = None,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+        hang: float = 0.0,
+    ) -> None:
         """Fail that fraction (0 to 1) of matching requests until `clear_faults`, repeatable by `seed`."""
         if not 0 <= probability <= 1:
             raise ValueError("probability is between 0 and 1")
@@ -123,7 +150,9 @@ class Admin:
 
     def add_access(self, principal: str, tenant: str, subscription: str) -> None:
         """Let a person or application see a subscription with tokens of a tenant."""
-        self._state.change_directory(lambda d: d.with_access([*d.access, self._access(principal, tenant, subscription)]))
+        self._state.change_directory(
+            lambda d: d.with_access([*d.access, self._access(principal, tenant, subscription)])
+        )
 
     def remove_access(self, principal: str, tenant: str, subscription: str) -> None:
         """Take a subscription out of that view."""
@@ -139,24 +168,35 @@ class Admin:
     def rename_subscription(self, subscription: str, name: str) -> None:
         """Give a subscription another name."""
         found = self._state.directory.subscription(subscription)
-        self._state.change_directory(lambda d: replace(d, subscriptions=tuple(
-            replace(s, name=name) if s.id == found.id else s for s in d.subscriptions)))
+        self._state.change_directory(
+            lambda d: replace(
+                d,
+                subscriptions=tuple(replace(s, name=name) if s.id == found.id else s for s in d.subscriptions),
+            )
+        )
 
     def leave_tenant(self, user: str, tenant: str) -> None:
         """Remove a guest from a tenant (AADSTS50020 afterwards)."""
         gone = self._state.directory.tenant(tenant).id
         if self._state.directory.person(user).home.tenant_id == gone:
             raise ValueError("nobody leaves the home tenant")
-        self._state.change_directory(lambda d: d.with_person(replace(
-            d.person(user), memberships=tuple(m for m in d.person(user).memberships if m.tenant_id != gone))))
+        self._state.change_directory(
+            lambda d: d.with_person(
+                replace(
+                    d.person(user),
+                    memberships=tuple(m for m in d.person(user).memberships if m.tenant_id != gone),
+                )
+            )
+        )
 
     def join_tenant(self, user: str, tenant: str) -> None:
         """Make a person a guest of a tenant."""
         found = self._state.directory.tenant(tenant)
         if self._state.directory.person(user).in_tenant(found.id) is None:
             guest = Membership(found.id, stable_guid("oid", user.partition("@")[0], found.id))
-            self._state.change_directory(lambda d: d.with_person(replace(
-                d.person(user), memberships=(*d.person(user).memberships, guest))))
+            self._state.change_directory(
+                lambda d: d.with_person(replace(d.person(user), memberships=(*d.person(user).memberships, guest)))
+            )
 
     def set_secret(self, app: str, secret: str) -> None:
         """Replace an application's secrets by one."""
@@ -164,15 +204,20 @@ class Admin:
 
     def add_certificate(self, app: str, pem: str) -> None:
         """Register a certificate (PEM text) that may sign the application's assertions."""
-        self._state.change_directory(lambda d: d.with_application(replace(
-            d.application(app), certificates=(*d.application(app).certificates, pem))))
+        self._state.change_directory(
+            lambda d: d.with_application(
+                replace(d.application(app), certificates=(*d.application(app).certificates, pem))
+            )
+        )
 
-    def add_federated_credential(self, app: str, issuer: str, subject: str, jwks: str,
-                                 audience: str = "api://AzureADTokenExchange") -> None:
+    def add_federated_credential(
+        self, app: str, issuer: str, subject: str, jwks: str, audience: str = "api://AzureADTokenExchange"
+    ) -> None:
         """Trust tokens of `issuer` for `subject`; `jwks` is the JSON text of its public keys."""
         made = FederatedCredential(issuer, subject, audience, jwks)
-        self._state.change_directory(lambda d: d.with_application(replace(
-            d.application(app), federated=(*d.application(app).federated, made))))
+        self._state.change_directory(
+            lambda d: d.with_application(replace(d.application(app), federated=(*d.application(app).federated, made)))
+        )
 
     # -- looking and starting over -------------------------------------------------------------------------------
 
@@ -182,7 +227,6 @@ class Admin:
 
     def count_requests(self, path: str = ".*", method: str | None = None) -> int:
         """How many logged requests match the regular expression `path`."""
-        import re
         return sum(1 for r in self.requests() if re.search(path, r.path) and method in (None, r.method))
 
     def clear_requests(self) -> None:

@@ -15,9 +15,9 @@ from .arm import arm_blueprint
 from .authorize import authorize_blueprint
 from .entra import entra_blueprint
 from .faults import Fault
-from .grants import TokenService
 from .pages import pages_blueprint
 from .requestlog import LoggedRequest
+from .service import TokenService
 from .state import State
 from .tokens import Issuer
 from .visitors import Visitors
@@ -88,8 +88,17 @@ def _add_hooks(app: Flask, state: State) -> None:
         response.headers.setdefault("x-ms-correlation-request-id", correlation or str(uuid4()))
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        state.log.add(LoggedRequest(request.method, request.path, response.status_code, g.get("tenant"),
-                                    g.get("user"), g.get("grant_type"), state.now()))
+        state.log.add(
+            LoggedRequest(
+                request.method,
+                request.path,
+                response.status_code,
+                g.get("tenant"),
+                g.get("user"),
+                g.get("grant_type"),
+                state.now(),
+            )
+        )
         return response
 
     @app.errorhandler(404)

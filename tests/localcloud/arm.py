@@ -6,7 +6,8 @@ Shapes: "Subscriptions - List" and "Tenants - List" of the REST reference, api-v
 from __future__ import annotations
 
 import re
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -18,28 +19,40 @@ from .state import State
 from .tokens import Issuer
 
 _VERSION = re.compile(r"^\d{4}-\d{2}-\d{2}(-preview)?$")
-LOCATIONS = (("westeurope", "West Europe", "Europe", "4.9", "52.3667"),
-             ("northeurope", "North Europe", "Europe", "-6.2597", "53.3478"),
-             ("switzerlandnorth", "Switzerland North", "Switzerland", "8.564572", "47.451542"))
+LOCATIONS = (
+    ("westeurope", "West Europe", "Europe", "4.9", "52.3667"),
+    ("northeurope", "North Europe", "Europe", "-6.2597", "53.3478"),
+    ("switzerlandnorth", "Switzerland North", "Switzerland", "8.564572", "47.451542"),
+)
 PROVIDERS = ("Microsoft.Compute", "Microsoft.Network", "Microsoft.Resources", "Microsoft.Storage")
 
 
 def _api_version() -> str:
     version = request.args.get("api-version")
     if not version:
-        raise ArmError(400, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required "
-                                                          "for all requests.")
+        raise ArmError(
+            400,
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        )
     if not _VERSION.match(version) or version < "2016-06-01":
-        raise ArmError(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid. The supported "
-                                                          "versions are '2016-06-01' and later.")
+        raise ArmError(
+            400,
+            "InvalidApiVersionParameter",
+            f"The api-version '{version}' is invalid. The supported versions are '2016-06-01' and later.",
+        )
     return version
 
 
 def _tenant_json(tenant: Tenant, caller: Caller, version: str) -> dict[str, Any]:
     found: dict[str, Any] = {"id": f"/tenants/{tenant.id}", "tenantId": tenant.id}
     if version > "2016-06-01":
-        found.update(countryCode=tenant.country, displayName=tenant.name, domains=list(tenant.domains),
-                     tenantCategory="Home" if tenant.id == caller.home_tenant else "ManagedBy")
+        found.update(
+            countryCode=tenant.country,
+            displayName=tenant.name,
+            domains=list(tenant.domains),
+            tenantCategory="Home" if tenant.id == caller.home_tenant else "ManagedBy",
+        )
     if version >= "2020-01-01":
         found.update(defaultDomain=tenant.domains[0], tenantType="AAD")
     return found
@@ -47,10 +60,16 @@ def _tenant_json(tenant: Tenant, caller: Caller, version: str) -> dict[str, Any]
 
 def _subscription_json(sub: Subscription, caller: Caller, version: str) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "id": f"/subscriptions/{sub.id}", "authorizationSource": "RoleBased", "subscriptionId": sub.id,
-        "displayName": sub.name, "state": sub.state,
-        "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01",
-                                 "spendingLimit": "Off"},
+        "id": f"/subscriptions/{sub.id}",
+        "authorizationSource": "RoleBased",
+        "subscriptionId": sub.id,
+        "displayName": sub.name,
+        "state": sub.state,
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "PayAsYouGo_2014-09-01",
+            "spendingLimit": "Off",
+        },
     }
     if version > "2016-06-01":
         # Only the newer versions say where a subscription is at home and who manages it.
@@ -87,20 +106,23 @@ def arm_blueprint(state: State, issuer: Issuer) -> Blueprint:
         if known is None:
             raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription_id}' could not be found.")
         if known not in state.directory.visible(caller.principal, caller.tenant.id):
-            raise ArmError(403, "AuthorizationFailed",
-                           f"The client '{caller.name}' with object id '{caller.oid}' does not have authorization to "
-                           f"perform action 'Microsoft.Resources/subscriptions/read' over scope '/subscriptions/"
-                           f"{known.id}' or the scope is invalid. If access was recently granted, please refresh your "
-                           "credentials.")
+            raise ArmError(
+                403,
+                "AuthorizationFailed",
+                f"The client '{caller.name}' with object id '{caller.oid}' does not have authorization to "
+                f"perform action 'Microsoft.Resources/subscriptions/read' over scope '/subscriptions/"
+                f"{known.id}' or the scope is invalid. If access was recently granted, please refresh your "
+                "credentials.",
+            )
         return known
 
-    def page(rows: Sequence[dict[str, Any]]) -> Response:
-        """One page of a list; `nextLink` is absolute and absent on the last page."""
+    def page(rows: Sequence[dict[str, Any]], **more: Any) -> Response:
+        """One page of a list with `more` keys; `nextLink` is absolute and absent on the last page."""
         size, token = state.settings.page_size, request.args.get("$skiptoken", "0")
         if not token.isdigit() or int(token) > len(rows):
             raise ArmError(400, "InvalidSkipToken", "The value of $skiptoken is not valid.")
         start = int(token)
-        answer: dict[str, Any] = {"value": list(rows[start:start + size])}
+        answer: dict[str, Any] = {"value": list(rows[start : start + size]), **more}
         if start + size < len(rows):
             version = quote(request.args["api-version"])
             answer["nextLink"] = f"{base}{request.path}?api-version={version}&%24skiptoken={start + size}"
@@ -116,11 +138,7 @@ def arm_blueprint(state: State, issuer: Issuer) -> Blueprint:
         caller, version = enter()
         rows = state.directory.visible(caller.principal, caller.tenant.id)
         found = [_subscription_json(s, caller, version) for s in rows]
-        answer = page(found)
-        if "nextLink" not in answer.json:
-            body = dict(answer.json, count={"type": "Total", "value": len(found)})
-            answer = jsonify(body)
-        return answer
+        return page(found, count={"type": "Total", "value": len(found)})
 
     @arm.get("/subscriptions/<sid>")
     def subscription(sid: str) -> Response:
@@ -131,18 +149,41 @@ def arm_blueprint(state: State, issuer: Issuer) -> Blueprint:
     def locations(sid: str) -> Response:
         caller, _ = enter()
         sub = visible(caller, sid)
-        return page([{
-            "id": f"/subscriptions/{sub.id}/locations/{name}", "name": name, "type": "Region", "displayName": display,
-            "regionalDisplayName": f"({area}) {display}",
-            "metadata": {"regionType": "Physical", "regionCategory": "Recommended", "geography": area,
-                         "geographyGroup": "Europe", "longitude": lon, "latitude": lat,
-                         "physicalLocation": display, "pairedRegion": []},
-        } for name, display, area, lon, lat in LOCATIONS])
+        return page(
+            [
+                {
+                    "id": f"/subscriptions/{sub.id}/locations/{name}",
+                    "name": name,
+                    "type": "Region",
+                    "displayName": display,
+                    "regionalDisplayName": f"({area}) {display}",
+                    "metadata": {
+                        "regionType": "Physical",
+                        "regionCategory": "Recommended",
+                        "geography": area,
+                        "geographyGroup": "Europe",
+                        "longitude": lon,
+                        "latitude": lat,
+                        "physicalLocation": display,
+                        "pairedRegion": [],
+                    },
+                }
+                for name, display, area, lon, lat in LOCATIONS
+            ]
+        )
 
     def groups(sub: Subscription) -> list[dict[str, Any]]:
-        return [{"id": f"/subscriptions/{sub.id}/resourceGroups/{name}", "name": name,
-                 "type": "Microsoft.Resources/resourceGroups", "location": "westeurope", "tags": {},
-                 "properties": {"provisioningState": "Succeeded"}} for name in ("app", "network")]
+        return [
+            {
+                "id": f"/subscriptions/{sub.id}/resourceGroups/{name}",
+                "name": name,
+                "type": "Microsoft.Resources/resourceGroups",
+                "location": "westeurope",
+                "tags": {},
+                "properties": {"provisioningState": "Succeeded"},
+            }
+            for name in ("app", "network")
+        ]
 
     @arm.get("/subscriptions/<sid>/resourcegroups")
     @arm.get("/subscriptions/<sid>/resourceGroups")
@@ -163,16 +204,33 @@ def arm_blueprint(state: State, issuer: Issuer) -> Blueprint:
     def resources(sid: str) -> Response:
         caller, _ = enter()
         sub = visible(caller, sid)
-        return page([{"id": f"/subscriptions/{sub.id}/resourceGroups/app/providers/Microsoft.Storage/storageAccounts/"
-                            f"st{stable_guid('storage', sub.id)[:8]}", "name": f"st{stable_guid('storage', sub.id)[:8]}",
-                      "type": "Microsoft.Storage/storageAccounts", "location": "westeurope"}])
+        return page(
+            [
+                {
+                    "id": f"/subscriptions/{sub.id}/resourceGroups/app/providers/Microsoft.Storage/storageAccounts/"
+                    f"st{stable_guid('storage', sub.id)[:8]}",
+                    "name": f"st{stable_guid('storage', sub.id)[:8]}",
+                    "type": "Microsoft.Storage/storageAccounts",
+                    "location": "westeurope",
+                }
+            ]
+        )
 
     @arm.get("/subscriptions/<sid>/providers")
     def providers(sid: str) -> Response:
         caller, _ = enter()
         sub = visible(caller, sid)
-        return page([{"id": f"/subscriptions/{sub.id}/providers/{name}", "namespace": name,
-                      "registrationState": "Registered", "registrationPolicy": "RegistrationRequired",
-                      "resourceTypes": []} for name in PROVIDERS])
+        return page(
+            [
+                {
+                    "id": f"/subscriptions/{sub.id}/providers/{name}",
+                    "namespace": name,
+                    "registrationState": "Registered",
+                    "registrationPolicy": "RegistrationRequired",
+                    "resourceTypes": [],
+                }
+                for name in PROVIDERS
+            ]
+        )
 
     return arm

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 import jwt
 
 from .directory import Tenant
-from .scopes import ARM_AUDIENCES
+from .scopes import ARM_IDENTIFIERS
 from .state import State
 from .tokens import Issuer, issued_at
-
-_AUDIENCES = tuple(a.rstrip("/") for a in ARM_AUDIENCES) + ("797f4846-ba00-4fd7-ba43-dac1f8f63013",)
 
 
 class ArmError(Exception):
@@ -47,8 +45,10 @@ def _refuse(base_url: str, tenant: str, error: str, code: str, message: str, cla
     challenge = f'Bearer authorization_uri="{base_url}/{tenant}", error="{error}", error_description="{message}"'
     if claims is not None:
         encoded = base64.b64encode(claims.encode()).decode()
-        challenge = (f'Bearer realm="", authorization_uri="{base_url}/common/oauth2/authorize", '
-                     f'error="insufficient_claims", claims="{encoded}"')
+        challenge = (
+            f'Bearer realm="", authorization_uri="{base_url}/common/oauth2/authorize", '
+            f'error="insufficient_claims", claims="{encoded}"'
+        )
     return ArmError(401, code, message, {"WWW-Authenticate": challenge})
 
 
@@ -57,28 +57,51 @@ def authenticate(state: State, issuer: Issuer, header: str | None) -> Caller:
     base = issuer.base_url
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise _refuse(base, "common", "invalid_token", "AuthenticationFailed",
-                      "Authentication failed. The Authorization header is missing.")
+        raise _refuse(
+            base,
+            "common",
+            "invalid_token",
+            "AuthenticationFailed",
+            "Authentication failed. The Authorization header is missing.",
+        )
     try:
         claims = issuer.key.verify(token)
     except jwt.InvalidTokenError as exc:
-        raise _refuse(base, "common", "invalid_token", "InvalidAuthenticationToken",
-                      "The access token is invalid.") from exc
+        raise _refuse(
+            base, "common", "invalid_token", "InvalidAuthenticationToken", "The access token is invalid."
+        ) from exc
     directory, now = state.directory, state.now()
     tenant = directory.find_tenant(str(claims.get("tid")))
     segment = tenant.id if tenant else "common"
     if tenant is None or claims.get("iss") != f"{base}/{tenant.id}/":
-        raise _refuse(base, segment, "invalid_token", "InvalidAuthenticationTokenTenant",
-                      "The access token is from the wrong issuer.")
-    if str(claims.get("aud")).rstrip("/") not in _AUDIENCES:
-        raise _refuse(base, segment, "invalid_token", "InvalidAuthenticationTokenAudience",
-                      f"The access token has been obtained for wrong audience or resource '{claims.get('aud')}'. It "
-                      "should exactly match with one of the allowed audiences.")
+        raise _refuse(
+            base,
+            segment,
+            "invalid_token",
+            "InvalidAuthenticationTokenTenant",
+            "The access token is from the wrong issuer.",
+        )
+    if str(claims.get("aud")).rstrip("/") not in ARM_IDENTIFIERS:
+        raise _refuse(
+            base,
+            segment,
+            "invalid_token",
+            "InvalidAuthenticationTokenAudience",
+            f"The access token has been obtained for wrong audience or resource '{claims.get('aud')}'. It "
+            "should exactly match with one of the allowed audiences.",
+        )
     if not claims["nbf"] <= now + 300:
-        raise _refuse(base, segment, "invalid_token", "InvalidAuthenticationToken", "The access token is not yet valid.")
+        raise _refuse(
+            base, segment, "invalid_token", "InvalidAuthenticationToken", "The access token is not yet valid."
+        )
     if now >= claims["exp"]:
-        raise _refuse(base, segment, "invalid_token", "ExpiredAuthenticationToken",
-                      "The access token expiry UTC time is in the past.")
+        raise _refuse(
+            base,
+            segment,
+            "invalid_token",
+            "ExpiredAuthenticationToken",
+            "The access token expiry UTC time is in the past.",
+        )
     return _caller(state, base, tenant, claims)
 
 
@@ -94,19 +117,42 @@ def _caller(state: State, base: str, tenant: Tenant, claims: dict[str, object]) 
     person = directory.find_person(username)
     membership = person.in_tenant(tenant.id) if person else None
     if person is None or membership is None or person.disabled:
-        raise _refuse(base, tenant.id, "invalid_token", "InvalidAuthenticationToken",
-                      "The account of the token is disabled or not in the tenant any more.")
+        raise _refuse(
+            base,
+            tenant.id,
+            "invalid_token",
+            "InvalidAuthenticationToken",
+            "The account of the token is disabled or not in the tenant any more.",
+        )
     if claims.get("sid") in state.revoked_families:
-        raise _refuse(base, tenant.id, "invalid_token", "InvalidAuthenticationToken",
-                      "The access token came from an authorization code that was used twice.")
+        raise _refuse(
+            base,
+            tenant.id,
+            "invalid_token",
+            "InvalidAuthenticationToken",
+            "The access token came from an authorization code that was used twice.",
+        )
     capabilities = [str(c).lower() for c in claims.get("xms_cc") or ()]  # type: ignore[attr-defined]
     # Continuous access evaluation: only clients that declared CP1 are challenged; the tokens of all others live on.
     if "cp1" in capabilities and state.revoked_since(person.username, issued_at(str(claims["uti"]))):
-        wanted = json.dumps({"access_token": {"nbf": {"essential": True,
-                                                      "value": str(int(state.revoked_at[person.username.lower()]))}}})
-        raise _refuse(base, tenant.id, "insufficient_claims", "TokenCreatedWithOutdatedPolicies",
-                      "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
-                      "TokenIssuedBeforeRevocationTimestamp.", wanted)
+        wanted = json.dumps(
+            {"access_token": {"nbf": {"essential": True, "value": str(int(state.revoked_at[person.username.lower()]))}}}
+        )
+        raise _refuse(
+            base,
+            tenant.id,
+            "insufficient_claims",
+            "TokenCreatedWithOutdatedPolicies",
+            "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
+            "TokenIssuedBeforeRevocationTimestamp.",
+            wanted,
+        )
     tenants = tuple(directory.tenant(m.tenant_id) for m in person.memberships)
-    return Caller(person.username, person.username, membership.oid, tenant, person.home.tenant_id,
-                  tuple(t for t in tenants if t.listed))
+    return Caller(
+        person.username,
+        person.username,
+        membership.oid,
+        tenant,
+        person.home.tenant_id,
+        tuple(t for t in tenants if t.listed),
+    )

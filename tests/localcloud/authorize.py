@@ -12,11 +12,11 @@ from flask import Blueprint, Response, g, redirect, request
 from .claims import parse_claims
 from .clients import Client, unknown_client
 from .errors import EntraError, consent_required, mfa_required, missing_parameter
-from .grants import TokenService
 from .interaction import Asked, Interaction
 from .policy import check_member, check_segment, find_tenant, needs_consent, needs_mfa
 from .responses import deliver, deliver_error, error_page
 from .scopes import parse_scope
+from .service import TokenService
 from .signin import SignIn
 from .state import AuthorizationCode, State
 from .tokens import Issuer, client_info
@@ -28,9 +28,19 @@ _CHALLENGE = re.compile(r"^[A-Za-z0-9\-._~]{43,128}$")
 
 def issue_code(state: State, asked: Asked, sign_in: SignIn) -> Response:
     """Make a code for what was asked, and hand it to the application."""
-    code = AuthorizationCode("1.Local_" + secrets.token_urlsafe(64), asked.client_id, asked.redirect_uri, asked.scope,
-                             asked.tenant, sign_in, asked.challenge, asked.nonce, asked.claims,
-                             state.now() + state.settings.code_lifetime, secrets.token_hex(8))
+    code = AuthorizationCode(
+        "1.Local_" + secrets.token_urlsafe(64),
+        asked.client_id,
+        asked.redirect_uri,
+        asked.scope,
+        asked.tenant,
+        sign_in,
+        asked.challenge,
+        asked.nonce,
+        asked.claims,
+        state.now() + state.settings.code_lifetime,
+        secrets.token_hex(8),
+    )
     state.codes[code.code] = code
     values = {"code": code.code}
     if asked.client_info:
@@ -59,10 +69,13 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
         client = Client(app)
         if len(addresses) != 1 or not client.check_redirect_uri(addresses[0]):
             shown = addresses[0] if addresses else ""
-            raise EntraError("invalid_request", 50011,
-                             f"The redirect URI '{shown}' specified in the request does not match the redirect URIs "
-                             f"configured for the application '{app.app_id}'. Make sure the redirect URI sent in the "
-                             "request matches one added to your application in the Azure portal.")
+            raise EntraError(
+                "invalid_request",
+                50011,
+                f"The redirect URI '{shown}' specified in the request does not match the redirect URIs "
+                f"configured for the application '{app.app_id}'. Make sure the redirect URI sent in the "
+                "request matches one added to your application in the Azure portal.",
+            )
         return client
 
     def check_request(tenant: str, client: Client, mode: str) -> Asked:
@@ -81,8 +94,11 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
             raise EntraError(exc.error, code, exc.get_error_description() or "The request is not valid.") from exc
         challenge = values.get("code_challenge")
         if not challenge:
-            raise EntraError("invalid_request", 9002325, "Proof Key for Code Exchange is required for cross-origin "
-                                                         "authorization code redemption.")
+            raise EntraError(
+                "invalid_request",
+                9002325,
+                "Proof Key for Code Exchange is required for cross-origin authorization code redemption.",
+            )
         if not _CHALLENGE.match(challenge):
             raise EntraError("invalid_request", 501491, "Invalid size of Code_Challenge parameter.")
         if values.get("code_challenge_method") != "S256":
@@ -91,9 +107,21 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
             raise EntraError("invalid_request", 90023, f"Unsupported 'prompt' value '{values['prompt']}'.")
         parse_scope(values.get("scope"), tenant)
         parse_claims(values.get("claims"))
-        return Asked("authorize", tenant, client.app.app_id, values["scope"], values.get("claims"),
-                     values.get("prompt"), values.get("login_hint"), values["redirect_uri"], mode,
-                     values.get("state"), values.get("nonce"), challenge, values.get("client_info") == "1")
+        return Asked(
+            "authorize",
+            tenant,
+            client.app.app_id,
+            values["scope"],
+            values.get("claims"),
+            values.get("prompt"),
+            values.get("login_hint"),
+            values["redirect_uri"],
+            mode,
+            values.get("state"),
+            values.get("nonce"),
+            challenge,
+            values.get("client_info") == "1",
+        )
 
     def silently(asked: Asked, known: list[SignIn]) -> Response:
         """prompt=none: a code or an error, never a page."""
@@ -102,9 +130,13 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
         if not known:
             raise EntraError("login_required", 50058, "A silent sign-in request was sent but no user is signed in.")
         if len(known) > 1:
-            raise EntraError("interaction_required", 16000, "Either multiple user identities are available for the "
-                                                            "current request or selected account is not supported for "
-                                                            "the scenario.")
+            raise EntraError(
+                "interaction_required",
+                16000,
+                "Either multiple user identities are available for the "
+                "current request or selected account is not supported for "
+                "the scenario.",
+            )
         person = state.directory.person(known[0].username)
         app = state.directory.application(asked.client_id)
         tenant = find_tenant(state.directory, asked.tenant, person)
@@ -133,8 +165,14 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
             if asked.prompt == "none":
                 return silently(asked, browser.signed_in())
         except EntraError as error:
-            return deliver_error(request.values["redirect_uri"], mode if mode in ("fragment", "form_post") else "query",
-                                 request.values.get("state"), error, state.now(), base)
+            return deliver_error(
+                request.values["redirect_uri"],
+                mode if mode in ("fragment", "form_post") else "query",
+                request.values.get("state"),
+                error,
+                state.now(),
+                base,
+            )
         made = Interaction(asked, browser_id)
         made.start(browser)
         state.interactions[made.id] = made

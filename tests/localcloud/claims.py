@@ -39,6 +39,9 @@ def parse_claims(text: str | None) -> ClaimsRequest:
         capabilities = _values(access.get("xms_cc"))
         wants_policy = bool(_values(access.get("capolids")) or _values(access.get("acrs")))
     except (ValueError, AttributeError) as exc:
-        raise EntraError("invalid_request", 90100, "claims parameter is not valid: it is not a JSON object that maps "
-                                                   "token kinds to claims.") from exc
+        raise EntraError(
+            "invalid_request",
+            90100,
+            "claims parameter is not valid: it is not a JSON object that maps token kinds to claims.",
+        ) from exc
     return ClaimsRequest(capabilities, wants_policy)

@@ -32,8 +32,12 @@ def redirect_matches(registered: str, asked: str) -> bool:
     if got.query or got.fragment or got.username:
         return False
     same_port = want.port == got.port or want.hostname in _LOOPBACK
-    return (want.scheme == got.scheme and want.hostname == got.hostname and same_port
-            and (want.path or "/") == (got.path or "/"))
+    return (
+        want.scheme == got.scheme
+        and want.hostname == got.hostname
+        and same_port
+        and (want.path or "/") == (got.path or "/")
+    )
 
 
 class Client(ClientMixin):  # type: ignore[misc]
@@ -75,11 +79,14 @@ def _invalid_client(code: int, text: str) -> EntraError:
 
 def unknown_client(client_id: str, tenant_name: str) -> EntraError:
     """No such application in the tenant."""
-    return EntraError("unauthorized_client", 700016,
-                      f"Application with identifier '{client_id}' was not found in the directory '{tenant_name}'. This "
-                      "can happen if the application has not been installed by the administrator of the tenant or "
-                      "consented to by any user in the tenant. You may have sent your authentication request to the "
-                      "wrong tenant.")
+    return EntraError(
+        "unauthorized_client",
+        700016,
+        f"Application with identifier '{client_id}' was not found in the directory '{tenant_name}'. This "
+        "can happen if the application has not been installed by the administrator of the tenant or "
+        "consented to by any user in the tenant. You may have sent your authentication request to the "
+        "wrong tenant.",
+    )
 
 
 class ClientAuthenticator:
@@ -93,32 +100,45 @@ class ClientAuthenticator:
         form = request.form
         client_id = form.get("client_id", "")
         if not client_id:
-            raise EntraError("invalid_request", 900144,
-                             "The request body must contain the following parameter: 'client_id'.")
+            raise EntraError(
+                "invalid_request",
+                900144,
+                "The request body must contain the following parameter: 'client_id'.",
+            )
         client: Client | None = query_client(client_id)
         if client is None:
             raise unknown_client(client_id, request.tenant_segment)
         secret, assertion = form.get("client_secret"), form.get("client_assertion")
         if client.app.public:
             if secret or assertion:
-                raise _invalid_client(700025, "Client is public so neither 'client_assertion' nor 'client_secret' "
-                                              "should be presented.")
+                raise _invalid_client(
+                    700025,
+                    "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.",
+                )
             return client
         if secret:
             if not client.check_client_secret(secret):
-                raise _invalid_client(7000215, "Invalid client secret provided. Ensure the secret being sent in the "
-                                               "request is the client secret value, not the client secret ID, for a "
-                                               f"secret added to app '{client.app.app_id}'.")
+                raise _invalid_client(
+                    7000215,
+                    "Invalid client secret provided. Ensure the secret being sent in the "
+                    "request is the client secret value, not the client secret ID, for a "
+                    f"secret added to app '{client.app.app_id}'.",
+                )
             request.appidacr = "1"
         elif assertion:
             if form.get("client_assertion_type") != ASSERTION_TYPE:
-                raise EntraError("invalid_request", 900144, "The request body must contain the following parameter: "
-                                                            "'client_assertion_type'.")
+                raise EntraError(
+                    "invalid_request",
+                    900144,
+                    "The request body must contain the following parameter: 'client_assertion_type'.",
+                )
             self._check_assertion(client.app, assertion, request.tenant_segment)
             request.appidacr = "2"
         else:
-            raise _invalid_client(7000218, "The request body must contain the following parameter: 'client_assertion' "
-                                           "or 'client_secret'.")
+            raise _invalid_client(
+                7000218,
+                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+            )
         return client
 
     def _check_assertion(self, app: Application, assertion: str, segment: str) -> None:
@@ -133,11 +153,16 @@ class ClientAuthenticator:
             return
         key = self._certificate_key(app, header)
         if claims.get("iss") != app.app_id or claims.get("sub") != app.app_id:
-            raise _invalid_client(700021, "Client assertion application identifier doesn't match 'client_id' parameter.")
+            raise _invalid_client(
+                700021, "Client assertion application identifier doesn't match 'client_id' parameter."
+            )
         tenant = self._state.directory.find_tenant(segment)
         names = {segment, tenant.id if tenant else segment}
-        audiences = [f"{self._base_url}/{name}{end}" for name in names
-                     for end in ("/oauth2/v2.0/token", "/oauth2/token", "/v2.0", "/", "")]
+        audiences = [
+            f"{self._base_url}/{name}{end}"
+            for name in names
+            for end in ("/oauth2/v2.0/token", "/oauth2/token", "/v2.0", "/", "")
+        ]
         self._decode(assertion, key, audiences, ["RS256", "PS256"])
         if "jti" not in claims:
             raise _invalid_client(50027, "JWT token is invalid or malformed: 'jti' is missing.")
@@ -151,26 +176,35 @@ class ClientAuthenticator:
         """The public key of the registered certificate that the header names by thumbprint (RFC 7515 4.1.7, 4.1.8)."""
         for pem in app.certificates:
             certificate = x509.load_pem_x509_certificate(pem.encode())
-            sha1 = b64(certificate.fingerprint(hashes.SHA1()))  # noqa: S303 - x5t is SHA-1 by definition
+            sha1 = b64(certificate.fingerprint(hashes.SHA1()))
             sha256 = b64(certificate.fingerprint(hashes.SHA256()))
             if header.get("x5t#S256") == sha256 or header.get("x5t", "").rstrip("=") == sha1:
                 key = certificate.public_key()
                 if isinstance(key, RSAPublicKey):
                     return key
-        raise _invalid_client(700027, "The certificate with identifier used to sign the client assertion is not "
-                                      "registered on application.")
+        raise _invalid_client(
+            700027,
+            "The certificate with identifier used to sign the client assertion is not registered on application.",
+        )
 
-    def _check_federated(self, app: Application, assertion: str, header: dict[str, Any], claims: dict[str, Any]
-                         ) -> None:
+    def _check_federated(
+        self, app: Application, assertion: str, header: dict[str, Any], claims: dict[str, Any]
+    ) -> None:
         audience = claims.get("aud")
         for known in app.federated:
-            if known.issuer == claims.get("iss") and known.subject == claims.get("sub") and known.audience in (
-                    audience if isinstance(audience, list) else [audience]):
+            if (
+                known.issuer == claims.get("iss")
+                and known.subject == claims.get("sub")
+                and known.audience in (audience if isinstance(audience, list) else [audience])
+            ):
                 self._decode(assertion, self._federated_key(known, header), [known.audience], ["RS256"])
                 return
-        raise _invalid_client(700213, "No matching federated identity record found for presented assertion subject "
-                                      f"'{claims.get('sub')}'. Check your federated identity credential Subject, "
-                                      "Audience and Issuer against the presented assertion.")
+        raise _invalid_client(
+            700213,
+            "No matching federated identity record found for presented assertion subject "
+            f"'{claims.get('sub')}'. Check your federated identity credential Subject, "
+            "Audience and Issuer against the presented assertion.",
+        )
 
     @staticmethod
     def _federated_key(credential: FederatedCredential, header: dict[str, Any]) -> Any:
@@ -191,4 +225,3 @@ class ClientAuthenticator:
         # Five minutes either way, as Entra tolerates between its clock and the client's.
         if not claims.get("nbf", now) - 300 <= now < claims["exp"] + 300:
             raise _invalid_client(700024, "Client assertion is not within its valid time range.")
-

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Iterable
 
 #: Seed of every generated GUID, so that the same name has the same id in each run.
 _NAMESPACE = uuid.UUID("6d1f3a52-0b5e-5c0e-9a58-0f6c1d0c10ca")

@@ -10,9 +10,9 @@ from flask import Blueprint, Response, g, jsonify, request
 from .claims import parse_claims
 from .clients import unknown_client
 from .errors import EntraError, missing_parameter
-from .grants import TokenService
 from .policy import check_segment
 from .scopes import OIDC_SCOPES, parse_scope
+from .service import TokenService
 from .state import DeviceSignIn, State
 from .tokens import Issuer
 
@@ -40,25 +40,38 @@ def entra_blueprint(state: State, issuer: Issuer, service: TokenService) -> Blue
         tenant_id = found.id if found else "{tenantid}"
         segment = found.id if found else tenant.lower()
         prefix, middle = f"{base}/{segment}", "/v2.0" if version == "v2.0" else ""
-        return jsonify({
-            "issuer": f"{base}/{tenant_id}/v2.0" if version == "v2.0" else f"{base}/{tenant_id}/",
-            "authorization_endpoint": f"{prefix}/oauth2{middle}/authorize",
-            "token_endpoint": f"{prefix}/oauth2{middle}/token",
-            "device_authorization_endpoint": f"{prefix}/oauth2{middle}/devicecode",
-            "jwks_uri": f"{prefix}/discovery{middle}/keys",
-            "response_modes_supported": ["query", "fragment", "form_post"],
-            "response_types_supported": ["code"],
-            "subject_types_supported": ["pairwise"],
-            "id_token_signing_alg_values_supported": ["RS256"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
-            "scopes_supported": list(OIDC_SCOPES),
-            "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name", "tid",
-                                 "ver", "oid"],
-            "request_uri_parameter_supported": False,
-            "tenant_region_scope": "EU" if found else None,
-            "cloud_instance_name": "localcloud.example",
-            "msgraph_host": "graph.localcloud.example",
-        })
+        return jsonify(
+            {
+                "issuer": f"{base}/{tenant_id}/v2.0" if version == "v2.0" else f"{base}/{tenant_id}/",
+                "authorization_endpoint": f"{prefix}/oauth2{middle}/authorize",
+                "token_endpoint": f"{prefix}/oauth2{middle}/token",
+                "device_authorization_endpoint": f"{prefix}/oauth2{middle}/devicecode",
+                "jwks_uri": f"{prefix}/discovery{middle}/keys",
+                "response_modes_supported": ["query", "fragment", "form_post"],
+                "response_types_supported": ["code"],
+                "subject_types_supported": ["pairwise"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+                "scopes_supported": list(OIDC_SCOPES),
+                "claims_supported": [
+                    "sub",
+                    "iss",
+                    "aud",
+                    "exp",
+                    "iat",
+                    "nonce",
+                    "preferred_username",
+                    "name",
+                    "tid",
+                    "ver",
+                    "oid",
+                ],
+                "request_uri_parameter_supported": False,
+                "tenant_region_scope": "EU" if found else None,
+                "cloud_instance_name": "localcloud.example",
+                "msgraph_host": "graph.localcloud.example",
+            }
+        )
 
     @pages.get("/<tenant>/v2.0/.well-known/openid-configuration")
     def discovery(tenant: str) -> Response:
@@ -97,17 +110,29 @@ def entra_blueprint(state: State, issuer: Issuer, service: TokenService) -> Blue
         parse_claims(request.form.get("claims"))
         settings = state.settings
         user_code = "".join(secrets.choice(_USER_CODE_LETTERS) for _ in range(9))
-        made = DeviceSignIn(secrets.token_urlsafe(48), user_code, app.app_id, scope or "", tenant,
-                            request.form.get("claims"), state.now() + settings.device_expires_in,
-                            settings.device_interval)
+        made = DeviceSignIn(
+            secrets.token_urlsafe(48),
+            user_code,
+            app.app_id,
+            scope or "",
+            tenant,
+            request.form.get("claims"),
+            state.now() + settings.device_expires_in,
+            settings.device_interval,
+        )
         state.device_sign_ins[made.device_code] = made
         uri = f"{base}/device"
-        return jsonify({
-            "user_code": user_code, "device_code": made.device_code, "verification_uri": uri,
-            "expires_in": settings.device_expires_in, "interval": settings.device_interval,
-            "message": f"To sign in, use a web browser to open the page {uri} and enter the code {user_code} to "
-                       "authenticate.",
-        })
+        return jsonify(
+            {
+                "user_code": user_code,
+                "device_code": made.device_code,
+                "verification_uri": uri,
+                "expires_in": settings.device_expires_in,
+                "interval": settings.device_interval,
+                "message": f"To sign in, use a web browser to open the page {uri} and enter the code {user_code} to "
+                "authenticate.",
+            }
+        )
 
     @pages.get("/common/userrealm/<path:username>")
     def userrealm(username: str) -> Response:
@@ -116,9 +141,14 @@ def entra_blueprint(state: State, issuer: Issuer, service: TokenService) -> Blue
             raise EntraError("invalid_request", 90014, "The required field 'api-version' is missing.")
         domain = username.rpartition("@")[2].lower()
         known = state.directory.find_tenant(domain)
-        return jsonify({
-            "ver": "1.0", "account_type": "Managed" if known else "Unknown", "domain_name": domain,
-            "cloud_instance_name": "localcloud.example", "cloud_audience_urn": "urn:federation:MicrosoftOnline",
-        })
+        return jsonify(
+            {
+                "ver": "1.0",
+                "account_type": "Managed" if known else "Unknown",
+                "domain_name": domain,
+                "cloud_instance_name": "localcloud.example",
+                "cloud_audience_urn": "urn:federation:MicrosoftOnline",
+            }
+        )
 
     return pages

@@ -21,15 +21,23 @@ def is_guid(text: str) -> bool:
     return bool(_GUID.match(text))
 
 
-class EntraError(OAuth2Error):
+class EntraError(OAuth2Error):  # type: ignore[misc]
     """An error answer of the token service.
 
     `code` is the AADSTS number, `suberror` and `claims` (a JSON text for the next request) are optional. The base
     class would refuse descriptions outside RFC 6749's character set; Entra's contain CR LF and quotes.
     """
 
-    def __init__(self, error: str, code: int, text: str, *, status: int = 400, suberror: str | None = None,
-                 claims: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        error: str,
+        code: int,
+        text: str,
+        *,
+        status: int = 400,
+        suberror: str | None = None,
+        claims: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(error=error, status_code=status)
         self.code = code
         self.text = text
@@ -44,7 +52,7 @@ class EntraError(OAuth2Error):
         found: dict[str, Any] = {
             "error": self.error,
             "error_description": f"AADSTS{self.code}: {self.text} Trace ID: {trace} Correlation ID: {correlation} "
-                                 f"Timestamp: {stamp}",
+            f"Timestamp: {stamp}",
             "error_codes": [self.code],
             "timestamp": stamp,
             "trace_id": trace,
@@ -58,8 +66,9 @@ class EntraError(OAuth2Error):
         return found
 
 
-def invalid_grant(code: int, text: str, suberror: str | None = None, claims: dict[str, Any] | None = None
-                  ) -> EntraError:
+def invalid_grant(
+    code: int, text: str, suberror: str | None = None, claims: dict[str, Any] | None = None
+) -> EntraError:
     """RFC 6749 5.2 invalid_grant: the user has to sign in again, or differently."""
     return EntraError("invalid_grant", code, text, suberror=suberror, claims=claims)
 
@@ -72,25 +81,40 @@ def missing_parameter(name: str) -> EntraError:
 def unknown_tenant(name: str, error: str = "invalid_tenant") -> EntraError:
     """No such tenant. Discovery says invalid_tenant, the token endpoint invalid_request."""
     if not is_guid(name) and "." not in name:
-        return EntraError(error, 900023, f"Specified tenant identifier '{name}' is neither a valid DNS name, nor a "
-                                         "valid external domain.")
-    return EntraError(error, 90002, f"Tenant '{name}' not found. Check to make sure you have the correct tenant ID "
-                                    "and are signing into the correct cloud. Check with your subscription "
-                                    "administrator, this may happen if there are no active subscriptions for the "
-                                    "tenant.")
+        return EntraError(
+            error,
+            900023,
+            f"Specified tenant identifier '{name}' is neither a valid DNS name, nor a valid external domain.",
+        )
+    return EntraError(
+        error,
+        90002,
+        f"Tenant '{name}' not found. Check to make sure you have the correct tenant ID "
+        "and are signing into the correct cloud. Check with your subscription "
+        "administrator, this may happen if there are no active subscriptions for the "
+        "tenant.",
+    )
 
 
 def mfa_required(resource: str, policy_id: str, error: str = "invalid_grant") -> EntraError:
     """A conditional access policy wants a second factor; the claims name the policy for the interactive request."""
-    return EntraError(error, 50076,
-                      "Due to a configuration change made by your administrator, or because you moved to a new "
-                      f"location, you must use multi-factor authentication to access '{resource}'.",
-                      suberror="basic_action",
-                      claims={"access_token": {"capolids": {"essential": True, "values": [policy_id]}}})
+    return EntraError(
+        error,
+        50076,
+        "Due to a configuration change made by your administrator, or because you moved to a new "
+        f"location, you must use multi-factor authentication to access '{resource}'.",
+        suberror="basic_action",
+        claims={"access_token": {"capolids": {"essential": True, "values": [policy_id]}}},
+    )
 
 
 def consent_required(app_id: str, app_name: str, error: str = "invalid_grant") -> EntraError:
     """Nobody has agreed to this application reading this resource."""
-    return EntraError(error, 65001, f"The user or administrator has not consented to use the application with ID "
-                                    f"'{app_id}' named '{app_name}'. Send an interactive authorization request for "
-                                    "this user and resource.", suberror="consent_required")
+    return EntraError(
+        error,
+        65001,
+        f"The user or administrator has not consented to use the application with ID "
+        f"'{app_id}' named '{app_name}'. Send an interactive authorization request for "
+        "this user and resource.",
+        suberror="consent_required",
+    )

@@ -41,8 +41,15 @@ class Faults:
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
 
-    def add(self, fault: Fault, path: str = ".*", count: int | None = 1, probability: float = 1.0, seed: int = 0,
-            method: str | None = None) -> None:
+    def add(
+        self,
+        fault: Fault,
+        path: str = ".*",
+        count: int | None = 1,
+        probability: float = 1.0,
+        seed: int = 0,
+        method: str | None = None,
+    ) -> None:
         """Fail requests whose path (with query) contains the regular expression `path`.
 
         `count` None means until cleared; `probability` picks a fraction with a generator seeded by `seed`.

@@ -29,8 +29,15 @@ class SigningKey:
         der = self._public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         self.kid = b64(hashlib.sha256(der).digest()[:20])
         numbers = self._public.public_numbers()
-        self.jwk = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.kid, "x5t": self.kid,
-                    "n": _number(numbers.n), "e": _number(numbers.e)}
+        self.jwk = {
+            "kty": "RSA",
+            "use": "sig",
+            "alg": "RS256",
+            "kid": self.kid,
+            "x5t": self.kid,
+            "n": _number(numbers.n),
+            "e": _number(numbers.e),
+        }
 
     def sign(self, claims: dict[str, Any]) -> str:
         """A compact JWS."""

@@ -67,10 +67,19 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
         app = state.directory.application(doing.asked.client_id)
         tenant = who(doing)[1] if person else None
         known = [(state.directory.person(name), signed is not None) for name, signed in browser.accounts.items()]
-        return page(f"{step}.html", form_targets=origin(doing.asked.redirect_uri), doing=doing, csrf=browser.csrf,
-                    problem=problem, person=person, tenant=tenant, app=app, accounts=known,
-                    scopes=[s for s in doing.asked.scope.split() if s not in ("openid", "profile", "offline_access")],
-                    username=doing.username or "")
+        return page(
+            f"{step}.html",
+            form_targets=origin(doing.asked.redirect_uri),
+            doing=doing,
+            csrf=browser.csrf,
+            problem=problem,
+            person=person,
+            tenant=tenant,
+            app=app,
+            accounts=known,
+            scopes=[s for s in doing.asked.scope.split() if s not in ("openid", "profile", "offline_access")],
+            username=doing.username or "",
+        )
 
     def finish(doing: Interaction, browser: Browser) -> Response:
         assert doing.sign_in is not None
@@ -79,20 +88,27 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
         state.interactions.pop(doing.id, None)
         if doing.asked.kind == "device":
             settle(doing.asked.device_code, "approved", doing.sign_in)
-            return page("done.html", title="You have signed in",
-                        text=f"You have signed in to {state.directory.application(doing.asked.client_id).name} on your "
-                             "device. You may now close this window.")
+            return page(
+                "done.html",
+                title="You have signed in",
+                text=f"You have signed in to {state.directory.application(doing.asked.client_id).name} on your "
+                "device. You may now close this window.",
+            )
         return issue_code(state, doing.asked, doing.sign_in)
 
     def decline(doing: Interaction) -> Response:
         state.interactions.pop(doing.id, None)
         if doing.asked.kind == "device":
             settle(doing.asked.device_code, "declined", None)
-            return page("done.html", title="You have cancelled the sign-in",
-                        text="Nothing was granted on your device. You may now close this window.")
+            return page(
+                "done.html",
+                title="You have cancelled the sign-in",
+                text="Nothing was granted on your device. You may now close this window.",
+            )
         error = EntraError("access_denied", 65004, "User declined to consent to access the app.")
-        return deliver_error(doing.asked.redirect_uri, doing.asked.response_mode, doing.asked.state, error,
-                             state.now(), base)
+        return deliver_error(
+            doing.asked.redirect_uri, doing.asked.response_mode, doing.asked.state, error, state.now(), base
+        )
 
     def settle(device_code: str, status: str, sign_in: SignIn | None) -> None:
         with state.lock:
@@ -123,12 +139,15 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
             doing.username, doing.other_account = None, True
             return ""
         try:
-            person = check_password(state.directory, doing.asked.tenant, doing.username or "",
-                                    request.form.get("password", ""))
+            person = check_password(
+                state.directory, doing.asked.tenant, doing.username or "", request.form.get("password", "")
+            )
         except EntraError as error:
             if error.code == 50126:
-                return "Your account or password is incorrect. If you don't remember your password, look where this "\
-                       "local cloud was started."
+                return (
+                    "Your account or password is incorrect. If you don't remember your password, look where this "
+                    "local cloud was started."
+                )
             raise
         before = browser.accounts.get(person.username)
         kept = before.mfa_tenants if before and not state.revoked_since(person.username, before.at) else ()
@@ -155,8 +174,14 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
         state.consents.add((person.username, app.app_id, parse_scope(doing.asked.scope, tenant.name).resource.key))
         return ""
 
-    steps = {"pick": pick, "username": username, "password": password, "mfa": mfa, "confirm": confirm,
-             "consent": consent}
+    steps = {
+        "pick": pick,
+        "username": username,
+        "password": password,
+        "mfa": mfa,
+        "confirm": confirm,
+        "consent": consent,
+    }
 
     @pages.get("/login/<interaction_id>")
     def look(interaction_id: str) -> Any:
@@ -181,8 +206,14 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
     def pending(user_code: str) -> DeviceSignIn | None:
         typed = user_code.replace("-", "").replace(" ", "").upper()
         now = state.now()
-        return next((d for d in state.device_sign_ins.values()
-                     if d.user_code == typed and d.status == "pending" and d.expires_at > now), None)
+        return next(
+            (
+                d
+                for d in state.device_sign_ins.values()
+                if d.user_code == typed and d.status == "pending" and d.expires_at > now
+            ),
+            None,
+        )
 
     @pages.route("/device", methods=["GET", "POST"])
     def device() -> Any:
@@ -192,8 +223,17 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
             visitors.check_form()
             found = pending(request.form.get("user_code", ""))
             if found is not None:
-                doing = Interaction(Asked("device", found.tenant, found.client_id, found.scope, found.claims,
-                                          device_code=found.device_code), browser_id)
+                doing = Interaction(
+                    Asked(
+                        "device",
+                        found.tenant,
+                        found.client_id,
+                        found.scope,
+                        found.claims,
+                        device_code=found.device_code,
+                    ),
+                    browser_id,
+                )
                 state.interactions[doing.id] = doing
                 return redirect(f"/login/{doing.id}", 303)
             problem = "That code didn't work. Check the code and try again."

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .directory import (CONSUMER_TENANT, Access, Application, Directory, Membership, Person, Subscription, Tenant,
-                        stable_guid)
+from .directory import (
+    CONSUMER_TENANT,
+    Access,
+    Application,
+    Directory,
+    Membership,
+    Person,
+    Subscription,
+    Tenant,
+    stable_guid,
+)
 
 #: The public client id of the Azure CLI (azure-cli-core, auth/constants.py).
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 CONTOSO = Tenant(stable_guid("contoso"), "Contoso", ("contoso.example", "contoso.onmicrosoft.example"))
 FABRIKAM = Tenant(stable_guid("fabrikam"), "Fabrikam", ("fabrikam.example", "fabrikam.onmicrosoft.example"), "DE")
-WOODGROVE = Tenant(stable_guid("woodgrove"), "Woodgrove Bank", ("woodgrove.example", "woodgrove.onmicrosoft.example"),
-                   "GB", demands_mfa=True)
+WOODGROVE = Tenant(
+    stable_guid("woodgrove"),
+    "Woodgrove Bank",
+    ("woodgrove.example", "woodgrove.onmicrosoft.example"),
+    "GB",
+    demands_mfa=True,
+)
 TAILSPIN = Tenant(stable_guid("tailspin"), "Tailspin Toys", ("tailspin.example", "tailspin.onmicrosoft.example"), "US")
 CONSUMERS = Tenant(CONSUMER_TENANT, "Microsoft accounts", ("live.example",), "US", listed=False)
 
@@ -30,27 +44,64 @@ def _member(username: str, *tenants: Tenant) -> tuple[Membership, ...]:
 
 def _people() -> tuple[Person, ...]:
     return (
-        Person("alice@contoso.example", "Alice Ammann", "alice-local-password",
-               _member("alice", CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN),
-               note="home Contoso; guest in Fabrikam, Woodgrove (demands MFA) and Tailspin (no subscriptions there)"),
-        Person("bob@fabrikam.example", "Bob Büchi", "bob 'local' \"pass\" $word ä&<>%41+=",
-               _member("bob", FABRIKAM),
-               note="home Fabrikam; shares a subscription with alice; a password of awkward characters"),
-        Person("carol@tailspin.example", "Carol Carter", "carol-local-password", _member("carol", TAILSPIN),
-               note="home Tailspin; sees no subscription at all"),
-        Person("dave@contoso.example", "Dave Dörig", "dave-local-password", _member("dave", CONTOSO), disabled=True,
-               note="disabled (AADSTS50057)"),
-        Person("erin@outlook.example", "Erin Egger", "erin-local-password", _member("erin", CONSUMERS, CONTOSO),
-               microsoft_account=True, note="a Microsoft account, guest in Contoso; not with user name and password"),
-        Person("mia@woodgrove.example", "Mia Moser", "mia-local-password", _member("mia", WOODGROVE),
-               note="home Woodgrove demands MFA"),
-        Person("nina@contoso.example", "Nina Noser", "nina-local-password", _member("nina", CONTOSO), consent="admin",
-               note="consent is refused: needs admin approval (AADSTS90094, then AADSTS65004)"),
+        Person(
+            "alice@contoso.example",
+            "Alice Ammann",
+            "alice-local-password",
+            _member("alice", CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN),
+            note="home Contoso; guest in Fabrikam, Woodgrove (demands MFA) and Tailspin (no subscriptions there)",
+        ),
+        Person(
+            "bob@fabrikam.example",
+            "Bob Büchi",
+            "bob 'local' \"pass\" $word ä&<>%41+=",
+            _member("bob", FABRIKAM),
+            note="home Fabrikam; shares a subscription with alice; a password of awkward characters",
+        ),
+        Person(
+            "carol@tailspin.example",
+            "Carol Carter",
+            "carol-local-password",
+            _member("carol", TAILSPIN),
+            note="home Tailspin; sees no subscription at all",
+        ),
+        Person(
+            "dave@contoso.example",
+            "Dave Dörig",
+            "dave-local-password",
+            _member("dave", CONTOSO),
+            disabled=True,
+            note="disabled (AADSTS50057)",
+        ),
+        Person(
+            "erin@outlook.example",
+            "Erin Egger",
+            "erin-local-password",
+            _member("erin", CONSUMERS, CONTOSO),
+            microsoft_account=True,
+            note="a Microsoft account, guest in Contoso; not with user name and password",
+        ),
+        Person(
+            "mia@woodgrove.example",
+            "Mia Moser",
+            "mia-local-password",
+            _member("mia", WOODGROVE),
+            note="home Woodgrove demands MFA",
+        ),
+        Person(
+            "nina@contoso.example",
+            "Nina Noser",
+            "nina-local-password",
+            _member("nina", CONTOSO),
+            consent="admin",
+            note="consent is refused: needs admin approval (AADSTS90094, then AADSTS65004)",
+        ),
     )
 
 
-def _subscription(key: str, name: str, tenant: Tenant, state: str = "Enabled", managed_by: tuple[str, ...] = ()
-                  ) -> Subscription:
+def _subscription(
+    key: str, name: str, tenant: Tenant, state: str = "Enabled", managed_by: tuple[str, ...] = ()
+) -> Subscription:
     return Subscription(stable_guid("subscription", key), name, tenant.id, state, managed_by)
 
 
@@ -95,20 +146,39 @@ def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
 
     In the generated tenants max@generated.example is at home in the first and a guest in all others.
     """
-    directory = Directory((CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN, CONSUMERS), _people(),
-                          (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED, FABRIKAM_MAIN, LONG, VAULT),
-                          _applications(), _access())
+    directory = Directory(
+        (CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN, CONSUMERS),
+        _people(),
+        (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED, FABRIKAM_MAIN, LONG, VAULT),
+        _applications(),
+        _access(),
+    )
     if tenants < 1:
         return directory
     made = []
     for n in range(1, tenants + 1):
-        domains = ((("generated.example",) if n == 1 else ())
-                   + (f"tenant{n:03}.example", f"tenant{n:03}.onmicrosoft.example"))
+        domains = (("generated.example",) if n == 1 else ()) + (
+            f"tenant{n:03}.example",
+            f"tenant{n:03}.onmicrosoft.example",
+        )
         made.append(Tenant(stable_guid("generated", str(n)), f"Tenant {n:03}", domains))
-    max_ = Person("max@generated.example", "Max Muster", "max-local-password", _member("max", *made),
-                  note=f"sees {tenants} generated tenants with {subscriptions} subscriptions each")
-    subs = [_subscription(f"generated-{t.id}-{n}", f"{t.name} Subscription {n:03}", t)
-            for t in made for n in range(1, subscriptions + 1)]
+    max_ = Person(
+        "max@generated.example",
+        "Max Muster",
+        "max-local-password",
+        _member("max", *made),
+        note=f"sees {tenants} generated tenants with {subscriptions} subscriptions each",
+    )
+    subs = [
+        _subscription(f"generated-{t.id}-{n}", f"{t.name} Subscription {n:03}", t)
+        for t in made
+        for n in range(1, subscriptions + 1)
+    ]
     rows = [Access(max_.username, sub.tenant_id, sub.id) for sub in subs]
-    return replace(directory, tenants=directory.tenants + tuple(made), people=directory.people + (max_,),
-                   subscriptions=directory.subscriptions + tuple(subs), access=directory.access + tuple(rows))
+    return replace(
+        directory,
+        tenants=directory.tenants + tuple(made),
+        people=(*directory.people, max_),
+        subscriptions=directory.subscriptions + tuple(subs),
+        access=directory.access + tuple(rows),
+    )

@@ -44,8 +44,11 @@ def check_password(directory: Directory, segment: str, username: str, password: 
     if person is None:
         tenant = check_segment(directory, segment)
         where = tenant.name if tenant else "organizations"
-        raise invalid_grant(50034, f"The user account {{EmailHidden}} does not exist in the {where} directory. To sign "
-                                   "into this application, the account must be added to the directory.")
+        raise invalid_grant(
+            50034,
+            f"The user account {{EmailHidden}} does not exist in the {where} directory. To sign "
+            "into this application, the account must be added to the directory.",
+        )
     if not hmac.compare_digest(person.password.encode(), password.encode()):
         raise invalid_grant(50126, "Error validating credentials due to invalid username or password.")
     if person.disabled:
@@ -64,11 +67,14 @@ def check_member(person: Person, tenant: Tenant, client: Application, base_url: 
         raise account_disabled()
     membership = person.in_tenant(tenant.id)
     if membership is None:
-        raise invalid_grant(50020, f"User account '{{EmailHidden}}' from identity provider "
-                                   f"'{base_url}/{person.home.tenant_id}/' does not exist in tenant '{tenant.name}' "
-                                   f"and cannot access the application '{client.app_id}'({client.name}) in that "
-                                   "tenant. The account needs to be added as an external user in the tenant first. "
-                                   "Sign out and sign in again with a different Azure Active Directory user account.")
+        raise invalid_grant(
+            50020,
+            f"User account '{{EmailHidden}}' from identity provider "
+            f"'{base_url}/{person.home.tenant_id}/' does not exist in tenant '{tenant.name}' "
+            f"and cannot access the application '{client.app_id}'({client.name}) in that "
+            "tenant. The account needs to be added as an external user in the tenant first. "
+            "Sign out and sign in again with a different Azure Active Directory user account.",
+        )
     return membership
 
 
@@ -81,14 +87,20 @@ def needs_consent(state: State, person: Person, client: Application, scope: Scop
     """None when nothing is to ask; "user" or "admin" for whose approval is missing."""
     if person.consent == "admin" or scope.resource.consent == "admin":
         return "admin"
-    if scope.resource.consent == "user":
-        if (person.username, client.app_id, scope.resource.key) not in state.consents:
-            return "user"
-    return None
+    agreed = (person.username, client.app_id, scope.resource.key) in state.consents
+    return "user" if scope.resource.consent == "user" and not agreed else None
 
 
-def check_silently(state: State, person: Person, tenant: Tenant, client: Application, scope: ScopeRequest,
-                   sign_in: SignIn, claims: ClaimsRequest, base_url: str) -> Membership:
+def check_silently(
+    state: State,
+    person: Person,
+    tenant: Tenant,
+    client: Application,
+    scope: ScopeRequest,
+    sign_in: SignIn,
+    claims: ClaimsRequest,
+    base_url: str,
+) -> Membership:
     """All conditions for a token without anybody at the screen; raises EntraError for the first one not met."""
     membership = check_member(person, tenant, client, base_url)
     if needs_mfa(tenant, sign_in, claims):

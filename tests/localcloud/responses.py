@@ -23,7 +23,8 @@ def page(template: str, *, form_targets: str = "", status: int = 200, **values: 
     response = make_response(render_template(template, nonce=nonce, **values), status)
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; img-src data:; "
-        f"form-action 'self' {form_targets}; frame-ancestors 'none'; base-uri 'none'")
+        f"form-action 'self' {form_targets}; frame-ancestors 'none'; base-uri 'none'"
+    )
     response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
     return response
 
@@ -42,8 +43,9 @@ def deliver(redirect_uri: str, response_mode: str, values: dict[str, str]) -> Re
     return redirect(redirect_uri + mark + urlencode(values), 302)  # type: ignore[return-value]
 
 
-def deliver_error(redirect_uri: str, response_mode: str, state: str | None, error: EntraError, now: float,
-                  base_url: str) -> Response:
+def deliver_error(
+    redirect_uri: str, response_mode: str, state: str | None, error: EntraError, now: float, base_url: str
+) -> Response:
     """RFC 6749 4.1.2.1: the refusal goes to the application."""
     body = error.body(now, None, base_url)
     values = {key: str(body[key]) for key in ("error", "error_description", "error_uri")}

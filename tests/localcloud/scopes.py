@@ -26,25 +26,44 @@ class Resource:
     consent: str = "given"
 
 
-ARM_AUDIENCES = ("https://management.localcloud.example/", "https://management.core.windows.net/",
-                 "https://management.azure.com/")
+ARM_AUDIENCES = (
+    "https://management.localcloud.example/",
+    "https://management.core.windows.net/",
+    "https://management.azure.com/",
+)
+#: How a token may name ARM, without a trailing slash: an address or its application id.
+ARM_IDENTIFIERS = (*(a.rstrip("/") for a in ARM_AUDIENCES), "797f4846-ba00-4fd7-ba43-dac1f8f63013")
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 
 RESOURCES = (
-    Resource("arm", tuple(a.rstrip("/") for a in ARM_AUDIENCES) + ("797f4846-ba00-4fd7-ba43-dac1f8f63013",)),
+    Resource("arm", ARM_IDENTIFIERS),
     Resource("ms-graph", (GRAPH_APP_ID, "https://graph.localcloud.example", "https://graph.microsoft.com")),
-    Resource("aad-graph", ("00000002-0000-0000-c000-000000000000", "https://aadgraph.localcloud.example",
-                           "https://graph.windows.net")),
+    Resource(
+        "aad-graph",
+        (
+            "00000002-0000-0000-c000-000000000000",
+            "https://aadgraph.localcloud.example",
+            "https://graph.windows.net",
+        ),
+    ),
     Resource("batch", ("https://batch.localcloud.example", "https://batch.core.windows.net")),
     Resource("media", ("https://rest.media.localcloud.example", "https://rest.media.azure.net")),
     Resource("data-lake", ("https://datalake.localcloud.example", "https://datalake.azure.net")),
     Resource("oss-rdbms", ("https://ossrdbms-aad.localcloud.example", "https://ossrdbms-aad.database.windows.net")),
-    Resource("vault", ("https://vault.localcloud.example", "https://vault.azure.net",
-                       "cfa8b339-82a2-471a-a3c9-0fc0be7a4093")),
+    Resource(
+        "vault",
+        (
+            "https://vault.localcloud.example",
+            "https://vault.azure.net",
+            "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+        ),
+    ),
     Resource("storage", ("https://storage.localcloud.example", "https://storage.azure.com")),
     Resource("logs", ("https://api.loganalytics.localcloud.example", "https://api.loganalytics.io")),
-    Resource("app-insights", ("https://api.applicationinsights.localcloud.example",
-                              "https://api.applicationinsights.io")),
+    Resource(
+        "app-insights",
+        ("https://api.applicationinsights.localcloud.example", "https://api.applicationinsights.io"),
+    ),
     Resource("app-service", ("https://appservice.localcloud.example", "https://appservice.azure.com")),
     Resource("synapse", ("https://dev.azuresynapse.localcloud.example", "https://dev.azuresynapse.net")),
     Resource("attestation", ("https://attest.localcloud.example", "https://attest.azure.net")),
@@ -89,9 +108,13 @@ class ScopeRequest:
 
 
 def _invalid_scope(scope: str) -> EntraError:
-    return EntraError("invalid_scope", 70011, "The provided request must include a 'scope' input parameter. The "
-                                              "provided value for the input parameter 'scope' is not valid. The "
-                                              f"scope {scope} is not valid.")
+    return EntraError(
+        "invalid_scope",
+        70011,
+        "The provided request must include a 'scope' input parameter. The "
+        "provided value for the input parameter 'scope' is not valid. The "
+        f"scope {scope} is not valid.",
+    )
 
 
 def _split(scope: str) -> tuple[str, str]:
@@ -122,17 +145,24 @@ def parse_scope(scope: str | None, tenant_name: str) -> ScopeRequest:
         return ScopeRequest(GRAPH, GRAPH_APP_ID, (), oidc)
     audiences = list(dict.fromkeys(audience for audience, _ in asked))
     if len(audiences) > 1:
-        raise EntraError("invalid_request", 28000, "Provided value for the input parameter scope is not valid because "
-                                                   "it contains more than one resource. Scope "
-                                                   f"{' '.join(words)} is not valid.")
+        raise EntraError(
+            "invalid_request",
+            28000,
+            "Provided value for the input parameter scope is not valid because "
+            "it contains more than one resource. Scope "
+            f"{' '.join(words)} is not valid.",
+        )
     permissions = tuple(dict.fromkeys(permission for _, permission in asked))
     if ".default" in permissions and len(permissions) > 1:
         raise _invalid_scope(" ".join(words) + " (.default can't be combined with resource-specific scopes)")
     resource = _BY_URI.get(audiences[0].rstrip("/").lower())
     if resource is None:
-        raise EntraError("invalid_resource", 500011,
-                         f"The resource principal named {audiences[0]} was not found in the tenant named "
-                         f"{tenant_name}. This can happen if the application has not been installed by the "
-                         "administrator of the tenant or consented to by any user in the tenant. You might have sent "
-                         "your authentication request to the wrong tenant.")
+        raise EntraError(
+            "invalid_resource",
+            500011,
+            f"The resource principal named {audiences[0]} was not found in the tenant named "
+            f"{tenant_name}. This can happen if the application has not been installed by the "
+            "administrator of the tenant or consented to by any user in the tenant. You might have sent "
+            "your authentication request to the wrong tenant.",
+        )
     return ScopeRequest(resource, audiences[0], permissions, oidc)

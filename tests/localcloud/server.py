@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -28,7 +29,7 @@ from .tokens import Issuer
 THREADS = 64
 
 
-class _LazyHandshake(BuiltinSSLAdapter):  # type: ignore[misc]
+class _LazyHandshake(BuiltinSSLAdapter):
     """TLS whose handshake runs in the worker thread, at the first read.
 
     Cheroot does it in the thread that accepts, so one slow client would hold up all others.
@@ -39,25 +40,23 @@ class _LazyHandshake(BuiltinSSLAdapter):  # type: ignore[misc]
         return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
 
 
-class _Gateway(wsgi.Gateway_10):  # type: ignore[misc]
+class _Gateway(wsgi.Gateway_10):
     """Lets the application drop a connection."""
 
-    def get_environ(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environ()
+    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
+        environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         connection = self.req.conn
 
         def drop() -> None:
             self.req.close_connection = True
-            try:
+            with contextlib.suppress(OSError):  # the client was faster
                 connection.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # the client was faster
 
         environ[DROP] = drop
         return environ
 
 
-class _Server(wsgi.Server):  # type: ignore[misc]
+class _Server(wsgi.Server):
     """Cheroot's server, silent: clients that leave early are what this cloud is for."""
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
@@ -101,8 +100,14 @@ class LocalCloud:
     between runs; without it everything is temporary.
     """
 
-    def __init__(self, tenants: int = 0, subscriptions: int = 0, latency_ms: int = 0, port: int = 0,
-                 state_dir: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        tenants: int = 0,
+        subscriptions: int = 0,
+        latency_ms: int = 0,
+        port: int = 0,
+        state_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
         self._temporary = state_dir is None
         self._dir = Path(tempfile.mkdtemp(prefix="localcloud-") if state_dir is None else state_dir)
         self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -150,8 +155,14 @@ class LocalCloud:
     def _listen(self, context: ssl.SSLContext) -> None:
         self.port = self._wanted_port
         for host in ["127.0.0.1"] + (["::1"] if _has_ipv6() else []):
-            server = _Server((host, self.port), None, numthreads=THREADS, request_queue_size=256, timeout=30,
-                             shutdown_timeout=1)
+            server = _Server(
+                (host, self.port),
+                None,
+                numthreads=THREADS,
+                request_queue_size=256,
+                timeout=30,
+                shutdown_timeout=1,
+            )
             server.gateway = _Gateway
             server.keep_alive_conn_limit = 512
             adapter = _LazyHandshake(str(self._server_pem), str(self._server_pem))
@@ -182,6 +193,7 @@ class LocalCloud:
     def __enter__(self) -> LocalCloud:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-                 ) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

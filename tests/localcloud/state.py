@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Callable
 
 from .directory import Directory
 from .faults import Faults
@@ -170,8 +170,15 @@ class State:
             self.settings = self.default_settings
             self.log.clear()
             self.faults.clear()
-            for mapping in (self.codes, self.refresh_tokens, self.device_sign_ins, self.browsers,
-                            self.interactions, self.revoked_at, self.seen_assertions):
-                mapping.clear()  # type: ignore[attr-defined]
+            for mapping in (
+                self.codes,
+                self.refresh_tokens,
+                self.device_sign_ins,
+                self.browsers,
+                self.interactions,
+                self.revoked_at,
+                self.seen_assertions,
+            ):
+                mapping.clear()
             self.consents.clear()
             self.revoked_families.clear()

@@ -37,9 +37,17 @@ def pkce_pair() -> tuple[str, str]:
 def authorize_url(cloud: LocalCloud, challenge: str, tenant: str = "organizations", **changes: str | None) -> str:
     """An authorization request as MSAL makes it; `changes` replace parameters, None removes one."""
     values: dict[str, str | None] = {
-        "client_id": AZURE_CLI, "response_type": "code", "redirect_uri": "http://localhost:8400", "state": "st&te",
-        "scope": USUAL_SCOPES, "code_challenge": challenge, "code_challenge_method": "S256", "nonce": "n0nce",
-        "client_info": "1", "prompt": "select_account", **changes,
+        "client_id": AZURE_CLI,
+        "response_type": "code",
+        "redirect_uri": "http://localhost:8400",
+        "state": "st&te",
+        "scope": USUAL_SCOPES,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+        "nonce": "n0nce",
+        "client_info": "1",
+        "prompt": "select_account",
+        **changes,
     }
     query = urlencode({key: value for key, value in values.items() if value is not None})
     return f"{cloud.url}/{tenant}/oauth2/v2.0/authorize?{query}"
@@ -92,8 +100,8 @@ class _Reader(HTMLParser):
 class Visitor:
     """A person at a browser: keeps cookies, reads pages, fills in forms, notices when the application is called.
 
-        visitor = Visitor(cloud)
-        landed = visitor.sign_in(authorize_url(cloud, challenge), "alice@contoso.example")
+    visitor = Visitor(cloud)
+    landed = visitor.sign_in(authorize_url(cloud, challenge), "alice@contoso.example")
     """
 
     def __init__(self, cloud: LocalCloud) -> None:
@@ -177,14 +185,28 @@ class TokenClient:
     def password(self, username: str, tenant: str = "organizations", **form: str) -> requests.Response:
         """User name and password; the right password unless `form` has another."""
         person = self.cloud.directory.find_person(username)
-        values = {"grant_type": "password", "username": username, "password": person.password if person else "x",
-                  "scope": USUAL_SCOPES, "client_info": "1", **form}
+        values = {
+            "grant_type": "password",
+            "username": username,
+            "password": person.password if person else "x",
+            "scope": USUAL_SCOPES,
+            "client_info": "1",
+            **form,
+        }
         return self.token(tenant, **values)
 
     def refresh(self, refresh_token: str, tenant: str = "organizations", **form: str) -> requests.Response:
         """Redeem a refresh token."""
-        return self.token(tenant, **{"grant_type": "refresh_token", "refresh_token": refresh_token,
-                                     "scope": USUAL_SCOPES, "client_info": "1", **form})
+        return self.token(
+            tenant,
+            **{
+                "grant_type": "refresh_token",
+                "refresh_token": refresh_token,
+                "scope": USUAL_SCOPES,
+                "client_info": "1",
+                **form,
+            },
+        )
 
     def device_code(self, tenant: str = "organizations", **form: str) -> dict[str, Any]:
         """Start a device code sign-in."""
@@ -195,11 +217,17 @@ class TokenClient:
 
     def poll(self, device_code: str, tenant: str = "organizations") -> requests.Response:
         """Ask whether the person at the other device is done."""
-        return self.token(tenant, grant_type="urn:ietf:params:oauth:grant-type:device_code",
-                          device_code=device_code, scope=USUAL_SCOPES, client_info="1")
+        return self.token(
+            tenant,
+            grant_type="urn:ietf:params:oauth:grant-type:device_code",
+            device_code=device_code,
+            scope=USUAL_SCOPES,
+            client_info="1",
+        )
 
-    def arm(self, path: str, access_token: str | None, api_version: str | None = "2022-12-01", method: str = "GET"
-            ) -> requests.Response:
+    def arm(
+        self, path: str, access_token: str | None, api_version: str | None = "2022-12-01", method: str = "GET"
+    ) -> requests.Response:
         """Call ARM."""
         url = path if path.startswith("https:") else self.cloud.url + path
         if api_version and "api-version" not in url:

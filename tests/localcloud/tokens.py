@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 import struct
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,6 @@ def make_uti(now: float) -> str:
 
 def issued_at(uti: str) -> float:
     """The exact time in a token id made by `make_uti`, seconds since 1970 UTC."""
-    from base64 import urlsafe_b64decode
     return float(struct.unpack(">Q", urlsafe_b64decode(uti + "==")[:8])[0]) / 1e6
 
 
@@ -68,12 +68,20 @@ class Issuer:
     def _times(self) -> tuple[float, dict[str, int]]:
         now = self.state.now()
         # Entra puts iat and nbf a few minutes back; the lifetime counts from now.
-        return now, {"iat": int(now), "nbf": int(now), "exp": int(now) + self.state.settings.access_token_lifetime}
+        return now, {
+            "iat": int(now),
+            "nbf": int(now),
+            "exp": int(now) + self.state.settings.access_token_lifetime,
+        }
 
     def _answer(self, scope: str) -> dict[str, Any]:
         lifetime = self.state.settings.access_token_lifetime
-        found: dict[str, Any] = {"token_type": "Bearer", "scope": scope, "expires_in": lifetime,
-                                 "ext_expires_in": lifetime}
+        found: dict[str, Any] = {
+            "token_type": "Bearer",
+            "scope": scope,
+            "expires_in": lifetime,
+            "ext_expires_in": lifetime,
+        }
         if lifetime >= LONG_LIVED:
             found["refresh_in"] = lifetime // 2
         return found
@@ -83,8 +91,9 @@ class Issuer:
         answer = self._answer(grant.scope.granted)
         answer["access_token"] = self._access_token(grant)
         if "offline_access" in grant.scope.oidc:
-            answer["refresh_token"] = self.state.new_refresh_token(grant.client.app_id, grant.scope_text,
-                                                                   grant.sign_in, grant.family)
+            answer["refresh_token"] = self.state.new_refresh_token(
+                grant.client.app_id, grant.scope_text, grant.sign_in, grant.family
+            )
             if grant.client.family:
                 answer["foci"] = "1"
         if "openid" in grant.scope.oidc:
@@ -97,10 +106,22 @@ class Issuer:
         now, times = self._times()
         person = grant.person
         claims: dict[str, Any] = {
-            "aud": grant.scope.audience, "iss": f"{self.base_url}/{grant.tenant.id}/", **times,
-            "acr": "1", "amr": grant.sign_in.amr(grant.tenant.id), "appid": grant.client.app_id, "appidacr": "0",
-            "idtyp": "user", "ipaddr": "127.0.0.1", "name": person.name, "oid": grant.membership.oid, "sid": grant.family,
-            "scp": grant.scope.scp, "sub": self._subject(grant), "tid": grant.tenant.id, "uti": make_uti(now),
+            "aud": grant.scope.audience,
+            "iss": f"{self.base_url}/{grant.tenant.id}/",
+            **times,
+            "acr": "1",
+            "amr": grant.sign_in.amr(grant.tenant.id),
+            "appid": grant.client.app_id,
+            "appidacr": "0",
+            "idtyp": "user",
+            "ipaddr": "127.0.0.1",
+            "name": person.name,
+            "oid": grant.membership.oid,
+            "sid": grant.family,
+            "scp": grant.scope.scp,
+            "sub": self._subject(grant),
+            "tid": grant.tenant.id,
+            "uti": make_uti(now),
             "ver": "1.0",
         }
         if person.home.tenant_id == grant.tenant.id and not person.microsoft_account:
@@ -123,23 +144,47 @@ class Issuer:
         now, times = self._times()
         times["exp"] = int(now) + 3600
         claims: dict[str, Any] = {
-            "aud": grant.client.app_id, "iss": f"{self.base_url}/{grant.tenant.id}/v2.0", **times,
-            "name": grant.person.name, "oid": grant.membership.oid, "preferred_username": grant.person.username,
-            "sub": self._subject(grant), "tid": grant.tenant.id, "uti": make_uti(now), "ver": "2.0",
-            "login_hint": b64(grant.person.home_account_id.encode()), "rh": "1.local.",
+            "aud": grant.client.app_id,
+            "iss": f"{self.base_url}/{grant.tenant.id}/v2.0",
+            **times,
+            "name": grant.person.name,
+            "oid": grant.membership.oid,
+            "preferred_username": grant.person.username,
+            "sub": self._subject(grant),
+            "tid": grant.tenant.id,
+            "uti": make_uti(now),
+            "ver": "2.0",
+            "login_hint": b64(grant.person.home_account_id.encode()),
+            "rh": "1.local.",
         }
         if grant.nonce:
             claims["nonce"] = grant.nonce
         return self.key.sign(claims)
 
-    def for_application(self, tenant: Tenant, client: Application, principal: Membership, scope: ScopeRequest,
-                        claims_request: ClaimsRequest, appidacr: str) -> dict[str, Any]:
+    def for_application(
+        self,
+        tenant: Tenant,
+        client: Application,
+        principal: Membership,
+        scope: ScopeRequest,
+        claims_request: ClaimsRequest,
+        appidacr: str,
+    ) -> dict[str, Any]:
         """The token answer for a service principal: no refresh token, no ID token (RFC 6749 4.4.3)."""
         now, times = self._times()
         claims: dict[str, Any] = {
-            "aud": scope.audience, "iss": f"{self.base_url}/{tenant.id}/", **times,
-            "appid": client.app_id, "appidacr": appidacr, "idp": f"{self.base_url}/{tenant.id}/", "idtyp": "app",
-            "oid": principal.oid, "sub": principal.oid, "tid": tenant.id, "uti": make_uti(now), "ver": "1.0",
+            "aud": scope.audience,
+            "iss": f"{self.base_url}/{tenant.id}/",
+            **times,
+            "appid": client.app_id,
+            "appidacr": appidacr,
+            "idp": f"{self.base_url}/{tenant.id}/",
+            "idtyp": "app",
+            "oid": principal.oid,
+            "sub": principal.oid,
+            "tid": tenant.id,
+            "uti": make_uti(now),
+            "ver": "1.0",
         }
         if claims_request.capabilities:
             claims["xms_cc"] = list(claims_request.capabilities)

@@ -41,8 +41,11 @@ class Visitors:
         """The browser, if the posted form carries its token; EntraError otherwise (cross-site request forgery)."""
         _, browser = self.current()
         if not hmac.compare_digest(request.form.get("csrf", "").encode(), browser.csrf.encode()):
-            raise EntraError("invalid_request", 165000, "The request tokens do not match the user context. Open the "
-                                                        "sign-in page again.")
+            raise EntraError(
+                "invalid_request",
+                165000,
+                "The request tokens do not match the user context. Open the sign-in page again.",
+            )
         return browser
 
     def interaction(self, interaction_id: str) -> tuple[Interaction, Browser]:
@@ -50,6 +53,10 @@ class Visitors:
         browser_id, browser = self.current()
         found = self._state.interactions.get(interaction_id)
         if found is None or found.browser_id != browser_id:
-            raise EntraError("invalid_request", 165000, "This sign-in is over, or it was started in another browser. "
-                                                        "Go back to the application and start again.")
+            raise EntraError(
+                "invalid_request",
+                165000,
+                "This sign-in is over, or it was started in another browser. "
+                "Go back to the application and start again.",
+            )
         return found, browser

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -35,10 +37,15 @@ def test_the_next_requests_fail_as_told_and_then_no_more(client: TokenClient) ->
     assert answers[0].headers["Retry-After"] == "7"
 
 
-@pytest.mark.parametrize(("kind", "status", "content"), [
-    ("error", 500, "application/json"), ("unavailable", 503, "application/json"), ("html", 200, "text/html"),
-    ("malformed", 200, "application/json"),
-])
+@pytest.mark.parametrize(
+    ("kind", "status", "content"),
+    [
+        ("error", 500, "application/json"),
+        ("unavailable", 503, "application/json"),
+        ("html", 200, "text/html"),
+        ("malformed", 200, "application/json"),
+    ],
+)
 def test_every_kind_of_bad_answer(client: TokenClient, kind: str, status: int, content: str) -> None:
     client.cloud.admin.fail_next(kind=kind)
     answer = look(client)
@@ -75,7 +82,6 @@ def test_one_hanging_request_does_not_hold_up_others(client: TokenClient) -> Non
 
 
 def test_a_client_that_never_speaks_does_not_hold_up_others(client: TokenClient) -> None:
-    import socket
     with socket.create_connection(("127.0.0.1", client.cloud.port)):
         assert look(client).status_code == 200
 
@@ -105,7 +111,10 @@ def test_the_request_log_tells_what_was_asked_and_no_secret(client: TokenClient)
     client.refresh(answer["refresh_token"], "fabrikam.example")
     rows = client.cloud.admin.requests()
     assert [(r.method, r.status, r.user, r.grant_type) for r in rows] == [
-        ("POST", 200, ALICE, "password"), ("GET", 200, ALICE, None), ("POST", 200, ALICE, "refresh_token")]
+        ("POST", 200, ALICE, "password"),
+        ("GET", 200, ALICE, None),
+        ("POST", 200, ALICE, "refresh_token"),
+    ]
     text = json.dumps([r.to_json() for r in rows])
     for secret in ("alice-local-password", answer["access_token"], answer["refresh_token"]):
         assert secret not in text
@@ -139,8 +148,11 @@ def test_mfa_can_be_demanded_and_waived(client: TokenClient) -> None:
 
 
 def operate(cloud: LocalCloud, operation: str, key: str | None = None, **arguments: object) -> requests.Response:
-    return trusting_session(cloud).post(f"{cloud.url}/admin/{operation}", json=arguments,
-                                        headers={"X-Admin-Key": cloud.admin_key if key is None else key})
+    return trusting_session(cloud).post(
+        f"{cloud.url}/admin/{operation}",
+        json=arguments,
+        headers={"X-Admin-Key": cloud.admin_key if key is None else key},
+    )
 
 
 def test_the_admin_endpoint_does_what_the_methods_do(client: TokenClient) -> None:
@@ -155,12 +167,19 @@ def test_the_admin_endpoint_wants_its_key(fresh_cloud: LocalCloud) -> None:
     assert operate(fresh_cloud, "reset", key="").status_code == 403
 
 
-@pytest.mark.parametrize(("operation", "arguments", "status"), [
-    ("nothing", {}, 404), ("_access", {}, 404), ("disable_user", {"user": "nobody"}, 404),
-    ("disable_user", {"nonsense": 1}, 400), ("fail_next", {"kind": "nonsense"}, 400),
-])
-def test_a_wrong_admin_request_is_refused(fresh_cloud: LocalCloud, operation: str, arguments: dict[str, object],
-                                          status: int) -> None:
+@pytest.mark.parametrize(
+    ("operation", "arguments", "status"),
+    [
+        ("nothing", {}, 404),
+        ("_access", {}, 404),
+        ("disable_user", {"user": "nobody"}, 404),
+        ("disable_user", {"nonsense": 1}, 400),
+        ("fail_next", {"kind": "nonsense"}, 400),
+    ],
+)
+def test_a_wrong_admin_request_is_refused(
+    fresh_cloud: LocalCloud, operation: str, arguments: dict[str, Any], status: int
+) -> None:
     assert operate(fresh_cloud, operation, **arguments).status_code == status
 
 
@@ -185,7 +204,15 @@ def test_the_program_tells_when_it_is_ready_and_ends_on_a_signal(tmp_path: Path)
     ready = tmp_path / "ready.json"
     state = tmp_path / "state"
     root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "tests.localcloud", "--ready-file", str(ready), "--state-dir", str(state)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.localcloud",
+        "--ready-file",
+        str(ready),
+        "--state-dir",
+        str(state),
+    ]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         try:
             deadline = time.monotonic() + 20

@@ -13,7 +13,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
-from tests.localcloud.testing import ARM_SCOPE, TokenClient, trusting_session
+from tests.localcloud.testing import ARM_SCOPE, TokenClient, Visitor, trusting_session
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
@@ -48,7 +48,7 @@ def test_a_token_signed_by_somebody_else_is_refused(client: TokenClient, token: 
 def test_an_unsigned_token_is_refused(client: TokenClient, token: str) -> None:
     header = jwt.get_unverified_header(token)
     claims = jwt.decode(token, options={"verify_signature": False})
-    unsigned = jwt.encode(claims, None, "none", headers={"kid": header["kid"]})
+    unsigned = jwt.encode(claims, "", "none", headers={"kid": header["kid"]})
     assert refusal(client.arm("/subscriptions", unsigned)) == "InvalidAuthenticationToken"
 
 
@@ -64,8 +64,14 @@ def test_a_token_for_another_resource_is_refused(client: TokenClient) -> None:
     assert refusal(client.arm("/subscriptions", token)) == "InvalidAuthenticationTokenAudience"
 
 
-@pytest.mark.parametrize("audience", ["https://management.localcloud.example/", "https://management.azure.com",
-                                      "https://management.core.windows.net/"])
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "https://management.localcloud.example/",
+        "https://management.azure.com",
+        "https://management.core.windows.net/",
+    ],
+)
 def test_every_audience_of_arm_is_accepted(client: TokenClient, audience: str) -> None:
     token = client.password(ALICE, scope=f"{audience}/.default").json()["access_token"]
     assert client.arm("/subscriptions", token).status_code == 200
@@ -100,15 +106,21 @@ def test_revocation_challenges_a_client_that_understands_challenges(client: Toke
     assert client.arm("/subscriptions", fresh).status_code == 200
 
 
-def test_revocation_does_not_reach_the_token_of_a_client_without_the_capability(client: TokenClient, token: str
-                                                                                ) -> None:
+def test_revocation_does_not_reach_the_token_of_a_client_without_the_capability(
+    client: TokenClient, token: str
+) -> None:
     client.cloud.admin.revoke(ALICE)
     assert client.arm("/subscriptions", token).status_code == 200
 
 
-@pytest.mark.parametrize(("version", "code"), [(None, "MissingApiVersionParameter"),
-                                               ("2015-11-01", "InvalidApiVersionParameter"),
-                                               ("latest", "InvalidApiVersionParameter")])
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [
+        (None, "MissingApiVersionParameter"),
+        ("2015-11-01", "InvalidApiVersionParameter"),
+        ("latest", "InvalidApiVersionParameter"),
+    ],
+)
 def test_the_api_version_is_required(client: TokenClient, token: str, version: str | None, code: str) -> None:
     assert refusal(client.arm("/subscriptions", token, version), 400) == code
 
@@ -130,13 +142,16 @@ def test_the_list_depends_on_the_tenant_of_the_token(client: TokenClient, token:
 
 def test_tenants_lists_where_the_person_is_and_home_first(client: TokenClient, token: str) -> None:
     rows = client.arm("/tenants", token).json()["value"]
-    assert [row["defaultDomain"] for row in rows] == ["contoso.example", "fabrikam.example", "woodgrove.example",
-                                                      "tailspin.example"]
+    assert [row["defaultDomain"] for row in rows] == [
+        "contoso.example",
+        "fabrikam.example",
+        "woodgrove.example",
+        "tailspin.example",
+    ]
     assert rows[0]["tenantCategory"] == "Home"
 
 
 def test_the_tenant_of_microsoft_accounts_is_not_listed(client: TokenClient) -> None:
-    from tests.localcloud.testing import Visitor
     flow = client.device_code()
     Visitor(client.cloud).enter_device_code(flow["user_code"], "erin@outlook.example")
     token = client.poll(flow["device_code"]).json()["access_token"]
@@ -164,16 +179,18 @@ def test_a_list_in_pages_is_complete_and_in_order(client: TokenClient, token: st
     assert [name for p in pages for name in p] == everything
 
 
-def test_a_subscription_that_one_may_not_see_is_forbidden_and_an_unknown_one_not_found(client: TokenClient, token: str
-                                                                                      ) -> None:
+def test_a_subscription_that_one_may_not_see_is_forbidden_and_an_unknown_one_not_found(
+    client: TokenClient, token: str
+) -> None:
     hidden = client.cloud.directory.subscription("Fabrikam Main").id
     assert refusal(client.arm(f"/subscriptions/{hidden}", token), 403) == "AuthorizationFailed"
     unknown = "00000000-0000-0000-0000-000000000000"
     assert refusal(client.arm(f"/subscriptions/{unknown}/resourcegroups", token), 404) == "SubscriptionNotFound"
 
 
-def test_below_a_subscription_there_are_groups_locations_resources_and_providers(client: TokenClient, token: str
-                                                                                 ) -> None:
+def test_below_a_subscription_there_are_groups_locations_resources_and_providers(
+    client: TokenClient, token: str
+) -> None:
     base = f"/subscriptions/{client.cloud.directory.subscription('Contoso Production').id}"
     for path in ("/resourcegroups", "/locations", "/resources", "/providers"):
         assert client.arm(base + path, token).json()["value"]
@@ -183,8 +200,13 @@ def test_below_a_subscription_there_are_groups_locations_resources_and_providers
 
 
 def test_a_service_principal_sees_one_tenant_and_its_own_subscriptions(client: TokenClient) -> None:
-    token = client.token("fabrikam.example", grant_type="client_credentials", client_id=CI_APP,
-                         client_secret=CI_SECRET, scope=ARM_SCOPE).json()["access_token"]
+    token = client.token(
+        "fabrikam.example",
+        grant_type="client_credentials",
+        client_id=CI_APP,
+        client_secret=CI_SECRET,
+        scope=ARM_SCOPE,
+    ).json()["access_token"]
     assert names(client, token) == ["Fabrikam Main"]
     assert names(client, token, "/tenants") == ["Fabrikam"]
 
@@ -197,8 +219,10 @@ def test_the_metadata_names_this_server(fresh_cloud: LocalCloud) -> None:
     assert session.get(url + "2019-05-01").json() == [found]
 
 
-@pytest.mark.parametrize(("tenant", "issuer"), [("organizations", "{tenantid}"), ("common", "{tenantid}"),
-                                                ("contoso.onmicrosoft.example", None)])
+@pytest.mark.parametrize(
+    ("tenant", "issuer"),
+    [("organizations", "{tenantid}"), ("common", "{tenantid}"), ("contoso.onmicrosoft.example", None)],
+)
 def test_discovery_names_the_tenant_or_a_placeholder(fresh_cloud: LocalCloud, tenant: str, issuer: str | None) -> None:
     found = trusting_session(fresh_cloud).get(f"{fresh_cloud.url}/{tenant}/v2.0/.well-known/openid-configuration")
     who = issuer or fresh_cloud.directory.tenant("contoso.example").id

@@ -37,8 +37,15 @@ class Flow:
         return self.visitor.sign_in(self.url(**changes), username)
 
     def redeem(self, code: str, tenant: str = "organizations", **changes: str) -> requests.Response:
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "scope": USUAL_SCOPES,
-                "code_verifier": self.verifier, "client_info": "1", **changes}
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": REDIRECT,
+            "scope": USUAL_SCOPES,
+            "code_verifier": self.verifier,
+            "client_info": "1",
+            **changes,
+        }
         return self.client.token(tenant, **form)
 
 
@@ -109,10 +116,19 @@ def test_a_code_for_organizations_may_be_redeemed_at_the_home_tenant(flow: Flow)
     assert flow.redeem(flow.code().values["code"], tenant="contoso.example").status_code == 200
 
 
-@pytest.mark.parametrize("address", [
-    "http://localhost/elsewhere", "https://localhost:8400", "http://localhost.evil.example:8400",
-    "http://evil.example", "http://localhost:8400?x=1", "http://x@localhost:8400", "http://[::1]:8400", "",
-])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://localhost/elsewhere",
+        "https://localhost:8400",
+        "http://localhost.evil.example:8400",
+        "http://evil.example",
+        "http://localhost:8400?x=1",
+        "http://x@localhost:8400",
+        "http://[::1]:8400",
+        "",
+    ],
+)
 def test_a_wrong_redirect_address_gives_a_page_and_no_redirect(flow: Flow, address: str) -> None:
     page = flow.visitor.open(flow.url(redirect_uri=address))
     assert flow.visitor.landed is None
@@ -132,21 +148,24 @@ def test_form_post_hands_the_code_over_in_a_post_and_not_in_the_address(flow: Fl
     assert flow.redeem(landed.values["code"]).status_code == 200
 
 
-@pytest.mark.parametrize(("changes", "error"), [
-    ({"code_challenge": None}, "invalid_request"),
-    ({"code_challenge_method": "plain"}, "invalid_request"),
-    ({"code_challenge_method": None}, "invalid_request"),
-    ({"code_challenge": "short"}, "invalid_request"),
-    ({"response_type": None}, "invalid_request"),
-    ({"response_type": "token"}, "unsupported_response_type"),
-    ({"response_mode": "web_message"}, "invalid_request"),
-    ({"scope": "https://nothing.example/.default"}, "invalid_resource"),
-    ({"scope": "https://nothing"}, "invalid_scope"),
-    ({"claims": "{not json"}, "invalid_request"),
-    ({"claims": "[]"}, "invalid_request"),
-    ({"prompt": "please"}, "invalid_request"),
-    ({"prompt": "none"}, "login_required"),
-])
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+        ({"code_challenge": "short"}, "invalid_request"),
+        ({"response_type": None}, "invalid_request"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_mode": "web_message"}, "invalid_request"),
+        ({"scope": "https://nothing.example/.default"}, "invalid_resource"),
+        ({"scope": "https://nothing"}, "invalid_scope"),
+        ({"claims": "{not json"}, "invalid_request"),
+        ({"claims": "[]"}, "invalid_request"),
+        ({"prompt": "please"}, "invalid_request"),
+        ({"prompt": "none"}, "login_required"),
+    ],
+)
 def test_a_bad_request_is_reported_to_the_application(flow: Flow, changes: dict[str, str | None], error: str) -> None:
     told = flow.refused(**changes)
     assert told["error"] == error

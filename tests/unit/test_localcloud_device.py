@@ -102,10 +102,16 @@ def test_a_device_sign_in_for_a_tenant_that_demands_mfa_asks_for_it(client: Toke
     assert "mfa-code" in visitor.page.inputs
 
 
-@pytest.mark.parametrize(("tenant", "form", "code"), [
-    ("nowhere.example", {}, 90002), ("organizations", {"client_id": "x"}, 700016),
-    ("organizations", {"scope": "https://nothing.example/.default"}, 500011), ("organizations", {"scope": ""}, 900144),
-])
-def test_a_bad_device_code_request_is_refused(client: TokenClient, tenant: str, form: dict[str, str], code: int
-                                              ) -> None:
+@pytest.mark.parametrize(
+    ("tenant", "form", "code"),
+    [
+        ("nowhere.example", {}, 90002),
+        ("organizations", {"client_id": "x"}, 700016),
+        ("organizations", {"scope": "https://nothing.example/.default"}, 500011),
+        ("organizations", {"scope": ""}, 900144),
+    ],
+)
+def test_a_bad_device_code_request_is_refused(
+    client: TokenClient, tenant: str, form: dict[str, str], code: int
+) -> None:
     assert client.device_code(tenant, **form)["error_codes"] == [code]

@@ -33,18 +33,25 @@ class _PortKeeper(requests.Session):
         return super().get(url, **kwargs)  # type: ignore[arg-type]
 
 
-def application(cloud: LocalCloud, tenant: str = "organizations", cache: msal.TokenCache | None = None
-                ) -> msal.PublicClientApplication:
-    return msal.PublicClientApplication(AZURE_CLI, authority=f"{cloud.url}/{tenant}", instance_discovery=False,
-                                        http_client=_PortKeeper(cloud), client_capabilities=["CP1"],
-                                        token_cache=cache)
+def application(
+    cloud: LocalCloud, tenant: str = "organizations", cache: msal.TokenCache | None = None
+) -> msal.PublicClientApplication:
+    return msal.PublicClientApplication(
+        AZURE_CLI,
+        authority=f"{cloud.url}/{tenant}",
+        instance_discovery=False,
+        http_client=_PortKeeper(cloud),
+        client_capabilities=["CP1"],
+        token_cache=cache,
+    )
 
 
 @pytest.mark.parametrize("mode", ["query", "form_post"])
 def test_msal_signs_in_with_a_code(fresh_cloud: LocalCloud, visitor: Visitor, mode: str) -> None:
     app = application(fresh_cloud)
-    flow = app.initiate_auth_code_flow([ARM_SCOPE], "http://localhost:5000", prompt="select_account",
-                                       response_mode=mode)
+    flow = app.initiate_auth_code_flow(
+        [ARM_SCOPE], "http://localhost:5000", prompt="select_account", response_mode=mode
+    )
     landed = visitor.sign_in(flow["auth_uri"], ALICE)
     result = app.acquire_token_by_auth_code_flow(flow, landed.values)
     assert result["id_token_claims"]["preferred_username"] == ALICE
@@ -63,7 +70,7 @@ def test_msal_signs_in_with_a_password_and_goes_on_silently_in_other_tenants(fre
     cache = msal.TokenCache()
     app = application(fresh_cloud, cache=cache)
     assert "access_token" in app.acquire_token_by_username_password(ALICE, "alice-local-password", [ARM_SCOPE])
-    account, = app.get_accounts(ALICE)
+    (account,) = app.get_accounts(ALICE)
     assert account["home_account_id"] == fresh_cloud.directory.person(ALICE).home_account_id
     guest = application(fresh_cloud, "fabrikam.example", cache)
     assert "access_token" in guest.acquire_token_silent_with_error([ARM_SCOPE], account)
@@ -86,6 +93,11 @@ def test_msal_reports_a_wrong_password(fresh_cloud: LocalCloud) -> None:
 
 
 def test_msal_signs_a_service_principal_in(fresh_cloud: LocalCloud) -> None:
-    app = msal.ConfidentialClientApplication(CI_APP, CI_SECRET, authority=f"{fresh_cloud.url}/contoso.example",
-                                             instance_discovery=False, http_client=trusting_session(fresh_cloud))
+    app = msal.ConfidentialClientApplication(
+        CI_APP,
+        CI_SECRET,
+        authority=f"{fresh_cloud.url}/contoso.example",
+        instance_discovery=False,
+        http_client=trusting_session(fresh_cloud),
+    )
     assert "access_token" in app.acquire_token_for_client([ARM_SCOPE])

@@ -36,29 +36,33 @@ def claims_of(token: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("username", "tenant", "form", "expected"), [
-    (ALICE, "organizations", {"password": "wrong"}, ("invalid_grant", 50126)),
-    ("nobody@contoso.example", "organizations", {}, ("invalid_grant", 50034)),
-    ("dave@contoso.example", "organizations", {}, ("invalid_grant", 50057)),
-    ("dave@contoso.example", "organizations", {"password": "wrong"}, ("invalid_grant", 50126)),
-    ("mia@woodgrove.example", "organizations", {}, ("invalid_grant", 50076)),
-    ("erin@outlook.example", "contoso.example", {}, ("invalid_grant", 50034)),
-    ("bob@fabrikam.example", "contoso.example", {}, ("invalid_grant", 50020)),
-    ("nina@contoso.example", "organizations", {}, ("invalid_grant", 65001)),
-    (ALICE, "common", {}, ("invalid_request", 9001023)),
-    (ALICE, "nowhere.example", {}, ("invalid_request", 90002)),
-    (ALICE, "nowhere", {}, ("invalid_request", 900023)),
-    (ALICE, "organizations", {"client_id": str(uuid4())}, ("unauthorized_client", 700016)),
-    (ALICE, "organizations", {"client_secret": "x"}, ("invalid_client", 700025)),
-    (ALICE, "organizations", {"scope": ""}, ("invalid_request", 900144)),
-    (ALICE, "organizations", {"scope": "https://nothing.example/.default"}, ("invalid_resource", 500011)),
-    (ALICE, "organizations", {"scope": "https://nothing"}, ("invalid_scope", 70011)),
-    (ALICE, "organizations", {"scope": f"{ARM_SCOPE} user.read"}, ("invalid_request", 28000)),
-    (ALICE, "organizations", {"claims": "{"}, ("invalid_request", 90100)),
-    (ALICE, "organizations", {"grant_type": "magic"}, ("unsupported_grant_type", 70003)),
-])
-def test_a_password_request_is_refused(client: TokenClient, username: str, tenant: str, form: dict[str, str],
-                                       expected: tuple[str, int]) -> None:
+@pytest.mark.parametrize(
+    ("username", "tenant", "form", "expected"),
+    [
+        (ALICE, "organizations", {"password": "wrong"}, ("invalid_grant", 50126)),
+        ("nobody@contoso.example", "organizations", {}, ("invalid_grant", 50034)),
+        ("dave@contoso.example", "organizations", {}, ("invalid_grant", 50057)),
+        ("dave@contoso.example", "organizations", {"password": "wrong"}, ("invalid_grant", 50126)),
+        ("mia@woodgrove.example", "organizations", {}, ("invalid_grant", 50076)),
+        ("erin@outlook.example", "contoso.example", {}, ("invalid_grant", 50034)),
+        ("bob@fabrikam.example", "contoso.example", {}, ("invalid_grant", 50020)),
+        ("nina@contoso.example", "organizations", {}, ("invalid_grant", 65001)),
+        (ALICE, "common", {}, ("invalid_request", 9001023)),
+        (ALICE, "nowhere.example", {}, ("invalid_request", 90002)),
+        (ALICE, "nowhere", {}, ("invalid_request", 900023)),
+        (ALICE, "organizations", {"client_id": str(uuid4())}, ("unauthorized_client", 700016)),
+        (ALICE, "organizations", {"client_secret": "x"}, ("invalid_client", 700025)),
+        (ALICE, "organizations", {"scope": ""}, ("invalid_request", 900144)),
+        (ALICE, "organizations", {"scope": "https://nothing.example/.default"}, ("invalid_resource", 500011)),
+        (ALICE, "organizations", {"scope": "https://nothing"}, ("invalid_scope", 70011)),
+        (ALICE, "organizations", {"scope": f"{ARM_SCOPE} user.read"}, ("invalid_request", 28000)),
+        (ALICE, "organizations", {"claims": "{"}, ("invalid_request", 90100)),
+        (ALICE, "organizations", {"grant_type": "magic"}, ("unsupported_grant_type", 70003)),
+    ],
+)
+def test_a_password_request_is_refused(
+    client: TokenClient, username: str, tenant: str, form: dict[str, str], expected: tuple[str, int]
+) -> None:
     assert refusal(client.password(username, tenant, **form)) == expected
 
 
@@ -69,14 +73,26 @@ def test_a_password_of_awkward_characters_is_taken_literally(client: TokenClient
 def test_an_error_has_everything_that_a_support_case_needs(client: TokenClient) -> None:
     correlation = str(uuid4())
     url = f"{client.cloud.url}/organizations/oauth2/v2.0/token"
-    body = client.session.post(url, data={"client_id": client.client_id, "grant_type": "password", "username": ALICE,
-                                          "password": "x"}, headers={"client-request-id": correlation}).json()
+    body = client.session.post(
+        url,
+        data={"client_id": client.client_id, "grant_type": "password", "username": ALICE, "password": "x"},
+        headers={"client-request-id": correlation},
+    ).json()
     assert body["correlation_id"] == correlation
-    pattern = (r"AADSTS50126: .* Trace ID: [0-9a-f-]{36} Correlation ID: [0-9a-f-]{36} "
-               r"Timestamp: \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
+    pattern = (
+        r"AADSTS50126: .* Trace ID: [0-9a-f-]{36} Correlation ID: [0-9a-f-]{36} "
+        r"Timestamp: \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"
+    )
     assert re.fullmatch(pattern, body["error_description"])
-    assert set(body) == {"error", "error_description", "error_codes", "timestamp", "trace_id", "correlation_id",
-                         "error_uri"}
+    assert set(body) == {
+        "error",
+        "error_description",
+        "error_codes",
+        "timestamp",
+        "trace_id",
+        "correlation_id",
+        "error_uri",
+    }
 
 
 def test_demanded_mfa_names_the_policy_in_the_claims(client: TokenClient) -> None:
@@ -204,16 +220,23 @@ def test_a_service_principal_gets_a_token_of_the_tenant_and_nothing_else(client:
     assert set(answer) == {"token_type", "expires_in", "ext_expires_in", "access_token"}
 
 
-@pytest.mark.parametrize(("tenant", "form", "expected"), [
-    ("contoso.example", {"client_secret": "wrong"}, ("invalid_client", 7000215)),
-    ("contoso.example", {}, ("invalid_client", 7000218)),
-    ("tailspin.example", {"client_secret": CI_SECRET}, ("unauthorized_client", 700016)),
-    ("organizations", {"client_secret": CI_SECRET}, ("invalid_request", 50059)),
-    ("contoso.example", {"client_secret": CI_SECRET, "scope": "https://management.azure.com/user_impersonation"},
-     ("invalid_scope", 1002012)),
-])
-def test_a_service_principal_is_refused(client: TokenClient, tenant: str, form: dict[str, str],
-                                        expected: tuple[str, int]) -> None:
+@pytest.mark.parametrize(
+    ("tenant", "form", "expected"),
+    [
+        ("contoso.example", {"client_secret": "wrong"}, ("invalid_client", 7000215)),
+        ("contoso.example", {}, ("invalid_client", 7000218)),
+        ("tailspin.example", {"client_secret": CI_SECRET}, ("unauthorized_client", 700016)),
+        ("organizations", {"client_secret": CI_SECRET}, ("invalid_request", 50059)),
+        (
+            "contoso.example",
+            {"client_secret": CI_SECRET, "scope": "https://management.azure.com/user_impersonation"},
+            ("invalid_scope", 1002012),
+        ),
+    ],
+)
+def test_a_service_principal_is_refused(
+    client: TokenClient, tenant: str, form: dict[str, str], expected: tuple[str, int]
+) -> None:
     assert refusal(app_token(client, tenant, **form)) == expected
 
 
@@ -225,18 +248,35 @@ class Certificate:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ci-app")])
         now = datetime.now(timezone.utc)
-        self.certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name)
-                            .public_key(self.key.public_key()).serial_number(1).not_valid_before(now)
-                            .not_valid_after(now + timedelta(days=1)).sign(self.key, hashes.SHA256()))
+        self.certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(self.key.public_key())
+            .serial_number(1)
+            .not_valid_before(now)
+            .not_valid_after(now + timedelta(days=1))
+            .sign(self.key, hashes.SHA256())
+        )
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def assertion(self, **changes: Any) -> str:
         digest = self.certificate.fingerprint(hashes.SHA256())
-        claims = {"aud": f"{self.cloud.url}/contoso.example/oauth2/v2.0/token", "iss": CI_APP, "sub": CI_APP,
-                  "exp": time.time() + 600, "jti": str(uuid4()), **changes}
+        claims = {
+            "aud": f"{self.cloud.url}/contoso.example/oauth2/v2.0/token",
+            "iss": CI_APP,
+            "sub": CI_APP,
+            "exp": time.time() + 600,
+            "jti": str(uuid4()),
+            **changes,
+        }
         thumbprint = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        return jwt.encode({k: v for k, v in claims.items() if v is not None}, self.key, "RS256",
-                          headers={"x5t#S256": thumbprint})
+        return jwt.encode(
+            {k: v for k, v in claims.items() if v is not None},
+            self.key,
+            "RS256",
+            headers={"x5t#S256": thumbprint},
+        )
 
 
 @pytest.fixture(scope="module")
@@ -245,8 +285,11 @@ def certificate(_running_cloud: LocalCloud) -> Certificate:
 
 
 def assertion_answer(client: TokenClient, assertion: str) -> requests.Response:
-    return app_token(client, client_assertion=assertion,
-                     client_assertion_type="urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+    return app_token(
+        client,
+        client_assertion=assertion,
+        client_assertion_type="urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    )
 
 
 def test_a_registered_certificate_signs_a_service_principal_in(client: TokenClient, certificate: Certificate) -> None:
@@ -256,12 +299,18 @@ def test_a_registered_certificate_signs_a_service_principal_in(client: TokenClie
     assert claims_of(answer["access_token"])["appidacr"] == "2"
 
 
-@pytest.mark.parametrize(("changes", "code"), [
-    ({"aud": "https://elsewhere.example"}, 700023), ({"exp": time.time() - 400}, 700024), ({"sub": "x"}, 700021),
-    ({"jti": None}, 50027),
-])
-def test_a_wrong_assertion_is_refused(client: TokenClient, certificate: Certificate, changes: dict[str, Any],
-                                      code: int) -> None:
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"aud": "https://elsewhere.example"}, 700023),
+        ({"exp": time.time() - 400}, 700024),
+        ({"sub": "x"}, 700021),
+        ({"jti": None}, 50027),
+    ],
+)
+def test_a_wrong_assertion_is_refused(
+    client: TokenClient, certificate: Certificate, changes: dict[str, Any], code: int
+) -> None:
     client.cloud.admin.add_certificate("ci-app", certificate.pem)
     assert refusal(assertion_answer(client, certificate.assertion(**changes))) == ("invalid_client", code)
 
@@ -283,12 +332,18 @@ def test_an_assertion_signed_by_another_key_is_refused(client: TokenClient, cert
 def test_a_federated_token_signs_in_when_issuer_subject_and_audience_fit(client: TokenClient) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
-    client.cloud.admin.add_federated_credential("ci-app", "https://ci.example", "repo:main",
-                                                json.dumps({"keys": [{**jwk, "kid": "k"}]}))
+    client.cloud.admin.add_federated_credential(
+        "ci-app", "https://ci.example", "repo:main", json.dumps({"keys": [{**jwk, "kid": "k"}]})
+    )
 
     def token(**changes: Any) -> str:
-        claims = {"iss": "https://ci.example", "sub": "repo:main", "aud": "api://AzureADTokenExchange",
-                  "exp": time.time() + 300, **changes}
+        claims = {
+            "iss": "https://ci.example",
+            "sub": "repo:main",
+            "aud": "api://AzureADTokenExchange",
+            "exp": time.time() + 300,
+            **changes,
+        }
         return jwt.encode(claims, key, "RS256", headers={"kid": "k"})
 
     assert assertion_answer(client, token()).status_code == 200
