@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.harness import guard, hosts
 from tests.harness.az import Az
+from tests.harness.environments import CHROMIUM_PACKAGES, has_chromium, in_ci
 from tests.harness.hosts import Host
 from tests.harness.stage import CloudStage, Stage
 
 if TYPE_CHECKING:  # unit tests have no use for a web server
-    from tests.localcloud import LocalCloud
+    from tests.harness.forms import FormPerson
+    from tests.harness.person import BrowserPerson
+    from tests.localcloud import LocalCloud, Person
+
+ALICE = "alice@contoso.example"
 
 # Before any test module is imported: azure-cli-core reads some of these at import time.
 _HOME = tempfile.TemporaryDirectory(prefix="login-tests-home-")
@@ -105,6 +113,62 @@ def az(make_az: Callable[..., Az]) -> Az:
 def stock_az(make_az: Callable[..., Az]) -> Az:
     """The newest `az` without the extension, signed out, with the shared cloud active."""
     return make_az(extension=False)
+
+
+@pytest.fixture(scope="session")
+def _signed_in_config(cloud_stage: CloudStage, newest: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A config directory that alice signed in to, once, for all tests that start there."""
+    az = cloud_stage.az(newest, tmp_path_factory.mktemp("signed-in") / "azure")
+    az.run("login", "-u", ALICE, "-p", cloud_stage.cloud.directory.person(ALICE).password).ok()
+    return az.config_dir
+
+
+@pytest.fixture
+def signed_in(_signed_in_config: Path, az: Az) -> Az:
+    """The newest `az` with the extension, with alice signed in through the shared cloud."""
+    shutil.copytree(_signed_in_config, az.config_dir, dirs_exist_ok=True)
+    return az
+
+
+@pytest.fixture
+def alice(cloud: LocalCloud) -> Person:
+    """A person with subscriptions in two tenants, and two more tenants: one demands MFA, one has none."""
+    return cloud.directory.person(ALICE)
+
+
+@pytest.fixture
+def make_person(cloud: LocalCloud, tmp_path: Path) -> Iterator[Callable[..., BrowserPerson]]:
+    """Return a function that puts somebody in front of a real Chromium: make_person(user name, **plan).
+
+    The plan's words are those of BrowserPerson. Skips where there is no Chromium; fails in CI.
+    """
+    if not has_chromium():
+        missing = f"there is no Chromium: apt-get install {' '.join(CHROMIUM_PACKAGES)}"
+        if in_ci():
+            pytest.fail(missing)
+        pytest.skip(missing)
+    from tests.harness.person import BrowserPerson
+
+    with ExitStack() as people:
+
+        def make(username: str, **plan: Any) -> BrowserPerson:
+            folder = tmp_path / f"person-{uuid.uuid4().hex[:8]}"
+            plan.setdefault("password", cloud.directory.person(username).password)
+            return people.enter_context(BrowserPerson(folder, cloud.url, username, **plan))
+
+        yield make
+
+
+@pytest.fixture
+def form_person(cloud: LocalCloud) -> Callable[..., FormPerson]:
+    """Return a function that makes a person without a browser: form_person(user name, **options of FormPerson)."""
+    from tests.harness.forms import FormPerson
+
+    def make(username: str, *, at: LocalCloud = cloud, **options: Any) -> FormPerson:
+        options.setdefault("password", at.directory.person(username).password)
+        return FormPerson(Path(at.ca_bundle), username, **options)
+
+    return make
 
 
 @pytest.fixture

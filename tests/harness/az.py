@@ -138,7 +138,7 @@ class Az:
         timeout: float = 60,
         cwd: Path | None = None,
     ) -> Result:
-        """Run `az` with `args` and wait for it; it fails the test if that takes over `timeout` seconds.
+        """Run `az` with `args` and wait for it; fail the test if that takes over `timeout` seconds.
 
         Standard input is `input`, or empty. The working directory is the config directory's, unless `cwd`
         says.
@@ -146,14 +146,21 @@ class Az:
         words = tuple(os.fspath(arg) for arg in args)
         began = time.monotonic()
         process = self.start(*words, env=env, cwd=cwd)
+        result = self.result(process, *words, input=input or "", timeout=timeout)
+        return replace(result, seconds=time.monotonic() - began)
+
+    def result(
+        self, process: subprocess.Popen[str], *args: str, input: str | None = None, timeout: float = 60
+    ) -> Result:
+        """Wait for what `start` started with `args`; fail the test if that takes over `timeout` seconds."""
+        began = time.monotonic()
         try:
-            stdout, stderr = process.communicate(input or "", timeout=timeout)
+            stdout, stderr = process.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             said = process.communicate()
-            raise AssertionError(f"az {' '.join(words)} took over {timeout} s. It said:\n{said}") from None
-        seconds = time.monotonic() - began
-        return Result(words, process.returncode, stdout, stderr, seconds, self.secrets)
+            raise AssertionError(f"az {' '.join(args)} took over {timeout} s. It said:\n{said}") from None
+        return Result(args, process.returncode, stdout, stderr, time.monotonic() - began, self.secrets)
 
     def start(
         self, *args: str | os.PathLike[str], env: Environment | None = None, cwd: Path | None = None

@@ -140,9 +140,7 @@ def require_venv() -> None:
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if not can_install_packages():
-        raise SetUpError(
-            f"This Python cannot create virtual environments. Run: sudo apt-get install {package}"
-        )
+        raise SetUpError(f"This Python cannot create virtual environments. Run: sudo apt-get install {package}")
     say(f"installing {package}")
     apt_install(package)
 
@@ -157,8 +155,11 @@ def virtual_environment(where: Path, stamp: str, installs: list[list[str]], what
         require_venv()
         say(f"installing {what} into {where.relative_to(ROOT)}")
         began = time.monotonic()
+        # A complete environment of the same Python is brought up to date under whoever is using it.
+        complete = marker.is_file() and f"\npython {sys.version}\n" in marker.read_text(encoding="utf-8")
         marker.unlink(missing_ok=True)
-        run([sys.executable, "-m", "venv", "--clear", str(where)], f"creating {where.name}")
+        if not complete:
+            run([sys.executable, "-m", "venv", "--clear", str(where)], f"creating {where.name}")
         pip = [str(where / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
         for arguments in installs:
             # Python compiles what it imports; compiling all of azure-cli takes longer than installing it.

@@ -69,12 +69,21 @@ class _Reader(HTMLParser):
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What the sign-in service sends to the application through the browser: the parameters for `address`."""
+
+    address: str
+    parameters: dict[str, str]
+
+
+@dataclass(frozen=True)
 class LastPage:
-    """Where the person stopped: `status` is the HTTP status of the page."""
+    """Where the person stopped. `status` is the HTTP status of the page; `answer` was held back there."""
 
     url: str
     status: int
     text: str
+    answer: Answer | None = None
 
 
 class FormPerson:
@@ -105,8 +114,10 @@ class FormPerson:
         self._username = username
         self._cancel_at = cancel_at
 
-    def visit(self, url: str) -> LastPage:
+    def visit(self, url: str, *, deliver: bool = True) -> LastPage:
         """Open `url` and answer every page until one asks for nothing more, or is on another server.
+
+        deliver: False stops before the browser would hand the answer to the application (form_post only).
 
         Raises:
             AssertionError: the pages never came to an end.
@@ -122,6 +133,9 @@ class FormPerson:
                 return LastPage(response.url, response.status_code, " ".join(page.words))
             form, data = answered
             address = urljoin(response.url, form.action)
+            if not deliver and urlsplit(address).netloc != cloud:
+                text = " ".join(page.words)
+                return LastPage(response.url, response.status_code, text, Answer(address, data))
             if form.method == "get":
                 response = self._session.get(address, params=data, timeout=30)
             else:

@@ -138,6 +138,29 @@ class BrowserPerson:
                 os.killpg(os.getpgid(int(self._pid_file.read_text(encoding="utf-8"))), signal.SIGKILL)
 
 
+class AddressTaker:
+    """A browser command that shows nothing to anybody: it keeps the address, for the test to do something with."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self._file = folder / "address"
+        wrapper = folder / "browser"
+        wrapper.write_text(
+            f"#!/bin/sh\nprintf '%s' \"$1\" > '{self._file}.draft' && /bin/mv '{self._file}.draft' '{self._file}'\n",
+            encoding="utf-8",
+        )
+        wrapper.chmod(0o755)
+        self.browser = f"{wrapper} %s"
+
+    def address(self, seconds: float = 20) -> str:
+        """Wait until `az` opens the browser, and return the address. Fails the test if it never does."""
+        deadline = time.monotonic() + seconds
+        while not self._file.exists():
+            assert time.monotonic() < deadline, "no browser was opened"
+            time.sleep(0.02)
+        return self._file.read_text(encoding="utf-8")
+
+
 def key_pin(url: str) -> str:
     """Return the base64 SHA-256 of the public key at `url`, as Chromium wants it (RFC 7469, section 2.4)."""
     place = urlsplit(url)

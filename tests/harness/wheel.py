@@ -31,9 +31,7 @@ def build(destination: Path) -> Path:
         source.mkdir()
         for name in SOURCES:
             shutil.copy(ROOT / name, source)
-        shutil.copytree(
-            ROOT / "azext_login", source / "azext_login", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(ROOT / "azext_login", source / "azext_login", ignore=shutil.ignore_patterns("__pycache__"))
         command = [
             sys.executable,
             "-m",
