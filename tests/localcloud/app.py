@@ -49,7 +49,7 @@ def _add_admin(app: Flask, admin: Admin, admin_key: str) -> None:
         if not hmac.compare_digest(request.headers.get("X-Admin-Key", "").encode(), admin_key.encode()):
             return jsonify({"error": "X-Admin-Key is missing or wrong."}), 403
         try:
-            arguments = request.get_json(force=True) if request.data else {}
+            arguments = request.get_json(force=True) if request.get_data() else {}
             return jsonify({"result": call(admin, operation, arguments)}), 200
         except LookupError as exc:
             return jsonify({"error": str(exc)}), 404
@@ -62,7 +62,7 @@ def _fail(fault: Fault) -> Response | None:
         time.sleep(fault.hang)
     if fault.drop:
         request.environ[DROP]()
-        # Nobody reads this any more; the log shows 0.
+        # Nobody reads this any more; the number is for the request log.
         return Response(status=499)
     if not fault.status:
         return None
@@ -76,7 +76,7 @@ def _add_hooks(app: Flask, state: State) -> None:
             return None
         if state.settings.latency_ms:
             time.sleep(state.settings.latency_ms / 1000)
-        fault = state.faults.pick(request.method, request.full_path)
+        fault = state.faults.pick(request.method, request.path, request.query_string.decode())
         return _fail(fault) if fault else None
 
     @app.after_request

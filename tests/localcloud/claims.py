@@ -11,15 +11,14 @@ from .errors import EntraError
 
 @dataclass(frozen=True)
 class ClaimsRequest:
-    """What the parameter asks of the access token. `wants_policy` is true for capolids or acrs: step up to MFA."""
+    """What the parameter asks of the access token. `wants_policy` is true for capolids or acrs: step up to MFA.
+
+    Capability CP1 says that the client understands claims challenges (continuous access evaluation).
+    """
 
     capabilities: tuple[str, ...] = ()
     wants_policy: bool = False
-
-    @property
-    def handles_challenges(self) -> bool:
-        """CP1: the client understands claims challenges (continuous access evaluation)."""
-        return "cp1" in (c.lower() for c in self.capabilities)
+    wants_login_hint: bool = False
 
 
 def _values(entry: Any) -> tuple[str, ...]:
@@ -38,10 +37,11 @@ def parse_claims(text: str | None) -> ClaimsRequest:
         access = asked.get("access_token", {})
         capabilities = _values(access.get("xms_cc"))
         wants_policy = bool(_values(access.get("capolids")) or _values(access.get("acrs")))
-    except (ValueError, AttributeError) as exc:
+        wants_login_hint = "login_hint" in asked.get("id_token", {})
+    except (ValueError, AttributeError, TypeError) as exc:
         raise EntraError(
             "invalid_request",
             90100,
             "claims parameter is not valid: it is not a JSON object that maps token kinds to claims.",
         ) from exc
-    return ClaimsRequest(capabilities, wants_policy)
+    return ClaimsRequest(capabilities, wants_policy, wants_login_hint)

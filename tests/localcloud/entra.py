@@ -39,14 +39,15 @@ def entra_blueprint(state: State, issuer: Issuer, service: TokenService) -> Blue
         # For organizations and common the issuer depends on who signs in; Entra writes a placeholder.
         tenant_id = found.id if found else "{tenantid}"
         segment = found.id if found else tenant.lower()
-        prefix, middle = f"{base}/{segment}", "/v2.0" if version == "v2.0" else ""
+        # Both documents lead to the v2.0 endpoints, which are the ones that exist here.
+        prefix = f"{base}/{segment}"
         return jsonify(
             {
                 "issuer": f"{base}/{tenant_id}/v2.0" if version == "v2.0" else f"{base}/{tenant_id}/",
-                "authorization_endpoint": f"{prefix}/oauth2{middle}/authorize",
-                "token_endpoint": f"{prefix}/oauth2{middle}/token",
-                "device_authorization_endpoint": f"{prefix}/oauth2{middle}/devicecode",
-                "jwks_uri": f"{prefix}/discovery{middle}/keys",
+                "authorization_endpoint": f"{prefix}/oauth2/v2.0/authorize",
+                "token_endpoint": f"{prefix}/oauth2/v2.0/token",
+                "device_authorization_endpoint": f"{prefix}/oauth2/v2.0/devicecode",
+                "jwks_uri": f"{prefix}/discovery/v2.0/keys",
                 "response_modes_supported": ["query", "fragment", "form_post"],
                 "response_types_supported": ["code"],
                 "subject_types_supported": ["pairwise"],

@@ -50,20 +50,22 @@ class Faults:
         seed: int = 0,
         method: str | None = None,
     ) -> None:
-        """Fail requests whose path (with query) contains the regular expression `path`.
+        """Fail requests whose path, or path?query, has a match of the regular expression `path`.
 
         `count` None means until cleared; `probability` picks a fraction with a generator seeded by `seed`.
         """
         with self._lock:
             self._rules.append(_Rule(re.compile(path), fault, count, probability, random.Random(seed), method))
 
-    def pick(self, method: str, path: str) -> Fault | None:
+    def pick(self, method: str, path: str, query: str) -> Fault | None:
         """The fault for a request, if any; counts it."""
         if not self._rules:
             return None
         with self._lock:
             for rule in self._rules:
-                if rule.left == 0 or (rule.method and rule.method != method) or not rule.path.search(path):
+                if rule.left == 0 or (rule.method and rule.method != method):
+                    continue
+                if not (rule.path.search(path) or rule.path.search(f"{path}?{query}")):
                     continue
                 if rule.probability < 1.0 and rule.random.random() >= rule.probability:
                     continue

@@ -201,6 +201,16 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
         problem = steps[step](doing, browser) if step in steps else ""
         return show(doing, browser, problem)
 
+    @pages.get("/error")
+    def explain() -> Response:
+        """Where the error_uri of an error answer leads."""
+        code = request.args.get("code", "")
+        return page(
+            "done.html",
+            title=f"AADSTS{code}" if code.isdigit() else "Error",
+            text='Look the number up in "Microsoft Entra authentication and authorization error codes".',
+        )
+
     # -- device code ---------------------------------------------------------------------------------------------
 
     def pending(user_code: str) -> DeviceSignIn | None:

@@ -141,6 +141,14 @@ class Visitor:
             self.landed = Landed("POST", self.page.action, dict(self.page.fields))
         return self.page
 
+    def call_application(self) -> requests.Response:
+        """Do what the browser does at the end: call the application that waits at its redirect address."""
+        assert self.landed is not None, self.page.html
+        data = self.landed.values if self.landed.method == "POST" else None
+        plain = requests.Session()
+        plain.trust_env = False
+        return plain.request(self.landed.method, self.landed.url, data=data, timeout=30)
+
     def identify(self, username: str) -> Page:
         """On the picker or sign-in page: say who one is, type the password and the second factor when asked."""
         if "other-account" in self.page.buttons:

@@ -154,9 +154,11 @@ class Issuer:
             "tid": grant.tenant.id,
             "uti": make_uti(now),
             "ver": "2.0",
-            "login_hint": b64(grant.person.home_account_id.encode()),
             "rh": "1.local.",
         }
+        if grant.claims.wants_login_hint:
+            # An optional claim: opaque to clients, good as `login_hint` of a later request.
+            claims["login_hint"] = grant.person.username
         if grant.nonce:
             claims["nonce"] = grant.nonce
         return self.key.sign(claims)

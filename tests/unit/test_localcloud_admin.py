@@ -162,6 +162,14 @@ def test_the_admin_endpoint_does_what_the_methods_do(client: TokenClient) -> Non
     assert operate(client.cloud, "requests").json()["result"][0]["grant_type"] == "password"
 
 
+def test_the_admin_endpoint_reads_json_whatever_the_content_type_says(client: TokenClient) -> None:
+    # `curl -d` claims to send a form.
+    headers = {"X-Admin-Key": client.cloud.admin_key, "Content-Type": "application/x-www-form-urlencoded"}
+    url = f"{client.cloud.url}/admin/disable_user"
+    assert client.session.post(url, data=json.dumps({"user": ALICE}), headers=headers).status_code == 200
+    assert client.password(ALICE).json()["error_codes"] == [50057]
+
+
 def test_the_admin_endpoint_wants_its_key(fresh_cloud: LocalCloud) -> None:
     assert operate(fresh_cloud, "reset", key="wrong").status_code == 403
     assert operate(fresh_cloud, "reset", key="").status_code == 403

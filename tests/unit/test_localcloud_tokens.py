@@ -134,6 +134,12 @@ def test_client_capabilities_get_into_the_token(client: TokenClient) -> None:
     assert claims_of(answer["access_token"])["xms_cc"] == ["CP1"]
 
 
+def test_the_login_hint_is_in_the_id_token_when_asked_for(client: TokenClient) -> None:
+    assert "login_hint" not in claims_of(client.password(ALICE).json()["id_token"])
+    asked = client.password(ALICE, claims='{"id_token": {"login_hint": null}}').json()
+    assert claims_of(asked["id_token"])["login_hint"] == ALICE
+
+
 def test_only_openid_scopes_give_a_graph_token(client: TokenClient) -> None:
     answer = client.password(ALICE, scope="openid").json()
     assert claims_of(answer["access_token"])["aud"] == "00000003-0000-0000-c000-000000000000"
