@@ -164,9 +164,13 @@ def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignI
         return False
     from ._picker import pick_subscription
 
+    terminal = StandardTerminal()
     try:
-        chosen = pick_subscription(outcome.rows, StandardTerminal())
-    except EOFError:
+        chosen = pick_subscription(outcome.rows, terminal)
+    except (EOFError, KeyboardInterrupt) as cancelled:
+        terminal.say("\nThe sign-in was kept, and the default subscription is the one marked with an *.")
+        if isinstance(cancelled, KeyboardInterrupt):
+            raise
         return True
     session.select(chosen["id"])
     return True

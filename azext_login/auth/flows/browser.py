@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -91,13 +92,16 @@ class _PendingFlows:
 
     def start(self, response_mode: str) -> str:
         """Start a sign-in and return the address to visit."""
-        flow = self._application.initiate_auth_code_flow(
-            list(self._request.scopes),
-            redirect_uri=self._receiver.redirect_uri,
-            prompt="select_account",
-            response_mode=response_mode,
-            claims_challenge=self._request.claims_challenge,
-        )
+        with warnings.catch_warnings():
+            # MSAL recommends form_post on standard error; why it is not always possible is said above.
+            warnings.simplefilter("ignore", UserWarning)
+            flow = self._application.initiate_auth_code_flow(
+                list(self._request.scopes),
+                redirect_uri=self._receiver.redirect_uri,
+                prompt="select_account",
+                response_mode=response_mode,
+                claims_challenge=self._request.claims_challenge,
+            )
         self._by_state[flow["state"]] = flow
         self._receiver.expect(flow["state"])
         return str(flow["auth_uri"])
@@ -231,5 +235,4 @@ def _redeem(
         failure = error.error_msg
         raise
     finally:
-        receiver.complete(succeeded=succeeded, error="" if succeeded else "Sign-in failed",
-                          detail="" if succeeded else failure)  # fmt: skip
+        receiver.complete(succeeded=succeeded, error="" if succeeded else failure)
