@@ -148,6 +148,13 @@ def test_form_post_hands_the_code_over_in_a_post_and_not_in_the_address(flow: Fl
     assert flow.redeem(landed.values["code"]).status_code == 200
 
 
+def test_nothing_in_the_form_post_page_hides_the_method_that_its_script_calls(flow: Flow) -> None:
+    flow.code(response_mode="form_post")
+    page = flow.visitor.page
+    assert "document.forms[0].submit()" in page.html
+    assert "submit" not in {*page.buttons, *page.inputs, *page.fields}
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
