@@ -101,8 +101,8 @@ class Az:
         return self.config_dir / "azureProfile.json"
 
     def profile(self) -> Any:
-        """Return what azureProfile.json holds."""
-        return json.loads(self.profile_path.read_text(encoding="utf-8"))
+        """Return what azureProfile.json holds. The host itself writes it with a byte order mark."""
+        return json.loads(self.profile_path.read_text(encoding="utf-8-sig"))
 
     def with_env(self, **env: str | os.PathLike[str] | None) -> Az:
         """Return the same `az` with more environment variables."""

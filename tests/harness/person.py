@@ -6,9 +6,11 @@ import base64
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import ssl
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -136,6 +138,11 @@ class BrowserPerson:
             # The whole session of the program: it, the driver and every process of Chromium.
             with suppress(ProcessLookupError, ValueError):
                 os.killpg(os.getpgid(int(self._pid_file.read_text(encoding="utf-8"))), signal.SIGKILL)
+
+
+def open_page(person: BrowserPerson, url: str) -> None:
+    """Open `url` in the person's browser, as somebody does who was given an address."""
+    subprocess.run([*shlex.split(person.browser.replace("%s", "")), url], check=True, timeout=30)
 
 
 class AddressTaker:

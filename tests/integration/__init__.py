@@ -1,0 +1,1 @@
+"""The installed wheel in real `az` processes, against a local cloud."""

@@ -1,0 +1,70 @@
+"""Tokens over time: reused while they are good, refreshed without a word after that, and what ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.harness.az import Az
+from tests.localcloud import LocalCloud
+
+ALICE = "alice@contoso.example"
+TOKEN = ("account", "get-access-token")
+
+
+@pytest.fixture
+def own_az(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
+    """`az` with alice signed in to a cloud that the test may break; its access tokens live 20 minutes."""
+    own_cloud.admin.token_lifetime(1200)
+    az = make_az(cloud=own_cloud)
+    az.run("login", "-u", ALICE, "-p", own_cloud.directory.person(ALICE).password).ok()
+    own_cloud.admin.clear_requests()
+    return az
+
+
+def test_a_token_that_is_good_is_used_again_without_the_network(own_az: Az, own_cloud: LocalCloud) -> None:
+    first = own_az.run(*TOKEN).ok().json()
+    own_cloud.stop()
+    assert own_az.run(*TOKEN).ok().json()["accessToken"] == first["accessToken"]
+
+
+def test_an_expired_token_is_replaced_in_silence(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
+    own_cloud.admin.token_lifetime(2)
+    az = make_az(cloud=own_cloud)
+    az.run("login", "-u", ALICE, "-p", own_cloud.directory.person(ALICE).password).ok()
+    own_cloud.admin.token_lifetime(3600)
+    time.sleep(2)
+    token = az.run(*TOKEN).ok()
+    assert token.json()["expires_on"] > time.time() + 3000
+    assert token.stderr == ""
+    assert az.run("group", "list").ok().json()
+
+
+def test_a_revoked_sign_in_says_to_sign_in_again(own_az: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.revoke(ALICE)
+    # Another resource needs a token that is not in the cache yet.
+    error = own_az.run(*TOKEN, "--resource-type", "ms-graph").failed().stderr
+    assert "az login" in error
+    assert own_az.profile()["subscriptions"]
+
+
+def test_a_short_failure_of_the_service_is_not_the_persons_problem(own_az: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.fail_next(path="/oauth2/v2.0/token", kind="unavailable")
+    assert own_az.run(*TOKEN, "--resource-type", "ms-graph").ok().json()["accessToken"]
+
+
+def test_a_refusal_is_not_remembered_when_the_person_tries_again(own_az: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.disable_user(ALICE)
+    own_az.run(*TOKEN, "--resource-type", "ms-graph").failed()
+    own_cloud.admin.enable_user(ALICE)
+    own_az.run(*TOKEN, "--resource-type", "ms-graph").ok()
+
+
+def test_two_tenants_have_a_token_each(own_az: Az, own_cloud: LocalCloud) -> None:
+    tokens = {
+        own_az.run(*TOKEN, "--tenant", domain).ok().json()["accessToken"]
+        for domain in ("contoso.example", "fabrikam.example")
+    }
+    assert len(tokens) == 2
