@@ -1,0 +1,171 @@
+"""What a case is: where it starts, what is typed, who answers the sign-in pages; and how it is written down."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tests.localcloud import people
+from tests.localcloud.directory import Subscription, Tenant
+
+_PLACE = re.compile(r"<([a-z][\w.-]*)(?:\|(upper|lower))?>")
+_THEN = " && "
+#: In front of a command that runs without the extension on both sides.
+_BUILT_IN = "builtin "
+
+ALICE = "alice@contoso.example"
+BOB = "bob@fabrikam.example"
+CAROL = "carol@tailspin.example"
+ERIN = "erin@outlook.example"
+MIA = "mia@woodgrove.example"
+NINA = "nina@contoso.example"
+DAVE = "dave@contoso.example"
+
+
+def _places() -> dict[str, str]:
+    """Return what may stand in angle brackets in a command line."""
+    tenants: dict[str, Tenant] = {
+        "contoso": people.CONTOSO,
+        "fabrikam": people.FABRIKAM,
+        "woodgrove": people.WOODGROVE,
+        "tailspin": people.TAILSPIN,
+    }
+    subscriptions: dict[str, Subscription] = {
+        "production": people.PRODUCTION,
+        "development": people.DEVELOPMENT,
+        "unicode": people.UNICODE,
+        "shared": people.SHARED,
+        "retired": people.RETIRED,
+        "fabrikam-main": people.FABRIKAM_MAIN,
+        "long": people.LONG,
+        "vault": people.VAULT,
+    }
+    found = {"alice": ALICE, "bob": BOB, "carol": CAROL, "erin": ERIN, "mia": MIA, "nina": NINA, "dave": DAVE}
+    found |= {"ci-app": people.CI_APP, "ci-secret": people.CI_SECRET}
+    for person in people.default_directory().people:
+        found[person.username.partition("@")[0] + ".password"] = person.password
+    for key, tenant in tenants.items():
+        found |= {key: tenant.id, f"{key}.domain": tenant.domains[0], f"{key}.second-domain": tenant.domains[1]}
+    for key, subscription in subscriptions.items():
+        found |= {key: subscription.id, f"{key}.name": subscription.name}
+    return found
+
+
+PLACES = _places()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command. `builtin`: without the extension, also on our side."""
+
+    args: tuple[str, ...]
+    builtin: bool = False
+
+    @property
+    def is_sign_in(self) -> bool:
+        """Whether a person may be asked to sign in, in a browser or with a device code."""
+        return self.args[:1] == ("login",)
+
+    @property
+    def is_help(self) -> bool:
+        """Whether the command prints its help."""
+        return bool({"-h", "--help"} & set(self.args))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong in the cloud while the case runs: arguments of `Admin.fail_next`."""
+
+    path: str
+    kind: str
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table.
+
+    line: command lines without `az`, joined by ` && `. `<name>` stands for something of the local cloud (see `PLACES`);
+        `<name|upper>` for the same in upper case, `<url>` for the cloud's address. `builtin ` in front of a command:
+        without the extension on both sides.
+    state: where it starts, a key of `states.STATES`.
+    builtin_line: what the built-in side runs instead, where it cannot run the same.
+    person: who answers the sign-in pages. None is nobody.
+    declines: whether that person presses Cancel.
+    browser: whether there is a browser. Without one, a sign-in falls back to the device code.
+    stdin: what comes in on standard input.
+    env: more environment variables.
+    files: name to content, created in the working directory.
+    fault: what goes wrong in the cloud meanwhile.
+    fast: whether the case is in the part of the suite that every test run includes.
+    hosts: which azure-cli it makes sense on, "newest" and "oldest".
+    """
+
+    line: str
+    state: str = "alice"
+    builtin_line: str = ""
+    person: str | None = ALICE
+    declines: bool = False
+    browser: bool = False
+    stdin: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    fault: Fault | None = None
+    fast: bool = False
+    hosts: tuple[str, ...] = ("newest", "oldest")
+    note: str = ""
+
+    @property
+    def id(self) -> str:
+        """The case in one line: unique, and what -k looks at."""
+        extras = []
+        if self.person != ALICE and any(step.is_sign_in for step in self.steps()):
+            extras.append(f"by {self.person.partition('@')[0]}" if self.person else "by nobody")
+        extras += [word for word, is_so in (("browser", self.browser), ("cancelled", self.declines)) if is_so]
+        extras += [f"{name}={value}" for name, value in self.env.items()]
+        if self.fault:
+            extras.append(f"{self.fault.kind} at {self.fault.path}")
+        if self.note:
+            extras.append(self.note)
+        return f"{self.state}: {self.line}" + (f" ({', '.join(extras)})" if extras else "")
+
+    def steps(self, *, builtin_side: bool = False) -> tuple[Step, ...]:
+        """Return the commands, with everything filled in."""
+        return parse(self.builtin_line if builtin_side and self.builtin_line else self.line)
+
+
+class Quick(str):
+    """A command line that belongs to the fast part too."""
+
+
+def group(*cases: str | Case, **common: object) -> tuple[Case, ...]:
+    """Return cases that have something in common: plain lines get `common`, whole cases stay what they are."""
+    found = []
+    for case in cases:
+        if not isinstance(case, Case):
+            case = replace(Case(str(case), fast=isinstance(case, Quick)), **common)  # type: ignore[arg-type]
+        found.append(case)
+    return tuple(found)
+
+
+def parse(line: str) -> tuple[Step, ...]:
+    """Return the commands that a line stands for.
+
+    Words are split before anything is filled in: a name may hold blanks and quotes.
+
+    Raises:
+        KeyError: something in angle brackets isn't known.
+    """
+    steps = []
+    for command in line.split(_THEN):
+        builtin = command.startswith(_BUILT_IN)
+        words = shlex.split(command.removeprefix(_BUILT_IN))
+        steps.append(Step(tuple(_PLACE.sub(_fill, word) for word in words), builtin))
+    return tuple(steps)
+
+
+def _fill(match: re.Match[str]) -> str:
+    value = match[0] if match[1] == "url" else PLACES[match[1]]
+    return {"upper": value.upper(), "lower": value.lower(), None: value}[match[2]]

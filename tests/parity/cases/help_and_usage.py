@@ -1,0 +1,83 @@
+"""Help of every command, and command lines that are refused before anything happens."""
+
+from __future__ import annotations
+
+from tests.parity.case import Quick, group
+
+CASES = (
+    *group(
+        Quick("login -h"),
+        "login --help",
+        "logout -h",
+        "account -h",
+        "account list -h",
+        "account show -h",
+        "account set -h",
+        "account clear -h",
+        "account get-access-token -h",
+        "account list-locations -h",
+        "account lock -h",
+        state="empty",
+    ),
+    *group(
+        # Unknown options and leftover words.
+        Quick("login --no-such-option"),
+        "login somebody",
+        "logout --no-such-option",
+        "account list --no-such-option",
+        "account show --no-such-option",
+        "account set --no-such-option x",
+        "account clear now",
+        "account get-access-token --no-such-option",
+        # Options without their value, and values without their option.
+        Quick("account set"),
+        "account set --subscription",
+        "account show -s",
+        "account get-access-token --resource-type",
+        "account get-access-token --resource-type nonsense",
+        "login --tenant",
+        "login --scope",
+        "logout --username",
+        # Ambiguous abbreviations.
+        "login --use",
+        "login --s x",
+        "login --c x",
+        "account get-access-token --res x",
+        "account list -o nonsense",
+        "account show --query",
+        state="alice",
+    ),
+    *group(
+        # Contradictions. None of them gets as far as the network.
+        Quick("login --identity --username x"),
+        "login --identity --password x",
+        "login --identity --tenant <contoso>",
+        "login --identity --service-principal",
+        "login -i -u x -p y",
+        "login --use-device-code -u <alice> -p x",
+        "login --use-device-code --service-principal",
+        "login --use-device-code --identity",
+        "login --use-cert-sn-issuer",
+        "login --use-cert-sn-issuer -u <ci-app> -p x",
+        Quick("login --service-principal"),
+        "login --service-principal --tenant <contoso>",
+        "login -u <alice>",
+        "login --username <alice> --tenant <contoso>",
+        "login --identity --client-id a --object-id b",
+        state="alice",
+    ),
+    *group(
+        "login --skip-subscription-discovery",
+        "login --skip-sub -s <production>",
+        "login -t <contoso> --skip-sub -s NotAGuid",
+        "login --skip-sub --service-principal -u <ci-app> -p x",
+        state="empty",
+    ),
+    *group(
+        "account",
+        # Slow: every module of the CLI is loaded to find out what was meant.
+        "account lst",
+        "account subscription list",
+        state="alice",
+    ),
+)

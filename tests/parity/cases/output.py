@@ -1,0 +1,70 @@
+"""Every output format, queries and the verbosity switches."""
+
+from __future__ import annotations
+
+from tests.parity.case import Case, Quick, group
+
+_QUERY = "[?isDefault].{Name:name, Id:id}"
+
+CASES = (
+    *group(
+        *(f"account list -o {form}" for form in ("json", "jsonc", "yaml", "yamlc", "tsv", "none")),
+        Quick("account list -o table"),
+        Quick("account show -o tsv"),
+        *(f"account show -o {form}" for form in ("json", "jsonc", "yaml", "yamlc", "table", "none")),
+        "account list --output table --all",
+        "account list --out table",
+        "account list --output=table --refresh",
+        "account list --query [].name -o tsv",
+        Quick(f"account list --query '{_QUERY}' -o table"),
+        f"account list --query='{_QUERY}'",
+        "account list --query [?user.type==`user`].id -o json",
+        "account list --query 'length(@)'",
+        "account list --query nothing",
+        "account show --query id -o tsv",
+        "account show --query user",
+        "account show --query nothing -o tsv",
+        "account show --query 'tenantId' -o yaml",
+        "account show --query '[' ",
+        "account list --query 'name['",
+        "account get-access-token -o table",
+        "account get-access-token -o tsv",
+        "account get-access-token -o yaml",
+        "account get-access-token -o none",
+        Quick("account get-access-token --query accessToken -o tsv"),
+        "account get-access-token --query expiresOn -o tsv",
+        "account get-access-token --query '{t:tenant,e:expires_on}'",
+        "account set -s <development> -o table",
+        "account set -s <development> -o json",
+        "logout -o json",
+        "account clear -o table",
+        state="alice",
+    ),
+    *group(
+        "account list --only-show-errors",
+        "account list --verbose",
+        "account list --debug",
+        "account show --only-show-errors -o tsv",
+        "account show --verbose",
+        "account show --debug",
+        "account set -s <development> --debug",
+        "account set -s nonsense --verbose",
+        "account set -s nonsense --debug",
+        "account get-access-token --verbose",
+        "account get-access-token --debug",
+        "logout --verbose",
+        "account clear --debug",
+        state="alice",
+    ),
+    *group(
+        Case("account list -o table", state="empty"),
+        Case("account list -o tsv", state="empty"),
+        Case("account show -o table", state="empty"),
+        Case("account list -o table --all", state="two_clouds"),
+        Case("account list -o table", state="service_principal"),
+        Case("account show -o table", state="carol_no_subscriptions"),
+        Case("account list -o yaml", state="alice_everywhere"),
+        Case("account list", env={"AZURE_CORE_OUTPUT": "table"}),
+        Case("account show", env={"AZURE_CORE_ONLY_SHOW_ERRORS": "true"}),
+    ),
+)

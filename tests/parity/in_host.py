@@ -1,0 +1,163 @@
+"""Ask azure-cli's own parser, inside the host's Python, what it makes of options and their abbreviations.
+
+A program of its own, because only the host's Python can import azure-cli. It reads a question as JSON from standard
+input and writes the answer to standard output; `ask` in `options.py` is the other end.
+
+- `{"ask": "options", "commands": [...], "prefixes": {command: [...]}}`: every option of the commands, and what each
+  prefix stands for. Without prefixes: all prefixes of all options that the parser has.
+- `{"ask": "tomorrow", "lines": [[...]]}`: runs command lines on a host that has one more option, and tells whether they
+  reached the host's own handler, and with what.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import io
+import json
+import sys
+from typing import Any
+
+#: Names that parsing leaves behind, apart from options.
+_NOT_OPTIONS = frozenset(("_cmd", "_command_package", "_parser", "_subscription_spellings", "cmd", "command", "func"))
+_VALUE = "v"
+
+
+class _Stop(BaseException):
+    """Ends an invocation when the parser is complete."""
+
+
+class _Refused(Exception):  # noqa: N818  # what argparse calls an error is an answer here
+    """The parser's word for why it refuses."""
+
+
+def parser_of(command: str) -> Any:
+    """Return the host's parser as it is when it is about to parse `command`."""
+    from azure.cli.core import get_default_cli
+    from knack.events import EVENT_INVOKER_PRE_PARSE_ARGS
+
+    cli = get_default_cli()
+    found: list[Any] = []
+
+    def stop(*_: object, **__: object) -> None:
+        found.append(cli.invocation.parser)
+        raise _Stop
+
+    cli.register_event(EVENT_INVOKER_PRE_PARSE_ARGS, stop)
+    with contextlib.suppress(_Stop):
+        cli.invoke(command.split(), out_file=io.StringIO())
+    return found[0]
+
+
+def refuse(self: Any, message: str) -> None:
+    """Stand in for `error` of the parser, which would print and exit."""
+    raise _Refused(message)
+
+
+def outcome(parser: Any, command: str, words: list[str]) -> str:
+    """Return what the parser makes of `words`: what they set, or why it refuses."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            plain = vars(parser.parse_args(command.split() + required(parser, command, words)))
+            found = vars(parser.parse_args(command.split() + required(parser, command, words) + words))
+    except _Refused as refusal:
+        return f"refused: {refusal}"
+    except SystemExit as ending:
+        return f"ends with {ending.code}"
+    changed = {
+        name: repr(value)
+        for name, value in found.items()
+        if name not in _NOT_OPTIONS and repr(plain.get(name)) != repr(value)
+    }
+    return f"sets {json.dumps(changed, sort_keys=True)}"
+
+
+def required(parser: Any, command: str, words: list[str]) -> list[str]:
+    """Return the words that the command cannot do without."""
+    return ["-n", "needed"] if command == "account set" else []
+
+
+def options(question: dict[str, Any]) -> dict[str, Any]:
+    """Answer the question about options."""
+    from azure.cli.core.parser import AzCliCommandParser
+
+    answer: dict[str, Any] = {}
+    for command in question["commands"]:
+        parser = parser_of(command)
+        AzCliCommandParser.error = refuse
+        # Help is the one action that ends the process; what it prints is compared elsewhere.
+        AzCliCommandParser.format_help = lambda self: None
+        actions = parser.subparser_map[command]._actions
+        strings = [string for action in actions for string in action.option_strings]
+        prefixes = question.get("prefixes", {}).get(command) or sorted(
+            {string[:length] for string in strings if string.startswith("--") for length in range(3, len(string) + 1)}
+            | {string for string in strings if not string.startswith("--")}
+        )
+        answer[command] = {
+            "options": {
+                string: {"dest": action.dest, "nargs": action.nargs, "choices": _listed(action.choices)}
+                for action in actions
+                for string in action.option_strings
+            },
+            "prefixes": {
+                prefix: [
+                    outcome(parser, command, words) for words in ([prefix, _VALUE], [prefix], [f"{prefix}={_VALUE}"])
+                ]
+                for prefix in prefixes
+            },
+        }
+    return answer
+
+
+def _listed(choices: Any) -> list[str] | None:
+    return None if choices is None else sorted(str(choice) for choice in choices)
+
+
+def tomorrow(question: dict[str, Any]) -> list[dict[str, Any]]:
+    """Answer the question about a host that has the option --new-host-option of `az login`."""
+    from azure.cli.command_modules import profile
+    from azure.cli.command_modules.profile import custom
+
+    calls: list[dict[str, Any]] = []
+    today = inspect.signature(custom.login)
+    added = inspect.Parameter("new_host_option", inspect.Parameter.KEYWORD_ONLY, default=None)
+
+    @functools.wraps(custom.login)
+    def login(cmd: Any, **arguments: Any) -> list[Any]:
+        calls.append({name: value for name, value in arguments.items() if value})
+        return []
+
+    login.__signature__ = inspect.Signature([*today.parameters.values(), added])  # type: ignore[attr-defined]
+    custom.login = login
+    load_today = profile.ProfileCommandsLoader.load_arguments
+
+    def load_arguments(self: Any, command: str) -> None:
+        load_today(self, command)
+        with self.argument_context("login") as context:
+            context.argument("new_host_option", options_list=["--new-host-option"], help="Tomorrow's.")
+
+    profile.ProfileCommandsLoader.load_arguments = load_arguments
+
+    from azure.cli.core import get_default_cli
+
+    answers = []
+    for line in question["lines"]:
+        calls.clear()
+        try:
+            exit_code = get_default_cli().invoke(line, out_file=io.StringIO())
+        except SystemExit as ending:
+            exit_code = ending.code
+        answers.append({"exit_code": exit_code, "host_calls": list(calls)})
+    return answers
+
+
+def main() -> None:
+    """Read the question, write the answer. Nothing else may get onto standard output."""
+    question = json.load(sys.stdin)
+    answer = {"options": options, "tomorrow": tomorrow}[question["ask"]](question)
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Every option and every abbreviation of the built-in commands means the same here, on the newest and oldest host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.harness import hosts
+from tests.harness.az import Az
+from tests.parity.options import COMMANDS, ask
+
+HOSTS = [pytest.param("newest"), pytest.param("oldest", marks=pytest.mark.oldest)]
+#: Options that we add to the host's, by the oldest host's count.
+ADDED = {
+    "newest": {"login": {"--no-browser"}},
+    "oldest": {"login": {"--no-browser", "--skip-subscription-discovery", "--skip-sub", "--subscription", "-s"}},
+}
+
+MakeAz = Callable[..., Az]
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[tuple[str, bool], Any]:
+    """Answers that are known already: a process per host and side is enough for all tests here."""
+    return {}
+
+
+@pytest.fixture
+def both(request: pytest.FixtureRequest, make_az: MakeAz, answers: dict[tuple[str, bool], Any]) -> tuple[str, Any, Any]:
+    """The host's name, and what its parser says without and with the extension."""
+    name: str = request.param
+    if (name, True) not in answers:
+        host = hosts.named(name)
+        builtin = ask(make_az(host, extension=False), {"ask": "options", "commands": COMMANDS})
+        prefixes = {command: list(found["prefixes"]) for command, found in builtin.items()}
+        prefixes["login"] += ["--no-browser"[:length] for length in range(3, len("--no-browser") + 1)]
+        question = {"ask": "options", "commands": COMMANDS, "prefixes": prefixes}
+        answers[name, False] = builtin
+        answers[name, True] = ask(make_az(host), question)
+    return name, answers[name, False], answers[name, True]
+
+
+@pytest.mark.parametrize("both", HOSTS, indirect=True)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_built_in_option_is_there_with_the_same_meaning(both: tuple[str, Any, Any], command: str) -> None:
+    _, builtin, ours = both
+    assert ours[command]["options"].items() >= builtin[command]["options"].items()
+
+
+@pytest.mark.parametrize("both", HOSTS, indirect=True)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_options_are_added_but_the_known_ones(both: tuple[str, Any, Any], command: str) -> None:
+    name, builtin, ours = both
+    added = set(ours[command]["options"]) - set(builtin[command]["options"])
+    assert added == ADDED[name].get(command, set())
+
+
+@pytest.mark.parametrize("both", HOSTS, indirect=True)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_prefix_stands_for_the_same_option_or_is_refused_alike(both: tuple[str, Any, Any], command: str) -> None:
+    name, builtin, ours = both
+    added = ADDED[name].get(command, set())
+    for prefix, meaning in builtin[command]["prefixes"].items():
+        if prefix not in added:
+            assert ours[command]["prefixes"][prefix] == meaning, f"az {command} {prefix}"
+
+
+@pytest.mark.parametrize("both", HOSTS, indirect=True)
+def test_our_own_option_is_accepted_in_full_only(both: tuple[str, Any, Any]) -> None:
+    _, _, ours = both
+    meanings = ours["login"]["prefixes"]
+    assert meanings["--no-browser"][1] == 'sets {"no_browser": "True"}'
+    for length in range(5, len("--no-browser")):
+        assert meanings["--no-browser"[:length]][1].startswith("refused: unrecognized arguments")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_option_of_tomorrows_host_is_accepted_and_goes_to_the_hosts_handler(host: str, make_az: MakeAz) -> None:
+    lines = [
+        ["login", "--new-host-option", "x"],
+        ["login", "--new-h=x", "-t", "00000000-0000-0000-0000-000000000001"],
+        ["login", "--use-device-code", "--identity"],
+        ["login", "--newer-host-option", "x"],
+    ]
+    full, short, ours, unknown = ask(make_az(hosts.named(host)), {"ask": "tomorrow", "lines": lines})
+    assert full == {"exit_code": 0, "host_calls": [{"new_host_option": "x"}]}
+    assert short["host_calls"] == [{"new_host_option": "x", "tenant": "00000000-0000-0000-0000-000000000001"}]
+    assert ours == {"exit_code": 1, "host_calls": []}
+    assert unknown == {"exit_code": 2, "host_calls": []}
