@@ -14,6 +14,9 @@ from ._validators import validate_tenant
 
 logger = get_logger(__name__)
 
+# Command -> destinations of the options that are ours, wherever the host does not have them.
+ADDED_OPTIONS = {"login": frozenset({"no_browser", "skip_subscription_discovery", "subscription"})}
+
 
 class SubscriptionOverName(argparse.Action):
     """`--subscription`/`-s` wins over `--name`/`-n`, whatever their order.

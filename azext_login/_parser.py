@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from ._host import host_parameters
+from ._params import ADDED_OPTIONS
 
 
 def register_parser_hooks(loader: Any) -> None:
@@ -23,14 +24,18 @@ def register_parser_hooks(loader: Any) -> None:
             _silence_override_notice(command)
             command_parser = parser.subparser_map.get(name)
             if command_parser is not None:
-                _keep_out_of_abbreviations(command_parser, added_options(name, command))
+                _keep_out_of_abbreviations(command_parser, added_options(name))
 
     loader.cli_ctx.register_event(EVENT_INVOKER_CMD_TBL_LOADED, adjust)
 
 
-def added_options(name: str, command: Any) -> frozenset[str]:
-    """Return the destinations of the options that this extension adds to the host's command `name`."""
-    return frozenset(command.arguments) - host_parameters(name) - {"_subscription"}
+def added_options(command: str) -> frozenset[str]:
+    """Return the destinations of the options that this extension adds to the host's `command`.
+
+    Newer hosts have some of them. The host's own global options are in every command's arguments, so they cannot be
+    found by comparing those with the handler's parameters.
+    """
+    return ADDED_OPTIONS.get(command, frozenset()) - host_parameters(command)
 
 
 def _silence_override_notice(command: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from knack.log import get_logger
 
 if TYPE_CHECKING:
-    from .profile.discovery import Discovery
+    from .profile.discovery import Discovery, TenantReport
     from .session import RefreshOutcome, SignOutOutcome
 
 logger = get_logger(__name__)
@@ -29,11 +29,7 @@ def report_discovery(discovery: Discovery) -> None:
             ", ".join(report.tenant.label for report in discovery.empty),
         )
     for report in discovery.failed:
-        reason = str(report.failure).splitlines()[0]
-        logger.warning(
-            'Tenant %s was left out: %s To sign in to it, run az login --tenant "%s"',
-            report.tenant.label, reason, report.tenant.id,
-        )  # fmt: skip
+        _report_tenant(report, "was left out")
 
 
 def report_refresh(outcome: RefreshOutcome) -> None:
@@ -45,10 +41,17 @@ def report_refresh(outcome: RefreshOutcome) -> None:
         )  # fmt: skip
     for discovery in outcome.discoveries:
         for report in discovery.failed:
-            logger.warning(
-                "The subscriptions of tenant %s could not be refreshed and stay as they were: %s",
-                report.tenant.label, str(report.failure).splitlines()[0],
-            )  # fmt: skip
+            _report_tenant(report, "could not be refreshed, and its subscriptions stay as they were")
+
+
+def _report_tenant(report: TenantReport, what: str) -> None:
+    logger.warning(
+        'Tenant %s %s: %s To sign in to it, run az login --tenant "%s"',
+        report.tenant.label,
+        what,
+        str(report.failure).splitlines()[0],
+        report.tenant.id,
+    )
 
 
 def report_sign_out(name: str, outcome: SignOutOutcome) -> None:

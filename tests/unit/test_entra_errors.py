@@ -1,0 +1,92 @@
+"""What a person is told about Entra's answers."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_login.auth.errors import Attempt, explain, login_command
+from azext_login.errors import InteractionRequiredError, SignInError
+
+
+def _answer(code: int, error: str = "invalid_grant") -> dict[str, Any]:
+    return {
+        "error": error,
+        "error_codes": [code],
+        "error_description": f"AADSTS{code}: Some text. Trace ID: 1-2-3 Correlation ID: 4-5-6 Timestamp: 2026-01-01",
+        "trace_id": "1-2-3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (50126, "user name or password"),
+        (50034, "There is no user 'alice@contoso.example'"),
+        (50057, "disabled"),
+        (50053, "locked"),
+        (90002, "There is no tenant 'fabrikam.example'"),
+        (50020, "not a member or a guest"),
+        (500011, "does not exist in this tenant"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_and_what_to_run(code: int, words: str) -> None:
+    error = explain(_answer(code), Attempt(tenant="fabrikam.example", username="alice@contoso.example"))
+    assert words in error.error_msg
+    assert f"AADSTS{code}" in error.error_msg
+    assert error.recommendations
+    assert not isinstance(error, InteractionRequiredError)
+
+
+@pytest.mark.parametrize("code", [50076, 50079, 50158, 53003, 700082, 50173, 50055, 65001])
+def test_what_only_a_person_can_answer_names_the_interactive_command(code: int) -> None:
+    error = explain(
+        _answer(code), Attempt(tenant="t-1", username="alice@contoso.example", scopes=["https://v/.default"])
+    )
+    assert isinstance(error, InteractionRequiredError)
+    assert 'az login --tenant "t-1" --scope "https://v/.default"' in error.recommendations[0]
+
+
+@pytest.mark.parametrize("code", [50076, 700082])
+def test_a_second_factor_reads_interactive_authentication_is_needed(code: int) -> None:
+    assert "Interactive authentication is needed" in explain(_answer(code), Attempt()).error_msg
+
+
+@pytest.mark.parametrize("name", ["erin@outlook.com", "erin@hotmail.co.uk", "erin@live.de", "erin@MSN.com"])
+def test_a_personal_account_with_a_password_is_told_apart_from_an_unknown_user(name: str) -> None:
+    error = explain(_answer(50034), Attempt(username=name, with_password=True))
+    assert "personal Microsoft account" in error.error_msg
+    assert "Interactive authentication is needed" in error.error_msg
+
+
+def test_trace_lines_stay_out_of_the_message() -> None:
+    assert "Trace ID" not in explain(_answer(50126), Attempt()).error_msg
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["error", "error_description", "error_codes", "suberror", "claims"]),
+        st.one_of(st.none(), st.text(max_size=20), st.lists(st.one_of(st.integers(), st.text(max_size=3)), max_size=3)),
+    )
+)
+def test_any_answer_becomes_an_error_with_a_message_and_a_next_step(answer: dict[str, Any]) -> None:
+    error = explain(answer, Attempt())
+    assert isinstance(error, SignInError)
+    assert error.error_msg
+    assert (
+        "az login" in error.recommendations[0]
+        or "--scope" in error.recommendations[0]
+        or "az cloud" in (error.recommendations[0])
+    )
+
+
+def test_the_advised_command_survives_a_shell() -> None:
+    claims = '{"access_token": {"nbf": {"essential": true, "value": "1"}}}'
+    words = shlex.split(login_command(Attempt(tenant="t", scopes=["a b", "c"], claims_challenge=claims)))
+    assert words[:6] == ["az", "login", "--tenant", "t", "--scope", "a b"]
+    assert base64.b64decode(words[-1]).decode() == claims

@@ -1,0 +1,87 @@
+"""Atomic replacement and the lock between processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from azext_login._files import FileLock, remove_if_present, write_atomically
+from azext_login.errors import StoreError
+
+_HOLDER = """
+import sys, time
+from pathlib import Path
+from azext_login._files import FileLock
+with FileLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def _start_holder(lock: Path) -> subprocess.Popen[str]:
+    holder = subprocess.Popen([sys.executable, "-c", _HOLDER, str(lock)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_a_held_lock_ends_the_wait_with_its_name(tmp_path: Path) -> None:
+    lock = tmp_path / "some.lock"
+    holder = _start_holder(lock)
+    try:
+        with pytest.raises(StoreError, match=r"some\.lock.*Nothing was changed"):
+            FileLock(lock, timeout=0.2).__enter__()
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_killed_holder_leaves_the_lock_free_and_the_file_in_place(tmp_path: Path) -> None:
+    lock = tmp_path / "some.lock"
+    holder = _start_holder(lock)
+    holder.kill()
+    holder.communicate()
+    started = time.monotonic()
+    with FileLock(lock, timeout=5):
+        assert time.monotonic() - started < 1
+    assert lock.exists()
+
+
+def test_the_lock_can_be_taken_again_after_an_exception(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "some.lock", timeout=0.5)
+    with pytest.raises(ZeroDivisionError), lock:
+        _ = 1 / 0
+    with lock:
+        pass
+
+
+def test_a_failed_replacement_keeps_the_old_content_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data.json"
+    path.write_text("old", encoding="utf-8")
+
+    def full_disk(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(StoreError, match="No space left on device"):
+        write_atomically(path, b"new")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["data.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
+def test_a_directory_that_did_not_exist_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "new" / "data.json", b"{}")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "new" / "data.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+    remove_if_present(tmp_path / "nothing")

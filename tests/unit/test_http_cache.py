@@ -1,0 +1,87 @@
+"""What of MSAL's HTTP answers outlives a command."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msal.individual_cache import _ExpiringMapping as ExpiringMapping
+
+from azext_login.auth.http_cache import HttpCache
+
+DISCOVERY = "GET https://login.example/t/v2.0/.well-known/openid-configuration hash=1 2xx"
+REALM = "GET https://login.example/common/userrealm/alice@contoso.example?api-version=1.0 hash=1 2xx"
+REFUSAL = "POST https://login.example/t/oauth2/v2.0/token hash=2 400"
+OVERLOAD = "POST https://login.example/t/oauth2/v2.0/token client_id=c scope=s hash=3 429/5xx/Retry-After"
+
+
+def _fill(mapping: dict[str, Any], *keys: str) -> None:
+    """Put answers into a mapping the way MSAL does."""
+    expiring = ExpiringMapping(mapping=mapping)
+    for key in keys:
+        expiring.set(key, f"answer of {key}", 3600)
+
+
+def test_only_discovery_documents_are_stored(tmp_path: Path) -> None:
+    cache = HttpCache(tmp_path)
+    _fill(cache.load(), DISCOVERY, REALM, REFUSAL, OVERLOAD)
+    cache.save()
+    content = (tmp_path / "msal_http_cache.bin").read_bytes()
+    assert b"alice" not in content
+    assert set(pickle.loads(content)) == {DISCOVERY, "_index_"}
+
+
+def test_a_stored_failure_is_never_answered_again(tmp_path: Path) -> None:
+    stored: dict[str, Any] = {}
+    _fill(stored, DISCOVERY, REFUSAL, OVERLOAD)
+    (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
+    loaded = ExpiringMapping(mapping=HttpCache(tmp_path).load())
+    assert loaded[DISCOVERY] == f"answer of {DISCOVERY}"
+    assert REFUSAL not in loaded
+    assert OVERLOAD not in loaded
+
+
+def test_msal_can_use_what_was_stored(tmp_path: Path) -> None:
+    first = HttpCache(tmp_path)
+    _fill(first.load(), DISCOVERY)
+    first.save()
+    second = HttpCache(tmp_path)
+    mapping = ExpiringMapping(mapping=second.load())
+    assert mapping[DISCOVERY] == f"answer of {DISCOVERY}"
+    mapping.set(DISCOVERY.replace("/t/", "/u/"), "new", 60)
+    second.save()
+    assert len(ExpiringMapping(mapping=HttpCache(tmp_path).load())) == 2
+
+
+def test_nothing_is_written_without_news(tmp_path: Path) -> None:
+    first = HttpCache(tmp_path)
+    _fill(first.load(), DISCOVERY)
+    first.save()
+    written = (tmp_path / "msal_http_cache.bin").stat().st_mtime_ns
+    again = HttpCache(tmp_path)
+    _fill(again.load(), REFUSAL)
+    again.save()
+    assert (tmp_path / "msal_http_cache.bin").stat().st_mtime_ns == written
+
+
+def test_switched_off_nothing_is_read_or_written(tmp_path: Path) -> None:
+    stored: dict[str, Any] = {}
+    _fill(stored, DISCOVERY)
+    (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
+    cache = HttpCache(tmp_path, enabled=False)
+    assert cache.load() == {}
+    _fill(cache.answers, DISCOVERY.replace("/t/", "/u/"))
+    cache.save()
+    assert pickle.loads((tmp_path / "msal_http_cache.bin").read_bytes()) == stored
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps([1, 2]), pickle.dumps({"_index_": 1, DISCOVERY: 2})])
+def test_a_damaged_file_is_an_empty_cache(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "msal_http_cache.bin").write_bytes(content)
+    cache = HttpCache(tmp_path)
+    assert DISCOVERY not in cache.load()
+    _fill(cache.answers, DISCOVERY)
+    cache.save()
+    assert DISCOVERY in HttpCache(tmp_path).load()

@@ -1,0 +1,72 @@
+"""The rules between the options of `az login`, and the values that are refused before anything is sent."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from azure.cli.core.azclierror import InvalidArgumentValueError
+
+from azext_login._login import LoginOptions, check_usage
+from azext_login._validators import decode_claims_challenge
+from azext_login.errors import AccountError
+
+GUID = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"identity": True, "tenant": "t"},
+        {"identity": True, "password": "p"},
+        {"identity": True, "username": "u"},
+        {"use_device_code": True, "username": "u"},
+        {"use_device_code": True, "service_principal": True},
+        {"use_cert_sn_issuer": True, "username": "u"},
+        {"service_principal": True},
+        {"skip_subscription_discovery": True},
+        {"skip_subscription_discovery": True, "tenant": "t", "subscription": "My name"},
+        {"no_browser": True, "use_device_code": True},
+        {"no_browser": True, "username": "u"},
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(AccountError):
+        check_usage(LoginOptions(**options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"tenant": "t", "scopes": ["s"]},
+        {"username": "u", "password": "p", "tenant": "t"},
+        {"use_device_code": True, "tenant": "t"},
+        {"no_browser": True, "tenant": "t"},
+        {"identity": True, "client_id": "c", "allow_no_subscriptions": True},
+        {"service_principal": True, "username": "u", "use_cert_sn_issuer": True},
+        {"skip_subscription_discovery": True, "tenant": "t", "subscription": GUID},
+        {"skip_subscription_discovery": True, "tenant": "t"},
+    ],
+)
+def test_options_that_go_together_are_accepted(options: dict[str, Any]) -> None:
+    check_usage(LoginOptions(**options))
+
+
+def test_secrets_are_not_in_the_representation_of_the_options() -> None:
+    assert "hunter2" not in repr(LoginOptions(password="hunter2", client_assertion="hunter2"))
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_claims_challenge_is_decoded_in_both_alphabets_with_and_without_padding(encode: Any) -> None:
+    claims = '{"access_token": {"x": {"value": "~~??>>ü"}}}'
+    encoded = encode(claims.encode()).decode()
+    assert decode_claims_challenge(encoded) == claims
+    assert decode_claims_challenge(encoded.rstrip("=")) == claims
+
+
+@pytest.mark.parametrize("value", ["abc", "%%%", "bm90IGpzb24=", base64.b64encode(b"[1]").decode(), "é"])
+def test_what_is_no_claims_challenge_is_refused(value: str) -> None:
+    with pytest.raises(InvalidArgumentValueError):
+        decode_claims_challenge(value)

@@ -1,0 +1,139 @@
+"""azureProfile.json on a real disk: what survives, what is refused, what is written."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_login.errors import StoreError
+from azext_login.profile.model import Account, Subscription
+from azext_login.profile.store import ProfileStore
+
+ALICE = Account("alice@contoso.example")
+
+
+def _row(number: int) -> dict[str, Any]:
+    return Subscription(f"id-{number}", f"Subscription {number}", "Enabled", "t-1").to_row(ALICE, "LocalCloud")
+
+
+def _add(folder: str, number: int) -> None:
+    with ProfileStore(Path(folder)).change() as profile:
+        profile.rows.append(_row(number))
+
+
+def test_unknown_keys_of_the_file_and_of_rows_survive_a_change(tmp_path: Path) -> None:
+    row = {**_row(1), "x-colour": "blue", "x-nested": {"deep": [1, None]}}
+    _write(tmp_path, {"installationId": "abc", "x-tool": {"a": 1}, "subscriptions": [row]})
+    _add(str(tmp_path), 2)
+    document = _read(tmp_path)
+    assert document["installationId"] == "abc"
+    assert document["x-tool"] == {"a": 1}
+    assert document["subscriptions"] == [row, _row(2)]
+
+
+def test_the_host_gets_exactly_what_was_written(tmp_path: Path) -> None:
+    seen: list[dict[str, Any]] = []
+    with ProfileStore(tmp_path, on_written=seen.append).change() as profile:
+        profile.rows = [_row(1)]
+    assert seen == [_read(tmp_path)]
+
+
+def test_a_byte_order_mark_is_read_and_not_written(tmp_path: Path) -> None:
+    (tmp_path / "azureProfile.json").write_text(json.dumps({"subscriptions": [_row(1)]}), encoding="utf-8-sig")
+    _add(str(tmp_path), 2)
+    assert (tmp_path / "azureProfile.json").read_bytes().startswith(b"{")
+    assert len(_read(tmp_path)["subscriptions"]) == 2
+
+
+def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
+    _write(tmp_path, {"subscriptions": [_row(1)]})
+    before = (tmp_path / "azureProfile.json").stat()
+    with ProfileStore(tmp_path).change() as profile:
+        profile.rows = list(profile.rows)
+    after = (tmp_path / "azureProfile.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_change_that_fails_writes_nothing(tmp_path: Path) -> None:
+    _write(tmp_path, {"subscriptions": [_row(1)]})
+
+    def change_and_fail() -> None:
+        with ProfileStore(tmp_path).change() as profile:
+            profile.rows = []
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        change_and_fail()
+    assert _read(tmp_path)["subscriptions"] == [_row(1)]
+    assert {path.name for path in tmp_path.iterdir()} == {"azureProfile.json", "login_profile.lock"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
+def test_the_file_is_for_its_owner_alone_even_if_it_was_not_before(tmp_path: Path) -> None:
+    _write(tmp_path, {"subscriptions": []})
+    (tmp_path / "azureProfile.json").chmod(0o644)
+    _add(str(tmp_path), 1)
+    assert stat.S_IMODE((tmp_path / "azureProfile.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows")
+def test_a_linked_profile_stays_a_link_and_its_target_changes(tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere"
+    target.mkdir()
+    (target / "profile.json").write_text('{"subscriptions": []}', encoding="utf-8")
+    (tmp_path / "azureProfile.json").symlink_to(target / "profile.json")
+    _add(str(tmp_path), 1)
+    assert (tmp_path / "azureProfile.json").is_symlink()
+    assert json.loads((target / "profile.json").read_text(encoding="utf-8"))["subscriptions"] == [_row(1)]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '"text"', '{"subscriptions": ['])
+def test_a_file_that_is_no_profile_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
+    (tmp_path / "azureProfile.json").write_text(content, encoding="utf-8")
+    with pytest.raises(StoreError, match=r"azureProfile\.json"):
+        _add(str(tmp_path), 1)
+    assert (tmp_path / "azureProfile.json").read_text(encoding="utf-8") == content
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="needs a user whom the mode can stop")
+def test_a_read_only_directory_gives_an_error_and_keeps_the_file(tmp_path: Path) -> None:
+    _write(tmp_path, {"subscriptions": [_row(1)]})
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StoreError):
+            _add(str(tmp_path), 2)
+    finally:
+        tmp_path.chmod(0o700)
+    assert _read(tmp_path)["subscriptions"] == [_row(1)]
+
+
+def test_processes_that_change_the_file_at_once_lose_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_add_several, args=(str(tmp_path), start)) for start in range(0, 40, 10)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert {row["id"] for row in _read(tmp_path)["subscriptions"]} == {f"id-{number}" for number in range(40)}
+
+
+def _add_several(folder: str, start: int) -> None:
+    for number in range(start, start + 10):
+        _add(folder, number)
+
+
+def _write(folder: Path, document: dict[str, Any]) -> None:
+    (folder / "azureProfile.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "azureProfile.json").read_text(encoding="utf-8"))
+    return document

@@ -1,0 +1,116 @@
+"""The shared token cache and the service principal entries, on a real disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_login.auth.token_cache import ServicePrincipalEntries, TokenCache, without_identity
+
+ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+
+
+def _cache_of(*users: str, secret: str = "one") -> dict[str, Any]:
+    sections: dict[str, Any] = {"AccessToken": {}, "RefreshToken": {}, "IdToken": {}, "Account": {}, "AppMetadata": {}}
+    for user in users:
+        home = f"{user}-oid.{user}-tid"
+        for section in ("AccessToken", "RefreshToken", "IdToken"):
+            sections[section][f"{home}-{section}"] = {"home_account_id": home, "secret": f"{user} {section} {secret}"}
+        sections["Account"][home] = {"home_account_id": home, "username": user}
+    sections["AppMetadata"]["app"] = {"family_id": "1"}
+    return sections
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> TokenCache:
+    return TokenCache(tmp_path, encrypt=False)
+
+
+def test_what_another_process_added_in_the_meantime_survives_a_commit(cache: TokenCache) -> None:
+    before = cache.read()
+    cache.commit({}, _cache_of(BOB))
+    cache.commit(before, _cache_of(ALICE))
+    assert cache.user_names() == {ALICE, BOB}
+
+
+def test_a_dropped_entry_stays_if_another_process_has_renewed_it(cache: TokenCache) -> None:
+    cache.commit({}, _cache_of(ALICE))
+    before = cache.read()
+    cache.commit(before, _cache_of(ALICE, secret="renewed by somebody else"))
+    cache.commit(before, {**_cache_of(BOB), "Account": {**_cache_of(BOB)["Account"]}})
+    secrets = [entry["secret"] for entry in cache.read()["RefreshToken"].values()]
+    assert f"{ALICE} RefreshToken renewed by somebody else" in secrets
+
+
+def test_only_dropping_expired_tokens_is_not_worth_a_write(cache: TokenCache, tmp_path: Path) -> None:
+    cache.commit({}, _cache_of(ALICE))
+    before = cache.read()
+    written = (tmp_path / "msal_token_cache.json").stat().st_mtime_ns
+    cache.commit(before, {**before, "AccessToken": {}})
+    assert (tmp_path / "msal_token_cache.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("spelling", [ALICE, ALICE.upper()])
+def test_forgetting_a_user_removes_their_tokens_and_nobody_elses(cache: TokenCache, spelling: str) -> None:
+    cache.commit({}, _cache_of(ALICE, BOB))
+    assert cache.forget(spelling)
+    assert "alice" not in json.dumps(cache.read())
+    assert cache.read() == _cache_of(BOB)
+    assert not cache.forget(spelling)
+
+
+def test_forgetting_an_application_removes_its_tokens_in_any_case(cache: TokenCache) -> None:
+    sections = _cache_of(ALICE)
+    sections["AccessToken"]["app-token"] = {"home_account_id": None, "client_id": "0AB1", "secret": "app secret"}
+    cache.commit({}, sections)
+    assert cache.forget("0ab1")
+    assert cache.read() == _cache_of(ALICE)
+
+
+@given(st.sets(st.sampled_from([ALICE, BOB, "carol@tailspin.example"])), st.sampled_from([ALICE, BOB]))
+def test_without_identity_keeps_exactly_the_others(users: set[str], gone: str) -> None:
+    assert without_identity(_cache_of(*users), gone) == _cache_of(*(users - {gone}))
+
+
+@pytest.mark.parametrize("content", ["{", "\x00\x01", "not json", '{"AccessToken": '])
+def test_a_damaged_cache_is_set_aside_and_counts_as_empty(
+    cache: TokenCache, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "msal_token_cache.json").write_text(content, encoding="utf-8")
+    assert cache.read() == {}
+    (aside,) = tmp_path.glob("msal_token_cache.json.damaged-*")
+    assert aside.read_text(encoding="utf-8") == content
+    assert "Sign in again" in caplog.text
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"text"', '{"AccessToken": [], "Account": {"a": 1}}', "  "])
+def test_a_cache_of_another_shape_counts_as_empty(cache: TokenCache, tmp_path: Path, content: str) -> None:
+    (tmp_path / "msal_token_cache.json").write_text(content, encoding="utf-8")
+    assert not any(cache.read().values())
+
+
+def test_clearing_also_removes_what_was_set_aside(cache: TokenCache, tmp_path: Path) -> None:
+    (tmp_path / "msal_token_cache.json").write_text("{", encoding="utf-8")
+    cache.read()
+    (tmp_path / "msal_token_cache.bin").write_bytes(b"encrypted")
+    cache.clear()
+    assert not list(tmp_path.glob("msal_token_cache*"))
+
+
+def test_the_entries_of_an_application_go_and_others_stay(tmp_path: Path) -> None:
+    path = tmp_path / "service_principal_entries.json"
+    entries = [
+        {"client_id": "0AB1", "tenant": "t-1", "client_secret": "s"},
+        {"client_id": "0ab1", "tenant": "t-2", "client_secret": "s"},
+        {"client_id": "other", "tenant": "t-1", "client_secret": "s", "x-key": 1},
+    ]
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    store = ServicePrincipalEntries(tmp_path, encrypt=False)
+    assert store.forget("0AB1")
+    assert json.loads(path.read_text(encoding="utf-8")) == [entries[2]]
+    assert not store.forget("0AB1")
