@@ -59,6 +59,11 @@ def test_a_request_without_a_proper_token_is_refused(client: TokenClient, header
     assert "invalid_token" in answer.headers["WWW-Authenticate"]
 
 
+def test_an_id_token_is_no_access_token(client: TokenClient) -> None:
+    token = client.password(ALICE).json()["id_token"]
+    assert refusal(client.arm("/subscriptions", token)) == "InvalidAuthenticationTokenTenant"
+
+
 def test_a_token_for_another_resource_is_refused(client: TokenClient) -> None:
     token = client.password(ALICE, scope="https://graph.microsoft.com//.default").json()["access_token"]
     assert refusal(client.arm("/subscriptions", token)) == "InvalidAuthenticationTokenAudience"

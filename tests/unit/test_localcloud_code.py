@@ -159,6 +159,7 @@ def test_nothing_in_the_form_post_page_hides_the_method_that_its_script_calls(fl
     ("changes", "error"),
     [
         ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge_method": None}, "invalid_request"),
         ({"code_challenge": "short"}, "invalid_request"),
@@ -281,4 +282,14 @@ def test_a_revoked_session_has_to_type_the_password_again(flow: Flow) -> None:
     flow.cloud.admin.revoke(ALICE)
     flow.visitor.open(flow.url())
     flow.visitor.press(ALICE)
+    assert "password" in flow.visitor.page.inputs
+
+
+def test_a_revocation_reaches_a_sign_in_under_way(flow: Flow) -> None:
+    flow.visitor.open(flow.url(tenant="woodgrove.example"))
+    flow.visitor.press("submit", username=ALICE)
+    flow.visitor.press("submit", password="alice-local-password")
+    assert "mfa-code" in flow.visitor.page.inputs
+    flow.cloud.admin.revoke(ALICE)
+    flow.visitor.open(flow.visitor.page.url)
     assert "password" in flow.visitor.page.inputs
