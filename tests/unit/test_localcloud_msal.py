@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 import msal
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.localcloud import AZURE_CLI, CI_APP, CI_SECRET, LocalCloud
 from tests.localcloud.testing import ARM_SCOPE, Visitor, trusting_session
@@ -97,6 +101,28 @@ def test_msal_signs_a_service_principal_in(fresh_cloud: LocalCloud) -> None:
         CI_APP,
         CI_SECRET,
         authority=f"{fresh_cloud.url}/contoso.example",
+        instance_discovery=False,
+        http_client=trusting_session(fresh_cloud),
+    )
+    assert "access_token" in app.acquire_token_for_client([ARM_SCOPE])
+
+
+def test_msal_signs_a_service_principal_in_with_a_certificate(fresh_cloud: LocalCloud) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ci-app")])
+    now = datetime.now(timezone.utc)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    certificate = builder.sign(key, hashes.SHA256())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    fresh_cloud.admin.add_certificate("ci-app", certificate.public_bytes(serialization.Encoding.PEM).decode())
+    app = msal.ConfidentialClientApplication(
+        CI_APP,
+        # A SHA-1 thumbprint is what azure-cli-core gives to MSAL.
+        {"private_key": private.decode(), "thumbprint": certificate.fingerprint(hashes.SHA1()).hex()},
+        authority=f"{fresh_cloud.url}/fabrikam.example",
         instance_discovery=False,
         http_client=trusting_session(fresh_cloud),
     )
