@@ -8,7 +8,7 @@ _MAX_LENGTH = 64 * 1024
 _MAX_STARS = 40
 # Pasted text arrives without pauses, whatever it holds: a line break after which nothing follows is the Enter
 # key.
-_ENTER_PAUSE = 0.05
+_ENTER_PAUSE = 0.1
 # In a bracketed paste the terminal says where the text ends; the long wait is for one that forgets to say so.
 _BRACKETED_PAUSE = 1.0
 

@@ -310,7 +310,7 @@ def test_tls_is_answered_with_an_alert_and_reported_once() -> None:
             start = time.monotonic()
             with connect(receiver) as sock, pytest.raises(ssl.SSLError, match=r"(?i)handshake.failure"):
                 context.wrap_socket(sock, server_hostname="localhost")
-            assert time.monotonic() - start < 1
+            assert time.monotonic() - start < Limits().read_seconds
         receiver.complete(succeeded=True)
         assert send(receiver, proper(receiver)).status == 303
     assert len(hellos) == 1
@@ -318,20 +318,19 @@ def test_tls_is_answered_with_an_alert_and_reported_once() -> None:
 
 
 def test_a_tls_hint_that_fails_or_blocks_does_not_stop_the_sign_in() -> None:
-    blocked = threading.Event()
+    released = threading.Event()
 
     def hint() -> None:
-        blocked.wait(0.3)
+        released.wait(20)
         raise RuntimeError("no terminal")
 
     with no_thread_left(), LoopbackReceiver(on_tls_hello=hint) as receiver:
         receiver.expect(STATE)
         receiver.complete(succeeded=True)
         send(receiver, b"\x16\x03\x01\x02\x00\x01\x00")
-        start = time.monotonic()
         assert send(receiver, proper(receiver)).status == 303
-        assert time.monotonic() - start < 0.2
-        blocked.set()
+        assert not released.is_set()
+        released.set()
 
 
 def test_tls_without_a_hint_is_refused_just_the_same(receiver: LoopbackReceiver) -> None:
@@ -385,7 +384,7 @@ def test_a_proper_answer_comes_through_thirty_connections_that_send_nothing_or_d
         time.sleep(0.2)
         browser = InBackground(lambda: send(receiver, post(receiver, answer())))
         assert browser.result().status == 200
-        assert browser.seconds < 1
+        assert browser.seconds < Limits().read_seconds
     finally:
         stop.set()
         dripper.join()
@@ -393,20 +392,25 @@ def test_a_proper_answer_comes_through_thirty_connections_that_send_nothing_or_d
             sock.close()
 
 
-def test_at_most_sixteen_connections_are_kept(receiver: LoopbackReceiver) -> None:
-    clients = [connect(receiver) for _ in range(30)]
-    time.sleep(0.2)
-    open_ones = 0
-    for sock in clients:
-        sock.setblocking(False)
-        try:
-            assert sock.recv(1) == b""
-        except BlockingIOError:
-            open_ones += 1
-        except ConnectionError:
-            pass
-        sock.close()
-    assert open_ones == 16
+def still_open(sock: socket.socket) -> bool:
+    sock.setblocking(False)
+    try:
+        return sock.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+
+
+def test_at_most_sixteen_connections_are_kept_and_they_are_the_latest() -> None:
+    with LoopbackReceiver(limits=Limits(read_seconds=30)) as receiver:
+        clients = [connect(receiver) for _ in range(30)]
+        end = time.monotonic() + 10
+        while sum(map(still_open, clients)) > 16 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert [still_open(sock) for sock in clients] == [False] * 14 + [True] * 16
+        for sock in clients:
+            sock.close()
 
 
 def test_connections_cannot_push_out_the_browser_that_is_held(receiver: LoopbackReceiver) -> None:
@@ -426,7 +430,7 @@ def test_a_request_that_is_not_finished_in_time_is_refused() -> None:
         for sent in (b"GET / HTTP/1.1\r\n", post(receiver, answer())[:-3]):
             start = time.monotonic()
             assert send(receiver, sent).status == 408
-            assert 0.2 < time.monotonic() - start < 1
+            assert 0.2 < time.monotonic() - start < 3
         assert send(receiver, b"").raw == b"", "a connection opened in advance is closed without a word"
 
 
@@ -434,7 +438,7 @@ def test_the_deadline_is_for_the_whole_request_and_not_for_each_byte() -> None:
     with LoopbackReceiver(limits=Limits(read_seconds=0.4)) as receiver, connect(receiver) as sock:
         start = time.monotonic()
         sock.settimeout(0.05)
-        while time.monotonic() - start < 3:
+        while time.monotonic() - start < 20:
             try:
                 sock.send(b"G")
                 if reply := sock.recv(1):
@@ -442,7 +446,7 @@ def test_the_deadline_is_for_the_whole_request_and_not_for_each_byte() -> None:
                     break
             except TimeoutError:
                 continue
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 5
 
 
 def test_resets_and_vanishing_clients_leave_no_trace(
@@ -468,7 +472,7 @@ def test_closing_is_quick_whatever_is_open() -> None:
         for number, sock in enumerate(others):
             sock.sendall((b"GET", get(receiver, "/nothing"), b"\x16")[number % 3])
         start = time.monotonic()
-    assert time.monotonic() - start < 1.2
+    assert time.monotonic() - start < 2.5
     for sock in (held, *others):
         sock.close()
 
@@ -483,7 +487,7 @@ def test_a_client_that_does_not_read_cannot_delay_closing() -> None:
             receiver.complete(succeeded=False, error="\U0001f600" * 1000)
             start = time.monotonic()
             receiver.close()
-            assert time.monotonic() - start < 1.2
+            assert time.monotonic() - start < 2.5
 
 
 def test_pages_need_nothing_from_anywhere_and_allow_only_their_own_style(receiver: LoopbackReceiver) -> None:

