@@ -32,7 +32,8 @@ class _BoundedRetry(Retry):
     """urllib3's retry, which gives up when the service asks for more patience than a person has."""
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        # Without this, urllib3 retries any answer that carries Retry-After, whatever its status.
+        # By itself urllib3 retries any answer that carries Retry-After, and no POST. These answers mean that the
+        # service has not worked on the request, so it may be repeated whatever its method.
         return status_code in _TRANSIENT_STATUS
 
     def increment(  # the parameters are urllib3's
@@ -53,17 +54,17 @@ class _BoundedRetry(Retry):
 def build_session(*, user_agent: str | None = None, verify: bool = True) -> requests.Session:
     """Return a session that keeps the environment's proxy and CA settings.
 
-    A request that never reached the service, and an answer of an overloaded service, is tried again. A request
-    whose answer got lost is not: an authorization code or a refresh token may be spent by then.
+    A request that never reached the service is tried again, and so is one that an overloaded service turned away. A
+    GET whose answer got lost is as well, but not a POST: an authorization code may be spent by then.
     """
     retry = _BoundedRetry(
         total=_RETRIES,
         connect=2,
-        read=0,
+        read=2,
         other=0,
         status=_RETRIES,
         status_forcelist=_TRANSIENT_STATUS,
-        allowed_methods=None,
+        allowed_methods=frozenset({"GET"}),
         backoff_factor=0.3,
         raise_on_status=False,
     )
@@ -116,7 +117,7 @@ class AuthorityHttpClient:
 def connection_errors(service: str, address: str) -> Iterator[None]:
     """Turn what requests raises into one error that names the service and its address.
 
-    :param service: what the person knows it as, for example "sign-in service".
+    :param service: what the person knows it as, for example "the sign-in service".
     :raises ServiceUnreachableError: no answer.
     :raises UnexpectedAnswerError: an answer that is not HTTP, or not complete.
     """
@@ -125,31 +126,32 @@ def connection_errors(service: str, address: str) -> Iterator[None]:
     except requests.exceptions.SSLError as error:
         if any(sign in str(error) for sign in _NOT_TLS):
             raise ServiceUnreachableError(
-                f"The {service} at {address} does not speak TLS: {_cause(error)}.",
+                f"{capitalised(service)} at {address} does not speak TLS: {_cause(error)}.",
                 "Check its address with `az cloud show`; then run the command again.",
             ) from error
         raise ServiceUnreachableError(
-            f"The certificate of the {service} at {address} could not be verified: {_cause(error)}.",
+            f"The certificate of {service} at {address} could not be verified: {_cause(error)}.",
             "If a proxy inspects TLS here, point the environment variable REQUESTS_CA_BUNDLE to a file with its CA "
             "certificate: https://learn.microsoft.com/cli/azure/use-cli-effectively#work-behind-a-proxy",
         ) from error
     except requests.exceptions.ProxyError as error:
         raise ServiceUnreachableError(
-            f"The proxy between here and the {service} at {address} refused: {_cause(error)}.",
+            f"The proxy between here and {service} at {address} refused: {_cause(error)}.",
             "Check the environment variables HTTPS_PROXY and NO_PROXY.",
         ) from error
     except requests.exceptions.Timeout as error:
         raise ServiceUnreachableError(
-            f"The {service} at {address} did not answer in time.", "Check the network and run the command again."
+            f"{capitalised(service)} at {address} did not answer in time.",
+            "Check the network and run the command again.",
         ) from error
     except requests.exceptions.ConnectionError as error:
         raise ServiceUnreachableError(
-            f"The {service} at {address} could not be reached: {_cause(error)}.",
+            f"{capitalised(service)} at {address} could not be reached: {_cause(error)}.",
             "Check the network, and the address with `az cloud show`; then run the command again.",
         ) from error
     except requests.exceptions.RequestException as error:
         raise UnexpectedAnswerError(
-            f"The {service} at {address} did not speak HTTP as expected: {_cause(error)}."
+            f"{capitalised(service)} at {address} did not speak HTTP as expected: {_cause(error)}."
         ) from error
 
 
@@ -170,6 +172,11 @@ def _cause(error: BaseException) -> str:
     return text.partition(" (_ssl.c")[0].strip().rstrip(".)") or type(reason).__name__
 
 
+def capitalised(service: str) -> str:
+    """Return a service's name for the beginning of a sentence."""
+    return service[:1].upper() + service[1:]
+
+
 def parse_json_object(response: requests.Response, service: str) -> Mapping[str, Any]:
     """Return the JSON object of an answer.
 
@@ -183,7 +190,8 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
         host = urlsplit(response.url).netloc
         raise UnexpectedAnswerError(
-            f"The {service} at {host} answered {kind} where JSON was expected (HTTP status {response.status_code}).",
+            f"{capitalised(service)} at {host} answered something other than a JSON object "
+            f"({kind}, HTTP status {response.status_code}).",
             "A proxy or a captive portal may have answered in its place. Check the network and run the command again.",
         )
     return body

@@ -177,7 +177,7 @@ class Session:
         from .auth.application import SERVICE
         from .auth.errors import unknown_tenant
         from .errors import UnexpectedAnswerError
-        from .http import TIMEOUT, connection_errors, parse_json_object
+        from .http import TIMEOUT, capitalised, connection_errors, parse_json_object
 
         authority = self.settings.authority.rstrip("/")
         url = f"{authority}/{quote(domain, safe='')}/v2.0/.well-known/openid-configuration"
@@ -189,7 +189,7 @@ class Session:
         # An issuer reads https://login.microsoftonline.com/<GUID>/v2.0.
         parts = str(document.get("issuer", "")).split("/")
         if len(parts) < 4:
-            raise UnexpectedAnswerError(f"The {SERVICE} at {authority} named no issuer for tenant '{domain}'.")
+            raise UnexpectedAnswerError(f"{capitalised(SERVICE)} at {authority} named no issuer for tenant '{domain}'.")
         return parts[3]
 
     def sign_in_user(self, request: SignInRequest, authenticate: Authenticate) -> SignInOutcome:
@@ -268,9 +268,14 @@ class Session:
             )
         message = f"No subscriptions found for {account.name}. Nothing was stored."
         if discovery.failed:
-            commands = "\n".join(login_command(Attempt(tenant=report.tenant.id)) for report in discovery.failed)
+            failures = (f"Tenant {report.tenant.label}: {_first_line(report.failure)}" for report in discovery.failed)
+            refused = [report for report in discovery.failed if isinstance(report.failure, SignInError)]
+            commands = (login_command(Attempt(tenant=report.tenant.id)) for report in refused)
             return SignInError(
-                message, next_step=f"Some tenants refused this sign-in. To sign in to one of them:\n{commands}"
+                "\n".join([message, *failures]),
+                next_step="\n".join(["To sign in to one tenant, run:", *commands])
+                if refused
+                else "Run the command again in a minute.",
             )
         return SignInError(
             message,
@@ -516,6 +521,10 @@ class Session:
 def _host_token(credential: Any, scopes: Sequence[str], tenant: str | None, claims_challenge: str | None) -> str:
     """Return a token of the host's credential, which knows its tenant and takes no claims."""
     return str(credential.acquire_token(list(scopes))["access_token"])
+
+
+def _first_line(error: object) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _user_name(result: dict[str, Any]) -> str:

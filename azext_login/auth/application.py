@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from ..http import connection_errors
+from ..http import capitalised, connection_errors
 from .errors import unknown_tenant
 
 # The public client that the Azure CLI is registered as in every tenant (azure.cli.core.auth.constants).
 AZURE_CLI_CLIENT_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
-SERVICE = "sign-in service"
+SERVICE = "the sign-in service"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
             # MSAL raises ValueError for a refused discovery document and for an answer that is not JSON.
             if isinstance(error, UnicodeError) or _is_json_error(error):
                 raise UnexpectedAnswerError(
-                    f"The {SERVICE} at {address} answered something other than JSON.",
+                    f"{capitalised(SERVICE)} at {address} answered something other than JSON.",
                     "A proxy or a captive portal may have answered in its place. Check the network, and the address "
                     "with `az cloud show`; then run the command again.",
                 ) from error
@@ -99,13 +99,17 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
                     "openid, profile and offline_access cannot be asked for: they come with every sign-in.",
                     next_step="Name a resource in --scope, for example https://vault.azure.net/.default.",
                 ) from error
-            raise UnexpectedAnswerError(f"The {SERVICE} at {address} cannot be used: {error}") from error
+            raise UnexpectedAnswerError(f"{capitalised(SERVICE)} at {address} cannot be used: {error}") from error
         except (MsalServiceError, RuntimeError) as error:
             raise ServiceUnreachableError(
-                f"The {SERVICE} at {address} failed: {error}.", "Run the command again in a minute."
+                f"{capitalised(SERVICE)} at {address} failed: {error}.", "Run the command again in a minute."
             ) from error
-        except KeyError as error:
-            raise UnexpectedAnswerError(f"The {SERVICE} at {address} left {error} out of its answer.") from error
+        except (KeyError, AttributeError, TypeError) as error:
+            # MSAL takes the shape of an answer for granted.
+            raise UnexpectedAnswerError(
+                f"{capitalised(SERVICE)} at {address} answered JSON of another shape than expected: {error}.",
+                "Check its address with `az cloud show`. With --debug, the place is shown.",
+            ) from error
 
 
 def _is_json_error(error: BaseException | None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from knack.log import get_logger
@@ -110,6 +110,9 @@ def _next_step(codes: frozenset[int], error: Mapping[str, Any], attempt: Attempt
         return "Check the tenant's ID or domain name, and the active cloud with `az cloud show`."
     if codes & _UNKNOWN_RESOURCE or error.get("error") in ("invalid_scope", "invalid_resource"):
         return "Check the spelling of --scope or --resource. A scope reads like https://vault.azure.net/.default."
+    if attempt.with_password and codes & _NEEDS_FACTOR and not attempt.tenant and attempt.username:
+        # A user principal name ends with a verified domain of its home tenant, so the domain names the tenant.
+        attempt = replace(attempt, tenant=attempt.username.rpartition("@")[2])
     command = login_command(attempt)
     if interactive:
         return (

@@ -130,9 +130,12 @@ class ResourceManager:
         url: str | None = self._url(path)
         while url:
             page = self._get(url, tenant_id)
-            yield from page.get("value") or ()
+            items = page.get("value") or []
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise UnexpectedAnswerError(f"{_SERVICE} answered {path} with something other than a list of objects.")
+            yield from items
             url = page.get("nextLink")
-            if url and urlsplit(url)[:2] != urlsplit(self._endpoint)[:2]:
+            if url and urlsplit(str(url))[:2] != urlsplit(self._endpoint)[:2]:
                 # The token goes along with every request, so it must not follow a link to another service.
                 raise UnexpectedAnswerError(f"{_SERVICE} continued a list at another address: {urlsplit(url).netloc}.")
 

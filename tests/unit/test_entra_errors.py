@@ -64,6 +64,11 @@ def test_a_personal_account_with_a_password_is_told_apart_from_an_unknown_user(n
     assert "Interactive authentication is needed" in error.error_msg
 
 
+def test_a_password_that_needs_a_second_factor_names_the_home_tenant() -> None:
+    error = explain(_answer(50076), Attempt(username="mia@woodgrove.example", with_password=True))
+    assert 'az login --tenant "woodgrove.example"' in error.recommendations[0]
+
+
 def test_trace_lines_stay_out_of_the_message() -> None:
     assert "Trace ID" not in explain(_answer(50126), Attempt()).error_msg
 
