@@ -90,8 +90,6 @@ class SignIn:
             self.click(button, "accepted")
         elif button := self.find("#cancel"):
             self.click(button, "had no choice but to cancel")
-        elif button := self.find("#submit"):
-            self.click(button, "pressed the only button there was")
 
     def enter_credentials(self) -> None:
         """Fill in the user name and the password; the page may ask for both, or for one after the other."""
@@ -172,12 +170,22 @@ def start_browser(plan: dict[str, Any]) -> Chrome:
     return browser
 
 
+def bring_cookies(browser: Chrome, kept: Path) -> None:
+    """Give the browser the cookies that an earlier one with the same profile ended with."""
+    if kept.exists():
+        browser.execute_cdp_cmd("Storage.setCookies", {"cookies": json.loads(kept.read_text(encoding="utf-8"))})
+
+
 def visit(plan: dict[str, Any], url: str) -> None:
     """Do the whole visit and write the report, also of a visit that went wrong."""
     report: dict[str, Any] = {"opened": url, "steps": [], "error": None}
     browser = None
+    # A browser that is closed forgets its session cookies, and a person's browser stays open between
+    # sign-ins.
+    cookies = Path(plan["browser_profile"], "session-cookies.json")
     try:
         browser = start_browser(plan)
+        bring_cookies(browser, cookies)
         sign_in = SignIn(browser, plan)
         report["steps"] = sign_in.steps
         sign_in.go(url)
@@ -189,6 +197,8 @@ def visit(plan: dict[str, Any], url: str) -> None:
             report["title"] = browser.title
             report["text"] = browser.find_element(By.TAG_NAME, "body").text
             browser.save_screenshot(plan["screenshot"])
+            kept = browser.execute_cdp_cmd("Storage.getCookies", {})["cookies"]
+            cookies.write_text(json.dumps(kept), encoding="utf-8")
         except WebDriverException:
             report["error"] = report["error"] or traceback.format_exc()
         browser.quit()

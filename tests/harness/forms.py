@@ -51,9 +51,8 @@ class _Reader(HTMLParser):
             is_button = tag == "button" or have.get("type") == "submit"
             name = have.get("name", "")
             if is_button:
-                for label in (have.get("id", ""), have.get("data-account", "")):
-                    if label:
-                        form.buttons[label] = (name, have.get("value", ""))
+                for label in filter(None, (have.get("id"), have.get("data-account"), "any")):
+                    form.buttons.setdefault(label, (name, have.get("value", "")))
             elif name:
                 form.fields[name] = have.get("value", "")
                 form.ids[have.get("id", name)] = name
@@ -161,7 +160,8 @@ class FormPerson:
         if self._cancel_at and self._cancel_at in page.ids:
             return "cancel" if "cancel" in form.buttons else None
         choices = (self._username, "other-account", "submit", "accept", "cancel")
-        return next((label for label in choices if label in form.buttons), None)
+        # The page that hands the answer to the application has one button, for browsers that run no script.
+        return next((label for label in (*choices, *form.buttons) if label in form.buttons), None)
 
     def _answer_to(self, identity: str, page: _Reader) -> str:
         # The local cloud's authenticator is on the page itself.

@@ -1,0 +1,135 @@
+"""`az login` through a real Chromium: what the person sees, and what ends up in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.harness.az import Az
+from tests.harness.person import BrowserPerson
+
+pytestmark = pytest.mark.browser
+
+ALICE = "alice@contoso.example"
+
+
+def parameters(url: str) -> dict[str, str]:
+    """Return the query of an address, one value per name."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def test_a_sign_in_ends_on_a_page_of_our_own_that_says_so(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+    person = make_person(ALICE)
+    rows = az.run("login", env={"BROWSER": person.browser}).ok().json()
+    report = person.report()
+    assert "Contoso Production" in {row["name"] for row in rows}
+    assert urlsplit(report.url).hostname == "localhost"
+    assert "You are signed in" in report.text
+    assert report.screenshot.stat().st_size > 1000
+
+
+def test_the_request_carries_pkce_state_and_an_account_picker(
+    az: Az, make_person: Callable[..., BrowserPerson]
+) -> None:
+    person = make_person(ALICE)
+    az.run("login", env={"BROWSER": person.browser}).ok()
+    asked = parameters(person.report().opened)
+    assert asked["code_challenge_method"] == "S256"
+    assert len(asked["code_challenge"]) == 43
+    assert len(asked["state"]) >= 16
+    assert asked["prompt"] == "select_account"
+    assert asked["redirect_uri"].startswith("http://localhost:")
+
+
+def test_no_code_stays_in_the_address_bar(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+    person = make_person(ALICE)
+    az.run("login", env={"BROWSER": person.browser}).ok()
+    assert "code" not in parameters(person.report().url)
+
+
+def test_a_browser_that_knows_somebody_still_asks_who_signs_in(
+    az: Az, make_person: Callable[..., BrowserPerson]
+) -> None:
+    first = make_person(ALICE)
+    az.run("login", env={"BROWSER": first.browser}).ok()
+    first.report()
+
+    again = make_person(ALICE, profile=first.profile)
+    az.run("login", env={"BROWSER": again.browser}).ok()
+    assert again.report().steps[0] == "picked the account"
+
+
+def test_somebody_else_can_sign_in_with_the_same_browser(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+    first = make_person(ALICE)
+    az.run("login", env={"BROWSER": first.browser}).ok()
+    first.report()
+
+    bob = make_person("bob@fabrikam.example", profile=first.profile)
+    rows = az.run("login", env={"BROWSER": bob.browser}).ok().json()
+    assert bob.report().steps[0] == "chose another account"
+    assert "bob@fabrikam.example" in {row["user"]["name"] for row in rows}
+
+
+def test_a_tenant_that_demands_a_second_factor_gets_it(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+    person = make_person(ALICE)
+    words = ("login", "--tenant", "woodgrove.example")
+    rows = az.run(*words, env={"BROWSER": person.browser}).ok().json()
+    assert [row["name"] for row in rows] == ["Woodgrove Vault"]
+    assert "entered the MFA code" in person.report().steps
+
+
+def test_a_microsoft_account_signs_in_to_the_tenant_where_it_is_a_guest(
+    az: Az, make_person: Callable[..., BrowserPerson]
+) -> None:
+    person = make_person("erin@outlook.example")
+    words = ("login", "--tenant", "contoso.example")
+    rows = az.run(*words, env={"BROWSER": person.browser}).ok().json()
+    assert [row["name"] for row in rows] == ["Contoso Development"]
+
+
+def test_consent_that_nobody_can_give_ends_in_an_error_in_both_places(
+    signed_in: Az, make_person: Callable[..., BrowserPerson]
+) -> None:
+    before = signed_in.profile()["subscriptions"]
+    person = make_person("nina@contoso.example")
+    error = signed_in.run("login", env={"BROWSER": person.browser}).failed().stderr
+    report = person.report()
+    assert "az login" in error
+    assert "failed" in report.title.lower()
+    assert signed_in.profile()["subscriptions"] == before
+
+
+def test_consent_that_is_denied_ends_in_an_error_in_both_places(
+    az: Az, make_person: Callable[..., BrowserPerson]
+) -> None:
+    person = make_person(ALICE, cancel_at="#accept")
+    scope = "https://needs-consent.localcloud.example/.default"
+    error = az.run("login", "--scope", scope, env={"BROWSER": person.browser}).failed().stderr
+    assert "az login" in error
+    assert "failed" in person.report().title.lower()
+
+
+def said_until(az: Az, wanted: str, **env: str) -> str:
+    """Start `az login`, and return what it said up to the line with `wanted`."""
+    process = az.start("login", env=env)
+    assert process.stderr
+    said = ""
+    try:
+        while wanted not in said and (line := process.stderr.readline()):
+            said += line
+    finally:
+        process.kill()
+        process.communicate()
+    return said
+
+
+def test_without_any_browser_a_device_code_is_shown(az: Az) -> None:
+    assert "enter the code" in said_until(az, "/device")
+
+
+def test_a_browser_that_cannot_be_started_leaves_the_address_to_open_oneself(az: Az, tmp_path: Path) -> None:
+    said = said_until(az, "code_challenge=", BROWSER=f"{tmp_path / 'no-such-browser'} %s")
+    assert "The web browser could not be opened." in said
