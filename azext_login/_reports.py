@@ -36,12 +36,19 @@ def report_refresh(outcome: RefreshOutcome) -> None:
     """Say which accounts and tenants could not be read again."""
     for failure in outcome.failures:
         logger.warning(
-            "The subscriptions of '%s' could not be refreshed and stay as they were: %s",
-            failure.account.name, str(failure.error).splitlines()[0],
-        )  # fmt: skip
+            "The subscriptions of '%s' could not be refreshed and stay as they were: %s To sign in again, run az login",
+            failure.account.name,
+            str(failure.error).splitlines()[0],
+        )
     for discovery in outcome.discoveries:
         for report in discovery.failed:
             _report_tenant(report, "could not be refreshed, and its subscriptions stay as they were")
+    if outcome.newly_active is not None:
+        logger.warning(
+            "Subscription '%s' (%s) is active now. To choose another one, run az account set --subscription ID",
+            outcome.newly_active["name"],
+            outcome.newly_active["id"],
+        )
 
 
 def _report_tenant(report: TenantReport, what: str) -> None:

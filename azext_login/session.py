@@ -71,10 +71,12 @@ class RefreshFailure:
 
 @dataclass(frozen=True)
 class RefreshOutcome:
-    """What `account list --refresh` could not do."""
+    """What `account list --refresh` could not do, and what it chose."""
 
     failures: tuple[RefreshFailure, ...]
     discoveries: tuple[Discovery, ...]
+    newly_active: Row | None = None
+    """The new default, where there was none or the old one is gone."""
 
 
 class Session:
@@ -417,8 +419,13 @@ class Session:
             return row.get("environmentName") == self.settings.cloud and owner in answered
 
         with self._store.change() as profile:
-            profile.rows = rules.replace(profile.rows, refreshed, is_outdated)
-        return RefreshOutcome(tuple(failures), tuple(discoveries))
+            was_active = rules.active_row(profile.rows)
+            profile.rows, active = rules.replace(profile.rows, refreshed, is_outdated)
+        newly_active = None
+        if active is not None and (was_active is None or was_active["id"] != active["id"]):
+            newly_active = active
+            self._remember_in_cloud(active)
+        return RefreshOutcome(tuple(failures), tuple(discoveries), newly_active)
 
     def _rediscover(
         self,

@@ -53,11 +53,14 @@ def merge(existing: Sequence[Row], new: Sequence[Row], *, preferred: str | None 
     return rows, chosen
 
 
-def replace(existing: Sequence[Row], refreshed: Sequence[Row], is_outdated: Callable[[Row], bool]) -> list[Row]:
+def replace(
+    existing: Sequence[Row], refreshed: Sequence[Row], is_outdated: Callable[[Row], bool]
+) -> tuple[list[Row], Row | None]:
     """Put fresh rows in place of the outdated ones, and keep the rest, the default included.
 
     :param is_outdated: tells which existing rows the refresh speaks for.
-    :return: all rows. The default stays if its subscription is still there; otherwise none is.
+    :return: all rows, and the default. It stays if its subscription is still there; otherwise it is the first usable
+        one of the fresh rows, if there is any.
     """
     was_active = active_row(existing)
     fresh: dict[str, list[Row]] = {}
@@ -74,9 +77,12 @@ def replace(existing: Sequence[Row], refreshed: Sequence[Row], is_outdated: Call
                 next((fresh_row for fresh_row in candidates if _owner(fresh_row) == _owner(row)), candidates[0])
             )
     rows += [candidates[0] for candidates in fresh.values()]
-    if was_active is not None:
-        make_active(rows, next((row for row in rows if row["id"] == was_active["id"]), None))
-    return rows
+    chosen = next((row for row in rows if was_active is not None and row["id"] == was_active["id"]), None)
+    if chosen is None:
+        fresh_ids = {row["id"] for row in refreshed}
+        chosen = first_usable([row for row in rows if row["id"] in fresh_ids])
+    make_active(rows, chosen)
+    return rows, chosen
 
 
 def first_usable(rows: Sequence[Row]) -> Row | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from azext_login.profile import subscriptions as rules
@@ -127,10 +127,10 @@ def test_a_refresh_keeps_what_it_does_not_speak_for(existing: list[Row], refresh
     def is_outdated(row: Row) -> bool:
         return bool(row["tenantId"] == "t-1")
 
-    rows = rules.replace(existing, refreshed, is_outdated)
+    rows, chosen = rules.replace(existing, refreshed, is_outdated)
     ids = [row["id"] for row in rows]
     assert len(ids) == len(set(ids))
-    assert sum(row["isDefault"] for row in rows) <= 1
+    assert [row for row in rows if row["isDefault"]] == ([] if chosen is None else [chosen])
     for old in before:
         if not is_outdated(old):
             kept = next(row for row in rows if row["id"] == old["id"])
@@ -139,15 +139,25 @@ def test_a_refresh_keeps_what_it_does_not_speak_for(existing: list[Row], refresh
 
 @given(profiles())
 def test_a_refresh_without_news_changes_nothing(existing: list[Row]) -> None:
+    assume(any(row["isDefault"] for row in existing))
     before = copy.deepcopy(existing)
     fresh = [{**copy.deepcopy(row), "isDefault": False} for row in existing]
-    assert rules.replace(existing, fresh, lambda row: True) == before
+    rows, _ = rules.replace(existing, fresh, lambda row: True)
+    assert rows == before
+
+
+def test_a_refresh_chooses_the_first_enabled_one_when_the_active_subscription_is_gone() -> None:
+    gone, disabled, left = _row("1", "Gone"), _row("2", "Retired"), _row("3", "Production")
+    gone["isDefault"], disabled["state"] = True, "Disabled"
+    rows, chosen = rules.replace([gone, disabled, left], [dict(disabled), dict(left)], lambda row: True)
+    assert [row["name"] for row in rows] == ["Retired", "Production"]
+    assert chosen is rows[1]
 
 
 def test_a_refresh_leaves_a_shared_subscription_with_the_account_that_had_it() -> None:
     of_bob = Subscription("1", "Shared", "Enabled", "t-1").to_row(BOB, "LocalCloud")
     of_alice = Subscription("1", "Shared", "Enabled", "t-1").to_row(ALICE, "LocalCloud")
-    (row,) = rules.replace([of_bob], [of_alice, dict(of_bob)], lambda row: True)
+    (row,), _ = rules.replace([of_bob], [of_alice, dict(of_bob)], lambda row: True)
     assert row["user"]["name"] == BOB.name
 
 

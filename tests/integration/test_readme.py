@@ -1,0 +1,163 @@
+"""Every command block of README.rst, run as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import Az
+from tests.harness.forms import FormPerson
+from tests.harness.person import BrowserPerson
+from tests.harness.stage import Stage
+from tests.localcloud import LocalCloud, Person
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The README speaks of the public cloud; the local one has the same people and tenants under `.example`.
+_LOCALLY = {
+    "contoso.onmicrosoft.com": "contoso.onmicrosoft.example",
+    "contoso.com": "contoso.example",
+    "management.azure.com": "management.localcloud.example",
+}
+
+
+def _blocks() -> list[list[str]]:
+    text = (ROOT / "README.rst").read_text(encoding="utf-8")
+    found = re.findall(r"^\.\. code-block:: console\n\n((?:   .*\n|\n)+)", text, flags=re.MULTILINE)
+    return [[line.strip().removeprefix("$ ") for line in block.splitlines() if line.strip()] for block in found]
+
+
+def _block(first_line: str) -> list[str]:
+    """Return the block that begins with `first_line`, for the local cloud."""
+    (block,) = [lines for lines in _blocks() if lines[0] == first_line]
+    lines = []
+    for line in block:
+        for public, local in _LOCALLY.items():
+            line = line.replace(public, local)
+        lines.append(line)
+    return lines
+
+
+# First line of each block -> who tests it below.
+_TESTED = {
+    "make wheel",
+    "az extension remove --name login",
+    "az login",
+    "az login --no-browser",
+    "az login --tenant contoso.onmicrosoft.com",
+    'read -rsp "Azure password: " AZ_PASS && echo',
+    "az account list --output table",
+    "az account get-access-token",
+    "make demo",
+}
+
+
+def test_no_block_of_the_readme_is_untested() -> None:
+    assert {lines[0] for lines in _blocks()} == _TESTED
+
+
+def _bash(az: Az, lines: list[str], *, env: dict[str, str] | None = None, stdin: str = "") -> str:
+    """Run lines in one shell, ending at the first that fails, and return its output."""
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(lines)],
+        env=az.environment(env),
+        cwd=az.config_dir,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{lines}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def test_the_wheel_installs_and_goes_without_a_trace(
+    stock_az: Az, stage: Stage, tmp_path: Path, newest: object
+) -> None:
+    build, install = _block("make wheel")
+    assert subprocess.run([*build.split(), "--dry-run"], cwd=ROOT, capture_output=True, check=False).returncode == 0
+    az = replace(stock_az, extension_dir=tmp_path / "extensions")
+    wheel = stage.wheel()
+    assert wheel.name == install.rpartition("/")[2]
+    # At a terminal the command asks whether one is sure.
+    sure = {"AZURE_CORE_DISABLE_CONFIRM_PROMPT": "yes"}
+    _bash(az, [install.replace("dist/", f"{wheel.parent}/")], env=sure)
+    assert "login" in _bash(az, ["az extension list --query [].name -o tsv"])
+    assert "--no-browser" in _bash(az, ["az login --help"])
+    _bash(az, _block("az extension remove --name login"))
+    assert "--no-browser" not in _bash(az, ["az login --help"])
+
+
+@pytest.mark.browser
+def test_the_first_sign_in(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+    browser = make_person("alice@contoso.example").browser
+    shown = _bash(az, _block("az login"), env={"BROWSER": browser})
+    assert "Contoso Production" in shown
+
+
+@pytest.mark.browser
+def test_the_sign_in_to_a_named_tenant(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+    browser = make_person("alice@contoso.example").browser
+    _bash(az, _block("az login --tenant contoso.onmicrosoft.com"), env={"BROWSER": browser})
+    assert {row["tenantId"] for row in az.profile()["subscriptions"]} == {az.run("account", "show").json()["tenantId"]}
+
+
+def test_the_sign_ins_without_a_browser_on_this_machine(az: Az, form_person: Callable[..., FormPerson]) -> None:
+    by_address, by_code = _block("az login --no-browser")
+    _sign_in_elsewhere(az, by_address, lambda said: form_person("alice@contoso.example").visit(_address(said)))
+
+    def enter_code(said: str) -> None:
+        code = re.search(r"enter the code (\S+)", said)
+        assert code
+        page = _address(said)
+        form_person("alice@contoso.example", user_code=code[1]).visit(page)
+
+    _sign_in_elsewhere(az, by_code, enter_code)
+
+
+def _address(said: str) -> str:
+    found = re.search(r"https://\S+", said)
+    assert found
+    return found[0]
+
+
+def _sign_in_elsewhere(az: Az, line: str, act: Callable[[str], object]) -> None:
+    """Start a sign-in, do on the other device what it says, and see it end well."""
+    process = az.start(*line.split()[1:])
+    assert process.stderr is not None
+    said = ""
+    while "https://" not in said:
+        line_read = process.stderr.readline()
+        assert line_read, f"az ended early: {said}"
+        said += line_read
+    act(said)
+    az.result(process, *line.split()[1:]).ok()
+
+
+def test_the_password_from_standard_input(az: Az, alice: Person) -> None:
+    _bash(az, _block('read -rsp "Azure password: " AZ_PASS && echo'), stdin=f"{alice.password}\n")
+    assert az.profile()["subscriptions"]
+
+
+def test_day_to_day(signed_in: Az) -> None:
+    output = _bash(signed_in, _block("az account list --output table"))
+    assert "Contoso Development" in output
+    assert not signed_in.profile()["subscriptions"]
+
+
+def test_tokens_for_programs(signed_in: Az, cloud: LocalCloud) -> None:
+    output = _bash(signed_in, _block("az account get-access-token"))
+    assert output.count("accessToken") == 3
+
+
+def test_the_two_commands_of_the_project_exist() -> None:
+    for line in _block("make demo"):
+        done = subprocess.run([*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
