@@ -357,9 +357,14 @@ def test_a_second_request_on_the_same_connection_is_ignored(receiver: LoopbackRe
     assert reply.status == 200
 
 
-def test_an_oversized_body_still_lets_the_client_read_why_it_was_refused(receiver: LoopbackReceiver) -> None:
-    for _ in range(5):
-        assert send(receiver, post(receiver, b"c" * 500_000)).status == 413
+def test_a_client_that_still_sends_what_was_refused_is_not_reset() -> None:
+    with LoopbackReceiver(limits=Limits(linger_seconds=10)) as receiver, connect(receiver) as sock:
+        sock.sendall(post(receiver, b"c" * 500_000)[:1000])
+        reply = sock.recv(20)
+        for _ in range(3):
+            sock.sendall(b"c" * 1000)  # raises after a reset
+            time.sleep(0.05)
+        assert parse(reply + read_all(sock)).status == 413
 
 
 def test_a_proper_answer_comes_through_thirty_connections_that_send_nothing_or_drip(
