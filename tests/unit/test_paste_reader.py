@@ -206,8 +206,8 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from azext_login.auth.paste import PasteReader
 reader = PasteReader(sys.stdin, prompt_writer=lambda text: None)
 reader.start()
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     end = time.monotonic() + 10
     while time.monotonic() < end:
         reader.poll()
