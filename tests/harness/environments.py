@@ -32,6 +32,7 @@ HOSTS = ROOT / ".hosts"
 REQUIREMENTS = ROOT / "requirements-dev.txt"
 METADATA = ROOT / "azext_login" / "azext_metadata.json"
 
+AZDEV = "0.2.13"
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
 
 
@@ -232,6 +233,12 @@ ENVIRONMENTS: dict[str, Callable[[], None]] = {
     "newest": lambda: host("newest", newest_version()),
     "oldest": lambda: host("oldest", oldest_version()),
     "chromium": chromium,
+    "azdev": lambda: virtual_environment(
+        HOSTS / "azdev",
+        f"azdev=={AZDEV} {newest_version()}",
+        [[f"azdev=={AZDEV}", f"azure-cli=={newest_version()}"]],
+        "azdev, with an azure-cli to lint in,",
+    ),
     "uv": lambda: virtual_environment(HOSTS / "uv", "uv", [["uv"]], "uv, which pins our requirements,"),
 }
 
