@@ -22,7 +22,8 @@ Sections = dict[str, dict[str, dict[str, Any]]]
 # Between the name of a damaged file and the time at which it was set aside.
 _ASIDE = ".damaged-"
 
-_TOKEN_SECTIONS = ("AccessToken", "RefreshToken", "IdToken", "Account")
+# The sections that name an account. An application is named in its metadata as well, and there by nothing else.
+_TOKEN_SECTIONS = ("AccessToken", "RefreshToken", "IdToken", "Account", "AppMetadata")
 
 
 class SharedSecretFile:

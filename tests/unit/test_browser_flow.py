@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msal
 import pytest
@@ -20,6 +20,7 @@ from azext_login.auth.flows.browser import BrowserSignIn, sign_in_with_browser
 from azext_login.errors import SignInError
 from tests.harness.forms import FormPerson
 from tests.localcloud import LocalCloud
+from tests.localcloud.testing import Visitor
 
 SCOPES = ["https://management.localcloud.example//.default"]
 
@@ -101,27 +102,10 @@ def _https_attempt(port: int) -> None:
         ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
 
 
-def _final_address(person: FormPerson, address: str) -> str:
+def _final_address(cloud: LocalCloud, address: str) -> str:
     """Sign in and return where a browser would end up that cannot reach the receiver."""
-
-    class EndedUpAt(Exception):  # noqa: N818  # carries an address out of requests
-        pass
-
-    session = person._session
-    send = session.send
-    own_port = urlsplit(address).port
-
-    def stop_at_the_receiver(request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        if urlsplit(str(request.url)).port != own_port:
-            raise EndedUpAt(request.url)
-        return send(request, **kwargs)
-
-    session.send = stop_at_the_receiver  # type: ignore[method-assign]
-    try:
-        person.visit(address)
-    except EndedUpAt as reached:
-        return str(reached.args[0])
-    raise AssertionError("the browser was not sent back")
+    landed = Visitor(cloud).sign_in(address, "alice@contoso.example")
+    return f"{landed.url.partition('?')[0]}?{urlencode(landed.values)}"
 
 
 def test_the_code_comes_back_in_a_form_so_that_no_address_bar_holds_it(
@@ -143,7 +127,7 @@ def test_the_code_comes_back_in_a_form_so_that_no_address_bar_holds_it(
 
 
 def test_a_browser_that_insists_on_https_is_named_and_its_address_can_be_pasted(
-    application: Any, form_person: Callable[..., FormPerson]
+    application: Any, cloud: LocalCloud
 ) -> None:
     terminal = ScriptedTerminal()
 
@@ -151,7 +135,7 @@ def test_a_browser_that_insists_on_https_is_named_and_its_address_can_be_pasted(
         port = _redirect_port(address)
         for _ in range(3):
             _https_attempt(port)
-        final = _final_address(form_person("alice@contoso.example"), terminal.address("response_mode=query"))
+        final = _final_address(cloud, terminal.address("response_mode=query"))
         terminal.pasted += ["nonsense", final.replace("http:", "https:")]
         return True
 
@@ -164,7 +148,7 @@ def test_a_browser_that_insists_on_https_is_named_and_its_address_can_be_pasted(
 
 
 def test_without_a_browser_the_address_is_shown_and_either_way_back_works(
-    application: Any, form_person: Callable[..., FormPerson]
+    application: Any, cloud: LocalCloud, form_person: Callable[..., FormPerson]
 ) -> None:
     for paste in (True, False):
         terminal = ScriptedTerminal()
@@ -172,7 +156,7 @@ def test_without_a_browser_the_address_is_shown_and_either_way_back_works(
         def elsewhere(terminal: ScriptedTerminal = terminal, paste: bool = paste) -> None:
             address = terminal.address("response_mode=query")
             if paste:
-                terminal.pasted.append(_final_address(form_person("alice@contoso.example"), address))
+                terminal.pasted.append(_final_address(cloud, address))
             else:
                 form_person("alice@contoso.example").visit(address)
 

@@ -67,6 +67,7 @@ def test_forgetting_a_user_removes_their_tokens_and_nobody_elses(cache: TokenCac
 def test_forgetting_an_application_removes_its_tokens_in_any_case(cache: TokenCache) -> None:
     sections = _cache_of(ALICE)
     sections["AccessToken"]["app-token"] = {"home_account_id": None, "client_id": "0AB1", "secret": "app secret"}
+    sections["AppMetadata"]["of-the-app"] = {"client_id": "0AB1", "environment": "login.example"}
     cache.commit({}, sections)
     assert cache.forget("0ab1")
     assert cache.read() == _cache_of(ALICE)

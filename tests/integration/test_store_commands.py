@@ -1,0 +1,201 @@
+"""What `logout`, `clear`, `set` and `list --refresh` leave on the disk, through real `az` processes."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.az import Az
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+
+ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+
+
+def _sign_in(az: Az, cloud: LocalCloud, user: str) -> None:
+    az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}").ok()
+
+
+def _sign_in_app(az: Az, *, tenant: str = "contoso.example") -> str:
+    az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", tenant).ok()
+    return CI_APP
+
+
+def _tokens(az: Az) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((az.config_dir / "msal_token_cache.json").read_text(encoding="utf-8"))
+    return content
+
+
+def _traces(az: Az, word: str) -> list[str]:
+    """Return the files of the config directory that hold `word`, the command log of the host aside."""
+    return [
+        str(path.relative_to(az.config_dir))
+        for path in az.config_dir.rglob("*")
+        if path.is_file() and "commands" not in path.parts and word.encode() in path.read_bytes()
+    ]
+
+
+def test_logging_out_one_account_leaves_the_other_whole(az: Az, cloud: LocalCloud) -> None:
+    _sign_in(az, cloud, ALICE)
+    _sign_in(az, cloud, BOB)
+    result = az.run("logout", "--username", BOB.upper()).ok()
+    assert "az account set" in result.stderr
+    assert not _traces(az, BOB)
+    assert az.run("account", "get-access-token", "--subscription", "Contoso Production").ok()
+
+
+def test_logging_out_needs_no_network(signed_in: Az) -> None:
+    away = signed_in.with_env(NO_PROXY="", REQUESTS_CA_BUNDLE="/nonexistent/ca.pem")
+    away.run("logout").ok()
+    assert not _traces(signed_in, ALICE)
+    assert signed_in.run("account", "list").ok().json() == []
+
+
+def test_logging_out_an_unknown_user_changes_nothing_and_says_so(signed_in: Az) -> None:
+    before = signed_in.profile()
+    result = signed_in.run("logout", "--username", "nobody@contoso.example").ok()
+    assert "not signed in" in result.stderr
+    assert signed_in.profile() == before
+
+
+def test_a_service_principal_is_logged_out_in_any_case_with_its_secret(az: Az, cloud: LocalCloud) -> None:
+    client_id = _sign_in_app(az)
+    az.run("group", "list").ok()
+    az.run("logout", "--username", client_id.upper()).ok()
+    assert not _traces(az, client_id)
+    assert not _traces(az, CI_SECRET)
+
+
+def test_clearing_leaves_no_name_and_no_secret_and_needs_no_network(az: Az, cloud: LocalCloud) -> None:
+    _sign_in(az, cloud, ALICE)
+    _sign_in_app(az)
+    (az.config_dir / "msal_token_cache.json.damaged-20260101-000000").write_text(ALICE, encoding="utf-8")
+    away = az.with_env(NO_PROXY="", REQUESTS_CA_BUNDLE="/nonexistent/ca.pem")
+    away.run("account", "clear").ok()
+    for word in (ALICE, CI_SECRET, CI_APP):
+        assert not _traces(az, word)
+    assert az.profile()["subscriptions"] == []
+    assert not (az.config_dir / "msal_http_cache.bin").exists()
+
+
+@pytest.mark.parametrize("command", [("account", "clear"), ("logout",)])
+def test_a_damaged_token_cache_is_no_obstacle_to_signing_out(signed_in: Az, command: tuple[str, ...]) -> None:
+    (signed_in.config_dir / "msal_token_cache.json").write_text('{"AccessToken": ', encoding="utf-8")
+    signed_in.run(*command).ok()
+    assert signed_in.run("account", "list").ok().json() == []
+
+
+def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in: Az, cloud: LocalCloud) -> None:
+    (signed_in.config_dir / "msal_token_cache.json").write_text("not json", encoding="utf-8")
+    error = signed_in.run("account", "get-access-token").failed().stderr
+    assert "set aside" in error
+    assert "az login" in error
+    _sign_in(signed_in, cloud, ALICE)
+    signed_in.run("account", "get-access-token").ok()
+
+
+def test_a_failed_sign_in_keeps_everything_that_was_there(signed_in: Az) -> None:
+    before = signed_in.profile(), _tokens(signed_in)
+    signed_in.run("login", "-u", "carol@tailspin.example", "-p=carol-local-password").failed()
+    assert (signed_in.profile(), _tokens(signed_in)) == before
+
+
+def test_a_refresh_brings_what_is_new_and_drops_what_is_gone(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
+    az = make_az(cloud=own_cloud)
+    _sign_in(az, own_cloud, ALICE)
+    az.run("account", "set", "-s", "Contoso Development").ok()
+    own_cloud.admin.remove_access(ALICE, "contoso.example", "Contoso Production")
+    own_cloud.admin.rename_subscription("Fabrikam Main", "Fabrikam Renamed")
+    names = set(az.run("account", "list", "--refresh", "--all", "--query", "[].name").ok().json())
+    assert "Contoso Production" not in names
+    assert {"Fabrikam Renamed", "Contoso Development"} <= names
+    assert az.run("account", "show", "--query", "name").ok().json() == "Contoso Development"
+
+
+def test_a_refresh_keeps_the_rows_of_a_tenant_that_does_not_answer(
+    make_az: Callable[..., Az], own_cloud: LocalCloud
+) -> None:
+    az = make_az(cloud=own_cloud)
+    _sign_in(az, own_cloud, ALICE)
+    before = az.profile()["subscriptions"]
+    own_cloud.admin.fail_next("^/subscriptions", kind="error")
+    result = az.run("account", "list", "--refresh").ok()
+    assert "'Contoso' could not be refreshed" in result.stderr
+    assert az.profile()["subscriptions"] == before
+
+
+def test_a_refresh_reads_every_tenant_of_a_service_principal_and_other_accounts(
+    make_az: Callable[..., Az], own_cloud: LocalCloud
+) -> None:
+    az = make_az(cloud=own_cloud)
+    _sign_in(az, own_cloud, ALICE)
+    _sign_in_app(az, tenant="contoso.example")
+    _sign_in_app(az, tenant="fabrikam.example")
+    before = {(row["id"], row["user"]["name"], row["tenantId"]) for row in az.profile()["subscriptions"]}
+    az.run("account", "list", "--refresh").ok()
+    after = {(row["id"], row["user"]["name"], row["tenantId"]) for row in az.profile()["subscriptions"]}
+    assert after == before
+
+
+def test_a_refresh_keeps_the_rows_of_another_cloud(signed_in: Az) -> None:
+    profile = signed_in.profile()
+    foreign = {
+        **profile["subscriptions"][0],
+        "id": "in-another-cloud",
+        "environmentName": "AzureCloud",
+        "isDefault": False,
+    }
+    profile["subscriptions"].append(foreign)
+    signed_in.profile_path.write_text(json.dumps(profile), encoding="utf-8")
+    signed_in.run("account", "list", "--refresh").ok()
+    assert foreign in signed_in.profile()["subscriptions"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
+def test_every_file_with_account_data_is_for_its_owner_alone(signed_in: Az) -> None:
+    signed_in.run("account", "get-access-token").ok()
+    for name in ("azureProfile.json", "msal_token_cache.json", "msal_http_cache.bin"):
+        assert stat.S_IMODE((signed_in.config_dir / name).stat().st_mode) == 0o600, name
+
+
+def test_no_secret_is_in_the_debug_output_or_in_the_hosts_command_log(az: Az, cloud: LocalCloud) -> None:
+    password = cloud.directory.person(ALICE).password
+    said = az.run("login", "-u", ALICE, "--password=@-", "--debug", input=password).ok().stderr
+    said += az.run("account", "get-access-token", "--tenant", "fabrikam.example", "--debug").ok().stderr
+    logs = [path.read_text(encoding="utf-8") for path in (az.config_dir / "commands").glob("*.log")]
+    tokens = _tokens(az)
+    secrets = [
+        entry["secret"] for name in ("AccessToken", "RefreshToken", "IdToken") for entry in tokens[name].values()
+    ]
+    for text in (said, *logs):
+        for secret in (password, *secrets):
+            assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("az account set -s Contoso", "Contoso\\ Production"),
+        ("az account show --subscription ", "Fabrikam\\ Main"),
+        ("az logout --username ", ALICE),
+        ("az login --tenant ", "contoso.example"),
+        ("az login --no-", "--no-browser"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="the completion protocol needs file descriptor 8")
+def test_tab_offers_what_is_known(signed_in: Az, tmp_path: Path, line: str, expected: str) -> None:
+    answers = tmp_path / "answers"
+    script = f'exec "$0" 8>"{answers}" 9>/dev/null'
+    environment = signed_in.environment(
+        {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    )
+    subprocess.run(
+        ["/bin/sh", "-c", script, str(signed_in.host.az)], env=environment, capture_output=True, check=False, timeout=60
+    )
+    assert expected in [offered.strip() for offered in answers.read_text(encoding="utf-8").split("\n")]
