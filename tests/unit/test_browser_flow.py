@@ -194,6 +194,16 @@ def test_nobody_answering_ends_with_what_to_run_instead(application: Any) -> Non
     assert "az login --use-device-code" in caught.value.recommendations[0]
 
 
+def test_a_port_that_is_taken_is_named_with_another_way_to_sign_in(application: Any) -> None:
+    with socket.socket(socket.AF_INET) as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SignInError, match=str(port)) as caught:
+            sign_in_with_browser(application, _request(ScriptedTerminal(), lambda address: True, port=port))
+    assert "az login --use-device-code" in caught.value.recommendations[0]
+
+
 def test_a_refusal_reaches_the_terminal_and_the_page(application: Any, cloud: LocalCloud, tmp_path: Path) -> None:
     pages: list[str] = []
 

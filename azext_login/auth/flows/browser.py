@@ -16,13 +16,14 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...errors import SignInError
 from ..errors import Attempt, explain
-from ..loopback import AuthorizationAnswer, LoopbackReceiver
+from ..loopback import AuthorizationAnswer, LoopbackReceiver, PortInUseError
 from ..paste import PastedAddressError, PasteReader, parse_pasted_address
 
 # How long a person may take, in seconds. Entra's own sign-in page gives up earlier.
@@ -70,7 +71,7 @@ def sign_in_with_browser(application: Any, request: BrowserSignIn) -> dict[str, 
     :raises SignInError: the person declined, Entra refused, or nobody answered in time.
     """
     browser_cannot_reach_us = threading.Event()
-    with LoopbackReceiver(port=request.port, on_tls_hello=browser_cannot_reach_us.set) as receiver:
+    with _receiver(request, browser_cannot_reach_us) as receiver:
         flows = _PendingFlows(application, request, receiver)
         conversation = _Conversation(request, flows, receiver.redirect_uri)
         try:
@@ -79,6 +80,21 @@ def sign_in_with_browser(application: Any, request: BrowserSignIn) -> dict[str, 
         finally:
             conversation.close()
         return _redeem(application, request, receiver, flows, answer)
+
+
+@contextmanager
+def _receiver(request: BrowserSignIn, browser_cannot_reach_us: threading.Event) -> Iterator[LoopbackReceiver]:
+    """Listen for the browser, or say why that is not possible."""
+    try:
+        receiver = LoopbackReceiver(port=request.port, on_tls_hello=browser_cannot_reach_us.set).__enter__()
+    except OSError as error:
+        taken = f"Port {error.port} is used by another program" if isinstance(error, PortInUseError) else str(error)
+        raise SignInError(
+            f"The browser's answer cannot be received on this machine: {taken}. Nothing was changed.",
+            next_step="End the other program, or sign in without a browser that comes back:\naz login --use-device-code",
+        ) from error
+    with closing(receiver):
+        yield receiver
 
 
 class _PendingFlows:
