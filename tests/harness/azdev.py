@@ -50,6 +50,7 @@ def main() -> int:
                 "VIRTUAL_ENV": str(environment),
                 "HOME": folder,
                 "LANG": "C.UTF-8",
+                "PYTHONUNBUFFERED": "1",  # its results and its progress go to two streams, read in order here
                 "AZDEV_CONFIG_DIR": str(home / "azdev"),
                 "AZDEV_CLI_REPO_PATH": str(home / "cli"),
                 "AZDEV_EXT_REPO_PATHS": str(home / "cli"),
