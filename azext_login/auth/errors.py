@@ -111,8 +111,8 @@ def _next_step(codes: frozenset[int], error: Mapping[str, Any], attempt: Attempt
     if codes & _UNKNOWN_RESOURCE or error.get("error") in ("invalid_scope", "invalid_resource"):
         # Callers such as azure-identity look for `az login` in the message to try their next credential.
         return (
-            "Check the spelling of --scope or --resource. A scope reads like https://vault.azure.net/.default. If it is "
-            f"right and was added lately, sign in again:\n{login_command(attempt)}"
+            "Check the spelling of --scope or --resource. A scope reads like https://vault.azure.net/.default. "
+            f"If it is right and was added lately, sign in again:\n{login_command(attempt)}"
         )
     if attempt.with_password and codes & _NEEDS_FACTOR and not attempt.tenant and attempt.username:
         # A user principal name ends with a verified domain of its home tenant, so the domain names the tenant.

@@ -91,7 +91,8 @@ def _receiver(request: BrowserSignIn, browser_cannot_reach_us: threading.Event) 
         taken = f"Port {error.port} is used by another program" if isinstance(error, PortInUseError) else str(error)
         raise SignInError(
             f"The browser's answer cannot be received on this machine: {taken}. Nothing was changed.",
-            next_step="End the other program, or sign in without a browser that comes back:\naz login --use-device-code",
+            next_step="End the other program, or sign in with a code that is entered in a browser anywhere:\n"
+            "az login --use-device-code",
         ) from error
     with closing(receiver):
         yield receiver
