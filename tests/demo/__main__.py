@@ -16,7 +16,8 @@ def main(args: list[str]) -> int:
     began = time.monotonic()
     try:
         if args == ["--shell"]:
-            return shell()
+            shell()
+            return 0
         tour()
     except (DemoError, SetUpError, AssertionError, RuntimeError) as problem:
         print(f"\nThe demonstration failed: {problem}", file=sys.stderr)

@@ -30,8 +30,8 @@ Leave with `exit`: the cloud stops, and everything that `az` has stored is remov
 """
 
 
-def shell() -> int:
-    """Open the shell, wait for it to end, and return its exit code."""
+def shell() -> None:
+    """Open the shell, and wait for it to end."""
     with setting() as (cloud, terminal), tempfile.TemporaryDirectory(prefix="login-demo-") as folder:
         people = cloud.directory.people
         listed = "\n".join(f"  {p.username:<24} {p.password:<34} {p.note}" for p in people)
@@ -39,29 +39,25 @@ def shell() -> int:
             _LINES.format(people=listed, first=people[0].username, password=people[0].password, ca=cloud.ca_bundle),
             flush=True,
         )
+        bin_dir = terminal.az.host.bin
         wanted = terminal.az.environment()
-        ours = (
-            "AZURE_CONFIG_DIR",
-            "AZURE_EXTENSION_DIR",
-            "REQUESTS_CA_BUNDLE",
-            "AZURE_CORE_COLLECT_TELEMETRY",
-        )
+        ours = ("AZURE_CONFIG_DIR", "AZURE_EXTENSION_DIR", "REQUESTS_CA_BUNDLE", "AZURE_CORE_COLLECT_TELEMETRY")
         environment = {**os.environ, **{name: wanted[name] for name in ours}}
+        environment["PATH"] = f"{bin_dir}{os.pathsep}{environment.get('PATH', '')}"
         # The local cloud is on loopback, whatever proxy the person's own environment names.
         environment["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), wanted["NO_PROXY"])))
-        program = os.environ.get("SHELL") or "/bin/sh"
-        return subprocess.run(_command(program, terminal.az.host.bin, Path(folder), environment)).returncode
+        # How the shell ends is the person's business: the exit code of their last command is no failure of
+        # ours.
+        subprocess.run(_command(os.environ.get("SHELL") or "/bin/sh", bin_dir, Path(folder)), env=environment)
 
 
-def _command(program: str, bin_dir: Path, folder: Path, environment: dict[str, str]) -> list[str]:
-    """Return the command that starts `program` with `environment` and our `az` first on PATH.
+def _command(program: str, bin_dir: Path, folder: Path) -> list[str]:
+    """Return the command that starts `program`.
 
-    A shell's start-up file may put another `az` in front again, so bash gets one that has the last word.
+    A start-up file may put another `az` in front again, so bash gets one of its own that has the last word.
     """
-    environment["PATH"] = f"{bin_dir}{os.pathsep}{environment.get('PATH', '')}"
-    command = ["env", *(f"{name}={value}" for name, value in environment.items()), program]
-    if Path(program).name == "bash":
-        rc = folder / "bashrc"
-        rc.write_text(f'[ -r ~/.bashrc ] && . ~/.bashrc\nPATH="{bin_dir}:$PATH"\nPS1="(demo) $PS1"\n', encoding="utf-8")
-        command += ["--rcfile", str(rc)]
-    return command
+    if Path(program).name != "bash":
+        return [program]
+    rc = folder / "bashrc"
+    rc.write_text(f'[ -r ~/.bashrc ] && . ~/.bashrc\nPATH="{bin_dir}:$PATH"\nPS1="(demo) $PS1"\n', encoding="utf-8")
+    return [program, "--rcfile", str(rc)]

@@ -1,0 +1,1 @@
+"""How long the commands take, built in and ours."""
