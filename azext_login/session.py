@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from ._files import remove_if_present
 from ._host import HostSettings, read_host_settings, send_broker_telemetry, send_telemetry
 from .errors import AccountError, NotSignedInError, SignInError
 from .profile import subscriptions as rules
@@ -317,6 +318,7 @@ class Session:
     def sign_out(self, name: str) -> SignOutOutcome:
         """Remove everything of a user or an application: tokens, secrets and rows, in every cloud. Needs no network."""
         tokens, entries = self._secret_stores()
+        self._remove_adal_tokens()
         # Secrets first: if one of them cannot be removed, the account stays listed and the command can be repeated.
         known = any([tokens.forget(name), entries.forget(name)])
         with self._store.change() as profile:
@@ -333,11 +335,16 @@ class Session:
     def clear(self) -> None:
         """Remove every account of every cloud. Needs no network."""
         tokens, entries = self._secret_stores()
+        self._remove_adal_tokens()
         tokens.clear()
         entries.clear()
         self._new_http_cache().clear()
         with self._store.change() as profile:
             profile.rows = []
+
+    def _remove_adal_tokens(self) -> None:
+        """Delete the token file of releases before 2.30, which nothing reads any more."""
+        remove_if_present(self.settings.config_dir / "accessTokens.json")
 
     def _secret_stores(self) -> tuple[Any, Any]:
         from .auth.token_cache import ServicePrincipalEntries, TokenCache

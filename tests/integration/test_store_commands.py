@@ -85,6 +85,13 @@ def test_clearing_leaves_no_name_and_no_secret_and_needs_no_network(az: Az, clou
 
 
 @pytest.mark.parametrize("command", [("account", "clear"), ("logout",)])
+def test_the_tokens_of_very_old_releases_go_as_well(signed_in: Az, command: tuple[str, ...]) -> None:
+    (signed_in.config_dir / "accessTokens.json").write_text("[]", encoding="utf-8")
+    signed_in.run(*command).ok()
+    assert not (signed_in.config_dir / "accessTokens.json").exists()
+
+
+@pytest.mark.parametrize("command", [("account", "clear"), ("logout",)])
 def test_a_damaged_token_cache_is_no_obstacle_to_signing_out(signed_in: Az, command: tuple[str, ...]) -> None:
     (signed_in.config_dir / "msal_token_cache.json").write_text('{"AccessToken": ', encoding="utf-8")
     signed_in.run(*command).ok()
