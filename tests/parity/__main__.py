@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from traceback import format_exception
 
 from tests.harness import hosts
 from tests.harness.hosts import Host
@@ -19,6 +20,7 @@ from tests.localcloud import LocalCloud
 from tests.parity.both import run_case
 from tests.parity.case import Case
 from tests.parity.cases import CASES
+from tests.parity.compare import Finding
 from tests.parity.differences import Verdict, render, unshown
 from tests.parity.report import describe
 from tests.parity.run import Suite
@@ -29,7 +31,7 @@ def _arguments(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="newest", help="newest, oldest, or the path of an az executable")
     parser.add_argument("-k", dest="pattern", default="", metavar="REGEX", help="only cases whose line matches")
     parser.add_argument("--part", choices=("all", "fast"), default="all", help="fast: what every test run includes")
-    parser.add_argument("-j", dest="jobs", type=int, default=os.cpu_count() or 2, help="cases at the same time")
+    parser.add_argument("-j", dest="jobs", type=int, default=(os.cpu_count() or 2) + 1, help="cases at the same time")
     parser.add_argument("--list", action="store_true", help="print the cases and do nothing")
     parser.add_argument("--render-differences", action="store_true", help="print the README's table and do nothing")
     return parser.parse_args(args)
@@ -55,13 +57,17 @@ def _run_all(suite: Suite, cases: Sequence[Case], jobs: int) -> tuple[set[str], 
         if verdict.unexplained:
             failures.append(describe(case, verdict.unexplained))
             print(f"\n{failures[-1]}", flush=True)
-        elif done % 20 == 0:
+        if done % 20 == 0:
             print(f"{done} of {len(cases)}", flush=True)
 
     with ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(run_case, suite, case): case for case in cases if not case.fault}
         for future in as_completed(running):
-            settle(running[future], future.result())
+            if broken := future.exception():
+                verdict = Verdict([Finding("the suite itself", "", "", "".join(format_exception(broken)))], frozenset())
+            else:
+                verdict = future.result()
+            settle(running[future], verdict)
     for case in cases:
         if case.fault:  # nobody else may be using the cloud
             settle(case, run_case(suite, case))

@@ -14,19 +14,16 @@ def run_case(suite: Suite, case: Case) -> Verdict:
 
     A case with a fault has the cloud to itself: the caller sees to that.
     """
-    return judge(case, suite.host.name, *_compared(suite, case))
-
-
-def _compared(suite: Suite, case: Case) -> tuple[list, Observation]:  # type: ignore[type-arg]
-    sides = []
+    sides: list[Observation] = []
     suite.prepare(case.state)
     for extension in (False, True):
         if case.fault:
-            suite.cloud.admin.fail_next(case.fault.path, case.fault.count, case.fault.kind)
+            fault = case.fault
+            suite.cloud.admin.fail_next(fault.path, fault.count, fault.kind, fault.status)
         try:
             sides.append(suite.observe(case, extension=extension))
         finally:
             if case.fault:
                 suite.cloud.admin.clear_faults()
     builtin, ours = sides
-    return compare(case, builtin, ours), ours
+    return judge(case, suite.host.name, compare(case, builtin, ours), ours)

@@ -81,6 +81,10 @@ class Fault:
     path: str
     kind: str
     count: int | None = None
+    status: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind}{f' {self.status}' if self.status else ''} at {self.path}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Case:
     env: more environment variables.
     files: name to content, created in the working directory.
     fault: what goes wrong in the cloud meanwhile.
+    handed_over: whether ours only passes it on to the built-in handler, tracebacks and all.
     fast: whether the case is in the part of the suite that every test run includes.
     hosts: which azure-cli it makes sense on, "newest" and "oldest".
     """
@@ -113,6 +118,7 @@ class Case:
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
+    handed_over: bool = False
     fast: bool = False
     hosts: tuple[str, ...] = ("newest", "oldest")
     note: str = ""
@@ -126,7 +132,7 @@ class Case:
         extras += [word for word, is_so in (("browser", self.browser), ("cancelled", self.declines)) if is_so]
         extras += [f"{name}={value}" for name, value in self.env.items()]
         if self.fault:
-            extras.append(f"{self.fault.kind} at {self.fault.path}")
+            extras.append(str(self.fault))
         if self.note:
             extras.append(self.note)
         return f"{self.state}: {self.line}" + (f" ({', '.join(extras)})" if extras else "")

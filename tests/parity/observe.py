@@ -6,6 +6,7 @@ import base64
 import configparser
 import json
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,16 @@ from tests.parity.states import ENTRIES, PROFILE, TOKENS
 
 #: Files whose mode matters: what is in them is about people, or a secret.
 _PRIVATE = (PROFILE, TOKENS, ENTRIES, "clouds.config", "msal_http_cache.bin")
+#: Files that may outlive a sign-out with something of a person in them.
+_LEFTOVERS = ("accessTokens.json", "*.damaged-*", "msal_http_cache.bin")
+_UNIQUE = re.compile(r"(?<=damaged-).*")
 _CLAIMS = ("aud", "tid", "upn", "unique_name", "oid", "appid", "scp", "idtyp", "xms_cc")
 _TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 _POSIX_TIME = re.compile(r"\b1[7-9]\d{8}\b")
 #: Seconds that a token's stated end may be off from the `exp` claim in it.
 _TOLERANCE = 5
+_NEVER = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def look_at_files(folder: Path) -> dict[str, Any]:
         "refresh tokens": _entries(tokens, "RefreshToken", "home_account_id", "client_id", "environment"),
         "service principals": _read_json(folder / ENTRIES),
         "modes": {name: (folder / name).stat().st_mode & 0o777 for name in _PRIVATE if (folder / name).exists()},
-        "leftovers": sorted(name for name in ("accessTokens.json",) if (folder / name).exists()),
+        "leftovers": sorted({_UNIQUE.sub("", path.name) for pattern in _LEFTOVERS for path in folder.glob(pattern)}),
     }
 
 
@@ -126,10 +131,11 @@ def _clouds(path: Path) -> Any:
 
 
 def _entries(tokens: Any, section: str, *keys: str) -> Any:
-    """Return the entries of a section of the token cache, each reduced to `keys`, sorted."""
+    """Return the entries of a section of the token cache that are still good, each reduced to `keys`, sorted."""
     if not isinstance(tokens, dict):
         return tokens
     return sorted(
         " ".join(f"{key}={' '.join(sorted(str(entry.get(key)).split()))}" for key in keys)
         for entry in tokens.get(section, {}).values()
+        if int(entry.get("expires_on", _NEVER)) > time.time()
     )

@@ -24,7 +24,7 @@ def _side_by_side(finding: Finding) -> str:
     builtin, ours = finding.builtin.splitlines(), finding.ours.splitlines()
     if not builtin:
         lines = [f"  ours     | {line}" for line in ours]
-    elif finding.aspect in ("exit code", "advice", "announced difference"):
+    elif finding.aspect in ("exit code", "advice", "crash", "announced difference"):
         lines = [f"  built in | {line}" for line in builtin] + [f"  ours     | {line}" for line in ours]
     else:
         lines = [

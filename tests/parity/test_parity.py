@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.harness.hosts import Host
@@ -17,11 +15,9 @@ from tests.parity.run import Suite
 
 
 @pytest.fixture(scope="session")
-def suite(
-    newest: Host, shared_cloud: LocalCloud, stage: Stage, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Suite]:
+def suite(newest: Host, shared_cloud: LocalCloud, stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """The newest host, with start states that are prepared once per worker."""
-    yield Suite(newest, shared_cloud, stage, tmp_path_factory.mktemp("parity"))
+    return Suite(newest, shared_cloud, stage, tmp_path_factory.mktemp("parity"))
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES if case.fast])

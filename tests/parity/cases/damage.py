@@ -7,12 +7,10 @@ from tests.parity.case import Case, group
 CASES = (
     *group(
         Case("account list", state="damaged_profile"),
-        Case("account show", state="damaged_profile"),
         Case("login --use-device-code", state="damaged_profile"),
         Case("account list", state="empty_profile"),
         Case("login --use-device-code", state="empty_profile"),
         Case("account list", state="null_subscriptions"),
-        Case("account clear", state="null_subscriptions"),
         Case("login --use-device-code", state="null_subscriptions"),
         Case("account list", state="profile_with_bom"),
         Case("account set -s <development>", state="profile_with_bom"),
@@ -22,7 +20,6 @@ CASES = (
         Case("account list", state="foreign_keys"),
         Case("account set -s <development>", state="foreign_keys"),
         Case("account list", state="damaged_tokens"),
-        Case("account show", state="damaged_tokens"),
         Case("account get-access-token", state="damaged_tokens"),
         Case("account list --refresh", state="damaged_tokens"),
         Case("logout", state="damaged_tokens"),

@@ -14,7 +14,6 @@ CASES = (
         "login --serv --user <ci-app> --pass=<ci-secret> --ten <contoso>",
         "login --service-principal -u <ci-app|upper> -p=<ci-secret> -t <contoso>",
         "login --service-principal -u <ci-app> -p=@secret.txt -t <contoso>",
-        f"{_SP} -t <contoso> --allow-no-subscriptions",
         f"{_SP} -t <contoso> -o table",
         f"{_SP} -t <contoso> --query [].id -o tsv",
         f"{_SP} -t <tailspin>",
@@ -40,13 +39,13 @@ CASES = (
         Case(f"{_SP} -t <contoso>", state="service_principal"),
         Case(f"{_SP} -t <contoso>", state="alice"),
         Case("login --service-principal -u <ci-app> -p wrong -t <contoso>", state="service_principal"),
-        Case(f"{_SP} -t <contoso>", state="alice", fault=Fault("/token", "unavailable", 1)),
+        Case(f"{_SP} -t <contoso>", state="alice", fault=Fault("/token", "unavailable", 1), handed_over=True),
     ),
     *group(
         "login --identity",
         "login -i --client-id <ci-app>",
-        "login -i --allow-no-subscriptions",
         state="alice",
         env=_NO_IMDS,
+        handed_over=True,
     ),
 )
