@@ -174,6 +174,7 @@ DIFFERENCES: tuple[Difference, ...] = (
             "--scope https://nowhere.example/.default$",
             "--tenant (<contoso>|nobody|0000|common)",
             "(drop|html) at ",
+            "unavailable at /devicecode",
         ),
         aspects=frozenset({"crash"}),
     ),
