@@ -153,6 +153,14 @@ def connection_errors(service: str, address: str) -> Iterator[None]:
         raise UnexpectedAnswerError(
             f"{capitalised(service)} at {address} did not speak HTTP as expected: {_cause(error)}."
         ) from error
+    except OSError as error:
+        if "CA certificate bundle" not in str(error):
+            raise
+        # requests raises a plain OSError for a bundle that is not there.
+        raise ServiceUnreachableError(
+            f"{capitalised(service)} at {address} was not asked: {error}.",
+            "Correct the environment variable REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE), or remove it.",
+        ) from error
 
 
 def _cause(error: BaseException) -> str:

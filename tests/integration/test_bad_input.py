@@ -202,7 +202,6 @@ def test_a_certificate_that_is_not_trusted_is_one_error_that_names_the_setting(a
     assert "REQUESTS_CA_BUNDLE" in error
 
 
-@pytest.mark.xfail(strict=True, reason="requests raises a bare OSError for it, which ends in a traceback")
 def test_a_ca_bundle_that_is_not_there_is_one_error_that_names_the_setting(az: Az, alice: Person) -> None:
     error = password_sign_in(az.with_env(REQUESTS_CA_BUNDLE="/no/such/bundle.pem"), alice)
     assert "REQUESTS_CA_BUNDLE" in error
