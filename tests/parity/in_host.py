@@ -55,6 +55,12 @@ def refuse(self: Any, message: str) -> None:
     raise _Refused(message)
 
 
+def check_value(self: Any, action: Any, value: Any) -> None:
+    """Stand in for `_check_value` of the parser, which would look for help on what was meant."""
+    if action.choices is not None and value not in action.choices:
+        raise _Refused(f"{action.dest}: no such choice")
+
+
 def outcome(parser: Any, command: str, words: list[str]) -> str:
     """Return what the parser makes of `words`: what they set, or why it refuses."""
     try:
@@ -86,6 +92,7 @@ def options(question: dict[str, Any]) -> dict[str, Any]:
     for command in question["commands"]:
         parser = parser_of(command)
         AzCliCommandParser.error = refuse
+        AzCliCommandParser._check_value = check_value
         # Help is the one action that ends the process; what it prints is compared elsewhere.
         AzCliCommandParser.format_help = lambda self: None
         actions = parser.subparser_map[command]._actions
