@@ -178,7 +178,7 @@ class Session:
         from urllib.parse import quote
 
         from .auth.application import SERVICE
-        from .auth.errors import unknown_tenant
+        from .auth.errors import not_one_tenant, unknown_tenant
         from .errors import UnexpectedAnswerError
         from .http import TIMEOUT, capitalised, connection_errors, parse_json_object
 
@@ -193,6 +193,9 @@ class Session:
         parts = str(document.get("issuer", "")).split("/")
         if len(parts) < 4:
             raise UnexpectedAnswerError(f"{capitalised(SERVICE)} at {authority} named no issuer for tenant '{domain}'.")
+        if "{" in parts[3]:
+            # The issuer of an endpoint for many tenants has a placeholder in its place.
+            raise not_one_tenant(domain)
         return parts[3]
 
     def sign_in_user(self, request: SignInRequest, authenticate: Authenticate) -> SignInOutcome:

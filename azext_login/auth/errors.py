@@ -51,7 +51,7 @@ class Attempt:
 def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError:
     """Return the error to raise for an OAuth error answer (RFC 6749 section 5.2, with Entra's additions)."""
     codes = frozenset(code for code in error.get("error_codes") or () if isinstance(code, int))
-    detail = _first_line(error.get("error_description")) or str(error.get("error") or "no reason given")
+    detail = _first_line(error.get("error_description")) or _reason(error.get("error"))
     logger.info("Entra refused: error=%s suberror=%s codes=%s trace_id=%s correlation_id=%s",
                 error.get("error"), error.get("suberror"), sorted(codes), error.get("trace_id"),
                 error.get("correlation_id"))  # fmt: skip
@@ -150,9 +150,24 @@ def unknown_tenant(tenant: str, address: str) -> SignInError:
     )
 
 
+def not_one_tenant(name: str) -> SignInError:
+    """Return the error for a name that stands for many tenants, such as `common` or `organizations`."""
+    return SignInError(
+        f"'{name}' does not name one tenant.",
+        next_step="Give the tenant's ID or its domain name, or leave --tenant out to sign in to all:\naz login",
+    )
+
+
 def _is_personal(attempt: Attempt) -> bool:
     domain = (attempt.username or "").rpartition("@")[2].lower()
     return any(domain == known or domain.startswith(known) for known in _PERSONAL_DOMAINS)
+
+
+def _reason(error: Any) -> str:
+    """Return what an answer without a description says: a word of OAuth, or the object of another kind of service."""
+    if isinstance(error, Mapping):
+        return str(error.get("message") or error.get("code") or "no reason given")
+    return str(error or "The service gave no reason.")
 
 
 def _first_line(description: Any) -> str:

@@ -79,8 +79,22 @@ class SharedSecretFile:
         """
         for extension in (".json", ".bin"):
             remove_if_present(self._location.with_name(self._location.name + extension))
-        for aside in self._location.parent.glob(f"{self._location.name}.*{_ASIDE}*"):
+        for aside in self._set_aside_files():
             remove_if_present(aside)
+
+    def purge(self, name: str) -> None:
+        """Delete what was set aside of the file if it holds the name of an account, or cannot be read."""
+        wanted = name.casefold().encode("utf-8")
+        for aside in self._set_aside_files():
+            try:
+                holds_it = wanted in aside.read_bytes().lower()
+            except OSError:
+                holds_it = True
+            if holds_it:
+                remove_if_present(aside)
+
+    def _set_aside_files(self) -> list[Path]:
+        return list(self._location.parent.glob(f"{self._location.name}.*{_ASIDE}*"))
 
     def _write(self, content: Any) -> None:
         text = json.dumps(content, indent=4)
@@ -187,6 +201,8 @@ class TokenCache:
         with self._file.change() as write:
             disk = self.read()
             remaining = without_identity(disk, name)
+            # Reading has set a damaged file aside, so this comes after it.
+            self._file.purge(name)
             if remaining == disk:
                 return False
             write(remaining)

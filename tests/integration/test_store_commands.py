@@ -93,9 +93,11 @@ def test_the_tokens_of_very_old_releases_go_as_well(signed_in: Az, command: tupl
 
 @pytest.mark.parametrize("command", [("account", "clear"), ("logout",)])
 def test_a_damaged_token_cache_is_no_obstacle_to_signing_out(signed_in: Az, command: tuple[str, ...]) -> None:
-    (signed_in.config_dir / "msal_token_cache.json").write_text('{"AccessToken": ', encoding="utf-8")
+    tokens = signed_in.config_dir / "msal_token_cache.json"
+    tokens.write_text(tokens.read_text(encoding="utf-8")[:-9], encoding="utf-8")
     signed_in.run(*command).ok()
     assert signed_in.run("account", "list").ok().json() == []
+    assert not _traces(signed_in, ALICE)
 
 
 def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in: Az, cloud: LocalCloud) -> None:
