@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +25,10 @@ if TYPE_CHECKING:  # unit tests have no use for a web server
     from tests.localcloud import LocalCloud, Person
 
 ALICE = "alice@contoso.example"
+
+# A test run in the background of a shell has SIGINT ignored, and so would every process that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before any test module is imported: azure-cli-core reads some of these at import time.
 _HOME = tempfile.TemporaryDirectory(prefix="login-tests-home-")
