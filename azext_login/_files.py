@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
 import sys
 import tempfile
@@ -13,23 +15,32 @@ from types import TracebackType
 
 from .errors import StoreError
 
+logger = logging.getLogger(__name__)
+
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
 
+ASIDE = ".damaged-"
+"""Between the name of a file that could not be used and the time at which it was set aside."""
+
 # How often a waiting process looks at a lock again, in seconds.
 _POLL_INTERVAL = 0.02
+
+# No write takes as long as this, in seconds: a temporary file that is older belongs to a process that was killed.
+_LEFTOVER_AGE = 600.0
 
 # Windows refuses to replace a file that another process has open without FILE_SHARE_DELETE, which is how
 # Python's open() opens it. Readers hold it for milliseconds.
 _REPLACE_ATTEMPTS = 50
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` in one step, readable by its owner alone.
+def write_atomically(path: Path, *content: bytes, locked: bool = False) -> None:
+    """Replace `path` by `content` (one part after the other) in one step, readable by its owner alone.
 
     A reader sees the old file or the new one, never a part. A symbolic link keeps pointing where it points:
     its target is replaced. After a failure the old file is untouched and no temporary file stays behind.
 
+    :param locked: the caller has kept every other writer out, so whatever one of them left behind is removed.
     :raises StoreError: the directory or the file cannot be written.
     """
     target = Path(os.path.realpath(path))
@@ -39,13 +50,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         try:
             with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
+                stream.writelines(content)
                 stream.flush()
                 os.fsync(stream.fileno())
             _replace(temporary, target)
         except BaseException:
             _remove_quietly(temporary)
             raise
+        sweep(target, older_than=0.0 if locked else _LEFTOVER_AGE)
     except OSError as error:
         raise StoreError(
             f"{path} could not be written: {error.strerror or error}. Its previous content is untouched."
@@ -63,20 +75,57 @@ def _replace(source: str, target: Path) -> None:
             time.sleep(_POLL_INTERVAL)
 
 
+def sweep(path: Path, *, older_than: float = 0.0) -> None:
+    """Remove what writers of `path` left behind that were killed before they could replace it.
+
+    :param older_than: keep what may still be in use, in seconds.
+    """
+    target = Path(os.path.realpath(path))
+    for leftover in target.parent.glob(f".{target.name}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime >= older_than:
+                _remove_quietly(str(leftover))
+
+
 def _remove_quietly(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
 
 
 def remove_if_present(path: Path) -> None:
-    """Delete a file that may not exist.
+    """Delete a file that may not exist. Where it is a symbolic link, its target goes with it.
 
     :raises StoreError: it exists and cannot be deleted.
     """
     try:
+        if path.is_symlink():
+            Path(os.path.realpath(path)).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"{path} could not be deleted: {error.strerror or error}.") from error
+
+
+def make_private(path: Path) -> None:
+    """Take a file that an older version left readable by others away from them."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        if path.stat().st_mode & 0o077:
+            path.chmod(_PRIVATE_FILE)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be used, for its owner alone, and return its new path.
+
+    :raises StoreError: it cannot be renamed.
+    """
+    aside = path.with_name(f"{path.name}{ASIDE}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    try:
+        _replace(str(path), aside)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used, and could not be set aside: {error.strerror or error}.") from error
+    make_private(aside)
+    return aside
 
 
 class FileLock:
@@ -120,25 +169,48 @@ class FileLock:
         while not _try_lock(descriptor):
             if self._clock() >= deadline:
                 raise StoreError(
-                    f"Another az process has held {self._path} for {self._timeout:g} seconds. Nothing was changed. "
+                    f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. Nothing was changed. "
                     "Wait for it to finish, or end it, and run the command again."
                 )
             time.sleep(_POLL_INTERVAL)
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, str(os.getpid()).encode("ascii"))
+
+
+def _holder(descriptor: int) -> str:
+    """Return who holds a lock, as its file says."""
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        number = os.read(descriptor, 20).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        number = ""
+    return f"Another az process (PID {number})" if number.isdigit() else "Another az process"
+
+
+# Errors of filesystems that have no locks, such as some network mounts.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 if sys.platform == "win32":
     import msvcrt
 
+    # Windows locks bytes against reading as well, so the locked byte lies behind everything that is written.
+    _LOCKED_BYTE = 1 << 30
+
     def _try_lock(descriptor: int) -> bool:
-        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
         return True
 
     def _unlock(descriptor: int) -> None:
-        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 
 else:
@@ -149,7 +221,14 @@ else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            # Without locks on this filesystem, replacing files in one step and the generation counter are what
+            # protects them. Refusing to work would help nobody.
+            logger.debug("The filesystem has no locks: %s", error)
         return True
 
     def _unlock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)

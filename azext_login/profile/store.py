@@ -1,96 +1,255 @@
-"""azureProfile.json: read, changed under a lock, and replaced in one step."""
+"""azureProfile.json and its last good copy: read, changed under a lock, replaced in one step, and brought back."""
 
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._files import FileLock, write_atomically
+from knack.log import get_logger
+
+from .._files import FileLock, make_private, remove_if_present, set_aside, sweep, write_atomically
 from ..errors import StoreError
-from .model import Row
+from .recovery import HasCredentials, is_current, recover
+from .state import GENERATION, INSTALLATION_ID, OWN_KEY, SUBSCRIPTIONS, Document, ProfileState, generation_of
+
+logger = get_logger(__name__)
 
 _FILE = "azureProfile.json"
 _LOCK = "login_profile.lock"
-_SUBSCRIPTIONS = "subscriptions"
+_LAST_GOOD = "login_last_good.json"
 
-Document = dict[str, Any]
-"""The whole file: `installationId`, `subscriptions`, and whatever else anybody keeps there."""
+# The copy begins with its generation, so that a command that only reads need not parse the rest.
+_LAST_GOOD_HEAD = re.compile(rb'^\{"generation": (\d{1,15}), "profile": ')
+_HEAD_LENGTH = 64
+_TAIL = b"}"
+
+# The host truncates the file and writes it again without a lock, so a torn file may be a whole one in a moment.
+_TORN_RETRIES = 10
+_TORN_PAUSE = 0.05
+
+
+_Fingerprint = tuple[int, ...]
+"""Length and hash of the text in the file: enough to tell whether writing would change it. () without a file."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    document: Document
+    fingerprint: _Fingerprint
 
 
 class ProfileStore:
     """The one owner of azureProfile.json.
 
-    Every change takes the lock, reads the file again, changes what it read and replaces the file. Top-level keys
-    and row keys that are not ours come back as they were.
+    Every change takes the lock, reads the file again, changes what it read and replaces the file; a reader never
+    waits. Top-level keys and row keys that are not ours come back as they were.
     """
 
-    def __init__(self, config_dir: Path, *, on_written: Callable[[Document], None] = lambda document: None):
-        """:param on_written: gets exactly what was written. The host keeps a copy of the file in memory and may
-        write it after our command has ended, so that copy has to follow.
+    def __init__(
+        self,
+        config_dir: Path,
+        *,
+        on_written: Callable[[Document], None] = lambda document: None,
+        has_credentials: HasCredentials = lambda row: True,
+        new_installation_id: Callable[[], str] | None = None,
+        active_cloud: str | None = None,
+    ):
+        """:param on_written: gets exactly what is in the file. The host keeps a copy of the file in memory and may
+            write it after our command has ended, so that copy has to follow.
+        :param has_credentials: asked when rows are brought back, whether their account can still be used.
+        :param new_installation_id: makes the `installationId` of a file that has none.
         """
         self._path = config_dir / _FILE
+        self._last_good = config_dir / _LAST_GOOD
         self._lock = FileLock(config_dir / _LOCK)
         self._on_written = on_written
+        self._has_credentials = has_credentials
+        self._new_installation_id = new_installation_id
+        self._active_cloud = active_cloud
 
-    @property
-    def path(self) -> Path:
-        """Where the file is."""
-        return self._path
+    def read(self, host_document: object) -> ProfileState:
+        """Return the state, from the document that the host has already read.
 
-    def read(self) -> list[Row]:
-        """Return all rows, of every cloud.
-
-        :raises StoreError: the file cannot be read, or is not a profile.
+        A document that is not the latest is put right first, on the disk as well where that is possible.
         """
-        return rows_of(self._load())
+        if isinstance(host_document, dict) and is_current(host_document, self._last_good_generation()):
+            return ProfileState.of(host_document)
+        try:
+            with self.change() as state:
+                return state
+        except StoreError as error:
+            logger.warning("%s", error)
+            return ProfileState.of(host_document) if isinstance(host_document, dict) else ProfileState()
 
     @contextmanager
-    def change(self) -> Iterator[Profile]:
-        """Yield the profile under the lock, and write it afterwards if `rows` was changed.
+    def change(
+        self, *, always_write: bool = False, then: Callable[[ProfileState], None] = lambda state: None
+    ) -> Iterator[ProfileState]:
+        """Yield the state under the lock, and write it afterwards if it was changed.
 
         Nothing is written when the block raises.
 
+        :param always_write: write even without a change, so that the last good copy is what the file is.
+        :param then: called when the file is written, still under the lock.
         :raises StoreError: the file cannot be read or written, or another process holds the lock too long.
         """
         with self._lock:
-            document = self._load()
-            before = json.dumps(document)
-            profile = Profile(rows_of(document))
-            yield profile
-            document[_SUBSCRIPTIONS] = profile.rows
-            after = json.dumps(document)
-            if after != before:
-                write_atomically(self._path, after.encode("utf-8"))
+            loaded = self._load()
+            state = ProfileState.of(loaded.document)
+            yield state
+            self._save(loaded, state, always_write)
+            then(state)
+
+    def clear(self) -> None:
+        """Remove every row and every trace of one, whatever state the file is in.
+
+        :raises StoreError: a file cannot be written or deleted.
+        """
+        remove_if_present(self._last_good)
+        with self.change(always_write=True) as state:
+            state.rows, state.others, state.previous, state.choices = [], [], {}, {}
+        self.purge([])
+
+    def purge(self, names: list[str]) -> None:
+        """Delete what was set aside of the file if it names one of these accounts; with no names, all of it.
+
+        What killed writers left behind goes in any case.
+        """
+        with self._lock:
+            sweep(self._path)
+            sweep(self._last_good)
+        wanted = [name.casefold().encode("utf-8") for name in names]
+        for aside in self._path.parent.glob(f"{_FILE}.damaged-*"):
+            try:
+                content = aside.read_bytes().lower()
+            except OSError:
+                content = b""
+            if not wanted or any(name in content for name in wanted):
+                remove_if_present(aside)
+
+    def _save(self, loaded: _Loaded, state: ProfileState, always_write: bool) -> None:
+        document = loaded.document
+        on_disk = generation_of(document) or 0
+        last_good = self._last_good_generation()
+        if not always_write and self._is_unchanged(loaded, state):
+            make_private(self._path)
             self._on_written(document)
+            if on_disk:
+                self._keep_if_outdated(on_disk, _bytes_of(document))
+            return
+        if self._new_installation_id is not None and not document.get(INSTALLATION_ID):
+            document[INSTALLATION_ID] = self._new_installation_id()
+        generation = max(on_disk, last_good or 0) + 1
+        state.write_to(document, generation)
+        content = _bytes_of(document)
+        write_atomically(self._path, content, locked=True)
+        self._on_written(document)
+        # The copy comes second: if we are killed in between, the file is newer than its copy, which is no damage.
+        self._keep(generation, content)
 
-    def _load(self) -> Document:
+    def _keep(self, generation: int, content: bytes) -> None:
+        write_atomically(self._last_good, _head(generation), content, _TAIL, locked=True)
+
+    def _keep_if_outdated(self, generation: int, content: bytes) -> None:
+        """Write the copy if it is not one of this content.
+
+        A process may have been killed between the file and its copy, and built-in commands write the file alone.
+        """
         try:
-            # The host writes a byte order mark; we read it and never write one.
-            text = self._path.read_text(encoding="utf-8-sig")
+            size = self._last_good.stat().st_size
+        except OSError:
+            size = -1
+        if size != len(_head(generation)) + len(content) + len(_TAIL) or self._last_good_generation() != generation:
+            self._keep(generation, content)
+
+    @staticmethod
+    def _is_unchanged(loaded: _Loaded, state: ProfileState) -> bool:
+        """Tell whether the state is what is in the file. A file that we have not written yet need not have our key."""
+        document = loaded.document
+        generation = generation_of(document)
+        state.write_to(document, generation or 0)
+        if generation is None and document[OWN_KEY] == {GENERATION: 0}:
+            del document[OWN_KEY]
+        if not loaded.fingerprint and not state.rows:
+            # A command that found nothing and added nothing leaves no file behind.
+            del document[SUBSCRIPTIONS]
+            return True
+        return _fingerprint(json.dumps(document)) == loaded.fingerprint
+
+    def _load(self) -> _Loaded:
+        """Return what is in the file, put right if necessary."""
+        document, fingerprint = self._parse()
+        if fingerprint and not (isinstance(document, dict) and isinstance(document.get(SUBSCRIPTIONS) or [], list)):
+            self._announce_aside(set_aside(self._path), "it does not hold a list of subscriptions")
+            kept = document if isinstance(document, dict) else {}
+            # What else is in the file, such as the installation ID, is not at fault.
+            document, fingerprint = {name: kept[name] for name in kept if name != SUBSCRIPTIONS}, ()
+        if isinstance(document, dict) and is_current(document, self._last_good_generation()):
+            return _Loaded(document, fingerprint)
+        return _Loaded(self._recovered(document), fingerprint)
+
+    def _recovered(self, document: object) -> Document:
+        last_good = self._read_last_good() or {}
+        recovery = recover(document, last_good, self._has_credentials, self._active_cloud)
+        if recovery.note:
+            logger.warning("%s", recovery.note)
+        return recovery.document
+
+    def _parse(self) -> tuple[Any, _Fingerprint]:
+        for attempt in range(_TORN_RETRIES + 1):
+            try:
+                # The host writes a byte order mark; we read it and never write one.
+                text = self._path.read_text(encoding="utf-8-sig")
+                return json.loads(text), _fingerprint(text)
+            except FileNotFoundError:
+                return None, ()
+            except OSError as error:
+                raise StoreError(f"{self._path} could not be read: {error.strerror or error}.") from error
+            except (ValueError, RecursionError) as error:
+                if attempt == _TORN_RETRIES:
+                    self._announce_aside(set_aside(self._path), f"it is not valid JSON: {error}")
+            time.sleep(_TORN_PAUSE)
+        return None, ()
+
+    def _announce_aside(self, aside: Path, reason: str) -> None:
+        logger.warning("%s cannot be used (%s) and was set aside as %s.", self._path, reason, aside.name)
+
+    def _last_good_generation(self) -> int | None:
+        try:
+            with self._last_good.open("rb") as stream:
+                match = _LAST_GOOD_HEAD.match(stream.read(_HEAD_LENGTH))
+        except OSError:
+            return None
+        return int(match[1]) if match else None
+
+    def _read_last_good(self) -> Document | None:
+        try:
+            profile = json.loads(self._last_good.read_bytes())["profile"]
         except FileNotFoundError:
-            return {}
-        except (OSError, UnicodeDecodeError) as error:
-            raise StoreError(f"{self._path} could not be read: {error}.") from error
-        try:
-            document = json.loads(text)
-        except ValueError as error:
-            raise StoreError(f"{self._path} is not valid JSON ({error}). It was left as it is.") from error
-        if not isinstance(document, dict):
-            raise StoreError(f"{self._path} does not hold a JSON object. It was left as it is.")
-        return document
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            profile = None
+        if isinstance(profile, dict):
+            return profile
+        # It may hold what nothing else does, so it is not written over.
+        set_aside(self._last_good)
+        return None
 
 
-class Profile:
-    """The rows while the lock is held. Assign `rows`, or change them in place."""
-
-    def __init__(self, rows: list[Row]):
-        self.rows = rows
+def _head(generation: int) -> bytes:
+    return f'{{"generation": {generation}, "profile": '.encode("ascii")
 
 
-def rows_of(document: Document) -> list[Row]:
-    """Return the rows of a document, without those that no command could use."""
-    rows = document.get(_SUBSCRIPTIONS) or []
-    return [row for row in rows if isinstance(row, dict) and row.get("id")] if isinstance(rows, list) else []
+def _fingerprint(text: str) -> _Fingerprint:
+    return len(text), hash(text)
+
+
+def _bytes_of(document: Document) -> bytes:
+    # The host writes the same layout, so an unchanged file is recognised whoever wrote it. All ASCII.
+    return json.dumps(document).encode("ascii")

@@ -1,10 +1,11 @@
-"""The rules of the subscription list: how rows are merged, chosen and removed. Pure functions on rows."""
+"""The rules of the subscription list: how rows are merged, chosen and removed. No file and no network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from .model import Row, answers_to, is_enabled, is_tenant_level
+from .model import Row, account_of, answers_to, is_enabled, is_tenant_level
+from .state import ProfileState, RowKey, Slot, account_of_choice, choice_key, key_of, slot_of, without_duplicates
 
 
 def in_cloud(rows: Iterable[Row], cloud: str) -> list[Row]:
@@ -22,86 +23,179 @@ def matching(rows: Iterable[Row], wanted: str) -> list[Row]:
     return [row for row in rows if answers_to(row, wanted)]
 
 
-def make_active(rows: Sequence[Row], chosen: Row | None) -> None:
-    """Make `chosen` (one of `rows`, or None for none) the only default of the whole file."""
-    for row in rows:
-        row["isDefault"] = row is chosen
-
-
-def merge(existing: Sequence[Row], new: Sequence[Row], *, preferred: str | None = None) -> tuple[list[Row], Row | None]:
-    """Add the rows of a sign-in to the list and choose the default.
-
-    A new row takes the place of the row with the same subscription ID, because built-in code finds
-    subscriptions by ID and allows one row each. A tenant-level row of the same account and tenant goes when the
-    tenant's real subscriptions come.
-
-    :param preferred: the subscription (ID or name) that the person asked for, if any.
-    :return: all rows, and the default among the new ones (None without new rows).
-    """
-    was_active = active_row(existing)
-    rows = _place(_without_replaced_tenant_rows(existing, new), new)
-    if not new:
-        return rows, None
-    chosen = None
-    if preferred:
-        chosen = next(iter(matching(new, preferred)), None)
-    if chosen is None and was_active is not None:
-        chosen = next((row for row in new if row["id"] == was_active["id"]), None)
-    if chosen is None:
-        chosen = first_usable(new)
-    make_active(rows, chosen)
-    return rows, chosen
-
-
-def replace(
-    existing: Sequence[Row], refreshed: Sequence[Row], is_outdated: Callable[[Row], bool]
-) -> tuple[list[Row], Row | None]:
-    """Put fresh rows in place of the outdated ones, and keep the rest, the default included.
-
-    :param is_outdated: tells which existing rows the refresh speaks for.
-    :return: all rows, and the default. It stays if its subscription is still there; otherwise it is the first usable
-        one of the fresh rows, if there is any.
-    """
-    was_active = active_row(existing)
-    fresh: dict[str, list[Row]] = {}
-    for row in refreshed:
-        fresh.setdefault(row["id"], []).append(row)
-    rows = []
-    # A subscription keeps its place in the list and its owner, so that a refresh without news changes nothing.
-    for row in existing:
-        candidates = fresh.pop(row["id"], [])
-        if not is_outdated(row):
-            rows.append(row)
-        elif candidates:
-            rows.append(
-                next((fresh_row for fresh_row in candidates if _owner(fresh_row) == _owner(row)), candidates[0])
-            )
-    rows += [candidates[0] for candidates in fresh.values()]
-    chosen = next((row for row in rows if was_active is not None and row["id"] == was_active["id"]), None)
-    if chosen is None:
-        fresh_ids = {row["id"] for row in refreshed}
-        chosen = first_usable([row for row in rows if row["id"] in fresh_ids])
-    make_active(rows, chosen)
-    return rows, chosen
-
-
 def first_usable(rows: Sequence[Row]) -> Row | None:
     """Return the first enabled row, or the first one, or None."""
     return next((row for row in rows if is_enabled(row)), rows[0] if rows else None)
 
 
-def _place(existing: Sequence[Row], new: Sequence[Row]) -> list[Row]:
-    by_id: dict[str, Row] = {row["id"]: row for row in existing}
-    by_id.update((row["id"], row) for row in new)
-    return list(by_id.values())
+def make_active(state: ProfileState, chosen: Row | None, *, deliberate: bool = True) -> None:
+    """Make `chosen` the only default of the whole file, and remember what it replaces.
+
+    A row of another identity takes the place that built-in code looks at.
+
+    :param deliberate: a person chose it, so their next sign-in to that tenant goes back to it.
+    """
+    before = active_row(state.rows)
+    if chosen is not None:
+        _put_in_front(state, chosen)
+        if deliberate:
+            _remember(state, chosen)
+        if before is not None and before is not chosen and slot_of(before)[0] == slot_of(chosen)[0]:
+            state.previous[slot_of(chosen)[0]] = list(key_of(before))
+    for row in state.all_rows():
+        row["isDefault"] = row is chosen
 
 
-def _without_replaced_tenant_rows(existing: Sequence[Row], new: Sequence[Row]) -> list[Row]:
-    """Drop tenant-level rows whose account now has real subscriptions in that tenant."""
+def previous_row(state: ProfileState, cloud: str) -> Row | None:
+    """Return the row that was active before the present one."""
+    key = state.previous.get(cloud)
+    return next((row for row in state.all_rows() if key is not None and list(key_of(row)) == key), None)
+
+
+def sign_in(state: ProfileState, new: Sequence[Row], *, preferred: str | None = None) -> Row | None:
+    """Add the rows of a sign-in and choose the default among them.
+
+    The rows of other identities stay; where one of them has the same subscription, the new row takes the place that
+    built-in code looks at. A tenant-level row of the same account and tenant goes when real subscriptions come.
+
+    The choice: what the person asked for, what was active, what this person last chose, the first enabled one.
+
+    :param preferred: the subscription (ID or name) that the person asked for, if any.
+    :return: the default, or None without new rows.
+    """
+    if not new:
+        return None
+    was_active = active_row(state.rows)
     real = {_owner(row) for row in new if not is_tenant_level(row)}
-    return [row for row in existing if not (is_tenant_level(row) and _owner(row) in real)]
+    _keep(state, lambda row: not (is_tenant_level(row) and _owner(row) in real))
+    _add(state, new, in_front=True)
+    if was_active is not None:
+        # Whoever works through one of two tenants goes on doing so.
+        again = next((row for row in new if key_of(row) == key_of(was_active)), None)
+        if again is not None:
+            _put_in_front(state, again)
+    new_rows = {id(row) for row in new}
+    fresh = [row for row in state.rows if id(row) in new_rows]
+    chosen = next(iter(matching(fresh, preferred)), None) if preferred else None
+    if chosen is None and was_active is not None:
+        chosen = next((row for row in fresh if slot_of(row) == slot_of(was_active)), None)
+    chosen = chosen or _last_choice(state, fresh) or first_usable(_in_order_of(new, fresh))
+    make_active(state, chosen, deliberate=preferred is not None)
+    return chosen
+
+
+def refresh(state: ProfileState, refreshed: Sequence[Row], is_outdated: Callable[[Row], bool]) -> Row | None:
+    """Put fresh rows in place of the outdated ones, and keep the rest, the default included.
+
+    :param is_outdated: tells which existing rows the refresh speaks for.
+    :return: the default. It stays if its subscription is still there; otherwise it is the first usable one of the
+        fresh rows, if there is any.
+    """
+    was_active = active_row(state.rows)
+    fresh = {key_of(row): row for row in refreshed}
+    _keep(state, lambda row: not is_outdated(row) or key_of(row) in fresh)
+    _add(state, list(fresh.values()), in_front=False)
+    chosen = None
+    if was_active is not None:
+        chosen = next((row for row in state.rows if slot_of(row) == slot_of(was_active)), None)
+    if chosen is None:
+        chosen = first_usable([row for row in state.rows if key_of(row) in fresh])
+    for row in state.all_rows():
+        row["isDefault"] = row is chosen
+    return chosen
+
+
+def remove_account(state: ProfileState, name: str) -> list[Row]:
+    """Remove everything of an account; a subscription that another identity has as well stays with that one.
+
+    :return: the removed rows.
+    """
+    removed = [row for row in state.all_rows() if account_of(row).matches(name)]
+    _keep(state, lambda row: not account_of(row).matches(name))
+    folded = name.casefold()
+    state.previous = {cloud: key for cloud, key in state.previous.items() if key[1] != folded}
+    state.choices = {key: value for key, value in state.choices.items() if account_of_choice(key) != folded}
+    return removed
+
+
+def _add(state: ProfileState, new: Sequence[Row], *, in_front: bool) -> None:
+    """Add rows, each in place of the row with the same key, or at the end.
+
+    :param in_front: built-in code is to see the new rows; of several for one subscription, the first.
+    """
+    fresh: dict[RowKey, Row] = {key_of(row): row for row in new}
+    leaders: dict[Slot, Row] = {}
+    for row in fresh.values():
+        leaders.setdefault(slot_of(row), row)
+    state.rows = [fresh.pop(key_of(row), row) for row in state.rows]
+    state.others = [fresh.pop(key_of(row), row) for row in state.others]
+    place = {slot_of(row): index for index, row in enumerate(state.rows)}
+    for row in fresh.values():
+        if slot_of(row) in place:
+            state.others.append(row)
+        else:
+            place[slot_of(row)] = len(state.rows)
+            state.rows.append(row)
+    if in_front:
+        behind = []
+        for slot, leader in leaders.items():
+            index = place[slot]
+            if state.rows[index] is not leader:
+                behind.append(state.rows[index])
+                state.rows[index] = leader
+        leading = {id(leader) for leader in leaders.values()}
+        state.others = [row for row in state.others if id(row) not in leading] + behind
+    state.others = without_duplicates(state.others)
+
+
+def _put_in_front(state: ProfileState, chosen: Row) -> None:
+    """Let built-in code see `chosen` for its subscription."""
+    for index, row in enumerate(state.rows):
+        if row is chosen:
+            return
+        if slot_of(row) == slot_of(chosen):
+            state.others = [other for other in state.others if other is not chosen] + [row]
+            state.rows[index] = chosen
+            return
+    state.others = [other for other in state.others if other is not chosen]
+    state.rows.append(chosen)
+
+
+def _keep(state: ProfileState, wanted: Callable[[Row], bool]) -> None:
+    """Drop rows; another identity's row moves up where the front row goes."""
+    state.others = [row for row in state.others if wanted(row)]
+    rows = []
+    for row in state.rows:
+        if wanted(row):
+            rows.append(row)
+            continue
+        heir = next((other for other in state.others if slot_of(other) == slot_of(row)), None)
+        if heir is not None:
+            state.others = [other for other in state.others if other is not heir]
+            heir["isDefault"] = False
+            rows.append(heir)
+    state.rows = rows
+
+
+def _remember(state: ProfileState, chosen: Row) -> None:
+    cloud, _ = slot_of(chosen)
+    state.choices[choice_key(cloud, account_of(chosen).name, str(chosen.get("tenantId")))] = chosen["id"]
+
+
+def _last_choice(state: ProfileState, rows: Sequence[Row]) -> Row | None:
+    """Return the row that its account last chose in its tenant."""
+    for row in rows:
+        cloud, identity = slot_of(row)
+        chosen = state.choices.get(choice_key(cloud, account_of(row).name, str(row.get("tenantId"))))
+        if chosen is not None and chosen.lower() == identity and is_enabled(row):
+            return row
+    return None
+
+
+def _in_order_of(order: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    wanted = {id(row) for row in rows}
+    return [row for row in order if id(row) in wanted]
 
 
 def _owner(row: Row) -> tuple[object, str, object]:
-    user = row.get("user") or {}
-    return row.get("environmentName"), str(user.get("name", "")).casefold(), row.get("tenantId")
+    return row.get("environmentName"), account_of(row).name.casefold(), row.get("tenantId")

@@ -1,0 +1,137 @@
+"""clouds.config: the active subscription of each cloud, and bringing the file back when the host removed it."""
+
+from __future__ import annotations
+
+import configparser
+import io
+import time
+from pathlib import Path
+
+from .._files import FileLock, set_aside, write_atomically
+from ..errors import StoreError
+
+_FILE = "clouds.config"
+_LAST_GOOD = "login_last_good_clouds.config"
+_LOCK = "login_clouds.lock"
+_SUBSCRIPTION = "subscription"
+
+# Seconds within which the host has started and run this command, and bytes that comments alone may have.
+_JUST_NOW = 10.0
+_LONGEST_COMMENTS = 4096
+
+# The first line of the copy, a comment in the format of the file.
+_ACTIVE = "# active: "
+
+
+class CloudConfig:
+    """The host's file of registered clouds.
+
+    The host writes it in place, and deletes it when it finds it damaged, with every cloud that somebody registered.
+    """
+
+    def __init__(self, config_dir: Path):
+        self._path = config_dir / _FILE
+        self._last_good = config_dir / _LAST_GOOD
+        self._lock = FileLock(config_dir / _LOCK)
+
+    def remember(self, cloud: str, subscription_id: str) -> None:
+        """Note the active subscription of a cloud, where the host looks when it switches clouds.
+
+        :raises StoreError: the file cannot be read or written.
+        """
+        with self._lock:
+            config, text = self._read()
+            if config.get(cloud, _SUBSCRIPTION, fallback=None) != subscription_id:
+                if not config.has_section(cloud):
+                    config.add_section(cloud)
+                config.set(cloud, _SUBSCRIPTION, subscription_id)
+                text = _text_of(config)
+                write_atomically(self._path, text.encode("utf-8"), locked=True)
+            self._keep(f"{_ACTIVE}{cloud}\n{text}")
+
+    def restore_if_removed(self) -> str | None:
+        """Bring the file back if it is gone.
+
+        :return: the cloud that was active when it was last good, or None if there was nothing to bring back. The host
+            makes the public cloud active when it removes the file.
+        """
+        if not self._is_gone() or not self._last_good.exists():
+            return None
+        try:
+            head, _, text = self._last_good.read_text(encoding="utf-8").partition("\n")
+            if not head.startswith(_ACTIVE) or not _is_sound(text):
+                # The host would fail over it in every command.
+                set_aside(self._last_good)
+                return None
+            with self._lock:
+                if self._is_gone():
+                    if self._path.exists() and self._path.stat().st_size:
+                        set_aside(self._path)
+                    write_atomically(self._path, text.encode("utf-8"), locked=True)
+        except (OSError, UnicodeDecodeError, StoreError):
+            return None
+        return head.removeprefix(_ACTIVE)
+
+    def _is_gone(self) -> bool:
+        """Tell whether the file is missing, or was emptied by a process that did not live to write it again.
+
+        An empty file is also what is left when somebody unregisters the last cloud. Then the active cloud is another
+        one already; if not, the host has just fallen back to the public cloud, and has written that into `config`.
+        """
+        try:
+            if self._path.stat().st_size > _LONGEST_COMMENTS:
+                return False
+            config = configparser.RawConfigParser()
+            config.read_string(self._path.read_text(encoding="utf-8"))
+            if config.sections():
+                return False
+            return time.time() - self._path.with_name("config").stat().st_mtime < _JUST_NOW
+        except FileNotFoundError:
+            return not self._path.exists()
+        except (OSError, UnicodeDecodeError, configparser.Error):
+            return False
+
+    def _keep(self, text: str) -> None:
+        if not _is_sound(text):
+            return
+        try:
+            if self._last_good.read_text(encoding="utf-8") == text:
+                return
+        except (OSError, UnicodeDecodeError):
+            pass
+        write_atomically(self._last_good, text.encode("utf-8"), locked=True)
+
+    def _read(self) -> tuple[configparser.RawConfigParser, str]:
+        # Raw: what is not ours to change is written back as it is, percent signs included.
+        config = configparser.RawConfigParser()
+        try:
+            text = self._path.read_text(encoding="utf-8")
+            config.read_string(text)
+        except FileNotFoundError:
+            return config, ""
+        except (OSError, UnicodeDecodeError, configparser.Error) as error:
+            raise StoreError(
+                f"{self._path} cannot be read: {error}. Your choice was kept in azureProfile.json only.",
+                "Correct the file, or remove it and register your clouds again with `az cloud register`.",
+            ) from error
+        return config, text
+
+
+def _is_sound(text: str) -> bool:
+    """Tell whether the host can read a text: sections, no duplicates, and values that interpolate."""
+    config = configparser.ConfigParser()
+    try:
+        config.read_string(text)
+        for section in config.sections():
+            for option in config.options(section):
+                if option != _SUBSCRIPTION:
+                    config.get(section, option)
+    except (configparser.Error, ValueError):
+        return False
+    return bool(config.sections()) and "\0" not in text
+
+
+def _text_of(config: configparser.RawConfigParser) -> str:
+    stream = io.StringIO()
+    config.write(stream)
+    return stream.getvalue()

@@ -1,0 +1,152 @@
+"""What to do when azureProfile.json is not the one that we wrote last. Decides; reads and writes nothing.
+
+A process of the host writes the file from a copy that it read earlier, without a lock. So the file may be an older one
+than ours with something added, or an empty one that replaced a damaged one. Each of our writes counts up a generation
+in a key of our own, which the host copies along, and the last written document is kept beside the file:
+
+* the file has the generation of the copy: whatever differs was done on purpose by somebody, such as `az account clear`;
+* it has an older one: an old copy was written over ours, and the rows that are missing come back;
+* it has none: the host has reset the file, or it comes from elsewhere, and the rows that are missing come back.
+
+A row comes back only if its account can still be used: nobody who has logged out is offered again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+
+from .model import Row
+from .state import (
+    OWN_KEY,
+    SUBSCRIPTIONS,
+    Document,
+    ProfileState,
+    RowKey,
+    Slot,
+    generation_of,
+    is_sound,
+    key_of,
+    slot_of,
+)
+from .subscriptions import active_row
+
+HasCredentials = Callable[[Row], bool]
+"""Tells whether tokens or a secret of a row's account are still stored here."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """A document that was put together again, and what to tell the person ("" for nothing)."""
+
+    document: Document
+    note: str
+
+
+def is_current(document: object, last_good_generation: int | None) -> bool:
+    """Tell whether a document can be used as it is."""
+    if not isinstance(document, dict) or not is_sound(document) or _has_orphans(document):
+        return False
+    if last_good_generation is None:
+        return True
+    generation = generation_of(document)
+    return generation is not None and generation >= last_good_generation
+
+
+def _has_orphans(document: Document) -> bool:
+    """Tell whether built-in code has removed a row that another identity's row was standing behind."""
+    state = ProfileState.of(document)
+    if not state.others:
+        return False
+    front = {slot_of(row) for row in state.rows}
+    return any(slot_of(row) not in front for row in state.others)
+
+
+def recover(
+    document: object, last_good: Document, has_credentials: HasCredentials, active_cloud: str | None = None
+) -> Recovery:
+    """Bring back what a document that is not current has lost.
+
+    :param active_cloud: the choice of a stale file counts only if it is one for this cloud and ours is not.
+    """
+    found: Document = dict(document) if isinstance(document, dict) else {}
+    generation = generation_of(found)
+    good = ProfileState.of(deepcopy(last_good))
+    state = ProfileState.of(found)
+    known = {key_of(row) for row in state.all_rows()}
+    good_keys = {key_of(row) for row in good.all_rows()}
+
+    if generation is not None:
+        # An old copy also brings back accounts that have logged out since.
+        state.rows = [row for row in state.rows if key_of(row) in good_keys or has_credentials(row)]
+    # Whoever signs out or clears with built-in commands leaves our own rows behind.
+    orphans, state.others = _split(state.others, {slot_of(row) for row in state.rows})
+    missing = [row for row in good.all_rows() if key_of(row) not in known and has_credentials(row)]
+    is_stale = (
+        generation is None
+        or generation < (generation_of(last_good) or 0)
+        # Nobody removes the list itself on purpose: an empty one is what is left by `az account clear`.
+        or not isinstance(found.get(SUBSCRIPTIONS), list)
+    )
+    if not is_stale:
+        # Whatever is missing was removed on purpose, unless our own key is what is damaged.
+        missing = [] if is_sound(found) else [row for row in missing if key_of(row) in _keys(good.others)]
+    known_rows = state.rows + missing
+    found_default = active_row(state.rows)
+    # A file from elsewhere keeps its choice. One that the host has reset has none.
+    ours = active_row(good.rows) if is_stale and (generation is not None or found_default is None) else None
+    default = _default(found_default, ours, known_rows, active_cloud)
+    _place(state, [row for row in orphans if has_credentials(row)] + missing, default)
+    state.others = [row for row in state.others if has_credentials(row)]
+    if is_stale:
+        state.previous, state.choices = good.previous, good.choices
+
+    for name, value in last_good.items():
+        if name != OWN_KEY:
+            found.setdefault(name, deepcopy(value))
+    state.write_to(found, max(generation or 0, generation_of(last_good) or 0))
+    return Recovery(found, _note(missing, generation, default))
+
+
+def _split(others: list[Row], front: set[Slot]) -> tuple[list[Row], list[Row]]:
+    """Return the rows that have no row in front of them, and those that have."""
+    return [row for row in others if slot_of(row) not in front], [row for row in others if slot_of(row) in front]
+
+
+def _place(state: ProfileState, missing: list[Row], default: Row | None) -> None:
+    taken = {slot_of(row) for row in state.rows}
+    for row in missing:
+        if slot_of(row) in taken:
+            state.others.append(row)
+        else:
+            taken.add(slot_of(row))
+            state.rows.append(row)
+    for row in state.all_rows():
+        row["isDefault"] = row is default
+
+
+def _default(found: Row | None, good: Row | None, rows: list[Row], active_cloud: str | None) -> Row | None:
+    """Return the default: ours is the newer choice, unless it is one for another cloud than the active one."""
+    if good is None:
+        return found
+    ours = next((row for row in rows if slot_of(row) == slot_of(good)), None)
+    if ours is None:
+        return found
+    if found is not None and active_cloud is not None and slot_of(found)[0] == active_cloud != slot_of(ours)[0]:
+        return found
+    return ours
+
+
+def _keys(rows: list[Row]) -> set[RowKey]:
+    return {key_of(row) for row in rows}
+
+
+def _note(missing: list[Row], generation: int | None, default: Row | None) -> str:
+    if not missing:
+        return ""
+    cause = "had been damaged or reset" if generation is None else "had been overwritten with an older copy"
+    active = f" Active now: '{default['name']}'." if default is not None else ""
+    return (
+        f"azureProfile.json {cause} by another process; {len(missing)} missing subscription(s) were restored.{active}"
+    )

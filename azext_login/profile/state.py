@@ -1,0 +1,175 @@
+"""Everything the profile file knows, as one value: the rows, the rows of other identities, and past choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .model import Row, account_of
+
+Document = dict[str, Any]
+"""The whole file: `installationId`, `subscriptions`, and whatever else anybody keeps there."""
+
+SUBSCRIPTIONS = "subscriptions"
+INSTALLATION_ID = "installationId"
+
+OWN_KEY = "azextLogin"
+"""Our top-level key. Built-in code and other tools leave keys alone that they do not know."""
+
+GENERATION = "generation"
+_OTHERS = "otherIdentities"
+_UNUSABLE = "unusable"
+_PREVIOUS = "previous"
+_CHOICES = "choices"
+
+# What built-in code takes for granted in a row.
+_NEEDED_KEYS = ("id", "name", "tenantId", "environmentName")
+
+RowKey = tuple[str, str, str, str]
+"""Cloud, account name (case folded), tenant and subscription: what tells two rows apart."""
+
+Slot = tuple[str, str]
+"""Cloud and subscription: built-in code allows one row for each."""
+
+
+@dataclass
+class ProfileState:
+    """The content of azureProfile.json while it is worked on.
+
+    `rows` is what built-in commands see, with at most one row per cloud and subscription. `others` are the rows of
+    further identities for subscriptions that are in `rows` already.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    others: list[Row] = field(default_factory=list)
+    previous: dict[str, list[str]] = field(default_factory=dict)
+    """Cloud -> key of the row that was active before the present one, for `account set --subscription -`."""
+    choices: dict[str, str] = field(default_factory=dict)
+    """Cloud, account and tenant (joined) -> the subscription that was last chosen there."""
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> ProfileState:
+        """Read a document. Its rows are not copied: changing them changes the document."""
+        own = document.get(OWN_KEY)
+        own = own if isinstance(own, dict) else {}
+        return cls(
+            rows=usable_rows(document.get(SUBSCRIPTIONS)),
+            others=usable_rows(own.get(_OTHERS)),
+            previous={
+                str(cloud): [str(part) for part in key]
+                for cloud, key in _mapping(own.get(_PREVIOUS)).items()
+                if isinstance(key, list) and len(key) == len(RowKey.__args__)  # type: ignore[attr-defined]
+            },
+            choices={str(key): str(value) for key, value in _mapping(own.get(_CHOICES)).items()},
+        )
+
+    def write_to(self, document: Document, generation: int) -> None:
+        """Put this state into a document, beside the keys of others.
+
+        Rows over which built-in code would fail go to our own key, so that nothing is lost and everything works.
+        """
+        self._forget_absent_accounts()
+        own = dict(_mapping(document.get(OWN_KEY)))
+        unusable = [*_list(own.get(_UNUSABLE)), *_unusable_rows(document.get(SUBSCRIPTIONS))]
+        unusable += _unusable_rows(own.get(_OTHERS))
+        document[SUBSCRIPTIONS] = self.rows
+        own[GENERATION] = generation
+        parts: tuple[tuple[str, Any], ...] = (
+            (_OTHERS, self.others),
+            (_PREVIOUS, self.previous),
+            (_CHOICES, self.choices),
+            (_UNUSABLE, unusable),
+        )
+        for name, value in parts:
+            if value:
+                own[name] = value
+            else:
+                own.pop(name, None)
+        document[OWN_KEY] = own
+
+    def _forget_absent_accounts(self) -> None:
+        """Drop the choices of accounts without a row: built-in commands that sign them out leave our key alone."""
+        present = {account_of(row).name.casefold() for row in self.all_rows()}
+        self.previous = {cloud: key for cloud, key in self.previous.items() if key[1] in present}
+        self.choices = {key: chosen for key, chosen in self.choices.items() if account_of_choice(key) in present}
+
+    def all_rows(self) -> list[Row]:
+        """Return the rows of every identity."""
+        return self.rows + self.others
+
+
+def is_sound(document: Mapping[str, Any]) -> bool:
+    """Tell whether built-in code can work with the rows of a document, and we with our own key."""
+    rows = document.get(SUBSCRIPTIONS)
+    if rows is None and OWN_KEY not in document:
+        # A new profile, or one that the host has reset.
+        rows = []
+    own = document.get(OWN_KEY, {})
+    return (
+        isinstance(rows, list)
+        and all(map(_is_usable, rows))
+        and sum(bool(row.get("isDefault")) for row in rows) <= 1
+        and isinstance(own, dict)
+        and isinstance(own.get(_OTHERS, []), list)
+        and all(map(_is_usable, own.get(_OTHERS, [])))
+        and all(isinstance(own.get(name, {}), dict) for name in (_PREVIOUS, _CHOICES))
+    )
+
+
+def generation_of(document: Mapping[str, Any]) -> int | None:
+    """Return how often we have written this document, or None if we have not."""
+    own = document.get(OWN_KEY)
+    generation = own.get(GENERATION) if isinstance(own, dict) else None
+    return generation if isinstance(generation, int) and not isinstance(generation, bool) else None
+
+
+def key_of(row: Mapping[str, Any]) -> RowKey:
+    """Return what identifies a row among all rows."""
+    return (*slot_of(row)[:1], account_of(row).name.casefold(), str(row.get("tenantId")), slot_of(row)[1])
+
+
+def slot_of(row: Mapping[str, Any]) -> Slot:
+    """Return what identifies a row among those that built-in code sees."""
+    return str(row.get("environmentName")), str(row.get("id")).lower()
+
+
+def usable_rows(value: object) -> list[Row]:
+    """Return those elements of a list that built-in code and we can use as rows."""
+    return [row for row in value if _is_usable(row)] if isinstance(value, list) else []
+
+
+def _unusable_rows(value: object) -> list[Any]:
+    return [row for row in value if not _is_usable(row)] if isinstance(value, list) else []
+
+
+def _is_usable(row: object) -> bool:
+    return (
+        isinstance(row, dict)
+        and all(isinstance(row.get(key), str) for key in _NEEDED_KEYS)
+        and isinstance(row.get("user"), dict)
+        and isinstance(row["user"].get("name"), str)
+    )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def choice_key(cloud: str, account: str, tenant: str) -> str:
+    """Return the key of `ProfileState.choices`."""
+    return "|".join((cloud, account.casefold(), tenant))
+
+
+def account_of_choice(key: str) -> str:
+    """Return the account in a key of `ProfileState.choices`."""
+    return key.partition("|")[2].rpartition("|")[0]
+
+
+def without_duplicates(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows, each key once; the last one wins and keeps the place of the first."""
+    return list({key_of(row): row for row in rows}.values())
