@@ -8,7 +8,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from .._files import remove_if_present, write_atomically
+from .._files import remove_if_present, sweep, write_atomically
 from ..errors import StoreError
 
 logger = get_logger(__name__)
@@ -57,8 +57,24 @@ class HttpCache:
         except StoreError as error:
             logger.debug("The HTTP cache was not saved: %s", error)
 
+    def purge_names(self) -> None:
+        """Drop what the host's own commands have stored about people, and keep the discovery documents.
+
+        :raises StoreError: the file cannot be written.
+        """
+        sweep(self._path)
+        stored = self._read()
+        kept = _discovery_only(stored)
+        if set(kept) == set(stored):
+            return
+        if kept:
+            write_atomically(self._path, pickle.dumps(kept))
+        else:
+            remove_if_present(self._path)
+
     def clear(self) -> None:
         """Delete the file."""
+        sweep(self._path)
         remove_if_present(self._path)
 
     def _read(self) -> dict[str, Any]:
@@ -82,14 +98,21 @@ def _discovery_only(answers: dict[str, Any]) -> dict[str, Any]:
     return {**kept, _INDEX: _index({key: times[key] for key in kept})}
 
 
-def _is_discovery(key: str) -> bool:
+def _is_discovery(key: object) -> bool:
     # A key reads "GET <address> hash=<...> 2xx" (msal/throttled_http_client.py).
-    return key.startswith("GET ") and key.endswith("2xx") and any(path in key for path in _DISCOVERY)
+    return (
+        isinstance(key, str)
+        and key.startswith("GET ")
+        and key.endswith("2xx")
+        and any(path in key for path in _DISCOVERY)
+    )
 
 
 def _times(answers: dict[str, Any]) -> dict[str, Any]:
     index = answers.get(_INDEX)
-    return dict(index[1]) if isinstance(index, tuple) and len(index) == 2 and isinstance(index[1], dict) else {}
+    if not (isinstance(index, tuple) and len(index) == 2 and isinstance(index[1], dict)):
+        return {}
+    return {key: pair for key, pair in index[1].items() if isinstance(pair, list) and len(pair) == 2}
 
 
 def _index(times: dict[str, Any]) -> tuple[list[list[Any]], dict[str, Any]]:

@@ -1,0 +1,36 @@
+"""From a tenant's domain name to its ID."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import UnexpectedAnswerError
+from ..http import TIMEOUT, capitalised, connection_errors, parse_json_object
+from .application import SERVICE
+from .errors import not_one_tenant, unknown_tenant
+
+
+def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
+    """Return the GUID of the tenant that `domain` belongs to, from the tenant's OpenID configuration.
+
+    https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#find-your-apps-openid-configuration-document-uri
+
+    :raises SignInError: there is no such tenant.
+    :raises ServiceUnreachableError: the sign-in service did not answer.
+    """
+    authority = authority.rstrip("/")
+    url = f"{authority}/{quote(domain, safe='')}/v2.0/.well-known/openid-configuration"
+    with connection_errors(SERVICE, authority):
+        response = http.get(url, timeout=TIMEOUT, verify=None if verify else False)
+    if 400 <= response.status_code < 500 and response.status_code != 429:
+        raise unknown_tenant(domain, authority)
+    document = parse_json_object(response, SERVICE)
+    # An issuer reads https://login.microsoftonline.com/<GUID>/v2.0.
+    parts = str(document.get("issuer", "")).split("/")
+    if len(parts) < 4:
+        raise UnexpectedAnswerError(f"{capitalised(SERVICE)} at {authority} named no issuer for tenant '{domain}'.")
+    if "{" in parts[3]:
+        # The issuer of an endpoint for many tenants has a placeholder in its place.
+        raise not_one_tenant(domain)
+    return parts[3]
