@@ -15,11 +15,16 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
     """
 
     def __init__(self, cli_ctx: Any = None) -> None:
+        from ._collector import pause
+
+        pause(cli_ctx)
         super().__init__(cli_ctx=cli_ctx)
         from . import _help  # noqa: F401  # importing it registers the help texts
         from ._parser import register_parser_hooks
+        from ._results import register_result_hook
 
         register_parser_hooks(self)
+        register_result_hook(cli_ctx)
 
     def load_command_table(self, args: list[str] | None) -> Any:
         """Return the table with our seven commands only; the host's loader has already registered its own."""

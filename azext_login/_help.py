@@ -83,6 +83,8 @@ examples:
       text: az account list --all
     - name: Read the subscriptions of every signed-in account from the server again.
       text: az account list --refresh
+    - name: List a subscription once for every account and tenant that it can be used through.
+      text: az account list --all-identities --output table
     - name: Print the ID of a subscription.
       text: az account list --query "[?name=='My Subscription'].id" --output tsv
 """
@@ -93,6 +95,10 @@ short-summary: Set a subscription to be the current active subscription.
 examples:
     - name: Choose a subscription by name.
       text: az account set --subscription "My Subscription"
+    - name: Go back to the subscription that was active before.
+      text: az account set --subscription -
+    - name: Work in a subscription as another account that is signed in.
+      text: az account set --subscription "My Subscription" --username johndoe@contoso.com
     - name: Choose a subscription by ID.
       text: az account set --subscription 00000000-0000-0000-0000-000000000000
 """

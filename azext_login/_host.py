@@ -153,3 +153,28 @@ def send_telemetry(setter: str, value: Any) -> None:
     function = getattr(telemetry, setter, None)
     if function is not None:
         function(value)
+
+
+def activate_cloud(cli_ctx: Any, name: str) -> None:
+    """Make a cloud the active one again, after the file that describes it was brought back.
+
+    The host falls back to the public cloud, and stores that, when it does not find the active one.
+    """
+    from azure.cli.core.cloud import get_active_cloud, get_clouds
+
+    if any(cloud.name == name for cloud in get_clouds(cli_ctx)):
+        cli_ctx.config.set_value("cloud", "name", name)
+    cli_ctx.cloud = get_active_cloud(cli_ctx)
+
+
+def new_installation_id(config_dir: Path) -> str:
+    """Return an ID for a new profile: the one of Azure PowerShell on this machine, as built in, or a new one."""
+    import json
+    import uuid
+
+    try:
+        content = json.loads((config_dir / "AzureRmContextSettings.json").read_text(encoding="utf-8-sig"))
+        shared = content["Settings"]["InstallationId"]
+    except (OSError, ValueError, KeyError, TypeError):
+        shared = None
+    return shared if isinstance(shared, str) and shared else str(uuid.uuid1())

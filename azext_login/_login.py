@@ -15,7 +15,8 @@ from ._reports import report_discovery
 from ._terminal import StandardTerminal, can_choose
 from ._validators import decode_claims_challenge
 from .errors import AccountError
-from .session import Authenticate, Session, SignInOutcome, SignInRequest
+from .session import Session
+from .signing_in import Authenticate, SignInOutcome, SignInRequest, sign_in_user
 
 if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
@@ -146,7 +147,7 @@ def sign_in(session: Session, options: LoginOptions) -> SignInOutcome:
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
     )
-    outcome = session.sign_in_user(request, authenticate)
+    outcome = sign_in_user(session, request, authenticate)
     report_discovery(outcome.discovery)
     _check_wanted_subscription(options, outcome)
     return outcome
@@ -172,7 +173,7 @@ def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignI
         if isinstance(cancelled, KeyboardInterrupt):
             raise
         return True
-    session.select(chosen["id"])
+    session.select(chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
     return True
 
 

@@ -15,7 +15,11 @@ from ._validators import validate_tenant
 logger = get_logger(__name__)
 
 # Command -> destinations of the options that are ours, wherever the host does not have them.
-ADDED_OPTIONS = {"login": frozenset({"no_browser", "skip_subscription_discovery", "subscription"})}
+ADDED_OPTIONS = {
+    "login": frozenset({"no_browser", "skip_subscription_discovery", "subscription"}),
+    "account list": frozenset({"all_identities"}),
+    "account set": frozenset({"username", "tenant"}),
+}
 
 
 class SubscriptionOverName(argparse.Action):
@@ -64,6 +68,28 @@ def declare_arguments(loader: Any) -> None:
 
     with loader.argument_context("logout") as context:
         context.argument("username", _host_argument(loader, "logout", "username"), completer=complete_users)
+
+    with loader.argument_context("account list") as context:
+        context.argument(
+            "all_identities",
+            options_list=["--all-identities"],
+            action="store_true",
+            help="List a subscription once for each account and tenant that it can be used through.",
+        )
+
+    with loader.argument_context("account set") as context:
+        context.argument(
+            "username",
+            options_list=["--username"],
+            completer=complete_users,
+            help="Work as this account, where several are signed in that have the subscription.",
+        )
+        context.argument(
+            "tenant",
+            options_list=["--tenant"],
+            completer=complete_tenants,
+            help="Work through this tenant (ID or domain name), where the subscription can be used through several.",
+        )
 
     with loader.argument_context("account get-access-token") as context:
         context.argument("subscription", action=SubscriptionOverName, validator=warn_of_ignored_name)

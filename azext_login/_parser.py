@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ._collector import resume
 from ._host import host_parameters
 from ._params import ADDED_OPTIONS
 
@@ -18,9 +19,10 @@ def register_parser_hooks(loader: Any) -> None:
     from knack.events import EVENT_INVOKER_CMD_TBL_LOADED
 
     def adjust(_: Any, cmd_tbl: dict[str, Any], parser: Any, **__: Any) -> None:
-        for name, command in cmd_tbl.items():
-            if command.loader is not loader:
-                continue
+        ours = {name: command for name, command in cmd_tbl.items() if command.loader is loader}
+        if not ours:
+            resume()
+        for name, command in ours.items():
             _silence_override_notice(command)
             command_parser = parser.subparser_map.get(name)
             if command_parser is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from knack.log import get_logger
 
 if TYPE_CHECKING:
     from .profile.discovery import Discovery, TenantReport
-    from .session import RefreshOutcome, SignOutOutcome
+    from .profile.model import Row
+    from .refreshing import RefreshOutcome
+    from .session import SignOutOutcome
 
 logger = get_logger(__name__)
 
@@ -59,6 +62,12 @@ def _report_tenant(report: TenantReport, what: str) -> None:
         str(report.failure).splitlines()[0],
         report.tenant.id,
     )
+
+
+def report_selection(row: Row) -> None:
+    """Say, on a terminal, which subscription is active now, and for whom."""
+    if sys.stderr.isatty():
+        logger.warning("Active now: '%s' (%s), as %s.", row["name"], row["id"], row["user"]["name"])
 
 
 def report_sign_out(name: str, outcome: SignOutOutcome) -> None:

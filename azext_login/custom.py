@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
+from ._collector import resume
 from ._host import accepts_host_options, call_host
-from ._reports import report_refresh, report_sign_out
+from ._reports import report_refresh, report_selection, report_sign_out
+from ._results import plain, share_equal_strings
 from .errors import AccountError
 from .profile.model import Row, account_of, is_enabled
 from .session import Session
@@ -52,7 +54,7 @@ def login(
     resource_id: str | None = None,
     skip_subscription_discovery: bool = False,
     subscription: str | None = None,
-) -> list[Row] | None:
+) -> tuple[Row, ...] | None:
     """Log in to Azure."""
     from ._login import LoginOptions, check_usage, select_after_sign_in, sign_in
 
@@ -77,14 +79,17 @@ def login(
         subscription=subscription,
     )
     check_usage(options)
-    if options.is_workload:
-        return call_host("login", cmd, options.as_arguments())  # type: ignore[no-any-return]
-
+    resume()
     session = Session.from_cli(cmd.cli_ctx)
+    if options.is_workload:
+        from .host_sign_in import sign_in_with_host
+
+        return sign_in_with_host(session, cmd, options.as_arguments())  # type: ignore[no-any-return]
+
     outcome = sign_in(session, options)
     if select_after_sign_in(session, options, outcome):
         return None
-    return [_with_cloud_name(row) for row in outcome.rows]
+    return plain([_with_cloud_name(row) for row in outcome.rows])
 
 
 @accepts_host_options("logout")
@@ -97,18 +102,27 @@ def logout(cmd: Any, username: str | None = None) -> None:
 
 
 @accepts_host_options("account list")
-def list_accounts(cmd: Any, all: bool = False, refresh: bool = False) -> list[Row]:  # the option's name
+def list_accounts(
+    cmd: Any,
+    all: bool = False,  # the option's name
+    refresh: bool = False,
+    all_identities: bool = False,
+) -> tuple[Row, ...]:  # the option's name
     """Return the subscriptions of the active cloud, or of every cloud."""
     session = Session.from_cli(cmd.cli_ctx)
     if refresh:
-        report_refresh(session.refresh(lambda row: _host_credential(cmd, row)))
-    rows = session.rows(all_clouds=all)
+        from .refreshing import refresh as refresh_accounts
+
+        resume()
+        report_refresh(refresh_accounts(session, lambda row: _host_credential(cmd, row)))
+    rows = session.rows(all_clouds=all, all_identities=all_identities)
     if not rows:
         logger.warning('Please run "az login" to access your accounts.')
+    share_equal_strings(rows)
     shown = rows if all else [row for row in rows if is_enabled(row)]
     if len(shown) != len(rows):
         logger.warning("A few accounts are skipped as they don't have 'Enabled' state. Use '--all' to display them.")
-    return [_with_cloud_name(row) for row in shown]
+    return plain([_with_cloud_name(row) for row in shown])
 
 
 @accepts_host_options("account show")
@@ -118,9 +132,9 @@ def show_account(cmd: Any, subscription: str | None = None) -> Row:
 
 
 @accepts_host_options("account set")
-def set_account(cmd: Any, subscription: str) -> None:
+def set_account(cmd: Any, subscription: str, username: str | None = None, tenant: str | None = None) -> None:
     """Make a subscription the active one."""
-    Session.from_cli(cmd.cli_ctx).select(subscription)
+    report_selection(Session.from_cli(cmd.cli_ctx).select(subscription, username=username, tenant=tenant))
 
 
 @accepts_host_options("account clear")
@@ -152,6 +166,9 @@ def get_access_token(
             "resource_type": resource_type,
             "tenant": tenant,
         }
+        from .host_sign_in import prepare_for_host
+
+        prepare_for_host(session)
         return call_host("account get-access-token", cmd, arguments)  # type: ignore[no-any-return]
 
     if resource is None and resource_type:
@@ -178,8 +195,9 @@ def _token_result(token: AccessToken, *, tenant: str, subscription: str | None) 
 
 def _with_cloud_name(row: Row) -> Row:
     """Return the row as it is shown: `environmentName` reads `cloudName` and comes last."""
-    shown = dict(row)
-    shown["cloudName"] = shown.pop("environmentName", None)
+    # Built key by key: a copy of which a key is taken away keeps the room for it, ten thousand times.
+    shown = {key: value for key, value in row.items() if key != "environmentName"}
+    shown["cloudName"] = row.get("environmentName")
     return shown
 
 

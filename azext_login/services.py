@@ -1,0 +1,145 @@
+"""The clients of Entra ID and Azure Resource Manager, set up from the host's settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from knack.log import get_logger
+
+from ._host import HostSettings, send_broker_telemetry, send_telemetry
+from .errors import StoreError
+from .profile.model import Account
+
+logger = get_logger(__name__)
+
+if TYPE_CHECKING:
+    from .auth.application import ApplicationFactory
+    from .auth.credentials import UserCredential
+    from .auth.http_cache import HttpCache
+    from .auth.token_cache import ServicePrincipalEntries, TokenCache
+    from .profile.discovery import ResourceManager
+
+TokenOfTenant = Callable[[str | None, str | None], str]
+
+
+class Services:
+    """Makes what one command needs. Nothing is imported or opened before it is asked for."""
+
+    def __init__(self, settings: HostSettings):
+        self._settings = settings
+
+    @cached_property
+    def http(self) -> Any:
+        """The one HTTP session of the command."""
+        from .http import build_session
+
+        return build_session(user_agent=self._settings.user_agent, verify=self._settings.verify_certificates)
+
+    @property
+    def token_cache(self) -> TokenCache:
+        """The tokens on the disk."""
+        from .auth.token_cache import TokenCache
+
+        return TokenCache(self._settings.config_dir, encrypt=self._settings.encrypt_token_cache)
+
+    @property
+    def service_principals(self) -> ServicePrincipalEntries:
+        """The secrets of service principals on the disk."""
+        from .auth.token_cache import ServicePrincipalEntries
+
+        return ServicePrincipalEntries(self._settings.config_dir, encrypt=self._settings.encrypt_token_cache)
+
+    def http_cache(self) -> HttpCache:
+        """Return MSAL's cache of HTTP answers."""
+        from .auth.http_cache import HttpCache
+
+        return HttpCache(self._settings.config_dir, enabled=self._settings.use_http_cache)
+
+    @contextmanager
+    def stored_tokens(self) -> Iterator[ApplicationFactory]:
+        """Yield applications that work on a copy of the stored tokens; what they renew is stored afterwards."""
+        from msal import SerializableTokenCache
+
+        disk = self.token_cache
+        before = disk.usable()
+        tokens = SerializableTokenCache()
+        tokens.deserialize(json.dumps(before))
+        http_cache = self.http_cache()
+        try:
+            yield self.applications(tokens, http_cache.load())
+        finally:
+            if tokens.has_state_changed:
+                try:
+                    disk.commit(before, sections_of(tokens))
+                except StoreError as error:
+                    # A token that cannot be kept is still a token.
+                    logger.warning("The renewed tokens were not stored. %s", error)
+            http_cache.save()
+
+    def applications(self, token_cache: Any, http_cache: Any) -> ApplicationFactory:
+        """Return the factory of MSAL applications that share these caches."""
+        from .auth.application import ApplicationFactory, ApplicationSettings
+        from .http import AuthorityHttpClient
+
+        settings = self._settings
+        send_broker_telemetry(settings)
+        return ApplicationFactory(
+            ApplicationSettings(
+                authority=settings.authority,
+                instance_discovery=settings.instance_discovery,
+                client_capabilities=settings.client_capabilities,
+                broker_on_windows=settings.broker_on_windows,
+                broker_on_mac=settings.broker_on_mac,
+            ),
+            token_cache=token_cache,
+            http_client=AuthorityHttpClient(self.http, settings.authority, verify=settings.verify_certificates),
+            http_cache=http_cache,
+        )
+
+    def user_credential(self, account: Account, applications: ApplicationFactory) -> UserCredential:
+        """Return the silent tokens of a user."""
+        from .auth.credentials import UserCredential
+
+        return UserCredential(
+            applications,
+            account.name,
+            authority=self._settings.authority,
+            on_agent_session=lambda: send_telemetry("set_agentic_session", True),
+        )
+
+    def resource_manager_of(
+        self, account: Account, applications: ApplicationFactory, *, home: str | None
+    ) -> ResourceManager:
+        """Return Azure Resource Manager as a user sees it.
+
+        :param home: the tenant to ask for the list of tenants; None for the one of the user's sign-in.
+        """
+        credential = self.user_credential(account, applications)
+
+        def token(tenant: str | None, claims: str | None) -> str:
+            return credential.token(self._settings.arm_scopes, tenant=tenant or home, claims_challenge=claims).secret
+
+        return self.resource_manager(token)
+
+    def resource_manager(self, token: TokenOfTenant) -> ResourceManager:
+        """Return Azure Resource Manager with the tokens that `token` gives for a tenant and a claims challenge."""
+        from .profile.discovery import ResourceManager
+
+        return ResourceManager(
+            self._settings.resource_manager,
+            session=self.http,
+            api_version=self._settings.subscriptions_api_version,
+            token=token,
+            headers=self._settings.request_headers,
+            verify=self._settings.verify_certificates,
+        )
+
+
+def sections_of(cache: Any) -> dict[str, Any]:
+    """Return the entries of MSAL's in-memory cache."""
+    content: dict[str, Any] = json.loads(cache.serialize())
+    return content

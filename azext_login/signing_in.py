@@ -1,0 +1,177 @@
+"""Signing a person in: authenticate, find what they can use, and only then store tokens and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ._host import send_telemetry
+from .errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from .profile import subscriptions as rules
+from .profile.discovery import Discovery, TenantReport, discover
+from .profile.model import Account, Row, Subscription, Tenant, answers_to
+from .profile.state import slot_of
+from .services import sections_of
+
+if TYPE_CHECKING:
+    from .auth.application import ApplicationFactory
+    from .session import Session
+
+Authenticate = Callable[["ApplicationFactory", Any, Sequence[str]], dict[str, Any]]
+"""A sign-in flow: gets the applications, the application of the tenant and the scopes, returns MSAL's result."""
+
+
+@dataclass(frozen=True)
+class SignInRequest:
+    """What a user sign-in was asked to do. Names are those of `az login`."""
+
+    tenant: str | None = None
+    scopes: Sequence[str] | None = None
+    allow_no_subscriptions: bool = False
+    skip_subscription_discovery: bool = False
+    subscription: str | None = None
+
+    @property
+    def is_tenant_only(self) -> bool:
+        """Whether no subscription is looked for at all."""
+        return self.skip_subscription_discovery and not self.subscription
+
+
+@dataclass(frozen=True)
+class SignInOutcome:
+    """What a sign-in stored: the rows to show, and what the tenants answered."""
+
+    account: Account
+    rows: list[Row]
+    discovery: Discovery
+    unmatched_subscription: str | None = None
+    """A subscription that was asked for but not found; the sign-in itself was kept."""
+
+
+def sign_in_user(session: Session, request: SignInRequest, authenticate: Authenticate) -> SignInOutcome:
+    """Sign a person in, find their subscriptions, and store both.
+
+    Tokens are kept in memory until the subscriptions are known, so a sign-in that fails leaves nothing behind and
+    what was stored before stays.
+
+    :raises SignInError: the sign-in failed, or there is nothing to use with it.
+    """
+    from msal import SerializableTokenCache
+
+    services = session.services
+    tokens = SerializableTokenCache()
+    http_cache = services.http_cache()
+    applications = services.applications(tokens, http_cache.load())
+    account = _authenticate(session, request, authenticate, applications)
+    discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, account, applications)
+    found = _subscriptions_to_store(request, account, discovery)
+    # Tokens first: rows without tokens would be of no use to anybody.
+    services.token_cache.commit({}, sections_of(tokens))
+    http_cache.save()
+    return _store(session, request, account, found, discovery)
+
+
+def _authenticate(
+    session: Session, request: SignInRequest, authenticate: Authenticate, applications: ApplicationFactory
+) -> Account:
+    from .auth.application import authority_errors
+    from .auth.errors import Attempt, explain
+
+    application = applications.build(request.tenant)
+    with authority_errors(session.settings.authority, request.tenant):
+        result = authenticate(applications, application, list(request.scopes or session.settings.arm_scopes))
+    if "msal_telemetry" in result:
+        send_telemetry("set_msal_telemetry", result["msal_telemetry"])
+    if "error" in result:
+        raise explain(result, Attempt(tenant=request.tenant, scopes=request.scopes))
+    claims = result.get("id_token_claims") or {}
+    # Entra names a person in `preferred_username`, AD FS in `upn`.
+    name = claims.get("preferred_username") or claims.get("upn")
+    if not name:
+        raise SignInError("The sign-in service did not say who signed in. Nothing was stored.")
+    return Account(str(name))
+
+
+def _discover(
+    session: Session, request: SignInRequest, account: Account, applications: ApplicationFactory
+) -> Discovery:
+    manager = session.services.resource_manager_of(account, applications, home=request.tenant)
+    if request.tenant is None:
+        return discover(manager, manager.tenants())
+    tenant = Tenant(request.tenant)
+    if request.skip_subscription_discovery and request.subscription:
+        try:
+            found = [manager.subscription(request.subscription, tenant)]
+        except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
+            return Discovery((TenantReport(tenant, failure=error),))
+        return Discovery((TenantReport(tenant, tuple(found)),))
+    return Discovery((TenantReport(tenant, tuple(manager.subscriptions(tenant))),))
+
+
+def _subscriptions_to_store(request: SignInRequest, account: Account, discovery: Discovery) -> list[Subscription]:
+    found = discovery.subscriptions
+    if request.allow_no_subscriptions or request.is_tenant_only:
+        with_rows = {subscription.tenant_id for subscription in found}
+        answered = [report.tenant.id for report in discovery.reports if report.failure is None]
+        if request.tenant is not None:
+            answered = [request.tenant]
+        found += [Subscription.tenant_level(tenant) for tenant in answered if tenant not in with_rows]
+    elif not found:
+        raise _nothing_found(request, account, discovery)
+    return found
+
+
+def _nothing_found(request: SignInRequest, account: Account, discovery: Discovery) -> SignInError:
+    from .auth.errors import Attempt, login_command
+
+    if request.skip_subscription_discovery:
+        reasons = "".join(f"\n{_first_line(report.failure)}" for report in discovery.failed)
+        return SignInError(
+            f"The subscription '{request.subscription}' could not be retrieved for '{account.name}'. "
+            f"Ensure the subscription exists and that you have access to it. Nothing was stored.{reasons}"
+        )
+    message = f"No subscriptions found for {account.name}. Nothing was stored."
+    if discovery.failed:
+        failures = (f"Tenant {report.tenant.label}: {_first_line(report.failure)}" for report in discovery.failed)
+        refused = [report for report in discovery.failed if isinstance(report.failure, SignInError)]
+        commands = (login_command(Attempt(tenant=report.tenant.id)) for report in refused)
+        return SignInError(
+            "\n".join([message, *failures]),
+            next_step="\n".join(["To sign in to one tenant, run:", *commands])
+            if refused
+            else "Run the command again in a minute.",
+        )
+    return SignInError(
+        message,
+        next_step="To use a tenant without subscriptions, run:\n"
+        + login_command(Attempt(tenant=request.tenant))
+        + " --allow-no-subscriptions",
+    )
+
+
+def _store(
+    session: Session,
+    request: SignInRequest,
+    account: Account,
+    subscriptions: Sequence[Subscription],
+    discovery: Discovery,
+) -> SignInOutcome:
+    cloud = session.settings.cloud
+    new = [subscription.to_row(account, cloud) for subscription in subscriptions]
+    # A subscription that a second tenant shows is kept for that tenant as well.
+    further = [duplicate.subscription.to_row(account, cloud) for duplicate in discovery.duplicates]
+    with session.change(mirror=True) as state:
+        rules.sign_in(state, new + further, preferred=request.subscription)
+        in_use = {slot_of(row): row for row in state.rows}
+        shown = [in_use[slot_of(row)] for row in new]
+    if not request.subscription:
+        return SignInOutcome(account, shown, discovery)
+    matches = [row for row in shown if answers_to(row, request.subscription)]
+    return SignInOutcome(
+        account, matches or shown, discovery, unmatched_subscription=None if matches else request.subscription
+    )
+
+
+def _first_line(error: object) -> str:
+    return str(error).partition("\n")[0]
