@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.harness import guard, hosts
 from tests.harness.az import Az
@@ -25,6 +26,10 @@ if TYPE_CHECKING:  # unit tests have no use for a web server
     from tests.localcloud import LocalCloud, Person
 
 ALICE = "alice@contoso.example"
+
+# The machine may be busy with `az` processes: how long an example takes to make or to run says nothing.
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 # A test run in the background of a shell has SIGINT ignored, and so would every process that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

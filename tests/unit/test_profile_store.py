@@ -36,6 +36,7 @@ def test_unknown_keys_of_the_file_and_of_rows_survive_a_change(tmp_path: Path) -
     assert document["installationId"] == "abc"
     assert document["x-tool"] == {"a": 1}
     assert document["subscriptions"] == [row, _row(2)]
+    assert document["azextLogin"]["generation"] == 1
 
 
 def test_the_host_gets_exactly_what_was_written(tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_a_change_that_fails_writes_nothing(tmp_path: Path) -> None:
         change_and_fail()
     assert _read(tmp_path)["subscriptions"] == [_row(1)]
     assert {path.name for path in tmp_path.iterdir()} == {"azureProfile.json", "login_profile.lock"}
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
@@ -94,12 +96,17 @@ def test_a_linked_profile_stays_a_link_and_its_target_changes(tmp_path: Path) ->
     assert json.loads((target / "profile.json").read_text(encoding="utf-8"))["subscriptions"] == [_row(1)]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '"text"', '{"subscriptions": ['])
-def test_a_file_that_is_no_profile_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "{", "[]", '"text"', '{"subscriptions": [', "1", "null", "\x00"])
+def test_a_file_that_is_no_profile_is_set_aside_and_the_last_good_state_comes_back(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _add(str(tmp_path), 1)
     (tmp_path / "azureProfile.json").write_text(content, encoding="utf-8")
-    with pytest.raises(StoreError, match=r"azureProfile\.json"):
-        _add(str(tmp_path), 1)
-    assert (tmp_path / "azureProfile.json").read_text(encoding="utf-8") == content
+    _add(str(tmp_path), 2)
+    assert [row["id"] for row in _read(tmp_path)["subscriptions"]] == ["id-1", "id-2"]
+    (aside,) = tmp_path.glob("azureProfile.json.damaged-*")
+    assert aside.read_text(encoding="utf-8") == content
+    assert "set aside" in caplog.text
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="needs a user whom the mode can stop")

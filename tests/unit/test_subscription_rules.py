@@ -3,103 +3,203 @@
 from __future__ import annotations
 
 import copy
+import json
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import TENANT_LEVEL_NAME, Account, Row, Subscription
+from azext_login.profile.state import ProfileState, RowKey, key_of, slot_of
 
 ALICE = Account("alice@contoso.example")
 BOB = Account("bob@fabrikam.example")
 CLOUDS = ("AzureCloud", "LocalCloud")
 
-_names = st.sampled_from(["Production", "Development", "Zürich ☃", "a 'quoted' \"name\""])
+NAMES = ("Production", "Development", "Zürich ☃", "a 'quoted' \"name\"")
+
 _ids = st.sampled_from([f"00000000-0000-0000-0000-00000000000{digit}" for digit in range(6)])
 _tenants = st.sampled_from(["t-1", "t-2", "t-3"])
 
 
 @st.composite
-def profiles(draw: st.DrawFn) -> list[Row]:
-    """A valid list: one row per subscription ID, at most one default, rows with keys that nobody here knows."""
-    rows = draw(st.lists(new_rows(), max_size=6, unique_by=lambda row: row["id"]))
-    default = draw(st.integers(min_value=-1, max_value=len(rows) - 1))
-    for index, row in enumerate(rows):
+def states(draw: st.DrawFn) -> ProfileState:
+    """A valid state: whatever a few sign-ins make of an empty one, with any row or none as the default."""
+    state = ProfileState()
+    for new in draw(st.lists(sign_ins(), max_size=3)):
+        rules.sign_in(state, new)
+    default = draw(st.integers(min_value=-1, max_value=len(state.rows) - 1))
+    for index, row in enumerate(state.rows):
         row["isDefault"] = index == default
-    return rows
+    return state
 
 
 @st.composite
-def new_rows(draw: st.DrawFn) -> Row:
+def new_rows(draw: st.DrawFn, account: Account | None = None, cloud: str | None = None) -> Row:
     """A row as a sign-in makes it, or as another tool has extended it."""
     tenant = draw(_tenants)
-    account = draw(st.sampled_from([ALICE, BOB]))
+    account = account or draw(st.sampled_from([ALICE, BOB]))
     if draw(st.booleans()):
-        subscription = Subscription(draw(_ids), draw(_names), draw(st.sampled_from(["Enabled", "Disabled"])), tenant)
+        identity = draw(_ids)
+        # A subscription has one name, whoever sees it; two may share theirs.
+        name = NAMES[int(identity[-1]) % len(NAMES)]
+        subscription = Subscription(identity, name, draw(st.sampled_from(["Enabled", "Disabled"])), tenant)
     else:
         subscription = Subscription.tenant_level(tenant)
-    row = subscription.to_row(account, draw(st.sampled_from(CLOUDS)))
+    row = subscription.to_row(account, cloud or draw(st.sampled_from(CLOUDS)))
     row.update(draw(st.dictionaries(st.sampled_from(["x-note", "x-colour"]), st.text(max_size=3), max_size=1)))
     return row
 
 
 @st.composite
 def sign_ins(draw: st.DrawFn, min_size: int = 0) -> list[Row]:
-    """What one sign-in brings: a tenant is there with its subscriptions or as a tenant-level row, never as both."""
-    rows = draw(st.lists(new_rows(), min_size=min_size, max_size=5, unique_by=lambda row: row["id"]))
+    """What one sign-in brings: the rows of one account in one cloud.
+
+    A tenant is there with its subscriptions or as a tenant-level row, never as both.
+    """
+    account, cloud = draw(st.sampled_from([ALICE, BOB])), draw(st.sampled_from(CLOUDS))
+    rows = draw(st.lists(new_rows(account, cloud), min_size=min_size, max_size=5, unique_by=key_of))
     real = {_owner(row) for row in rows if not _tenant_level(row)}
     return [row for row in rows if not (_tenant_level(row) and _owner(row) in real)]
 
 
-signed_in = sign_ins()
+def _keys(state: ProfileState) -> set[RowKey]:
+    return {key_of(row) for row in state.all_rows()}
 
 
-@given(profiles(), signed_in)
-def test_merging_keeps_every_row_that_is_not_replaced(existing: list[Row], new: list[Row]) -> None:
-    before = copy.deepcopy(existing)
-    rows, _ = rules.merge(existing, new)
-    new_ids = {row["id"] for row in new}
-    real = {_owner(row) for row in new if not _tenant_level(row)}
-    for old in before:
-        if old["id"] in new_ids or (_tenant_level(old) and _owner(old) in real):
-            continue
-        kept = next(row for row in rows if row["id"] == old["id"])
-        assert {**kept, "isDefault": None} == {**old, "isDefault": None}
+def _assert_valid(state: ProfileState) -> None:
+    """What holds for every state: one row per slot for built-in code, each key once, at most one default, in front."""
+    slots = [slot_of(row) for row in state.rows]
+    assert len(slots) == len(set(slots))
+    keys = [key_of(row) for row in state.all_rows()]
+    assert len(keys) == len(set(keys))
+    assert sum(bool(row["isDefault"]) for row in state.rows) <= 1
+    assert not any(row["isDefault"] for row in state.others)
+    assert {slot_of(row) for row in state.others} <= set(slots)
 
 
-@given(profiles(), signed_in)
-def test_merging_leaves_one_row_per_subscription_and_one_default(existing: list[Row], new: list[Row]) -> None:
-    rows, chosen = rules.merge(existing, new)
-    ids = [row["id"] for row in rows]
-    assert len(ids) == len(set(ids))
-    if new:
-        assert [row for row in rows if row["isDefault"]] == [chosen]
-        assert chosen in new
+@given(states(), sign_ins())
+def test_a_sign_in_loses_nobodys_row(state: ProfileState, new: list[Row]) -> None:
+    before = _keys(state)
+    placeholders = {key_of(row) for row in state.all_rows() if _tenant_level(row)}
+    rules.sign_in(state, new)
+    _assert_valid(state)
+    assert before - placeholders <= _keys(state)
+    assert {key_of(row) for row in new} <= _keys(state)
 
 
-@given(profiles(), signed_in)
-def test_merging_the_same_sign_in_twice_changes_nothing_more(existing: list[Row], new: list[Row]) -> None:
-    once, _ = rules.merge(existing, copy.deepcopy(new))
-    snapshot = copy.deepcopy(once)
-    twice, _ = rules.merge(once, copy.deepcopy(new))
-    assert twice == snapshot
+@given(states(), sign_ins(min_size=1))
+def test_a_sign_in_leaves_exactly_one_default_and_it_is_new(state: ProfileState, new: list[Row]) -> None:
+    chosen = rules.sign_in(state, new)
+    assert [row for row in state.rows if row["isDefault"]] == [chosen]
+    assert chosen in new
 
 
-@given(profiles(), sign_ins(min_size=1), st.data())
+@given(states(), sign_ins())
+def test_the_same_sign_in_twice_changes_nothing_more(state: ProfileState, new: list[Row]) -> None:
+    rules.sign_in(state, copy.deepcopy(new))
+    once = copy.deepcopy(state)
+    rules.sign_in(state, copy.deepcopy(new))
+    assert (state.rows, state.others) == (once.rows, once.others)
+
+
+@given(states(), sign_ins(min_size=1), st.data())
 def test_a_wanted_subscription_becomes_the_default_in_any_case(
-    existing: list[Row], new: list[Row], data: st.DataObject
+    state: ProfileState, new: list[Row], data: st.DataObject
 ) -> None:
     wanted = data.draw(st.sampled_from(new))
     spelling = data.draw(st.sampled_from([wanted["id"].upper(), wanted["name"].swapcase()]))
-    _, chosen = rules.merge(existing, new, preferred=spelling)
+    chosen = rules.sign_in(state, new, preferred=spelling)
     assert chosen is not None
     assert spelling.lower() in (chosen["id"].lower(), chosen["name"].lower())
 
 
+@given(states(), st.sampled_from([ALICE, BOB]))
+def test_removing_an_account_removes_its_rows_and_no_others(state: ProfileState, account: Account) -> None:
+    before = _keys(state)
+    rules.remove_account(state, account.name.upper())
+    _assert_valid(state)
+    assert _keys(state) == {key for key in before if key[1] != account.name}
+    assert account.name not in json.dumps([state.previous, state.choices])
+
+
+@given(states(), st.data())
+def test_choosing_a_row_and_going_back_ends_where_it_began(state: ProfileState, data: st.DataObject) -> None:
+    assume(rules.active_row(state.rows) is not None)
+    before = rules.active_row(state.rows)
+    assert before is not None
+    cloud = before["environmentName"]
+    other = data.draw(st.sampled_from(rules.in_cloud(state.all_rows(), cloud)))
+    assume(other is not before)
+    rules.make_active(state, other)
+    _assert_valid(state)
+    assert rules.active_row(state.rows) is other
+    back = rules.previous_row(state, cloud)
+    assert back is before
+    rules.make_active(state, back)
+    assert rules.active_row(state.rows) is before
+
+
+@given(states(), st.lists(new_rows(), max_size=5))
+def test_a_refresh_keeps_what_it_does_not_speak_for(state: ProfileState, refreshed: list[Row]) -> None:
+    before = copy.deepcopy(state)
+    rules.refresh(state, refreshed, lambda row: bool(row["tenantId"] == "t-1"))
+    _assert_valid(state)
+    assert {key for key in _keys(before) if key[2] != "t-1"} <= _keys(state)
+
+
+@given(states())
+def test_a_refresh_without_news_changes_nothing(state: ProfileState) -> None:
+    assume(any(row["isDefault"] for row in state.rows))
+    before = copy.deepcopy(state)
+    fresh = [{**copy.deepcopy(row), "isDefault": False} for row in state.all_rows()]
+    rules.refresh(state, fresh, lambda row: True)
+    assert (state.rows, state.others) == (before.rows, before.others)
+
+
+def test_signing_in_as_somebody_else_keeps_the_row_of_a_shared_subscription() -> None:
+    state = ProfileState()
+    rules.sign_in(state, [_shared(ALICE)])
+    rules.sign_in(state, [_shared(BOB)])
+    assert [row["user"]["name"] for row in state.rows] == [BOB.name]
+    assert [row["user"]["name"] for row in state.others] == [ALICE.name]
+    rules.remove_account(state, BOB.name)
+    assert [row["user"]["name"] for row in state.rows] == [ALICE.name]
+    assert not state.others
+
+
+def test_a_subscription_seen_through_two_tenants_keeps_both_rows() -> None:
+    state = ProfileState()
+    rules.sign_in(state, [_shared(ALICE, "t-1"), _shared(ALICE, "t-2")])
+    assert [row["tenantId"] for row in state.rows] == ["t-1"]
+    assert [row["tenantId"] for row in state.others] == ["t-2"]
+    rules.make_active(state, state.others[0])
+    rules.sign_in(state, [_shared(ALICE, "t-1"), _shared(ALICE, "t-2")])
+    assert [row["tenantId"] for row in state.rows] == ["t-2"], "the tenant that was chosen stays in use"
+
+
+def test_signing_in_again_leaves_the_first_tenants_row_in_use() -> None:
+    state = ProfileState([_shared(ALICE, "t-1"), _row("2", "Development")])
+    state.rows[1]["isDefault"] = True
+    rules.sign_in(state, [_shared(ALICE, "t-1"), _row("2", "Development"), _shared(ALICE, "t-2")])
+    assert [row["tenantId"] for row in state.rows if row["id"] == "9"] == ["t-1"]
+    assert [row["tenantId"] for row in state.others] == ["t-2"]
+
+
+def test_the_last_choice_of_a_person_comes_back_with_their_next_sign_in() -> None:
+    state = ProfileState()
+    rules.sign_in(state, [_row("1", "Production"), _row("2", "Development")])
+    rules.make_active(state, state.rows[1])
+    rules.sign_in(state, [_shared(BOB)])
+    chosen = rules.sign_in(state, [_row("1", "Production"), _row("2", "Development")])
+    assert chosen is not None
+    assert chosen["name"] == "Development"
+
+
 def test_the_active_subscription_stays_active_when_it_is_signed_in_to_again() -> None:
-    production, development = _row("1", "Production"), _row("2", "Development")
-    development["isDefault"] = True
-    _, chosen = rules.merge([production, development], [_row("1", "Production"), _row("2", "Development")])
+    state = ProfileState([_row("1", "Production"), _row("2", "Development")])
+    state.rows[1]["isDefault"] = True
+    chosen = rules.sign_in(state, [_row("1", "Production"), _row("2", "Development")])
     assert chosen is not None
     assert chosen["name"] == "Development"
 
@@ -107,7 +207,7 @@ def test_the_active_subscription_stays_active_when_it_is_signed_in_to_again() ->
 def test_the_first_enabled_subscription_is_chosen_before_a_disabled_one() -> None:
     disabled = _row("1", "Retired")
     disabled["state"] = "Disabled"
-    _, chosen = rules.merge([], [disabled, _row("2", "Production")])
+    chosen = rules.sign_in(ProfileState(), [disabled, _row("2", "Production")])
     assert chosen is not None
     assert chosen["name"] == "Production"
 
@@ -115,50 +215,30 @@ def test_the_first_enabled_subscription_is_chosen_before_a_disabled_one() -> Non
 def test_a_tenant_level_row_goes_when_the_tenant_has_real_subscriptions() -> None:
     placeholder = Subscription.tenant_level("t-1").to_row(ALICE, "LocalCloud")
     of_bob = Subscription.tenant_level("t-2").to_row(BOB, "LocalCloud")
-    rows, _ = rules.merge([placeholder, of_bob], [_row("1", "Production")])
-    assert [row["name"] for row in rows] == [TENANT_LEVEL_NAME, "Production"]
-    assert rows[0]["user"]["name"] == BOB.name
-
-
-@given(profiles(), st.lists(new_rows(), max_size=5))
-def test_a_refresh_keeps_what_it_does_not_speak_for(existing: list[Row], refreshed: list[Row]) -> None:
-    before = copy.deepcopy(existing)
-
-    def is_outdated(row: Row) -> bool:
-        return bool(row["tenantId"] == "t-1")
-
-    rows, chosen = rules.replace(existing, refreshed, is_outdated)
-    ids = [row["id"] for row in rows]
-    assert len(ids) == len(set(ids))
-    assert [row for row in rows if row["isDefault"]] == ([] if chosen is None else [chosen])
-    for old in before:
-        if not is_outdated(old):
-            kept = next(row for row in rows if row["id"] == old["id"])
-            assert {**kept, "isDefault": None} == {**old, "isDefault": None}
-
-
-@given(profiles())
-def test_a_refresh_without_news_changes_nothing(existing: list[Row]) -> None:
-    assume(any(row["isDefault"] for row in existing))
-    before = copy.deepcopy(existing)
-    fresh = [{**copy.deepcopy(row), "isDefault": False} for row in existing]
-    rows, _ = rules.replace(existing, fresh, lambda row: True)
-    assert rows == before
+    state = ProfileState([placeholder, of_bob])
+    rules.sign_in(state, [_row("1", "Production")])
+    assert [row["name"] for row in state.rows] == [TENANT_LEVEL_NAME, "Production"]
+    assert state.rows[0]["user"]["name"] == BOB.name
 
 
 def test_a_refresh_chooses_the_first_enabled_one_when_the_active_subscription_is_gone() -> None:
     gone, disabled, left = _row("1", "Gone"), _row("2", "Retired"), _row("3", "Production")
     gone["isDefault"], disabled["state"] = True, "Disabled"
-    rows, chosen = rules.replace([gone, disabled, left], [dict(disabled), dict(left)], lambda row: True)
-    assert [row["name"] for row in rows] == ["Retired", "Production"]
-    assert chosen is rows[1]
+    state = ProfileState([gone, disabled, left])
+    chosen = rules.refresh(state, [dict(disabled), dict(left)], lambda row: True)
+    assert [row["name"] for row in state.rows] == ["Retired", "Production"]
+    assert chosen is state.rows[1]
 
 
 def test_a_refresh_leaves_a_shared_subscription_with_the_account_that_had_it() -> None:
-    of_bob = Subscription("1", "Shared", "Enabled", "t-1").to_row(BOB, "LocalCloud")
-    of_alice = Subscription("1", "Shared", "Enabled", "t-1").to_row(ALICE, "LocalCloud")
-    (row,), _ = rules.replace([of_bob], [of_alice, dict(of_bob)], lambda row: True)
-    assert row["user"]["name"] == BOB.name
+    state = ProfileState([_shared(BOB)])
+    rules.refresh(state, [_shared(ALICE), _shared(BOB)], lambda row: True)
+    assert [row["user"]["name"] for row in state.rows] == [BOB.name]
+    assert [row["user"]["name"] for row in state.others] == [ALICE.name]
+
+
+def _shared(account: Account, tenant: str = "t-1") -> Row:
+    return Subscription("9", "Shared", "Enabled", tenant).to_row(account, "LocalCloud")
 
 
 def _row(identity: str, name: str) -> Row:

@@ -1,0 +1,165 @@
+"""clouds.config: what somebody registered stays, and nothing is written that the host cannot start with."""
+
+from __future__ import annotations
+
+import configparser
+import multiprocessing
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from azext_login.errors import StoreError
+from azext_login.profile.clouds import CloudConfig
+
+CLOUDS, COPY = "clouds.config", "login_last_good_clouds.config"
+REGISTERED = "[LocalCloud]\nendpoint_resource_manager = https://localhost:8443\nsubscription = 1\n\n"
+
+
+def _read(folder: Path) -> configparser.ConfigParser:
+    """Read the file as the host does, which ends in a traceback of every command if it fails."""
+    config = configparser.ConfigParser()
+    config.read_string((folder / CLOUDS).read_text(encoding="utf-8"))
+    for section in config.sections():
+        config.items(section)
+    return config
+
+
+def test_a_choice_is_noted_beside_what_was_registered(tmp_path: Path) -> None:
+    (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
+    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    CloudConfig(tmp_path).remember("AzureCloud", "3")
+    config = _read(tmp_path)
+    assert dict(config["LocalCloud"]) == {"endpoint_resource_manager": "https://localhost:8443", "subscription": "2"}
+    assert dict(config["AzureCloud"]) == {"subscription": "3"}
+
+
+def test_a_choice_that_is_noted_already_is_not_written_again(tmp_path: Path) -> None:
+    (tmp_path / CLOUDS).write_text(f"# by hand\n{REGISTERED}", encoding="utf-8")
+    before = (tmp_path / CLOUDS).stat()
+    CloudConfig(tmp_path).remember("LocalCloud", "1")
+    after = (tmp_path / CLOUDS).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert (tmp_path / COPY).read_text(encoding="utf-8").endswith(f"# by hand\n{REGISTERED}")
+
+
+@pytest.mark.parametrize(
+    "value", ["50%", "%", "%%", "%(endpoint_resource_manager)s", "%(nowhere)s", "https://x/%20y", "ü ☃", "a = b", "[c]"]
+)
+def test_a_value_with_characters_of_its_own_survives_a_choice(tmp_path: Path, value: str) -> None:
+    (tmp_path / CLOUDS).write_text(f"{REGISTERED}[Other]\nnote = {value}\n", encoding="utf-8")
+    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    config = configparser.RawConfigParser()
+    config.read(tmp_path / CLOUDS, encoding="utf-8")
+    assert config["Other"]["note"] == value
+    assert config["LocalCloud"]["subscription"] == "2"
+
+
+@pytest.mark.parametrize("value", ["%", "50%", "%(nowhere)s"])
+def test_a_percent_sign_where_the_choice_was_is_replaced(tmp_path: Path, value: str) -> None:
+    (tmp_path / CLOUDS).write_text(f"[LocalCloud]\nsubscription = {value}\n", encoding="utf-8")
+    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    assert _read(tmp_path)["LocalCloud"]["subscription"] == "2"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"hello\n", b"[LocalCloud\n", b"[A]\n[A]\n", b"[A]\nb = 1\nb = 2\n", b"[A]\nnothing\n", b"\xff\xfe", bytes(20)],
+)
+def test_a_file_that_is_damaged_is_named_in_the_error_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / CLOUDS).write_bytes(content)
+    with pytest.raises(StoreError, match=r"clouds\.config"):
+        CloudConfig(tmp_path).remember("LocalCloud", "2")
+    assert (tmp_path / CLOUDS).read_bytes() == content
+    assert not (tmp_path / COPY).exists(), "a damaged file is not what is restored later"
+
+
+def test_a_file_that_the_host_removed_comes_back(tmp_path: Path) -> None:
+    (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
+    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    whole = (tmp_path / CLOUDS).read_bytes()
+    (tmp_path / CLOUDS).unlink()
+    assert CloudConfig(tmp_path).restore_if_removed()
+    assert (tmp_path / CLOUDS).read_bytes() == whole
+    assert not CloudConfig(tmp_path).restore_if_removed()
+
+
+def test_nothing_is_restored_where_nothing_was_kept(tmp_path: Path) -> None:
+    assert not CloudConfig(tmp_path).restore_if_removed()
+    assert not list(tmp_path.iterdir())
+
+
+_lines = st.sampled_from(
+    [
+        "[LocalCloud]", "[Other]", "[DEFAULT]", "[LocalCloud", "subscription = 1", "subscription = 2", "note = 50%",
+        "note = %(x)s", "endpoint_portal = https://x/%20", "endpoint_portal = %%", "nothing", "  indented", "# comment",
+        "; comment", "\ufeff[LocalCloud]", "\x00", "", "a : b", "= c", "A = 1", "a = 2",
+    ]
+)  # fmt: skip
+_texts = st.lists(_lines, max_size=6).map(lambda lines: "\n".join(lines).encode())
+
+
+@settings(max_examples=200)
+@given(_texts | st.binary(max_size=30))
+def test_what_is_restored_is_what_the_host_can_start_with(copied: bytes) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / COPY).write_bytes(copied)
+        if CloudConfig(folder).restore_if_removed():
+            assert _read(folder).sections()
+            assert copied.endswith((folder / CLOUDS).read_bytes())
+        else:
+            assert not (folder / CLOUDS).exists()
+
+
+@settings(max_examples=200)
+@given(_texts)
+def test_a_choice_never_makes_a_good_file_a_bad_one(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / CLOUDS).write_bytes(content)
+        try:
+            _read(folder)
+            was_good = True
+        except (configparser.Error, UnicodeDecodeError):
+            was_good = False
+        try:
+            CloudConfig(folder).remember("LocalCloud", "3")
+        except StoreError:
+            assert not was_good
+            assert (folder / CLOUDS).read_bytes() == content
+            return
+        if was_good:
+            assert _read(folder)["LocalCloud"]["subscription"] == "3"
+
+
+def test_processes_that_note_choices_at_once_lose_none(tmp_path: Path) -> None:
+    (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_note_several, args=(str(tmp_path), number)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    config = _read(tmp_path)
+    assert set(config.sections()) == {"LocalCloud", *(f"Cloud{a}-{b}" for a in range(4) for b in range(10))}
+    assert (tmp_path / COPY).read_bytes().endswith((tmp_path / CLOUDS).read_bytes())
+
+
+def _note_several(folder: str, number: int) -> None:
+    for count in range(10):
+        CloudConfig(Path(folder)).remember(f"Cloud{number}-{count}", str(count))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
+def test_both_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
+    (tmp_path / CLOUDS).chmod(0o644)
+    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    for name in (CLOUDS, COPY):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
