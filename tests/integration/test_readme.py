@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _LOCALLY = {
     "contoso.onmicrosoft.com": "contoso.onmicrosoft.example",
     "contoso.com": "contoso.example",
+    "fabrikam.com": "fabrikam.example",
     "management.azure.com": "management.localcloud.example",
 }
 
@@ -52,6 +53,7 @@ _TESTED = {
     "az login --tenant contoso.onmicrosoft.com",
     'read -rsp "Azure password: " AZ_PASS && echo',
     "az account list --output table",
+    'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table',
     "az account get-access-token",
     "make demo",
 }
@@ -150,6 +152,13 @@ def test_day_to_day(signed_in: Az) -> None:
     output = _bash(signed_in, _block("az account list --output table"))
     assert "Contoso Development" in output
     assert not signed_in.profile()["subscriptions"]
+
+
+def test_several_accounts(signed_in: Az) -> None:
+    first_line = 'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table'
+    output = _bash(signed_in, _block(first_line))
+    assert output.count("Shared Platform") == 2
+    assert signed_in.run("account", "show").json()["tenantDefaultDomain"] == "fabrikam.example"
 
 
 def test_tokens_for_programs(signed_in: Az, cloud: LocalCloud) -> None:

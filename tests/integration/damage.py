@@ -1,0 +1,109 @@
+"""Ways to damage a file, for the tables of damaged files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROFILE, LAST_GOOD = "azureProfile.json", "login_last_good.json"
+CLOUDS, LAST_GOOD_CLOUDS = "clouds.config", "login_last_good_clouds.config"
+TOKENS, ENTRIES, HTTP_CACHE = "msal_token_cache.json", "service_principal_entries.json", "msal_http_cache.bin"
+
+#: A word that is put into damaged files. It has to be somewhere afterwards.
+PRECIOUS = "precious-4711"
+#: Python's own reader of JSON gives up on this.
+DEEP = "[" * 60_000
+
+Change = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One row of the table.
+
+    steps: the commands to run afterwards, by their names in test_damage. One that fails has "!" in front: it says
+        what to do next, with one error and no traceback.
+    says: words that standard error has to hold by the end.
+    keeps_rows: whether every row is still there afterwards. Not so where somebody signs out, or where nothing is left
+        that could bring a row back.
+    """
+
+    file: str
+    name: str
+    change: Change
+    steps: str
+    says: tuple[str, ...] = ()
+    keeps_rows: bool = True
+
+
+def text(content: str | bytes) -> Change:
+    """Write `content` into the file."""
+    data = content if isinstance(content, bytes) else content.encode("utf-8")
+    return lambda path: path.write_bytes(data)
+
+
+def document(value: Any) -> Change:
+    """Write a JSON document into the file."""
+    return text(json.dumps(value))
+
+
+def torn(share: float) -> Change:
+    """Leave only the beginning of the file."""
+    return lambda path: path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
+def before(prefix: bytes) -> Change:
+    """Put something in front of the file."""
+    return lambda path: path.write_bytes(prefix + path.read_bytes())
+
+
+def behind(suffix: bytes) -> Change:
+    """Put something behind the file."""
+    return lambda path: path.write_bytes(path.read_bytes() + suffix)
+
+
+def replaced(old: str, new: str) -> Change:
+    """Replace a text in the file."""
+    return lambda path: path.write_bytes(path.read_bytes().replace(old.encode(), new.encode()))
+
+
+def edited(edit: Callable[[Any], object]) -> Change:
+    """Change the JSON document in the file in place."""
+
+    def change(path: Path) -> None:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        edit(content)
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    return change
+
+
+def missing(path: Path) -> None:
+    """Remove the file."""
+    path.unlink()
+
+
+def directory(path: Path) -> None:
+    """Put a directory in place of the file, with something in it."""
+    path.unlink()
+    path.mkdir()
+    (path / PRECIOUS).touch()
+
+
+def dangling(path: Path) -> None:
+    """Put a link to nowhere in place of the file."""
+    path.unlink()
+    path.symlink_to(path.parent / "nowhere" / "at-all.json")
+
+
+def together(change: Change, other: str, of_other: Change) -> Change:
+    """Change the file, and another one beside it."""
+
+    def both(path: Path) -> None:
+        change(path)
+        of_other(path.with_name(other))
+
+    return both

@@ -1,0 +1,265 @@
+"""A full disk, a directory or a file that may not be written, links: one clear error, and the old content is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import Az, Result
+from tests.localcloud import LocalCloud
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="file modes, links and limits of POSIX systems")
+
+ALICE = "alice@contoso.example"
+FILES = ("azureProfile.json", "clouds.config", "msal_token_cache.json", "login_last_good.json")
+#: The number of the user that nobody is.
+NOBODY = 65534
+
+
+@dataclass(frozen=True)
+class Restricted:
+    """`az` through a command that takes something away from it."""
+
+    az: Az
+    prefix: tuple[str, ...] = ()
+
+    def run(self, *args: str) -> Result:
+        """Run `az` with `args`."""
+        done = subprocess.run(
+            [*self.prefix, str(self.az.host.az), *args],
+            input="",
+            capture_output=True,
+            text=True,
+            env=self.az.environment({"AZURE_CORE_SURVEY_MESSAGE": "no"}),
+            cwd="/",
+            timeout=60,
+        )
+        return Result(args, done.returncode, done.stdout, done.stderr, 0.0, self.az.secrets)
+
+    def sign_in(self, cloud: LocalCloud) -> Result:
+        """Sign in as bob."""
+        user = "bob@fabrikam.example"
+        return self.run("login", "-u", user, f"-p={cloud.directory.person(user).password}")
+
+
+class Whole:
+    """What was stored before. After a failure all of it is still there, and nothing else."""
+
+    def __init__(self, az: Az) -> None:
+        self._az = az
+        self._names = self._all_names()
+        self._content = {name: (az.config_dir / name).read_bytes() for name in FILES}
+
+    def _all_names(self) -> set[str]:
+        return {path.name for path in self._az.config_dir.iterdir()} - {"commands", "logs", "telemetry"}
+
+    def assert_untouched(self, *, but: tuple[str, ...] = ()) -> None:
+        """Fail the test if a file has changed, has become invalid, or if something was left lying around."""
+        for name in FILES:
+            if name not in but:
+                assert (self._az.config_dir / name).read_bytes() == self._content[name], f"{name} has changed"
+        leftovers = {name for name in self._all_names() - self._names if ".tmp" in name or "damaged" in name}
+        assert not leftovers
+        for name in ("azureProfile.json", "msal_token_cache.json", "login_last_good.json"):
+            json.loads((self._az.config_dir / name).read_text(encoding="utf-8"))
+
+
+def _assert_names(result: Result, *words: str) -> None:
+    error = result.failed().stderr
+    assert any(word in error for word in words), f"the error names none of {words}\n{result}"
+
+
+# A file system without room. Where none can be mounted, a limit on the size of files does what it can.
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "login-test", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def _move_to(folder: Path, az: Az) -> Az:
+    """Return the same `az` with the files of its accounts in another place."""
+    shutil.copytree(az.config_dir, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("commands", "home"))
+    # The host's own log would fill standard error with tracebacks of its own.
+    (folder / "commands").symlink_to(az.config_dir / "commands", target_is_directory=True)
+    return Az(az.host, folder, az.extension_dir, az.ca_bundle, az.env, az.secrets)
+
+
+def _fill(folder: Path) -> Path:
+    """Take all the room that is left."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as stream:
+        try:
+            while stream.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    return filler
+
+
+@pytest.mark.parametrize("command", ["set", "login", "token", "logout", "refresh"])
+def test_on_a_full_disk_the_old_files_stay_whole(
+    signed_in: Az, cloud: LocalCloud, small_disk: Path, command: str
+) -> None:
+    az = Restricted(_move_to(small_disk, signed_in))
+    az.run("account", "list").ok()  # the host makes files of its own in here
+    before = Whole(az.az)
+    filler = _fill(small_disk)
+    result = _run(az, command, cloud)
+    filler.unlink()
+    if command == "token":
+        result.ok()  # a token that cannot be kept is still a token
+    elif command != "refresh":
+        _assert_names(result, str(small_disk))
+        assert "No space left" in result.stderr
+    before.assert_untouched()
+    az.run("account", "show").ok()
+    az.run("account", "set", "--subscription", "Contoso Development").ok()
+
+
+def _run(az: Restricted, command: str, cloud: LocalCloud) -> Result:
+    if command == "login":
+        return az.sign_in(cloud)
+    words: dict[str, tuple[str, ...]] = {
+        "set": ("account", "set", "--subscription", "Contoso Development"),
+        # For a resource that no token is stored for.
+        "token": ("account", "get-access-token", "--resource-type", "ms-graph", "--query", "tenant"),
+        "refresh": ("account", "list", "--refresh"),
+        "logout": ("logout",),
+        "clear": ("account", "clear"),
+        "show": ("account", "show"),
+        "list": ("account", "list"),
+    }  # fmt: skip
+    return az.run(*words[command])
+
+
+@pytest.mark.parametrize("command", ["set", "login"])
+def test_a_limit_on_the_size_of_files_stops_a_command_before_it_has_changed_anything(
+    signed_in: Az, cloud: LocalCloud, command: str
+) -> None:
+    before = Whole(signed_in)
+    # 2 blocks of 512 bytes: less than a profile. The signal that comes with it is not to end the process.
+    az = Restricted(signed_in, ("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 2; exec "$@"', "sh"))
+    _assert_names(_run(az, command, cloud), str(signed_in.config_dir))
+    before.assert_untouched()
+    signed_in.run("account", "show").ok()
+
+
+# No permission
+
+
+@pytest.fixture
+def held_back(signed_in: Az) -> Restricted:
+    """`az`, stopped by file modes even if the superuser runs it."""
+    if os.geteuid() != 0:
+        return Restricted(signed_in)
+    drop = (shutil.which("setpriv") or "setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown")
+    if not shutil.which("setpriv") or subprocess.run([*drop, "true"], capture_output=True).returncode:
+        pytest.skip("file modes do not stop the superuser, and there is no setpriv (util-linux) to change that")
+    return Restricted(signed_in, drop)
+
+
+@pytest.mark.parametrize("command", ["set", "login", "token", "logout", "clear"])
+def test_in_a_directory_that_may_not_be_written_the_old_files_stay_whole(
+    signed_in: Az, cloud: LocalCloud, held_back: Restricted, command: str
+) -> None:
+    before = Whole(signed_in)
+    for folder in ("commands", "logs", "telemetry"):
+        shutil.rmtree(signed_in.config_dir / folder, ignore_errors=True)
+        (signed_in.config_dir / folder).mkdir(mode=0o777)
+        (signed_in.config_dir / folder).chmod(0o777)
+    signed_in.config_dir.chmod(0o500)
+    try:
+        held_back.run("account", "show").ok()
+        held_back.run("account", "list").ok()
+        result = _run(held_back, command, cloud)
+    finally:
+        signed_in.config_dir.chmod(0o700)
+    if command == "token":
+        result.ok()
+    else:
+        _assert_names(result, str(signed_in.config_dir))
+    before.assert_untouched()
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "works"),
+    [
+        ("msal_token_cache.json", "token", False),
+        ("msal_token_cache.json", "show", True),
+        # Nobody can tell whether the account is in there, so it stays listed. Clearing need not know.
+        ("msal_token_cache.json", "logout", False),
+        ("service_principal_entries.json", "logout", False),
+        ("msal_token_cache.json", "clear", True),
+        ("login_last_good.json", "show", True),
+        ("login_last_good.json", "set", True),
+        ("login_profile.lock", "set", False),
+        ("clouds.config", "set", True),
+    ],
+)
+def test_a_file_that_belongs_to_somebody_else_is_named(
+    signed_in: Az, cloud: LocalCloud, held_back: Restricted, name: str, command: str, works: bool
+) -> None:
+    path = signed_in.config_dir / name
+    if not path.exists():
+        path.write_text("[]", encoding="utf-8")
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY)
+    # clouds.config that nobody can read ends the host before us.
+    path.chmod(0o444 if name == "clouds.config" else 0o000)
+    content = path.read_bytes() if os.geteuid() == 0 else b""
+    result = _run(held_back, command, cloud)
+    if works:
+        result.ok()
+    else:
+        _assert_names(result, str(path))
+        if os.geteuid() == 0:
+            assert path.read_bytes() == content
+    json.loads(signed_in.profile_path.read_text(encoding="utf-8"))
+
+
+# Links
+
+
+def test_a_linked_config_directory_works_and_stays_a_link(signed_in: Az, cloud: LocalCloud, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(signed_in.config_dir, target_is_directory=True)
+    az = Az(signed_in.host, link, signed_in.extension_dir, signed_in.ca_bundle, signed_in.env, signed_in.secrets)
+    az.run("account", "set", "--subscription", "Contoso Development").ok()
+    Restricted(az).sign_in(cloud).ok()
+    assert link.is_symlink()
+    az.run("logout", "--username", ALICE).ok()
+    assert ALICE not in signed_in.profile_path.read_text(encoding="utf-8")
+
+
+def test_linked_files_stay_links_and_what_they_point_to_changes(signed_in: Az, cloud: LocalCloud) -> None:
+    elsewhere = signed_in.config_dir / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    for name in (*FILES, "msal_http_cache.bin"):
+        (signed_in.config_dir / name).rename(elsewhere / name)
+        (signed_in.config_dir / name).symlink_to(elsewhere / name)
+    Restricted(signed_in).sign_in(cloud).ok()
+    signed_in.run("account", "set", "--subscription", "Shared Platform").ok()
+    for name in FILES:
+        assert (signed_in.config_dir / name).is_symlink(), f"{name} is no link any more"
+        assert stat.S_IMODE((elsewhere / name).stat().st_mode) == 0o600
+    assert "bob@fabrikam.example" in (elsewhere / "azureProfile.json").read_text(encoding="utf-8")
+    signed_in.run("account", "clear").ok()
+    left = [path for path in elsewhere.iterdir() if ALICE.encode() in path.read_bytes()]
+    assert not left, f"{left} still names people"

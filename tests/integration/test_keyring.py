@@ -1,0 +1,297 @@
+"""core.encrypt_token_cache: with the keyring of Linux, without one, and with two stores in its one place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import Az, Result
+from tests.harness.hosts import Host
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="libsecret is the keyring of Linux")
+
+ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+SETTING = "core.encrypt_token_cache"
+PACKAGES = "dbus gnome-keyring gir1.2-secret-1 python3-gi"
+
+#: Where Debian's python3-gi puts PyGObject, which has to be there for the Python of `az`.
+_SYSTEM_PACKAGES = Path("/usr/lib/python3/dist-packages")
+
+
+def _sign_in(az: Az, cloud: LocalCloud, user: str = ALICE) -> Result:
+    return az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}")
+
+
+def _encrypting(az: Az) -> Az:
+    return az.with_env(AZURE_CORE_ENCRYPT_TOKEN_CACHE="true")
+
+
+# Without a keyring
+
+
+def _assert_names_the_setting(result: Result) -> None:
+    error = result.failed().stderr
+    assert SETTING in error, f"the error does not name the setting\n{result}"
+
+
+@pytest.fixture(params=["no PyGObject", "no keyring service", "no libsecret"])
+def without_keyring(signed_in: Az, tmp_path: Path, request: pytest.FixtureRequest) -> Az:
+    """`az` with encryption turned on where it cannot work, in a directory that alice is signed in to in plain text."""
+    gi = tmp_path / "python" / "gi"
+    gi.mkdir(parents=True)
+    # PyGObject as far as msal_extensions needs it to fail in the ways that it does on real machines.
+    code = {
+        "no PyGObject": "raise ImportError('there is none')",
+        "no libsecret": "def require_version(*words): raise ValueError('Namespace Secret not available')",
+        "no keyring service": _GI_WITHOUT_SERVICE,
+    }[request.param]
+    (gi / "__init__.py").write_text(code, encoding="utf-8")
+    return _encrypting(signed_in).with_env(PYTHONPATH=str(gi.parent))
+
+
+_GI_WITHOUT_SERVICE = """
+import sys, types
+class Error(RuntimeError): pass
+def fail(*words): raise Error("g-dbus-error-quark: ServiceUnknown")
+repository = types.ModuleType("gi.repository")
+repository.GLib = types.SimpleNamespace(Error=Error)
+class Secret:
+    class Schema:
+        new = staticmethod(lambda *words: None)
+    class SchemaFlags: NONE = 0
+    class SchemaAttributeType: STRING = 0
+    password_store_sync = password_lookup_sync = password_clear_sync = staticmethod(fail)
+repository.Secret = Secret
+def require_version(*words): pass
+sys.modules["gi.repository"] = repository
+"""
+
+
+def test_without_a_keyring_tokens_and_sign_in_fail_with_the_setting_in_the_error(
+    without_keyring: Az, cloud: LocalCloud
+) -> None:
+    before = without_keyring.profile()
+    _assert_names_the_setting(without_keyring.run("account", "get-access-token"))
+    _assert_names_the_setting(_sign_in(without_keyring, cloud, BOB))
+    assert without_keyring.profile() == before
+
+
+def test_without_a_keyring_everything_works_that_needs_no_token(without_keyring: Az) -> None:
+    az = without_keyring
+    assert len(az.run("account", "list").ok().json()) > 1
+    az.run("account", "set", "--subscription", "Contoso Development").ok()
+    assert az.run("account", "show", "--query", "name").ok().json() == "Contoso Development"
+
+
+@pytest.mark.parametrize("command", [("logout",), ("account", "clear")])
+def test_without_a_keyring_signing_out_works(without_keyring: Az, command: tuple[str, ...]) -> None:
+    without_keyring.run(*command).ok()
+    assert without_keyring.run("account", "list").ok().json() == []
+
+
+def test_turning_encryption_off_as_the_error_says_helps(without_keyring: Az) -> None:
+    az = without_keyring.with_env(AZURE_CORE_ENCRYPT_TOKEN_CACHE=None)
+    az.run("config", "set", f"{SETTING}=true").ok()
+    _assert_names_the_setting(az.run("account", "get-access-token"))
+    az.run("config", "set", f"{SETTING}=false").ok()
+    az.run("account", "get-access-token").ok()
+
+
+# With the real thing
+
+
+@pytest.fixture(scope="module")
+def pygobject(newest: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH with the system's PyGObject and nothing else, if it fits the Python of `az`."""
+    folder = tmp_path_factory.mktemp("pygobject")
+    (folder / "gi").symlink_to(_SYSTEM_PACKAGES / "gi", target_is_directory=True)
+    program = "import gi; gi.require_version('Secret', '1'); from gi.repository import Secret"
+    done = subprocess.run(
+        [str(newest.az.parent / "python"), "-c", program],
+        env={"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        pytest.skip(f"no libsecret for this az (on Debian: apt-get install {PACKAGES}): {done.stderr[-200:]}")
+    return folder
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, pygobject: Path) -> Iterator[dict[str, str]]:
+    """An unlocked gnome-keyring on a message bus of its own. Its environment, for `az`."""
+    bus, daemon = shutil.which("dbus-daemon"), shutil.which("gnome-keyring-daemon")
+    if not bus or not daemon:
+        pytest.skip(f"there is no gnome-keyring (on Debian: apt-get install {PACKAGES})")
+    home = tmp_path / "keyring"
+    home.mkdir(mode=0o700)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home),
+        "XDG_DATA_HOME": str(home / "data"),
+    }
+    running = []
+    try:
+        running.append(
+            subprocess.Popen(
+                [bus, "--session", "--nofork", "--print-address", f"--address=unix:path={home}/bus"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=environment,
+            )
+        )
+        assert running[0].stdout
+        environment["DBUS_SESSION_BUS_ADDRESS"] = running[0].stdout.readline().strip()
+        running.append(
+            subprocess.Popen(
+                [daemon, "--foreground", "--unlock", "--components=secrets"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=environment,
+            )
+        )
+        assert running[1].stdin
+        running[1].stdin.write("a password for the keyring")
+        running[1].stdin.close()
+        _wait_for(home / "data" / "keyrings" / "login.keyring", running[1])
+        yield {
+            "DBUS_SESSION_BUS_ADDRESS": environment["DBUS_SESSION_BUS_ADDRESS"],
+            "PYTHONPATH": str(pygobject),
+            "AZURE_CORE_ENCRYPT_TOKEN_CACHE": "true",
+        }
+    finally:
+        for process in reversed(running):
+            process.terminate()
+            process.wait(10)
+
+
+def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.skip("gnome-keyring does not start here")
+        time.sleep(0.05)
+
+
+def _item(az: Az) -> str:
+    """Return what is in the one place of the keyring, or "" if there is nothing."""
+    program = (
+        "from azure.cli.core.auth.persistence import build_persistence\n"
+        "try: print(build_persistence('x', True).load())\n"
+        "except Exception as error:\n"
+        "    if 'PersistenceNotFound' not in repr(error): raise\n"
+    )
+    done = subprocess.run(
+        [str(az.host.az.parent / "python"), "-c", program],
+        env=az.environment(),
+        cwd=az.config_dir,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _plain_traces(az: Az, *words: str) -> list[str]:
+    return [
+        path.name
+        for path in az.config_dir.iterdir()
+        if path.is_file() and any(word.encode() in path.read_bytes() for word in words)
+    ]
+
+
+def test_with_a_keyring_the_tokens_are_in_it_and_nowhere_else(
+    make_az: Callable[..., Az], cloud: LocalCloud, keyring: dict[str, str]
+) -> None:
+    az = make_az().with_env(**keyring)
+    _sign_in(az, cloud).ok()
+    az.run("account", "get-access-token").ok()
+    az.run("account", "get-access-token", "--tenant", "fabrikam.example").ok()
+    az.run("group", "list").ok()
+    assert "RefreshToken" in _item(az)
+    assert not (az.config_dir / "msal_token_cache.json").exists()
+    assert not _plain_traces(az, "RefreshToken")
+
+    _sign_in(az, cloud, BOB).ok()
+    az.run("logout", "--username", ALICE).ok()
+    assert ALICE not in _item(az)
+    assert BOB in _item(az)
+    az.run("account", "set", "--subscription", "Shared Platform").ok()
+    az.run("account", "get-access-token").ok()
+
+    az.run("account", "clear").ok()
+    assert BOB not in _item(az)
+    assert "secret" not in _item(az)
+    assert not _plain_traces(az, BOB, ALICE)
+    assert az.run("account", "list").ok().json() == []
+
+
+def test_a_service_principal_in_the_keyring_is_signed_out_with_its_secret(
+    make_az: Callable[..., Az], cloud: LocalCloud, keyring: dict[str, str]
+) -> None:
+    az = make_az().with_env(**keyring)
+    words = ("--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", "contoso.example")
+    result = az.run("login", *words)
+    result.assert_clean()
+    if result.exit_code:
+        _assert_names_the_setting(result)
+    az.run("logout", "--username", CI_APP).ok()
+    assert CI_SECRET not in _item(az)
+
+
+def test_two_stores_in_one_place_of_the_keyring_give_one_error_that_names_the_setting(
+    make_az: Callable[..., Az], cloud: LocalCloud, keyring: dict[str, str]
+) -> None:
+    az = make_az().with_env(**keyring)
+    _put(az, f'[{{"client_id": "{CI_APP}", "tenant": "t", "client_secret": "s"}}]')
+    _assert_names_the_setting(_sign_in(az, cloud))
+    assert CI_APP in _item(az), "the secret of the service principal is still there"
+    az.run("logout", "--username", CI_APP).ok()
+    _sign_in(az, cloud).ok()
+    _assert_names_the_setting(
+        az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", "contoso.example")
+    )
+    az.run("account", "get-access-token").ok()
+    az.run("account", "clear").ok()
+    assert az.run("account", "list").ok().json() == []
+
+
+def test_a_damaged_item_in_the_keyring_can_be_cleared(
+    make_az: Callable[..., Az], cloud: LocalCloud, keyring: dict[str, str]
+) -> None:
+    az = make_az().with_env(**keyring)
+    _sign_in(az, cloud).ok()
+    _put(az, "no JSON")
+    error = az.run("account", "get-access-token").failed().stderr
+    assert "az account clear" in error
+    az.run("account", "list").ok()
+    az.run("account", "clear").ok()
+    _sign_in(az, cloud).ok()
+    az.run("account", "get-access-token").ok()
+
+
+def _put(az: Az, content: str) -> None:
+    """Put something into the keyring where the host has its tokens."""
+    program = (
+        "import sys; from azure.cli.core.auth.persistence import build_persistence\n"
+        "build_persistence('x', True).save(sys.argv[1])"
+    )
+    subprocess.run(
+        [str(az.host.az.parent / "python"), "-c", program, content],
+        env=az.environment(),
+        cwd=az.config_dir,
+        check=True,
+        capture_output=True,
+    )

@@ -1,0 +1,252 @@
+"""A built-in process that read azureProfile.json before a write of ours and writes it after that costs nobody anything.
+
+The built-in process is a real one. It is started through a script that lets it stop in front of the one moment that
+matters: the write of the profile, which it has read long before.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
+
+import pytest
+
+from tests.harness.az import Az, Result
+from tests.harness.hosts import Host
+from tests.harness.stage import CLOUD_NAME, CloudStage
+from tests.localcloud import LocalCloud
+
+_CLOUD_SET = ("cloud", "set", "--name", CLOUD_NAME)
+ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
+
+_HELD = """
+import os, runpy, sys, time
+from azure.cli.core._session import Session
+
+save = Session.save
+
+def hold_and_save(session):
+    if session.filename and session.filename.endswith("azureProfile.json"):
+        open(os.environ["HELD"], "w").close()
+        while not os.path.exists(os.environ["RELEASED"]):
+            time.sleep(0.02)
+    save(session)
+
+Session.save = hold_and_save
+sys.argv[0] = "az"
+runpy.run_module("azure.cli", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def _both_config(
+    _signed_in_config: Path, cloud_stage: CloudStage, newest: Host, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    az = cloud_stage.az(newest, tmp_path_factory.mktemp("both") / "azure")
+    shutil.copytree(_signed_in_config, az.config_dir, dirs_exist_ok=True)
+    _sign_in(az, cloud_stage.cloud, BOB)
+    az.run("account", "set", "-s", "Contoso Production").ok()
+    return az.config_dir
+
+
+@pytest.fixture
+def both(_both_config: Path, az: Az) -> Az:
+    """Alice and bob are signed in; for what they share, bob's row is the one that built-in commands see."""
+    shutil.copytree(_both_config, az.config_dir, dirs_exist_ok=True)
+    return az
+
+
+def _sign_in(az: Az, cloud: LocalCloud, user: str, *options: str) -> Result:
+    return az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}", *options).ok()
+
+
+def _builtin(az: Az) -> Az:
+    return replace(az, extension_dir=None)
+
+
+@contextmanager
+def _held(az: Az, tmp_path: Path, *command: str) -> Iterator[None]:
+    """Run a built-in command that has read the profile before the block, and writes it after the block."""
+    script, held, released = tmp_path / "held.py", tmp_path / "held", tmp_path / "released"
+    script.write_text(_HELD, encoding="utf-8")
+    cloud_before = "AzureCloud" if command[:2] == ("cloud", "set") else None
+    process = Popen(
+        [str(az.host.bin / "python"), str(script), *command],
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        text=True,
+        # `cloud set` writes the profile only when it comes from another cloud.
+        env=_builtin(az).environment({"HELD": held, "RELEASED": released, "AZURE_CLOUD_NAME": cloud_before}),
+        cwd=az.config_dir,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not held.exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "the built-in command never came to its write"
+            time.sleep(0.02)
+        yield
+    finally:
+        released.touch()
+        said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+
+
+def _listed(result: Result) -> set[tuple[str, str]]:
+    return {(row["user"]["name"], row["name"]) for row in result.json()}
+
+
+def _everybody(az: Az) -> Result:
+    return az.run("account", "list", "--all", "--all-identities").ok()
+
+
+def _notes(result: Result) -> list[str]:
+    return [line for line in result.stderr.splitlines() if "restored" in line]
+
+
+def _defaults(az: Az) -> list[str]:
+    return [row["name"] for row in az.profile()["subscriptions"] if row["isDefault"]]
+
+
+def _rewrite(az: Az, change: Callable[[dict[str, Any]], object]) -> None:
+    document = az.profile()
+    change(document)
+    az.profile_path.write_text(json.dumps(document), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [_CLOUD_SET, ("account", "set", "--subscription", "Contoso Development")],
+    ids=["cloud set", "account set"],
+)
+def test_a_sign_in_that_a_built_in_process_overwrites_comes_back_with_one_line(
+    signed_in: Az, cloud: LocalCloud, tmp_path: Path, command: Sequence[str]
+) -> None:
+    with _held(signed_in, tmp_path, *command):
+        _sign_in(signed_in, cloud, BOB)
+        before = _listed(_everybody(signed_in))
+    assert BOB not in {row["user"]["name"] for row in signed_in.profile()["subscriptions"]}
+    restored = _everybody(signed_in)
+    assert _listed(restored) == before
+    assert len(_notes(restored)) == 1
+    assert len(restored.stderr.splitlines()) == 1
+    assert len(_defaults(signed_in)) == 1
+    again = _everybody(signed_in)
+    assert _listed(again) == before
+    assert not again.stderr
+
+
+def test_a_choice_that_a_built_in_process_overwrites_is_kept_or_its_loss_is_told(signed_in: Az, tmp_path: Path) -> None:
+    signed_in.run("account", "set", "-s", "Contoso Development").ok()
+    with _held(signed_in, tmp_path, *_CLOUD_SET):
+        signed_in.run("account", "set", "-s", "Fabrikam Main").ok()
+    shown = signed_in.run("account", "show").ok()
+    assert shown.json()["name"] == "Fabrikam Main" or "Contoso Development" in shown.stderr
+
+
+def test_a_refreshed_name_that_a_built_in_process_overwrites_costs_no_subscription(both: Az, tmp_path: Path) -> None:
+    before = _listed(_everybody(both))
+    _rewrite(both, lambda document: document["subscriptions"][0].update(name="Old name"))
+    with _held(both, tmp_path, *_CLOUD_SET):
+        both.run("account", "list", "--refresh").ok()
+    assert len(_listed(_everybody(both))) == len(before)
+    assert len(_defaults(both)) == 1
+
+
+@pytest.mark.parametrize("leaver, stays", [(ALICE, BOB), (BOB, ALICE)])
+def test_nobody_who_logged_out_meanwhile_is_offered_again(both: Az, tmp_path: Path, leaver: str, stays: str) -> None:
+    with _held(both, tmp_path, *_CLOUD_SET):
+        both.run("logout", "--username", leaver).ok()
+        before = _listed(_everybody(both))
+    assert leaver in both.profile_path.read_text(encoding="utf-8-sig")
+    assert _listed(_everybody(both)) == before
+    assert {user for user, _ in before} == {stays}
+    both.run("account", "set", "-s", "Fabrikam Main").ok()
+    assert leaver not in both.profile_path.read_text(encoding="utf-8")
+    both.run("logout", "--username", stays).ok()
+    assert _everybody(both).json() == []
+
+
+def test_everybody_logged_out_meanwhile_stays_logged_out(both: Az, tmp_path: Path) -> None:
+    with _held(both, tmp_path, *_CLOUD_SET):
+        both.run("account", "clear").ok()
+    assert ALICE in both.profile_path.read_text(encoding="utf-8-sig")
+    assert _everybody(both).json() == []
+    both.run("account", "show").failed()
+
+
+def test_a_built_in_clear_is_respected(both: Az, cloud: LocalCloud) -> None:
+    _builtin(both).run("account", "clear").ok()
+    shown = _everybody(both)
+    assert shown.json() == []
+    assert not _notes(shown)
+    _sign_in(both, cloud, CAROL, "--allow-no-subscriptions")
+    assert {user for user, _ in _listed(_everybody(both))} == {CAROL}
+    # What was kept for recovery goes with the first write after it.
+    for kept in both.config_dir.glob("login_*"):
+        assert ALICE not in kept.read_text(encoding="utf-8"), kept
+
+
+def test_a_built_in_clear_that_was_held_up_brings_nobody_back(signed_in: Az, cloud: LocalCloud, tmp_path: Path) -> None:
+    with _held(signed_in, tmp_path, "account", "clear"):
+        _sign_in(signed_in, cloud, BOB)
+    # It removed the tokens of both after its write.
+    assert _everybody(signed_in).json() == []
+
+
+def test_a_profile_that_the_host_resets_is_restored(both: Az) -> None:
+    before, active = _listed(_everybody(both)), _defaults(both)
+    both.profile_path.write_text('{"subscriptions": [', encoding="utf-8")
+    # Any command of the host replaces what it cannot parse by an empty object.
+    both.run("cloud", "list", "--query", "length(@)").ok()
+    assert both.profile() == {}
+    restored = _everybody(both)
+    assert _listed(restored) == before
+    assert len(_notes(restored)) == 1
+    assert _defaults(both) == active
+
+
+def test_a_profile_from_elsewhere_keeps_its_rows_and_gets_those_back_that_still_have_tokens(both: Az) -> None:
+    _forget_tokens(both, BOB)
+    document = both.profile()
+    row = next(row for row in document["subscriptions"] if row["user"]["name"] == ALICE)
+    foreign = {**row, "id": "from-elsewhere", "name": "From elsewhere", "user": {"name": CAROL, "type": "user"}}
+    foreign["isDefault"] = True
+    content = {"installationId": "another", "x-tool": 1, "subscriptions": [foreign]}
+    both.profile_path.write_text(json.dumps(content), encoding="utf-8-sig")
+    names = {user for user, _ in _listed(_everybody(both))}
+    assert names == {ALICE, CAROL}
+    assert _defaults(both) == ["From elsewhere"]
+    assert both.profile()["installationId"] == "another"
+    assert both.profile()["x-tool"] == 1
+    assert "Fabrikam Main" in {name for _, name in _listed(both.run("account", "list").ok())}
+
+
+def test_clouds_config_that_the_host_removed_comes_back(both: Az) -> None:
+    path = both.config_dir / "clouds.config"
+    before = path.read_text(encoding="utf-8")
+    path.write_text("no section header\n", encoding="utf-8")
+    # The host also goes back to AzureCloud, for good, before anything of ours runs.
+    both.run("account", "list").ok()
+    assert path.read_text(encoding="utf-8") == before
+    both.run(*_CLOUD_SET).ok()
+    assert both.run("account", "show").ok().json()["name"] == "Contoso Production"
+
+
+def _forget_tokens(az: Az, user: str) -> None:
+    path = az.config_dir / "msal_token_cache.json"
+    cache = json.loads(path.read_text(encoding="utf-8"))
+    homes = {entry["home_account_id"] for entry in cache["Account"].values() if entry["username"].casefold() == user}
+    assert homes
+    for entries in cache.values():
+        for key in [key for key, entry in entries.items() if entry.get("home_account_id") in homes]:
+            del entries[key]
+    path.write_text(json.dumps(cache), encoding="utf-8")
