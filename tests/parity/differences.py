@@ -43,6 +43,15 @@ _LIST = ("stdout", "rows", "clouds")
 DIFFERENCES: tuple[Difference, ...] = (
     # The list of subscriptions.
     Difference(
+        "accounts-by-identity",
+        builtin="Whoever signs in last takes over the subscriptions that somebody else has signed in to as well, in "
+        "every cloud.",
+        here="Accounts are told apart by who they are. Both keep their rows, and one of them is in use.",
+        reason="a second sign-in is no reason to forget the first",
+        cases=("^two_clouds: cloud set -n OtherCloud && login",),
+        aspects=frozenset({"rows"}),
+    ),
+    Difference(
         "refresh-other-clouds",
         builtin="``az account list --refresh`` deletes the subscriptions of all other clouds.",
         here="Only the active cloud is read again; everything else stays.",

@@ -95,7 +95,7 @@ def look_at_files(folder: Path) -> dict[str, Any]:
     tokens = _read_json(folder / TOKENS)
     return {
         "rows": _rows(profile),
-        "profile": sorted(profile) if isinstance(profile, dict) else profile,
+        "profile": sorted(set(profile) - _OWN_PROFILE_KEYS) if isinstance(profile, dict) else profile,
         "clouds": _clouds(folder / "clouds.config"),
         "accounts": _entries(tokens, "Account", "username", "home_account_id", "realm", "environment"),
         "access tokens": _entries(tokens, "AccessToken", "home_account_id", "client_id", "realm", "target"),
@@ -104,6 +104,10 @@ def look_at_files(folder: Path) -> dict[str, Any]:
         "modes": {name: (folder / name).stat().st_mode & 0o777 for name in _PRIVATE if (folder / name).exists()},
         "leftovers": sorted({_UNIQUE.sub("", path.name) for pattern in _LEFTOVERS for path in folder.glob(pattern)}),
     }
+
+
+# Ours, and the ID that the host creates as soon as telemetry is on.
+_OWN_PROFILE_KEYS = {"azextLogin", "installationId"}
 
 
 def _read_json(path: Path) -> Any:

@@ -13,9 +13,13 @@ from tests.parity.options import COMMANDS, ask
 
 HOSTS = [pytest.param("newest"), pytest.param("oldest", marks=pytest.mark.oldest)]
 #: Options that we add to the host's, by the oldest host's count.
+_EVERYWHERE = {"account list": {"--all-identities"}, "account set": {"--username", "--tenant"}}
 ADDED = {
-    "newest": {"login": {"--no-browser"}},
-    "oldest": {"login": {"--no-browser", "--skip-subscription-discovery", "--skip-sub", "--subscription", "-s"}},
+    "newest": {"login": {"--no-browser"}, **_EVERYWHERE},
+    "oldest": {
+        "login": {"--no-browser", "--skip-subscription-discovery", "--skip-sub", "--subscription", "-s"},
+        **_EVERYWHERE,
+    },
 }
 
 MakeAz = Callable[..., Az]
