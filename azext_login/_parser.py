@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ._collector import resume
+from ._collector import resume, skip_at_exit
 from ._host import host_parameters
 from ._params import ADDED_OPTIONS
 
@@ -20,7 +20,9 @@ def register_parser_hooks(loader: Any) -> None:
 
     def adjust(_: Any, cmd_tbl: dict[str, Any], parser: Any, **__: Any) -> None:
         ours = {name: command for name, command in cmd_tbl.items() if command.loader is loader}
-        if not ours:
+        if ours:
+            skip_at_exit()
+        else:
             resume()
         for name, command in ours.items():
             _silence_override_notice(command)

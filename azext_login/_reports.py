@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .profile.discovery import Discovery, TenantReport
     from .profile.model import Row
     from .refreshing import RefreshOutcome
-    from .session import SignOutOutcome
+    from .signing_out import SignOutOutcome
 
 logger = get_logger(__name__)
 

@@ -10,7 +10,6 @@ from knack.log import get_logger
 
 from ._collector import resume
 from ._host import accepts_host_options, call_host
-from ._reports import report_refresh, report_selection, report_sign_out
 from ._results import plain, share_equal_strings
 from .errors import AccountError
 from .profile.model import Row, account_of, is_enabled
@@ -97,8 +96,11 @@ def logout(cmd: Any, username: str | None = None) -> None:
     """Log out to remove access to Azure subscriptions."""
     _note_cloud_shell_sign_out()
     session = Session.from_cli(cmd.cli_ctx)
+    from ._reports import report_sign_out
+    from .signing_out import sign_out
+
     name = username or session.active_user()
-    report_sign_out(name, session.sign_out(name))
+    report_sign_out(name, sign_out(session, name))
 
 
 @accepts_host_options("account list")
@@ -111,6 +113,7 @@ def list_accounts(
     """Return the subscriptions of the active cloud, or of every cloud."""
     session = Session.from_cli(cmd.cli_ctx)
     if refresh:
+        from ._reports import report_refresh
         from .refreshing import refresh as refresh_accounts
 
         resume()
@@ -134,6 +137,8 @@ def show_account(cmd: Any, subscription: str | None = None) -> Row:
 @accepts_host_options("account set")
 def set_account(cmd: Any, subscription: str, username: str | None = None, tenant: str | None = None) -> None:
     """Make a subscription the active one."""
+    from ._reports import report_selection
+
     report_selection(Session.from_cli(cmd.cli_ctx).select(subscription, username=username, tenant=tenant))
 
 
@@ -141,7 +146,9 @@ def set_account(cmd: Any, subscription: str, username: str | None = None, tenant
 def clear_accounts(cmd: Any) -> None:
     """Remove all accounts."""
     _note_cloud_shell_sign_out()
-    Session.from_cli(cmd.cli_ctx).clear()
+    from .signing_out import clear
+
+    clear(Session.from_cli(cmd.cli_ctx))
 
 
 @accepts_host_options("account get-access-token")

@@ -13,7 +13,8 @@ from knack.util import CLIError
 from .errors import SignInError
 from .profile import subscriptions as rules
 from .profile.discovery import Discovery, TenantReport, discover
-from .profile.model import Account, Row, Tenant, account_of, is_tenant_level
+from .profile.model import Account, Row, account_of, is_tenant_level
+from .profile.resources import Tenant
 
 if TYPE_CHECKING:
     from .auth.application import ApplicationFactory

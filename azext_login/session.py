@@ -1,21 +1,20 @@
 """The one place where auth and profile meet: who is signed in, which subscription is chosen, which token it gives.
 
-Nothing here knows the command line. What a person has to be told comes back as a value or as an error. Signing in and
-refreshing are long enough to have modules of their own, `signing_in` and `refreshing`, which work on a session.
+Nothing here knows the command line. What a person has to be told comes back as a value or as an error. Signing in,
+signing out and refreshing have modules of their own, `signing_in`, `signing_out` and `refreshing`, which work on a
+session.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
-from ._files import remove_if_present
 from ._host import HostSettings, activate_cloud, new_installation_id, read_host_settings
 from .errors import AccountError, NotSignedInError, StoreError
 from .profile import subscriptions as rules
@@ -23,11 +22,10 @@ from .profile.clouds import CloudConfig
 from .profile.model import Row, account_of
 from .profile.state import ProfileState
 from .profile.store import ProfileStore
-from .services import Services
 
 if TYPE_CHECKING:
     from .auth.credentials import AccessToken
-    from .auth.token_cache import ServicePrincipalEntries, TokenCache
+    from .services import Services
 
 logger = get_logger(__name__)
 
@@ -38,23 +36,13 @@ PREVIOUS = "-"
 _MANAGED_IDENTITIES = ("systemAssignedIdentity", "userAssignedIdentity")
 
 
-@dataclass(frozen=True)
-class SignOutOutcome:
-    """What a sign-out removed, and what is left."""
-
-    known: bool
-    was_active: bool
-    remaining: list[Row] = field(default_factory=list)
-
-
 class Session:
     """One command's view of who is signed in to the active cloud."""
 
     def __init__(self, settings: HostSettings, store: ProfileStore, clouds: CloudConfig, *, host_account: Any):
         """:param host_account: the host's in-memory copy of azureProfile.json (`azure.cli.core._session.ACCOUNT`)."""
         self.settings = settings
-        self.services = Services(settings)
-        self._store = store
+        self.store = store
         self._clouds = clouds
         self._host_account = host_account
 
@@ -91,11 +79,18 @@ class Session:
         session = cls(settings, store, clouds, host_account=ACCOUNT)
         return session
 
+    @cached_property
+    def services(self) -> Services:
+        """The clients of the services, for the commands that need one."""
+        from . import services
+
+        return services.Services(self.settings)
+
     # Reading
 
     def state(self) -> ProfileState:
         """Return everything that is stored, of every cloud and identity."""
-        return self._store.read(self._host_account.data)
+        return self.store.read(self._host_account.data)
 
     def rows(self, *, all_clouds: bool = False, all_identities: bool = False) -> list[Row]:
         """Return the rows that built-in commands see, or those of every identity: of the active cloud, or of all."""
@@ -148,7 +143,7 @@ class Session:
         :param mirror: note the active subscription in clouds.config as well, where the host looks when it switches
             clouds, before anybody else can choose another one.
         """
-        return self._store.change(then=self._mirror) if mirror else self._store.change()
+        return self.store.change(then=self._mirror) if mirror else self.store.change()
 
     def _mirror(self, state: ProfileState) -> None:
         active = rules.active_row(rules.in_cloud(state.rows, self.settings.cloud))
@@ -202,53 +197,6 @@ class Session:
             f"The subscription of '{subscription}' {problem} in cloud '{self.settings.cloud}'.", next_step
         )
 
-    # Signing out
-
-    def sign_out(self, name: str) -> SignOutOutcome:
-        """Remove everything of a user or an application: tokens, secrets and rows, in every cloud.
-
-        Needs no network. Secrets go first: if one of them cannot be removed, the account stays listed and the command
-        can be repeated.
-        """
-        self._remove_adal_tokens()
-        stores = (self.services.token_cache, self.services.service_principals)
-        # Both, whatever the first one says.
-        forgotten = [self._forget(store, name) for store in stores]
-        known = any(forgotten)
-        self.services.http_cache().purge_names()
-        with self.change() as state:
-            was_active = rules.active_row(rules.in_cloud(state.rows, self.settings.cloud))
-            known = bool(rules.remove_account(state, name)) or known
-            remaining = rules.in_cloud(state.rows, self.settings.cloud)
-        self._store.purge([name])
-        return SignOutOutcome(
-            known=known,
-            was_active=was_active is not None and account_of(was_active).matches(name),
-            remaining=remaining,
-        )
-
-    def _forget(self, store: TokenCache | ServicePrincipalEntries, name: str) -> bool:
-        try:
-            return store.forget(name)
-        except StoreError as error:
-            if not self.settings.encrypt_token_cache:
-                raise
-            # What is in a keyring that cannot be opened is of no use to anybody, and no reason to stay signed in.
-            logger.warning("%s", error)
-            return False
-
-    def clear(self) -> None:
-        """Remove every account of every cloud. Needs no network."""
-        self._remove_adal_tokens()
-        self.services.token_cache.clear()
-        self.services.service_principals.clear()
-        self.services.http_cache().clear()
-        self._store.clear()
-
-    def _remove_adal_tokens(self) -> None:
-        """Delete the token file of releases before 2.30, which nothing reads any more."""
-        remove_if_present(self.settings.config_dir / "accessTokens.json")
-
     # Tokens
 
     def user_token(
@@ -268,15 +216,17 @@ class Session:
         account = account_of(row)
         if account.name in _MANAGED_IDENTITIES or row["user"].get("cloudShellID"):
             return True
-        return account.name.casefold() in self._stored_names
+        stored = self._stored_names
+        return stored is None or account.name.casefold() in stored
 
     @cached_property
-    def _stored_names(self) -> _Names:
+    def _stored_names(self) -> frozenset[str] | None:
+        """The accounts that have tokens or a secret; None if that cannot be known."""
         try:
-            return _Names(self.services.token_cache.user_names() | self.services.service_principals.client_ids())
+            return self.services.token_cache.user_names() | self.services.service_principals.client_ids()
         except StoreError:
             # A locked keyring is no reason to drop anybody.
-            return _Names(None)
+            return None
 
     def resolve_tenant(self, domain: str) -> str:
         """Return the GUID of a tenant that is given by a verified domain.
@@ -286,16 +236,6 @@ class Session:
         from .auth.tenants import resolve_tenant
 
         return resolve_tenant(self.services.http, self.settings.authority, domain, self.settings.verify_certificates)
-
-
-class _Names:
-    """A set of names, or every name where the set is not known."""
-
-    def __init__(self, names: frozenset[str] | None):
-        self._names = names
-
-    def __contains__(self, name: object) -> bool:
-        return self._names is None or name in self._names
 
 
 _TENANT_KEYS = ("tenantId", "tenantDefaultDomain", "tenantDisplayName")

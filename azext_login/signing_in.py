@@ -10,7 +10,8 @@ from ._host import send_telemetry
 from .errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from .profile import subscriptions as rules
 from .profile.discovery import Discovery, TenantReport, discover
-from .profile.model import Account, Row, Subscription, Tenant, answers_to
+from .profile.model import Account, Row, answers_to
+from .profile.resources import Subscription, Tenant
 from .profile.state import slot_of
 from .services import sections_of
 

@@ -13,7 +13,7 @@ from azure.cli.core.azclierror import AzCLIError
 
 from ..errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import TIMEOUT, connection_errors, parse_json_object
-from .model import Subscription, Tenant
+from .resources import Subscription, Tenant
 
 TokenSource = Callable[[str | None, str | None], str]
 """Return a Resource Manager token for a tenant (None: the tenant of the sign-in) that answers a claims challenge."""

@@ -1,13 +1,13 @@
-"""Accounts, subscriptions and tenants as records, and their form in azureProfile.json.
+"""Rows of azureProfile.json, and the accounts that they belong to.
 
 A row of the file is passed on as the mapping that was read, not as a record: the host and other tools add keys
-of their own, and every key has to come back unchanged. The records here are what we create rows from.
+of their own, and every key has to come back unchanged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Row = dict[str, Any]
@@ -16,7 +16,8 @@ Row = dict[str, Any]
 TENANT_LEVEL_NAME = "N/A(tenant level account)"
 """The name that the host gives to a row which stands for a tenant without a subscription."""
 
-_ENABLED = "Enabled"
+ENABLED = "Enabled"
+"""The state of a subscription that can be used."""
 
 
 @dataclass(frozen=True)
@@ -36,54 +37,6 @@ class Account:
         return self.name.casefold() == name.casefold()
 
 
-@dataclass(frozen=True)
-class Tenant:
-    """A tenant as `GET /tenants` describes it; display name and domain are absent in old API versions."""
-
-    id: str
-    display_name: str | None = None
-    default_domain: str | None = None
-
-    @property
-    def label(self) -> str:
-        """Return what to show to a person, for example `0f1e... 'Contoso'`."""
-        return f"{self.id} '{self.display_name}'" if self.display_name else self.id
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """A subscription as seen from one tenant.
-
-    `details` are the optional keys of its row in their order: homeTenantId, tenantDefaultDomain,
-    tenantDisplayName, managedByTenants. Which of them exist depends on the API version and on whether the
-    tenant was looked up, and the host leaves the others out.
-    """
-
-    id: str
-    name: str
-    state: str | None
-    tenant_id: str
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def tenant_level(cls, tenant_id: str) -> Subscription:
-        """Return the stand-in for a tenant in which there is no subscription."""
-        return cls(id=tenant_id, name=TENANT_LEVEL_NAME, state=_ENABLED, tenant_id=tenant_id)
-
-    def to_row(self, account: Account, cloud: str) -> Row:
-        """Return the row with the built-in's keys in the built-in's order."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "state": self.state,
-            "user": {"name": account.name, "type": account.kind},
-            "isDefault": False,
-            "tenantId": self.tenant_id,
-            "environmentName": cloud,
-            **self.details,
-        }
-
-
 def account_of(row: Mapping[str, Any]) -> Account:
     """Return the account that a row belongs to."""
     user = row.get("user") or {}
@@ -92,7 +45,7 @@ def account_of(row: Mapping[str, Any]) -> Account:
 
 def is_enabled(row: Mapping[str, Any]) -> bool:
     """Tell whether the subscription can be used."""
-    return row.get("state") == _ENABLED
+    return row.get("state") == ENABLED
 
 
 def is_tenant_level(row: Mapping[str, Any]) -> bool:

@@ -44,25 +44,6 @@ class Recovery:
     note: str
 
 
-def is_current(document: object, last_good_generation: int | None) -> bool:
-    """Tell whether a document can be used as it is."""
-    if not isinstance(document, dict) or not is_sound(document) or _has_orphans(document):
-        return False
-    if last_good_generation is None:
-        return True
-    generation = generation_of(document)
-    return generation is not None and generation >= last_good_generation
-
-
-def _has_orphans(document: Document) -> bool:
-    """Tell whether built-in code has removed a row that another identity's row was standing behind."""
-    state = ProfileState.of(document)
-    if not state.others:
-        return False
-    front = {slot_of(row) for row in state.rows}
-    return any(slot_of(row) not in front for row in state.others)
-
-
 def recover(
     document: object, last_good: Document, has_credentials: HasCredentials, active_cloud: str | None = None
 ) -> Recovery:

@@ -7,16 +7,26 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
 from .._files import FileLock, make_private, remove_if_present, set_aside, sweep, write_atomically
 from ..errors import StoreError
-from .recovery import HasCredentials, is_current, recover
-from .state import GENERATION, INSTALLATION_ID, OWN_KEY, SUBSCRIPTIONS, Document, ProfileState, generation_of
+from .state import (
+    GENERATION,
+    INSTALLATION_ID,
+    OWN_KEY,
+    SUBSCRIPTIONS,
+    Document,
+    ProfileState,
+    generation_of,
+    is_current,
+)
+
+if TYPE_CHECKING:
+    from .recovery import HasCredentials
 
 logger = get_logger(__name__)
 
@@ -38,8 +48,7 @@ _Fingerprint = tuple[int, ...]
 """Length and hash of the text in the file: enough to tell whether writing would change it. () without a file."""
 
 
-@dataclass(frozen=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     document: Document
     fingerprint: _Fingerprint
 
@@ -195,6 +204,8 @@ class ProfileStore:
         return _Loaded(self._recovered(document), fingerprint)
 
     def _recovered(self, document: object) -> Document:
+        from .recovery import recover
+
         last_good = self._read_last_good() or {}
         recovery = recover(document, last_good, self._has_credentials, self._active_cloud)
         if recovery.note:

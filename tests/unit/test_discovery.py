@@ -12,7 +12,8 @@ import requests
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.http import AuthorityHttpClient, build_session
 from azext_login.profile.discovery import ResourceManager, discover
-from azext_login.profile.model import Account, Tenant
+from azext_login.profile.model import Account
+from azext_login.profile.resources import Tenant
 from tests.localcloud import LocalCloud
 
 SCOPES = ["https://management.localcloud.example//.default"]

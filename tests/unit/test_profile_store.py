@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from azext_login.errors import StoreError
-from azext_login.profile.model import Account, Subscription
+from azext_login.profile.model import Account
+from azext_login.profile.resources import Subscription
 from azext_login.profile.store import ProfileStore
 
 ALICE = Account("alice@contoso.example")

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import Account, Row, Subscription, account_of
+from azext_login.profile.model import Account, Row, account_of
 from azext_login.profile.recovery import recover
+from azext_login.profile.resources import Subscription
 from azext_login.profile.state import (
     OWN_KEY,
     SUBSCRIPTIONS,

@@ -9,7 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import TENANT_LEVEL_NAME, Account, Row, Subscription
+from azext_login.profile.model import TENANT_LEVEL_NAME, Account, Row
+from azext_login.profile.resources import Subscription
 from azext_login.profile.state import ProfileState, RowKey, key_of, slot_of
 
 ALICE = Account("alice@contoso.example")

@@ -1,0 +1,76 @@
+"""Signing out: secrets first, then rows, and nobody's data left behind. Needs no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from knack.log import get_logger
+
+from ._files import remove_if_present
+from .errors import StoreError
+from .profile import subscriptions as rules
+from .profile.model import Row, account_of
+
+if TYPE_CHECKING:
+    from .auth.token_cache import ServicePrincipalEntries, TokenCache
+    from .session import Session
+
+logger = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SignOutOutcome:
+    """What a sign-out removed, and what is left."""
+
+    known: bool
+    was_active: bool
+    remaining: list[Row] = field(default_factory=list)
+
+
+def sign_out(session: Session, name: str) -> SignOutOutcome:
+    """Remove everything of a user or an application: tokens, secrets and rows, in every cloud.
+
+    Secrets go first: if one of them cannot be removed, the account stays listed and the command can be repeated.
+    """
+    _remove_adal_tokens(session)
+    services, cloud = session.services, session.settings.cloud
+    # Both, whatever the first one says.
+    forgotten = [_forget(session, store, name) for store in (services.token_cache, services.service_principals)]
+    known = any(forgotten)
+    services.http_cache().purge_names()
+    with session.change() as state:
+        was_active = rules.active_row(rules.in_cloud(state.rows, cloud))
+        known = bool(rules.remove_account(state, name)) or known
+        remaining = rules.in_cloud(state.rows, cloud)
+    session.store.purge([name])
+    return SignOutOutcome(
+        known=known,
+        was_active=was_active is not None and account_of(was_active).matches(name),
+        remaining=remaining,
+    )
+
+
+def clear(session: Session) -> None:
+    """Remove every account of every cloud."""
+    _remove_adal_tokens(session)
+    session.services.token_cache.clear()
+    session.services.service_principals.clear()
+    session.services.http_cache().clear()
+    session.store.clear()
+
+
+def _forget(session: Session, store: TokenCache | ServicePrincipalEntries, name: str) -> bool:
+    try:
+        return store.forget(name)
+    except StoreError as error:
+        if not session.settings.encrypt_token_cache:
+            raise
+        # What is in a keyring that cannot be opened is of no use to anybody, and no reason to stay signed in.
+        logger.warning("%s", error)
+        return False
+
+
+def _remove_adal_tokens(session: Session) -> None:
+    """Delete the token file of releases before 2.30, which nothing reads any more."""
+    remove_if_present(session.settings.config_dir / "accessTokens.json")
