@@ -31,6 +31,31 @@ _UNKNOWN_RESOURCE = frozenset({500011, 70011, 650053, 28000})
 _PERSONAL_ACCOUNT = frozenset({9001023, 500201, 500208, 50194})
 _DEVICE_CODE_EXPIRED = frozenset({70020})
 
+# Codes, whether a person has to sign in interactively, and the sentence to begin with. The first match counts.
+_SENTENCES: tuple[tuple[frozenset[int], bool, str], ...] = (
+    (
+        _WRONG_PASSWORD,
+        False,
+        "The user name or password of {who} is wrong. Nothing that was stored before has changed.",
+    ),
+    (_UNKNOWN_USER, False, "There is no user {who} in {where}."),
+    (_DISABLED_USER, False, "The account {who} is disabled. An administrator of its tenant can enable it."),
+    (_LOCKED_USER, False, "The account {who} is locked after too many attempts, or its sign-in was blocked."),
+    (_PASSWORD_EXPIRED, True, "Interactive authentication is needed: the password of {who} has expired."),
+    (_UNKNOWN_TENANT, False, "There is no {where} at this authority."),
+    (_NOT_IN_TENANT, False, "{who} is not a member or a guest of {where}."),
+    (
+        _NEEDS_FACTOR,
+        True,
+        "Interactive authentication is needed: {where} asks for more than the sign-in so far proved.",
+    ),
+    (
+        _SESSION_ENDED,
+        True,
+        "Interactive authentication is needed: the stored sign-in of {who} has expired or was revoked.",
+    ),
+)
+
 # Domains in which personal Microsoft accounts are given out. Entra refuses their passwords with the same answer
 # as a user that does not exist, so the name is all there is to tell them apart.
 _PERSONAL_DOMAINS = ("outlook.", "hotmail.", "live.", "msn.com", "passport.com")
@@ -74,24 +99,9 @@ def _headline(error: Mapping[str, Any], codes: frozenset[int], attempt: Attempt)
             f"Interactive authentication is needed: {who} is a personal Microsoft account, and those cannot sign in "
             "with --username and --password."
         )
-    if codes & _WRONG_PASSWORD:
-        return False, f"The user name or password of {who} is wrong. Nothing that was stored before has changed."
-    if codes & _UNKNOWN_USER:
-        return False, f"There is no user {who} in {where}."
-    if codes & _DISABLED_USER:
-        return False, f"The account {who} is disabled. An administrator of its tenant can enable it."
-    if codes & _LOCKED_USER:
-        return False, f"The account {who} is locked after too many attempts, or its sign-in was blocked."
-    if codes & _PASSWORD_EXPIRED:
-        return True, f"Interactive authentication is needed: the password of {who} has expired."
-    if codes & _UNKNOWN_TENANT:
-        return False, f"There is no {where} at this authority."
-    if codes & _NOT_IN_TENANT:
-        return False, f"{who} is not a member or a guest of {where}."
-    if codes & _NEEDS_FACTOR:
-        return True, f"Interactive authentication is needed: {where} asks for more than the sign-in so far proved."
-    if codes & _SESSION_ENDED:
-        return True, f"Interactive authentication is needed: the stored sign-in of {who} has expired or was revoked."
+    for known, interactive, sentence in _SENTENCES:
+        if codes & known:
+            return interactive, sentence.format(who=who, where=where)
     if codes & _CONSENT_MISSING:
         return codes.isdisjoint({65004}), "Consent is missing: this was not granted, or needs an administrator."
     if codes & _UNKNOWN_RESOURCE or error.get("error") in ("invalid_scope", "invalid_resource"):

@@ -204,10 +204,14 @@ class TokenCache:
         :raises StoreError: it cannot be read, or its place in the keyring holds service principals instead.
         """
         content = self._file.read()
+        self._refuse_secrets(content)
+        return _sections(content)
+
+    def _refuse_secrets(self, content: Any) -> None:
+        """:raises StoreError: the one place in the keyring holds service principals. Signing out works all the same."""
         if isinstance(content, list) and content and self._file.shares_the_keyring:
             names = [str(entry.get("client_id")) for entry in content if _is_entry(entry)]
             raise _one_place("secrets of service principals where tokens belong", names)
-        return _sections(content)
 
     def commit(self, before: Sections, after: Sections) -> None:
         """Bring what changed between two states of an in-memory cache to the disk.
@@ -220,8 +224,9 @@ class TokenCache:
             # MSAL drops expired access tokens while searching. That alone is not worth a write.
             return
         with self._file.change() as write:
-            self.read()
-            content = self._content()
+            found = self._file.read()
+            self._refuse_secrets(found)
+            content = self._changeable(found)
             disk = _sections(content)
             gone = _signed_out(before, disk)
             for section, key in dropped:
@@ -237,9 +242,8 @@ class TokenCache:
                 content[section][key] = entry
             write(content)
 
-    def _content(self) -> dict[str, Any]:
-        """Return what is in the file, to change it. What no version of MSAL has written is set aside before."""
-        content = self._file.read()
+    def _changeable(self, content: Any) -> dict[str, Any]:
+        """Return what was in the file, to change it. What no version of MSAL has written is set aside before."""
         if not isinstance(content, dict):
             return {}
         odd = [section for section in _TOKEN_SECTIONS if not _is_section(content.get(section, {}))]
@@ -265,7 +269,7 @@ class TokenCache:
         :return: whether there was anything.
         """
         with self._file.change() as write:
-            content = self._content()
+            content = self._changeable(self._file.read())
             disk = _sections(content)
             remaining = without_identity(disk, name)
             known = remaining != disk
