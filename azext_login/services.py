@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
     from .auth.credentials import UserCredential
     from .auth.http_cache import HttpCache
-    from .auth.token_cache import ServicePrincipalEntries, TokenCache
+    from .auth.service_principal_entries import ServicePrincipalEntries
+    from .auth.token_cache import TokenCache
     from .profile.discovery import ResourceManager
 
 TokenOfTenant = Callable[[str | None, str | None], str]
@@ -49,7 +50,7 @@ class Services:
     @property
     def service_principals(self) -> ServicePrincipalEntries:
         """The secrets of service principals on the disk."""
-        from .auth.token_cache import ServicePrincipalEntries
+        from .auth.service_principal_entries import ServicePrincipalEntries
 
         return ServicePrincipalEntries(self._settings.config_dir, encrypt=self._settings.encrypt_token_cache)
 

@@ -13,7 +13,8 @@ from .profile import subscriptions as rules
 from .profile.model import Row, account_of
 
 if TYPE_CHECKING:
-    from .auth.token_cache import ServicePrincipalEntries, TokenCache
+    from .auth.service_principal_entries import ServicePrincipalEntries
+    from .auth.token_cache import TokenCache
     from .session import Session
 
 logger = get_logger(__name__)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_login.auth.token_cache import ServicePrincipalEntries, TokenCache, without_identity
+from azext_login.auth.service_principal_entries import ServicePrincipalEntries
+from azext_login.auth.token_cache import TokenCache, without_identity
 
 ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 

@@ -1,0 +1,197 @@
+"""A file of secrets that is shared with the host's own commands: read, changed under two locks, and set aside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from knack.log import get_logger
+
+from .._files import ASIDE, FileLock, make_private, remove_if_present, set_aside, sweep, write_atomically
+from ..errors import StoreError
+
+logger = get_logger(__name__)
+
+
+class SharedSecretFile:
+    """A file of secrets that built-in commands read and write at the same time.
+
+    Both of the host's stores are one JSON text, either in a plain file or behind the encryption of the operating
+    system. A change takes a lock of ours first and the host's for as short as possible, because the host's lock
+    does not exclude anybody once it has been waited for (msal-extensions, CrossPlatLock).
+    """
+
+    def __init__(self, config_dir: Path, name: str, *, encrypt: bool, kind: type):
+        """:param name: the file name without its extension.
+        :param kind: what its JSON has to be, `dict` or `list`.
+        """
+        self._kind = kind
+        self._location = config_dir / name
+        self._encrypt = encrypt
+        self._lock = FileLock(config_dir / f"login_{name}.lock")
+
+    @property
+    def path(self) -> Path:
+        """The file in use; with encryption on Linux and macOS only a signal file, beside the keyring."""
+        return self._location.with_name(self._location.name + (".bin" if self._encrypt else ".json"))
+
+    @property
+    def shares_the_keyring(self) -> bool:
+        """Whether the host keeps this file and the other one in a single item of the keyring."""
+        return self._encrypt and sys.platform != "win32"
+
+    def read(self) -> Any:
+        """Return the parsed content, or None if there is none.
+
+        A file that is not JSON is set aside under another name, so that a sign-in can start afresh.
+
+        :raises StoreError: the file cannot be read or decrypted.
+        """
+        if self._encrypt:
+            return self._parse(self._read_encrypted())
+        make_private(self.path)
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError:
+            return self.set_aside("it is not text")
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} could not be read: {error.strerror or error}.",
+                "Correct that, or move it away and sign in again with `az login`.",
+            ) from error
+        return self._parse(text)
+
+    @contextmanager
+    def change(self) -> Iterator[Callable[[Any], None]]:
+        """Hold both locks. Read inside with `read()`, and call the yielded function with the new content.
+
+        :raises StoreError: a lock cannot be had, because the directory cannot be written.
+        """
+        from msal_extensions import CrossPlatLock
+
+        with self._lock:
+            lock = CrossPlatLock(str(self.path) + ".lockfile")
+            try:
+                lock.__enter__()
+            except OSError as error:
+                raise StoreError(
+                    f"{self.path} could not be locked: {error.strerror or error}. It is unchanged."
+                ) from error
+            try:
+                yield self._write
+            finally:
+                with contextlib.suppress(OSError):
+                    lock.__exit__(None, None, None)
+
+    def delete(self) -> None:
+        """Delete the plain and the encrypted file, and what was set aside of them.
+
+        :raises StoreError: a file cannot be deleted.
+        """
+        if self._encrypt and self.path.exists() and sys.platform != "win32":
+            # On Linux and macOS the file only tells that there is something in the keyring.
+            with contextlib.suppress(StoreError):
+                self._write({})
+        for extension in (".json", ".bin"):
+            remove_if_present(self._location.with_name(self._location.name + extension))
+        self.purge()
+
+    def purge(self) -> None:
+        """Delete what was set aside of the file, and what killed writers left behind.
+
+        Nobody can tell whose secrets are in a file that cannot be parsed, and whoever signs out wants theirs gone.
+        """
+        self._sweep()
+        for aside in self._set_aside_files():
+            remove_if_present(aside)
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left behind; under the lock, nobody is writing."""
+        with self._lock:
+            sweep(self.path)
+
+    def _set_aside_files(self) -> list[Path]:
+        return list(self._location.parent.glob(f"{self._location.name}.*{ASIDE}*"))
+
+    def _write(self, content: Any) -> None:
+        text = json.dumps(content, indent=4)
+        if not self._encrypt:
+            write_atomically(self.path, text.encode("utf-8"), locked=True)
+            return
+        with self._keyring_errors():
+            self._persistence().save(text)
+
+    def _persistence(self) -> Any:
+        from azure.cli.core.auth.persistence import build_persistence
+
+        return build_persistence(str(self._location), True)
+
+    def _read_encrypted(self) -> str | None:
+        from msal_extensions.persistence import PersistenceNotFound
+
+        with self._keyring_errors():
+            try:
+                content: str = self._persistence().load()
+                return content
+            except PersistenceNotFound:
+                return None
+
+    @contextmanager
+    def _keyring_errors(self) -> Iterator[None]:
+        """Name the setting that asks for encryption when the operating system cannot do it."""
+        from msal_extensions.persistence import PersistenceError, PersistenceNotFound
+
+        try:
+            yield
+        except PersistenceNotFound:
+            raise
+        except (PersistenceError, ImportError, OSError, ValueError, RuntimeError) as error:
+            # msal-extensions and PyGObject raise all of these where there is no keyring to talk to.
+            raise StoreError(
+                f"The encrypted credentials in {self.path} could not be used: {error}.",
+                "Unlock the keyring, or turn encryption off with `az config set core.encrypt_token_cache=false` "
+                "and sign in again with `az login`.",
+            ) from error
+
+    def _parse(self, text: str | None) -> Any:
+        if text is None or (self._encrypt and not text.strip()):
+            return None
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            return self.set_aside("it is not valid JSON")
+        if not isinstance(content, self._kind) and not self._encrypt:
+            return self.set_aside("it holds something else")
+        return content
+
+    def set_aside(self, reason: str) -> None:
+        """Rename a file that cannot be used, and say so. Encrypted credentials stay where they are."""
+        if self._encrypt:
+            raise StoreError(
+                f"The encrypted credentials in {self.path} are damaged: {reason}.",
+                "Remove them with `az account clear` and sign in again with `az login`.",
+            )
+        if not self.path.exists():
+            return
+        aside = set_aside(self.path)
+        logger.warning(
+            "%s is damaged (%s) and was set aside as %s. Sign in again with `az login`.", self.path, reason, aside.name
+        )
+
+
+def one_place(problem: str, names: list[str]) -> StoreError:
+    """Return the error for a keyring item that holds the other one of the host's two stores."""
+    commands = " or ".join(f"`az logout --username {name}`" for name in names) or "`az account clear`"
+    return StoreError(
+        f"The keyring holds {problem}: on this system, the encrypted stores for the two have one place "
+        "(core.encrypt_token_cache).",
+        f"Sign out with {commands}, or turn encryption off with `az config set core.encrypt_token_cache=false`; then "
+        "sign in again with `az login`.",
+    )
