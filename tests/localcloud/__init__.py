@@ -10,14 +10,26 @@ Needs Authlib, Flask, cheroot, trustme, cryptography and PyJWT. See `python -m t
 
 from .admin import Admin
 from .directory import Application, Directory, Membership, Person, Subscription, Tenant
-from .people import AZURE_CLI, CI_APP, CI_SECRET, SAMPLE_APP, default_directory
+from .people import (
+    AZURE_CLI,
+    CI_APP,
+    CI_SECRET,
+    DEPLOY_IDENTITY,
+    READER_IDENTITY,
+    SAMPLE_APP,
+    VM_IDENTITY,
+    default_directory,
+)
 from .server import LocalCloud
 
 __all__ = [
     "AZURE_CLI",
     "CI_APP",
     "CI_SECRET",
+    "DEPLOY_IDENTITY",
+    "READER_IDENTITY",
     "SAMPLE_APP",
+    "VM_IDENTITY",
     "Admin",
     "Application",
     "Directory",

@@ -198,6 +198,10 @@ class Admin:
                 lambda d: d.with_person(replace(d.person(user), memberships=(*d.person(user).memberships, guest)))
             )
 
+    def assign_identity(self, identity: str, assigned: bool = True) -> None:
+        """Let the machine use a managed identity, or take it away from the machine."""
+        self._state.change_directory(lambda d: d.with_application(replace(d.application(identity), assigned=assigned)))
+
     def set_secret(self, app: str, secret: str) -> None:
         """Replace an application's secrets by one."""
         self._state.change_directory(lambda d: d.with_application(replace(d.application(app), secrets=(secret,))))

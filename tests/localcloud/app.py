@@ -39,7 +39,7 @@ def make_app(state: State, issuer: Issuer, admin: Admin, admin_key: str) -> Flas
     app.register_blueprint(pages_blueprint(state, issuer, visitors))
     app.register_blueprint(arm_blueprint(state, issuer))
     _add_admin(app, admin, admin_key)
-    _add_hooks(app, state)
+    add_hooks(app, state)
     return app
 
 
@@ -69,7 +69,9 @@ def _fail(fault: Fault) -> Response | None:
     return Response(fault.body, status=fault.status, headers=fault.headers)
 
 
-def _add_hooks(app: Flask, state: State) -> None:
+def add_hooks(app: Flask, state: State) -> None:
+    """Delay, fail and log every request except the operator's."""
+
     @app.before_request
     def disturb() -> Response | None:
         if request.path.startswith("/admin/"):

@@ -108,7 +108,11 @@ class FederatedCredential:
 
 @dataclass(frozen=True)
 class Application:
-    """A registered client. A public one has no secret; a confidential one has a service principal per tenant."""
+    """A registered client. A public one has no secret; a confidential one has a service principal per tenant.
+
+    A managed identity has a `resource_id`: that of the machine, or its own if it is user-assigned. `assigned` says
+    whether the machine may use it.
+    """
 
     app_id: str
     name: str
@@ -119,6 +123,8 @@ class Application:
     certificates: tuple[str, ...] = ()
     federated: tuple[FederatedCredential, ...] = ()
     principals: tuple[Membership, ...] = ()
+    resource_id: str = ""
+    assigned: bool = True
 
     def in_tenant(self, tenant_id: str) -> Membership | None:
         """The service principal in a tenant, or None."""

@@ -36,6 +36,11 @@ CI_APP = stable_guid("app", "ci-app")
 CI_SECRET = "-local~ci'secret.1"
 #: A second public client that does not belong to the family of first-party clients.
 SAMPLE_APP = stable_guid("app", "sample-app")
+#: Client ids of the managed identities: the machine's own, and two user-assigned ones. The reader sees nothing.
+VM_IDENTITY = stable_guid("app", "vm-identity")
+DEPLOY_IDENTITY = stable_guid("app", "deploy-identity")
+READER_IDENTITY = stable_guid("app", "reader-identity")
+_USER_ASSIGNED = "providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
 def _member(username: str, *tenants: Tenant) -> tuple[Membership, ...]:
@@ -129,7 +134,14 @@ def _access() -> tuple[Access, ...]:
     rows.append(Access(CI_APP, CONTOSO.id, PRODUCTION.id))
     rows.append(Access(CI_APP, CONTOSO.id, DEVELOPMENT.id))
     rows.append(Access(CI_APP, FABRIKAM.id, FABRIKAM_MAIN.id))
+    for app, sub in ((VM_IDENTITY, PRODUCTION), (VM_IDENTITY, SHARED), (DEPLOY_IDENTITY, DEVELOPMENT)):
+        rows.append(Access(app, CONTOSO.id, sub.id))
     return tuple(rows)
+
+
+def _identity(client_id: str, name: str, resource: str) -> Application:
+    resource_id = f"/subscriptions/{PRODUCTION.id}/resourceGroups/{resource}"
+    return Application(client_id, name, principals=_member(name, CONTOSO), resource_id=resource_id)
 
 
 def _applications() -> tuple[Application, ...]:
@@ -138,6 +150,9 @@ def _applications() -> tuple[Application, ...]:
         Application(AZURE_CLI, "Microsoft Azure CLI", public=True, redirect_uris=loopback, family=True),
         Application(SAMPLE_APP, "sample-app", public=True, redirect_uris=("http://localhost/callback",)),
         Application(CI_APP, "ci-app", secrets=(CI_SECRET,), principals=_member("ci-app", CONTOSO, FABRIKAM)),
+        _identity(VM_IDENTITY, "vm-identity", "app/providers/Microsoft.Compute/virtualMachines/vm-local"),
+        _identity(DEPLOY_IDENTITY, "deploy-identity", f"app/{_USER_ASSIGNED}/deploy-identity"),
+        _identity(READER_IDENTITY, "reader-identity", f"app/{_USER_ASSIGNED}/reader-identity"),
     )
 
 

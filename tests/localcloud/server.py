@@ -1,4 +1,4 @@
-"""The local cloud as a running thing: certificates, two loopback listeners with TLS, start and stop."""
+"""The local cloud as a running thing: certificates, loopback listeners, start and stop."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ from .admin import Admin
 from .app import DROP, make_app
 from .directory import Directory
 from .keys import SigningKey
+from .managedidentity_endpoints import make_identity_app
+from .managedidentity_hosts import IdentityHosts, make_self_signed
 from .people import default_directory
 from .state import Settings, State
 from .tokens import Issuer
 
 THREADS = 64
+#: Managed identities are asked by one process at a time, mostly.
+IDENTITY_THREADS = 8
 
 
 class _LazyHandshake(BuiltinSSLAdapter):
@@ -93,7 +97,7 @@ def _has_ipv6() -> bool:
         return False
 
 
-class LocalCloud:
+class LocalCloud(IdentityHosts):
     """A cloud in this process, served by background threads. Use as a context manager, or `start()` and `stop()`.
 
     `tenants` and `subscriptions` generate a large directory; `port` 0 takes a free one. `state_dir` keeps the CA
@@ -118,7 +122,10 @@ class LocalCloud:
         self._servers: list[_Server] = []
         self._threads: list[threading.Thread] = []
         self._wanted_port = port
-        self.port = 0
+        self.port = self.identity_port = self.fabric_port = 0
+        self.identity_secret = secrets.token_urlsafe(24)
+        self.fabric_thumbprint = make_self_signed(self._dir / "fabric.pem")
+        self._arc_files = set()
 
     @property
     def url(self) -> str:
@@ -155,26 +162,37 @@ class LocalCloud:
     def _listen(self, context: ssl.SSLContext) -> None:
         self.port = self._wanted_port
         for host in ["127.0.0.1"] + (["::1"] if _has_ipv6() else []):
-            server = _Server(
-                (host, self.port),
-                None,
-                numthreads=THREADS,
-                request_queue_size=256,
-                timeout=30,
-                shutdown_timeout=1,
-            )
-            server.gateway = _Gateway
-            server.keep_alive_conn_limit = 512
-            adapter = _LazyHandshake(str(self._server_pem), str(self._server_pem))
-            adapter.context = context
-            server.ssl_adapter = adapter
-            self._servers.append(server)
-            server.prepare()
-            self.port = server.bind_addr[1]
+            self.port = self._open(host, self.port, THREADS, self._server_pem, context)
         issuer = Issuer(self.state, SigningKey(), self.url)
         app = make_app(self.state, issuer, self.admin, self.admin_key)
         for server in self._servers:
             server.wsgi_app = app
+        self._listen_for_identities(issuer)
+
+    def _listen_for_identities(self, issuer: Issuer) -> None:
+        """Managed identities ask over plain http, a Service Fabric cluster over TLS with a certificate of its own."""
+        fabric = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        fabric.load_cert_chain(self._dir / "fabric.pem")
+        self.identity_port = self._open("127.0.0.1", 0, IDENTITY_THREADS)
+        self.fabric_port = self._open("127.0.0.1", 0, IDENTITY_THREADS, self._dir / "fabric.pem", fabric)
+        app = make_identity_app(self.state, issuer, self.identity_secret, self._arc_files)
+        for server in self._servers[-2:]:
+            server.wsgi_app = app
+
+    def _open(
+        self, host: str, port: int, threads: int, pem: Path | None = None, context: ssl.SSLContext | None = None
+    ) -> int:
+        """Prepare a server, with TLS if there is a context; return its port."""
+        server = _Server((host, port), None, numthreads=threads, request_queue_size=256, timeout=30, shutdown_timeout=1)
+        server.gateway = _Gateway
+        server.keep_alive_conn_limit = 512
+        if context is not None:
+            adapter = _LazyHandshake(str(pem), str(pem))
+            adapter.context = context
+            server.ssl_adapter = adapter
+        self._servers.append(server)
+        server.prepare()
+        return int(server.bind_addr[1])
 
     def _close(self) -> None:
         for server in self._servers:
@@ -187,6 +205,7 @@ class LocalCloud:
     def stop(self) -> None:
         """Stop listening and remove temporary files."""
         self._close()
+        self._remove_arc_files()
         if self._temporary:
             shutil.rmtree(self._dir, ignore_errors=True)
 
