@@ -15,6 +15,8 @@ from .arm import arm_blueprint
 from .authorize import authorize_blueprint
 from .entra import entra_blueprint
 from .faults import Fault
+from .federation import local_fetch
+from .issuers import issuers_blueprint
 from .pages import pages_blueprint
 from .requestlog import LoggedRequest
 from .service import TokenService
@@ -26,18 +28,19 @@ from .visitors import Visitors
 DROP = "localcloud.drop"
 
 
-def make_app(state: State, issuer: Issuer, admin: Admin, admin_key: str) -> Flask:
+def make_app(state: State, issuer: Issuer, admin: Admin, admin_key: str, ca_bundle: Path) -> Flask:
     """Put the application together."""
     app = Flask("localcloud", template_folder=str(Path(__file__).with_name("templates")), static_folder=None)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = 1 << 20
-    service = TokenService(app, state, issuer)
+    service = TokenService(app, state, issuer, local_fetch(issuer.base_url, ca_bundle))
     visitors = Visitors(state)
     app.register_blueprint(entra_blueprint(state, issuer, service))
     app.register_blueprint(authorize_blueprint(state, issuer, service, visitors))
     app.register_blueprint(pages_blueprint(state, issuer, visitors))
     app.register_blueprint(arm_blueprint(state, issuer))
+    app.register_blueprint(issuers_blueprint(state.issuers))
     _add_admin(app, admin, admin_key)
     add_hooks(app, state)
     return app

@@ -98,12 +98,26 @@ class Access:
 
 @dataclass(frozen=True)
 class FederatedCredential:
-    """Trust in tokens of another issuer ("Workload identity federation"). `jwks` verifies their signatures."""
+    """Trust in tokens of another issuer ("Workload identity federation").
+
+    `jwks` verifies their signatures; without it the keys are those of the issuer's discovery document.
+    """
 
     issuer: str
     subject: str
     audience: str
-    jwks: str
+    jwks: str | None = None
+
+
+@dataclass(frozen=True)
+class TrustedSubject:
+    """Trust in every certificate with this subject common name whose chain leads to `issuer_ca` (PEM text).
+
+    Certificates after the first one there are intermediates that the token service knows, and clients need not send.
+    """
+
+    subject: str
+    issuer_ca: str
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,7 @@ class Application:
     family: bool = False
     secrets: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
+    subject_names: tuple[TrustedSubject, ...] = ()
     federated: tuple[FederatedCredential, ...] = ()
     principals: tuple[Membership, ...] = ()
     resource_id: str = ""

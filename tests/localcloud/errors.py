@@ -73,6 +73,11 @@ def invalid_grant(
     return EntraError("invalid_grant", code, text, suberror=suberror, claims=claims)
 
 
+def invalid_client(code: int, text: str) -> EntraError:
+    """RFC 6749 5.2 invalid_client: the application couldn't prove who it is."""
+    return EntraError("invalid_client", code, text, status=401)
+
+
 def missing_parameter(name: str) -> EntraError:
     """The answer to a request without a required parameter."""
     return EntraError("invalid_request", 900144, f"The request body must contain the following parameter: '{name}'.")

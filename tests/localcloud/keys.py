@@ -39,9 +39,10 @@ class SigningKey:
             "e": _number(numbers.e),
         }
 
-    def sign(self, claims: dict[str, Any]) -> str:
-        """A compact JWS."""
-        return jwt.encode(claims, self._private, algorithm="RS256", headers={"kid": self.kid, "x5t": self.kid})
+    def sign(self, claims: dict[str, Any], kid: str | None = None) -> str:
+        """A compact JWS. Another `kid` than this key's makes a forgery."""
+        named = kid or self.kid
+        return jwt.encode(claims, self._private, algorithm="RS256", headers={"kid": named, "x5t": named})
 
     def verify(self, token: str) -> dict[str, Any]:
         """The claims of a token of ours; only the signature, `kid` and algorithm are checked here.

@@ -164,7 +164,8 @@ class LocalCloud(IdentityHosts):
         for host in ["127.0.0.1"] + (["::1"] if _has_ipv6() else []):
             self.port = self._open(host, self.port, THREADS, self._server_pem, context)
         issuer = Issuer(self.state, SigningKey(), self.url)
-        app = make_app(self.state, issuer, self.admin, self.admin_key)
+        self.state.issuers.base_url = self.url
+        app = make_app(self.state, issuer, self.admin, self.admin_key, self.ca_bundle)
         for server in self._servers:
             server.wsgi_app = app
         self._listen_for_identities(issuer)

@@ -13,6 +13,7 @@ from flask import request as flask_request
 from .clients import Client, ClientAuthenticator
 from .codegrants import CodeGrant, DeviceGrant, Pkce
 from .errors import EntraError, missing_parameter
+from .federation import Fetch
 from .grants import ApplicationGrant, PasswordGrant, RefreshGrant
 from .state import State
 from .tokens import Issuer
@@ -21,11 +22,11 @@ from .tokens import Issuer
 class TokenService(AuthorizationServer):  # type: ignore[misc]
     """Authlib's server, wired to one cloud."""
 
-    def __init__(self, app: Flask, state: State, issuer: Issuer) -> None:
+    def __init__(self, app: Flask, state: State, issuer: Issuer, fetch: Fetch) -> None:
         self.state = state
         self.issuer = issuer
         super().__init__(app, query_client=self._find_client, save_token=lambda token, request: None)
-        self.register_client_auth_method("entra", ClientAuthenticator(state, issuer.base_url))
+        self.register_client_auth_method("entra", ClientAuthenticator(state, issuer, fetch))
         self.register_grant(CodeGrant, [Pkce(required=True)])
         for grant in (PasswordGrant, RefreshGrant, ApplicationGrant, DeviceGrant):
             self.register_grant(grant)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from .directory import Directory
 from .faults import Faults
 from .interaction import Browser, Interaction
+from .issuers import WorkloadIssuers
 from .requestlog import RequestLog
 from .signin import SignIn
 
@@ -24,6 +25,8 @@ class Settings:
     code_lifetime: int = 600
     device_interval: int = 1
     device_expires_in: int = 900
+    assertion_tolerance: int = 300
+    assertion_lifetime: int = 300
     page_size: int = 100
     latency_ms: int = 0
     clock_offset: float = 0.0
@@ -124,6 +127,7 @@ class State:
         self.revoked_at: dict[str, float] = {}
         self.revoked_families: set[str] = set()
         self.seen_assertions: dict[str, float] = {}
+        self.issuers = WorkloadIssuers()
 
     def now(self) -> float:
         """The server's time, seconds since 1970 UTC, shifted by the admin's clock offset."""

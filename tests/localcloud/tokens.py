@@ -65,6 +65,16 @@ class Issuer:
         self.key = key
         self.base_url = base_url
 
+    #: How a client assertion may be signed: MSAL uses PS256, older libraries RS256.
+    assertion_algorithms: tuple[str, ...] = ("RS256", "PS256")
+
+    def assertion_audiences(self, segment: str) -> list[str]:
+        """What a client assertion sent to the authority `segment` may have as its audience."""
+        tenant = self.state.directory.find_tenant(segment)
+        names = dict.fromkeys((segment, tenant.id if tenant else segment))
+        endings = ("/oauth2/v2.0/token", "/oauth2/token", "/v2.0", "/", "")
+        return [f"{self.base_url}/{name}{end}" for name in names for end in endings]
+
     def _times(self) -> tuple[float, dict[str, int]]:
         now = self.state.now()
         # Entra puts iat and nbf a few minutes back; the lifetime counts from now.
