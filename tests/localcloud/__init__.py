@@ -9,6 +9,7 @@ Needs Authlib, Flask, cheroot, trustme, cryptography and PyJWT. See `python -m t
 """
 
 from .admin import Admin
+from .cijobs import GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION
 from .directory import Application, Directory, Membership, Person, Subscription, Tenant
 from .people import (
     AZURE_CLI,
@@ -27,8 +28,11 @@ __all__ = [
     "CI_APP",
     "CI_SECRET",
     "DEPLOY_IDENTITY",
+    "GITHUB_SUBJECT",
+    "PIPELINES_SUBJECT",
     "READER_IDENTITY",
     "SAMPLE_APP",
+    "SERVICE_CONNECTION",
     "VM_IDENTITY",
     "Admin",
     "Application",

@@ -8,6 +8,13 @@ from typing import Any
 
 from cryptography.x509 import load_pem_x509_certificates
 
+from .cijobs import (
+    GITHUB_SUBJECT,
+    PIPELINES_SUBJECT,
+    SERVICE_CONNECTION,
+    azure_pipelines_environment,
+    github_environment,
+)
 from .directory import Access, FederatedCredential, Membership, TrustedSubject, stable_guid
 from .faults import HTML_BODY, MALFORMED_BODY, Fault
 from .federation import AUDIENCE
@@ -271,6 +278,19 @@ class Admin:
         now = self._state.now() + starts_in
         start = now if left > 0 else now + left - usual
         return self._state.issuers.issue(issuer, subject, audience, start, now + left, forged)
+
+    def github_environment(self, subject: str = GITHUB_SUBJECT) -> dict[str, str]:
+        """Start a GitHub Actions job; the environment variables that its steps get an assertion with."""
+        return github_environment(self._state.ci_jobs.start("github", {"": subject}), self._state.issuers.base_url)
+
+    def azure_pipelines_environment(
+        self, subject: str = PIPELINES_SUBJECT, service_connection_id: str = SERVICE_CONNECTION
+    ) -> dict[str, str]:
+        """Start an Azure Pipelines job that uses a service connection; the environment variables of its steps."""
+        subjects = {"": "p://contoso/app/deploy", service_connection_id.lower(): subject}
+        return azure_pipelines_environment(
+            self._state.ci_jobs.start("azure-pipelines", subjects), self._state.issuers.base_url
+        )
 
     def rotate_issuer_key(self, issuer: str) -> None:
         """Give one of this cloud's issuers another key; tokens signed with the old one are refused (AADSTS7000272)."""

@@ -13,6 +13,7 @@ from flask import Flask, Response, g, jsonify, request
 from .admin import Admin, call
 from .arm import arm_blueprint
 from .authorize import authorize_blueprint
+from .cijobs import cijobs_blueprint
 from .entra import entra_blueprint
 from .faults import Fault
 from .federation import local_fetch
@@ -41,6 +42,9 @@ def make_app(state: State, issuer: Issuer, admin: Admin, admin_key: str, ca_bund
     app.register_blueprint(pages_blueprint(state, issuer, visitors))
     app.register_blueprint(arm_blueprint(state, issuer))
     app.register_blueprint(issuers_blueprint(state.issuers))
+    app.register_blueprint(
+        cijobs_blueprint(state.ci_jobs, lambda name, subject, aud: admin.issue_assertion(subject, aud, issuer=name))
+    )
     _add_admin(app, admin, admin_key)
     add_hooks(app, state)
     return app

@@ -20,6 +20,7 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from .admin import Admin
 from .app import DROP, make_app
+from .cijobs import GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION
 from .directory import Directory
 from .keys import SigningKey
 from .managedidentity_endpoints import make_identity_app
@@ -136,6 +137,16 @@ class LocalCloud(IdentityHosts):
     def directory(self) -> Directory:
         """The people, tenants and subscriptions right now."""
         return self.state.directory
+
+    def github_environment(self, subject: str = GITHUB_SUBJECT) -> dict[str, str]:
+        """The environment variables of a new GitHub Actions job; its tokens are of the issuer "github"."""
+        return self.admin.github_environment(subject)
+
+    def azure_pipelines_environment(
+        self, subject: str = PIPELINES_SUBJECT, service_connection_id: str = SERVICE_CONNECTION
+    ) -> dict[str, str]:
+        """The environment variables of a new Azure Pipelines job; its tokens are of the issuer "azure-pipelines"."""
+        return self.admin.azure_pipelines_environment(subject, service_connection_id)
 
     def start(self) -> LocalCloud:
         """Listen; returns when connections are accepted."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from .cijobs import CiJobs
 from .directory import Directory
 from .faults import Faults
 from .interaction import Browser, Interaction
@@ -128,6 +129,7 @@ class State:
         self.revoked_families: set[str] = set()
         self.seen_assertions: dict[str, float] = {}
         self.issuers = WorkloadIssuers()
+        self.ci_jobs = CiJobs()
 
     def now(self) -> float:
         """The server's time, seconds since 1970 UTC, shifted by the admin's clock offset."""
@@ -185,4 +187,5 @@ class State:
             ):
                 mapping.clear()
             self.consents.clear()
+            self.ci_jobs.clear()
             self.revoked_families.clear()
