@@ -75,17 +75,24 @@ def _block(label: str, inside: str) -> PemBlock:
 
 
 def is_plain(text: str) -> bool:
-    """Whether every block is written so that OpenSSL's own reader finds it: not indented, not on one line.
+    """Tell whether OpenSSL's own reader finds the same blocks, and each certificate under its name of today.
 
     `text` has line feeds as line ends, as Python's text files have.
     """
-    inside = False
+    label: str | None = None
     for line in text.split("\n"):
         marker = _MARKER.search(line)
-        if marker is not None:
-            if marker.start() != 0 or marker.end() != len(line.rstrip()):
+        if marker is None:
+            if label is not None and (len(line) > _LONGEST_PLAIN_LINE or line[:1].isspace()):
                 return False
-            inside = marker[1] == "BEGIN"
-        elif inside and (len(line) > _LONGEST_PLAIN_LINE or line[:1].isspace()):
+        elif marker.start() != 0 or marker.end() != len(line.rstrip()):
             return False
-    return True
+        elif marker[1] == "BEGIN":
+            if label is not None or (marker[2].endswith("CERTIFICATE") and marker[2] != "CERTIFICATE"):
+                return False
+            label = marker[2]
+        elif marker[2] != label:
+            return False
+        else:
+            label = None
+    return label is None
