@@ -175,10 +175,10 @@ def _is_host_readable(raw: bytes, key: PrivateKeyTypes, leaf: Certificate) -> bo
     from cryptography.x509 import load_pem_x509_certificate
 
     try:
-        # pyOpenSSL encodes the text as ASCII again. Python's text files have line feeds whatever the file has.
-        text = raw.decode("ascii").replace("\r\n", "\n").replace("\r", "\n")
-        first_key = load_pem_private_key(text.encode("ascii"), None)
-        first_certificate = load_pem_x509_certificate(text.encode("ascii"))
+        # pyOpenSSL takes ASCII only.
+        text = raw.decode("ascii")
+        first_key = load_pem_private_key(raw, None)
+        first_certificate = load_pem_x509_certificate(raw)
     except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: the key is encrypted
         return False
     return is_plain(text) and first_certificate == leaf and _public_bytes(first_key) == _public_bytes(key)

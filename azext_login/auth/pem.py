@@ -75,17 +75,14 @@ def _block(label: str, inside: str) -> PemBlock:
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether OpenSSL's own reader finds the same blocks, and each certificate under its name of today.
-
-    `text` has line feeds as line ends, as Python's text files have.
-    """
+    """Tell whether OpenSSL's own reader finds the same blocks, and each certificate under its name of today."""
     label: str | None = None
-    for line in text.split("\n"):
+    for line in map(str.rstrip, text.split("\n")):
         marker = _MARKER.search(line)
         if marker is None:
             if label is not None and (len(line) > _LONGEST_PLAIN_LINE or line[:1].isspace()):
                 return False
-        elif marker.start() != 0 or marker.end() != len(line.rstrip()):
+        elif marker.start() != 0 or marker.end() != len(line):
             return False
         elif marker[1] == "BEGIN":
             if label is not None or (marker[2].endswith("CERTIFICATE") and marker[2] != "CERTIFICATE"):
