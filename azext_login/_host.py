@@ -100,6 +100,11 @@ class HostSettings:
     login_experience_v2: bool
 
     @property
+    def is_adfs(self) -> bool:
+        """Whether people and applications sign in at an AD FS server, which has no tenants."""
+        return self.authority.rstrip("/").lower().endswith("/adfs")
+
+    @property
     def arm_scopes(self) -> list[str]:
         """The scopes of a Resource Manager token. The audience's own trailing slash has to stay."""
         return [self.resource_manager_audience + "/.default"]

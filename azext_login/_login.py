@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
 from ._host import send_telemetry
+from ._login_usage import LoginOptions
 from ._reports import report_discovery
 from ._terminal import StandardTerminal, can_choose
 from ._validators import decode_claims_challenge
@@ -41,101 +40,26 @@ _CLOUD_SHELL_NOTICE = (
 )
 
 
-@dataclass(frozen=True)
-class LoginOptions:
-    """The options of `az login` as the command line gave them."""
-
-    username: str | None = None
-    password: str | None = dataclasses.field(default=None, repr=False)
-    tenant: str | None = None
-    scopes: Sequence[str] | None = None
-    allow_no_subscriptions: bool = False
-    claims_challenge: str | None = None
-    use_device_code: bool = False
-    no_browser: bool = False
-    service_principal: bool | None = None
-    certificate: str | None = None
-    use_cert_sn_issuer: bool | None = None
-    client_assertion: str | None = dataclasses.field(default=None, repr=False)
-    identity: bool = False
-    client_id: str | None = None
-    object_id: str | None = None
-    resource_id: str | None = None
-    skip_subscription_discovery: bool = False
-    subscription: str | None = None
-
-    @property
-    def is_workload(self) -> bool:
-        """Whether a program signs in: a service principal, or a managed identity."""
-        return bool(
-            self.service_principal or self.identity or (self.username and (self.certificate or self.client_assertion))
-        )
-
-    @property
-    def is_interactive(self) -> bool:
-        """Whether a person signs in in a browser, here or on another device."""
-        return not self.username
-
-    def as_arguments(self) -> dict[str, Any]:
-        """Return the options by the name of their parameter."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-
-def check_usage(options: LoginOptions) -> None:
-    """Refuse combinations that make no sense, by the built-in's rules and in its order.
-
-    :raises AccountError: the combination cannot be used (exit code 1, as built in).
-    """
-    o = options
-    rules: list[tuple[object, str]] = [
-        (
-            o.identity and (o.password or o.service_principal or o.tenant),
-            "usage error: '--identity' is not applicable with other arguments",
-        ),
-        (
-            o.identity and o.username,
-            "Passing the managed identity ID with --username is no longer supported. "
-            "Use --client-id, --object-id or --resource-id instead.",
-        ),
-        (
-            o.use_device_code and (o.password or o.service_principal or o.username or o.identity),
-            "usage error: '--use-device-code' is not applicable with other arguments",
-        ),
-        (
-            o.use_cert_sn_issuer and not o.service_principal,
-            "usage error: '--use-cert-sn-issuer' is only applicable with a service principal",
-        ),
-        (
-            o.service_principal and not o.username,
-            "usage error: --service-principal --username NAME --password SECRET --tenant TENANT",
-        ),
-        (
-            o.skip_subscription_discovery and not o.tenant,
-            "usage error: '--skip-subscription-discovery' requires '--tenant'",
-        ),
-        (
-            o.skip_subscription_discovery and o.subscription and not _is_guid(o.subscription),
-            "usage error: '--subscription' must be a subscription ID (GUID), not a name, when combined with "
-            "'--skip-subscription-discovery'.",
-        ),
-        (
-            o.no_browser and (o.use_device_code or o.username or o.service_principal or o.identity),
-            "usage error: '--no-browser' is only applicable to a sign-in in a web browser",
-        ),
-    ]
-    for broken, message in rules:
-        if broken:
-            raise AccountError(message, "Run `az login --help` for examples.")
-
-
 def sign_in(session: Session, options: LoginOptions) -> SignInOutcome:
-    """Sign a person in with the flow that the options ask for, and report what the tenants answered."""
+    """Sign a person or a workload in with the flow that the options ask for, and report what the tenants answered."""
     from azure.cli.core.util import in_cloud_console
 
     claims_challenge = decode_claims_challenge(options.claims_challenge)
     send_telemetry("set_login_experience_v2", session.settings.login_experience_v2)
-    if in_cloud_console():
+    if in_cloud_console() and not options.identity:
         logger.warning(_CLOUD_SHELL_NOTICE)
+    if options.is_workload:
+        from ._workload_login import sign_in_workload
+
+        outcome = sign_in_workload(session, options)
+    else:
+        outcome = _sign_in_person(session, options, claims_challenge)
+    report_discovery(outcome.discovery)
+    _check_wanted_subscription(options, outcome)
+    return outcome
+
+
+def _sign_in_person(session: Session, options: LoginOptions, claims_challenge: str | None) -> SignInOutcome:
     if options.is_interactive:
         authenticate = _interactive_flow(options, claims_challenge)
     else:
@@ -147,10 +71,7 @@ def sign_in(session: Session, options: LoginOptions) -> SignInOutcome:
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
     )
-    outcome = sign_in_user(session, request, authenticate)
-    report_discovery(outcome.discovery)
-    _check_wanted_subscription(options, outcome)
-    return outcome
+    return sign_in_user(session, request, authenticate)
 
 
 def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignInOutcome) -> bool:
@@ -245,13 +166,14 @@ def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Au
 
 
 def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
+    from ._passwords import prompt_for_password
     from .auth.errors import Attempt, explain
     from .auth.flows.password import sign_in_with_password
 
     username = str(options.username)
     is_public_cloud = session.settings.authority.startswith("https://login.microsoftonline.com")
     logger.warning(_PASSWORD_NOTICE_PUBLIC if is_public_cloud else _PASSWORD_NOTICE)
-    password = options.password or _prompt_for_password()
+    password = options.password or prompt_for_password()
 
     def with_password(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
         result = sign_in_with_password(application, username=username, password=password, scopes=scopes)
@@ -261,27 +183,3 @@ def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
         return result
 
     return with_password
-
-
-def _prompt_for_password() -> str:
-    """Ask for the password without showing it.
-
-    :raises AccountError: there is no terminal to ask on.
-    """
-    from knack.prompting import NoTTYException, prompt_pass
-
-    try:
-        password: str = prompt_pass("Password: ")
-    except NoTTYException as error:
-        raise AccountError(
-            "Please specify both username and password in non-interactive mode.",
-            "To keep the password off the command line, give it on standard input: "
-            "az login --username NAME --password=@-",
-        ) from error
-    return password
-
-
-def _is_guid(value: str) -> bool:
-    from azure.cli.core.util import is_guid
-
-    return bool(is_guid(value))

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from azure.cli.core.commands.parameters import get_enum_type
 from knack.log import get_logger
 
 from ._completers import complete_tenants, complete_users
@@ -14,9 +15,25 @@ from ._validators import validate_tenant
 
 logger = get_logger(__name__)
 
+AZURE_PIPELINES = "azure-pipelines"
+TOKEN_SOURCES = ("github", AZURE_PIPELINES)
+"""The services that `--federated-token-source` can ask for a federated token."""
+
 # Command -> destinations of the options that are ours, wherever the host does not have them.
 ADDED_OPTIONS = {
-    "login": frozenset({"no_browser", "skip_subscription_discovery", "subscription"}),
+    "login": frozenset(
+        {
+            "no_browser",
+            "skip_subscription_discovery",
+            "subscription",
+            "from_env",
+            "federated_token_file",
+            "federated_token_source",
+            "service_connection_id",
+            "no_store_secret",
+            "store_decrypted_key",
+        }
+    ),
     "account list": frozenset({"all_identities"}),
     "account set": frozenset({"username", "tenant"}),
 }
@@ -64,6 +81,7 @@ def declare_arguments(loader: Any) -> None:
             help="Print the sign-in address instead of opening a browser. The sign-in completes when the "
             "browser comes back, or when the address that it ends up on is pasted into the terminal.",
         )
+        _declare_workload_options(context)
         _declare_missing_login_options(context)
 
     with loader.argument_context("logout") as context:
@@ -101,6 +119,47 @@ def declare_arguments(loader: Any) -> None:
 def _host_argument(loader: Any, scope: str, destination: str) -> Any:
     """Return the host's registration of an argument, to add to: registering again replaces it."""
     return loader.argument_registry.arguments[scope].get(destination)
+
+
+def _declare_workload_options(context: Any) -> None:
+    context.argument(
+        "from_env",
+        options_list=["--from-env"],
+        action="store_true",
+        help="Sign in with what the environment variables AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_CLIENT_SECRET and so "
+        "on describe, in the order of the Azure SDKs.",
+    )
+    context.argument(
+        "federated_token_file",
+        options_list=["--federated-token-file"],
+        help="File that always holds a valid federated token, as in a Kubernetes pod. It is read again whenever a "
+        "token is asked for.",
+    )
+    context.argument(
+        "federated_token_source",
+        options_list=["--federated-token-source", "--token-source"],
+        arg_type=get_enum_type(TOKEN_SOURCES),
+        help="Service that gives the running job a federated token, asked again whenever a token is asked for.",
+    )
+    context.argument(
+        "service_connection_id",
+        options_list=["--service-connection-id", "--service-connection"],
+        help="ID of the Azure Resource Manager service connection. Required by --federated-token-source "
+        "azure-pipelines.",
+    )
+    context.argument(
+        "no_store_secret",
+        options_list=["--no-store-secret"],
+        action="store_true",
+        help="Do not store the client secret or federated token. Commands work until the token of this sign-in ends.",
+    )
+    context.argument(
+        "store_decrypted_key",
+        options_list=["--store-decrypted-key"],
+        action="store_true",
+        help="Store the certificate's private key without its passphrase, so that built-in commands can go on using "
+        "it. Without this, they work until the token of this sign-in ends.",
+    )
 
 
 def _declare_missing_login_options(context: Any) -> None:

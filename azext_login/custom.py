@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
 from ._collector import resume
-from ._host import accepts_host_options, call_host
+from ._host import accepts_host_options
 from ._results import plain, share_equal_strings
 from .errors import AccountError
 from .profile.model import Row, account_of, is_enabled
@@ -53,9 +54,17 @@ def login(
     resource_id: str | None = None,
     skip_subscription_discovery: bool = False,
     subscription: str | None = None,
+    from_env: bool = False,
+    federated_token_file: str | None = None,
+    federated_token_source: str | None = None,
+    service_connection_id: str | None = None,
+    no_store_secret: bool = False,
+    store_decrypted_key: bool = False,
 ) -> tuple[Row, ...] | None:
     """Log in to Azure."""
-    from ._login import LoginOptions, check_usage, select_after_sign_in, sign_in
+    from ._login import select_after_sign_in, sign_in
+    from ._login_usage import LoginOptions, check_usage
+    from ._workload_login import options_from_environment, warn_of_secret_on_command_line
 
     options = LoginOptions(
         username=username,
@@ -76,15 +85,20 @@ def login(
         resource_id=resource_id,
         skip_subscription_discovery=skip_subscription_discovery,
         subscription=subscription,
+        from_env=from_env,
+        federated_token_file=federated_token_file,
+        federated_token_source=federated_token_source,
+        service_connection_id=service_connection_id,
+        no_store_secret=no_store_secret,
+        store_decrypted_key=store_decrypted_key,
     )
     check_usage(options)
     resume()
     session = Session.from_cli(cmd.cli_ctx)
-    if options.is_workload:
-        from .host_sign_in import sign_in_with_host
-
-        return sign_in_with_host(session, cmd, options.as_arguments())  # type: ignore[no-any-return]
-
+    if options.from_env:
+        options = options_from_environment(session, options)
+    else:
+        warn_of_secret_on_command_line(options, sys.argv)
     outcome = sign_in(session, options)
     if select_after_sign_in(session, options, outcome):
         return None
@@ -117,7 +131,7 @@ def list_accounts(
         from .refreshing import refresh as refresh_accounts
 
         resume()
-        report_refresh(refresh_accounts(session, lambda row: _host_credential(cmd, row)))
+        report_refresh(refresh_accounts(session))
     rows = session.rows(all_clouds=all, all_identities=all_identities)
     if not rows:
         logger.warning('Please run "az login" to access your accounts.')
@@ -165,23 +179,18 @@ def get_access_token(
         raise AccountError("Please specify only one of subscription and tenant, not both")
     session = Session.from_cli(cmd.cli_ctx)
     row = session.find(subscription)
-    if not account_of(row).is_user or row["user"].get("cloudShellID"):
-        arguments = {
-            "subscription": subscription,
-            "resource": resource,
-            "scopes": scopes,
-            "resource_type": resource_type,
-            "tenant": tenant,
-        }
-        from .host_sign_in import prepare_for_host
-
-        prepare_for_host(session)
-        return call_host("account get-access-token", cmd, arguments)  # type: ignore[no-any-return]
-
+    account = account_of(row)
+    if tenant and tenant.lower() != row["tenantId"].lower() and account.keeps_to_its_tenant:
+        kind = "managed identity" if account.is_managed_identity else "Cloud Shell"
+        raise AccountError(
+            f"For {kind} account, getting access token for non-current tenants is not supported. The specified tenant "
+            f"must be the current tenant {row['tenantId']}",
+            "Leave --tenant out, or sign in as somebody of that tenant with `az login`.",
+        )
     if resource is None and resource_type:
         resource = getattr(cmd.cli_ctx.cloud.endpoints, _RESOURCE_TYPES[resource_type])
     asked = scopes or ([resource + "/.default"] if resource else None)
-    token = session.user_token(row, scopes=asked or session.settings.arm_scopes, tenant=tenant, advised_scopes=asked)
+    token = session.token(row, scopes=asked or session.settings.arm_scopes, tenant=tenant, advised_scopes=asked)
     return _token_result(token, tenant=tenant or row["tenantId"], subscription=None if tenant else row["id"])
 
 
@@ -206,13 +215,6 @@ def _with_cloud_name(row: Row) -> Row:
     shown = {key: value for key, value in row.items() if key != "environmentName"}
     shown["cloudName"] = row.get("environmentName")
     return shown
-
-
-def _host_credential(cmd: Any, row: Row) -> Any:
-    """Return the host's credential of a service principal or a managed identity."""
-    from azure.cli.core._profile import Profile
-
-    return Profile(cli_ctx=cmd.cli_ctx).get_login_credentials(subscription_id=row["id"], sdk_credential=False)[0]
 
 
 def _note_cloud_shell_sign_out() -> None:

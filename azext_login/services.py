@@ -12,14 +12,16 @@ from knack.log import get_logger
 
 from ._host import HostSettings, send_broker_telemetry, send_telemetry
 from .errors import StoreError
-from .profile.model import Account
+from .profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, Row, account_of
 
 logger = get_logger(__name__)
 
 if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
-    from .auth.credentials import UserCredential
+    from .auth.credentials import Credential, UserCredential
+    from .auth.decrypted_keys import DecryptedKeys
     from .auth.http_cache import HttpCache
+    from .auth.service_principal import ServicePrincipal, ServicePrincipalCredential
     from .auth.service_principal_entries import ServicePrincipalEntries
     from .auth.token_cache import TokenCache
     from .profile.discovery import ResourceManager
@@ -53,6 +55,13 @@ class Services:
         from .auth.service_principal_entries import ServicePrincipalEntries
 
         return ServicePrincipalEntries(self._settings.config_dir, encrypt=self._settings.encrypt_token_cache)
+
+    @property
+    def decrypted_keys(self) -> DecryptedKeys:
+        """The private keys that are stored without a passphrase."""
+        from .auth.decrypted_keys import DecryptedKeys
+
+        return DecryptedKeys(self._settings.config_dir)
 
     def http_cache(self) -> HttpCache:
         """Return MSAL's cache of HTTP answers."""
@@ -112,14 +121,59 @@ class Services:
             on_agent_session=lambda: send_telemetry("set_agentic_session", True),
         )
 
-    def resource_manager_of(
-        self, account: Account, applications: ApplicationFactory, *, home: str | None
-    ) -> ResourceManager:
-        """Return Azure Resource Manager as a user sees it.
+    def credential_of(self, row: Row, applications: ApplicationFactory) -> Credential:
+        """Return the tokens of the account that a row belongs to.
 
-        :param home: the tenant to ask for the list of tenants; None for the one of the user's sign-in.
+        :raises NotSignedInError: it is a service principal of which nothing is stored.
         """
-        credential = self.user_credential(account, applications)
+        account = account_of(row)
+        if account.details.get(CLOUD_SHELL):
+            from .auth.cloud_shell import CloudShellCredential
+
+            return CloudShellCredential(http=self.http)
+        if account.is_user:
+            return self.user_credential(account, applications)
+        if account.is_managed_identity:
+            from .auth.managed_identity import ManagedIdentityCredential
+
+            return ManagedIdentityCredential.of(str(account.details.get(ASSIGNED_IDENTITY) or "MSI"), http=self.http)
+        entries = self.service_principals
+        entries.make_usable()
+        from .auth.service_principal import ServicePrincipal
+
+        principal = ServicePrincipal.from_entry(entries.find(account.name, str(row["tenantId"])))
+
+        def keep(assertion: str) -> None:
+            try:
+                entries.renew_assertion(principal.client_id, str(principal.tenant), assertion)
+            except StoreError as error:
+                # A federated token that cannot be kept is still one.
+                logger.warning("The fresh federated token was not stored. %s", error)
+
+        return self.service_principal_credential(principal, applications, on_assertion=keep)
+
+    def service_principal_credential(
+        self, principal: ServicePrincipal, applications: ApplicationFactory, *, on_assertion: Callable[[str], None]
+    ) -> ServicePrincipalCredential:
+        """Return the tokens of a service principal.
+
+        :param on_assertion: gets each fresh federated token, to store it for built-in commands.
+        """
+        from .auth.service_principal import ServicePrincipalCredential
+
+        return ServicePrincipalCredential(
+            applications,
+            principal,
+            authority=self._settings.authority,
+            http=lambda: self.http,
+            on_assertion=on_assertion,
+        )
+
+    def resource_manager_of(self, credential: Credential, *, home: str | None) -> ResourceManager:
+        """Return Azure Resource Manager as an account sees it.
+
+        :param home: the tenant to ask for the list of tenants; None for the one of the sign-in.
+        """
 
         def token(tenant: str | None, claims: str | None) -> str:
             return credential.token(self._settings.arm_scopes, tenant=tenant or home, claims_challenge=claims).secret

@@ -32,9 +32,6 @@ logger = get_logger(__name__)
 PREVIOUS = "-"
 """What `account set --subscription` takes for the subscription that was active before."""
 
-# Accounts whose tokens come from the machine that they run on. Nothing is stored for them.
-_MANAGED_IDENTITIES = ("systemAssignedIdentity", "userAssignedIdentity")
-
 
 class Session:
     """One command's view of who is signed in to the active cloud."""
@@ -199,22 +196,22 @@ class Session:
 
     # Tokens
 
-    def user_token(
+    def token(
         self, row: Row, *, scopes: Sequence[str], tenant: str | None = None, advised_scopes: Sequence[str] | None = None
     ) -> AccessToken:
-        """Return a token of the user that a row belongs to; the row's tenant unless another one is given.
+        """Return a token of the account that a row belongs to; the row's tenant unless another one is given.
 
-        :raises NotSignedInError: the user's tokens are gone.
-        :raises SignInError: Entra refused to renew them.
+        :raises NotSignedInError: the account's tokens are gone.
+        :raises SignInError: the sign-in service refused.
         """
         with self.services.stored_tokens() as applications:
-            credential = self.services.user_credential(account_of(row), applications)
+            credential = self.services.credential_of(row, applications)
             return credential.token(scopes, tenant=tenant or row["tenantId"], advised_scopes=advised_scopes)
 
     def _has_credentials(self, row: Row) -> bool:
         """Tell whether tokens or a secret of a row's account are still stored; asked when rows are brought back."""
         account = account_of(row)
-        if account.name in _MANAGED_IDENTITIES or row["user"].get("cloudShellID"):
+        if account.keeps_to_its_tenant:
             return True
         stored = self._stored_names
         return stored is None or account.name.casefold() in stored
@@ -244,5 +241,5 @@ _TENANT_KEYS = ("tenantId", "tenantDefaultDomain", "tenantDisplayName")
 def set_command(row: Row) -> str:
     """Return the command that chooses exactly this row."""
     return (
-        f'az account set --subscription "{row["id"]}" --username "{account_of(row).name}" --tenant "{row["tenantId"]}"'
+        f'az account set --subscription "{row["id"]}" --username "{account_of(row).label}" --tenant "{row["tenantId"]}"'
     )

@@ -17,6 +17,7 @@ from .services import sections_of
 
 if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
+    from .auth.credentials import Credential
     from .session import Session
 
 Authenticate = Callable[["ApplicationFactory", Any, Sequence[str]], dict[str, Any]]
@@ -32,6 +33,10 @@ class SignInRequest:
     allow_no_subscriptions: bool = False
     skip_subscription_discovery: bool = False
     subscription: str | None = None
+    again: str = ""
+    """The command that repeats a workload's sign-in, without a secret; a person's is known from the tenant."""
+    nothing_found: str = ""
+    """What to say when there are no subscriptions, where that is more than the account's name."""
 
     @property
     def is_tenant_only(self) -> bool:
@@ -65,11 +70,30 @@ def sign_in_user(session: Session, request: SignInRequest, authenticate: Authent
     http_cache = services.http_cache()
     applications = services.applications(tokens, http_cache.load())
     account = _authenticate(session, request, authenticate, applications)
-    discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, account, applications)
+
+    def keep_tokens(found: Sequence[Subscription]) -> None:
+        services.token_cache.commit({}, sections_of(tokens))
+        http_cache.save()
+
+    return complete(session, request, account, services.user_credential(account, applications), keep_tokens)
+
+
+def complete(
+    session: Session,
+    request: SignInRequest,
+    account: Account,
+    credential: Credential,
+    keep: Callable[[Sequence[Subscription]], None],
+) -> SignInOutcome:
+    """Find the subscriptions of an account that has just proved who it is, and store everything.
+
+    :param keep: stores tokens and secrets; called with what was found, once that is something.
+    :raises SignInError: there is nothing.
+    """
+    discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
     found = _subscriptions_to_store(request, account, discovery)
     # Tokens first: rows without tokens would be of no use to anybody.
-    services.token_cache.commit({}, sections_of(tokens))
-    http_cache.save()
+    keep(found)
     return _store(session, request, account, found, discovery)
 
 
@@ -94,10 +118,8 @@ def _authenticate(
     return Account(str(name))
 
 
-def _discover(
-    session: Session, request: SignInRequest, account: Account, applications: ApplicationFactory
-) -> Discovery:
-    manager = session.services.resource_manager_of(account, applications, home=request.tenant)
+def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:
+    manager = session.services.resource_manager_of(credential, home=request.tenant)
     if request.tenant is None:
         return discover(manager, manager.tenants())
     tenant = Tenant(request.tenant)
@@ -132,7 +154,7 @@ def _nothing_found(request: SignInRequest, account: Account, discovery: Discover
             f"The subscription '{request.subscription}' could not be retrieved for '{account.name}'. "
             f"Ensure the subscription exists and that you have access to it. Nothing was stored.{reasons}"
         )
-    message = f"No subscriptions found for {account.name}. Nothing was stored."
+    message = f"{request.nothing_found or f'No subscriptions found for {account.name}.'} Nothing was stored."
     if discovery.failed:
         failures = (f"Tenant {report.tenant.label}: {_first_line(report.failure)}" for report in discovery.failed)
         refused = [report for report in discovery.failed if isinstance(report.failure, SignInError)]
@@ -146,7 +168,7 @@ def _nothing_found(request: SignInRequest, account: Account, discovery: Discover
     return SignInError(
         message,
         next_step="To use a tenant without subscriptions, run:\n"
-        + login_command(Attempt(tenant=request.tenant))
+        + (request.again or login_command(Attempt(tenant=request.tenant)))
         + " --allow-no-subscriptions",
     )
 

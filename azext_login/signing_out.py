@@ -39,6 +39,7 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
     # Both, whatever the first one says.
     forgotten = [_forget(session, store, name) for store in (services.token_cache, services.service_principals)]
     known = any(forgotten)
+    services.decrypted_keys.forget(name)
     services.http_cache().purge_names()
     with session.change() as state:
         was_active = rules.active_row(rules.in_cloud(state.rows, cloud))
@@ -57,6 +58,7 @@ def clear(session: Session) -> None:
     _remove_adal_tokens(session)
     session.services.token_cache.clear()
     session.services.service_principals.clear()
+    session.services.decrypted_keys.clear()
     session.services.http_cache().clear()
     session.store.clear()
 

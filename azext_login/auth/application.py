@@ -63,16 +63,33 @@ class ApplicationFactory:
         with authority_errors(self._settings.authority, tenant):
             return PublicClientApplication(
                 AZURE_CLI_CLIENT_ID,
-                authority=self.authority_of(tenant),
-                token_cache=self._token_cache,
-                http_client=self._http_client,
-                http_cache=self._http_cache,
-                instance_discovery=self._settings.instance_discovery,
-                client_capabilities=list(self._settings.client_capabilities) or None,
+                **self._common(tenant),
                 enable_broker_on_windows=self._settings.broker_on_windows,
                 enable_broker_on_mac=self._settings.broker_on_mac,
                 enable_pii_log=True,
             )
+
+    def build_confidential(self, client_id: str, credential: Any, tenant: str | None) -> Any:
+        """Return a ConfidentialClientApplication of a service principal. Asks for the discovery document.
+
+        :param credential: MSAL's `client_credential`.
+        :raises SignInError: there is no such tenant.
+        :raises ServiceUnreachableError: the sign-in service did not answer, or not well.
+        """
+        from msal import ConfidentialClientApplication
+
+        with authority_errors(self._settings.authority, tenant):
+            return ConfidentialClientApplication(client_id, client_credential=credential, **self._common(tenant))
+
+    def _common(self, tenant: str | None) -> dict[str, Any]:
+        return {
+            "authority": self.authority_of(tenant),
+            "token_cache": self._token_cache,
+            "http_client": self._http_client,
+            "http_cache": self._http_cache,
+            "instance_discovery": self._settings.instance_discovery,
+            "client_capabilities": list(self._settings.client_capabilities) or None,
+        }
 
 
 @contextmanager

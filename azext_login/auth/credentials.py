@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import AccountError, NotSignedInError
 from .application import ApplicationFactory, authority_errors
@@ -30,6 +30,28 @@ class AccessToken:
 
     def __repr__(self) -> str:
         return f"AccessToken(expires_on={self.expires_on})"
+
+
+class Credential(Protocol):
+    """The tokens of one account, whatever it signs in with."""
+
+    def token(
+        self,
+        scopes: Sequence[str],
+        *,
+        tenant: str | None = None,
+        claims_challenge: str | None = None,
+        advised_scopes: Sequence[str] | None = None,
+    ) -> AccessToken:
+        """Return a token for `scopes`.
+
+        :param tenant: GUID or verified domain; None for the account's own.
+        :param claims_challenge: JSON; a cached token is then not used.
+        :param advised_scopes: scopes to repeat in the advice when a person has to sign in again.
+        :raises NotSignedInError: what it takes is not stored here.
+        :raises SignInError: the service refused.
+        :raises ServiceUnreachableError: the service did not answer.
+        """
 
 
 class UserCredential:

@@ -56,6 +56,46 @@ _SENTENCES: tuple[tuple[frozenset[int], bool, str], ...] = (
     ),
 )
 
+# The same for service principals, with what to look at before signing in again.
+_PRINCIPAL_SENTENCES: tuple[tuple[frozenset[int], str, str], ...] = (
+    (
+        frozenset({7000215}),
+        "The client secret of {who} is wrong.",
+        "Give the secret's value, not its ID. A certificate is given with --certificate instead.",
+    ),
+    (
+        frozenset({7000222}),
+        "The client secret of {who} has expired.",
+        "Whoever owns the application can make a new one: `az ad app credential reset --append --id {client_id}`.",
+    ),
+    (
+        frozenset({700016, 7000229, 7000112}),
+        "There is no {who} in {where} that could sign in.",
+        "Check the application (client) ID and --tenant, and that the application is not disabled.",
+    ),
+    (
+        frozenset({700211, 700212, 700213, 700214, 700021, 700023}),
+        "No federated credential of {who} agrees with the token's issuer, subject and audience.",
+        "Compare the three with `az ad app federated-credential list --id {client_id}`.",
+    ),
+    (
+        frozenset({700024}),
+        "What {who} proves itself with has expired, or is not valid yet.",
+        "Take a new federated token, and check the clock of this machine.",
+    ),
+    (
+        frozenset({700027, 700030, 50027, 50013}),
+        "The signature that {who} proves itself with was refused.",
+        "Check that the certificate is registered: `az ad app credential list --cert --id {client_id}`. If it was a "
+        "federated token, check its issuer.",
+    ),
+    (
+        frozenset({53000, 53001, 53003, 530003, 530034, 530035}),
+        "A conditional access policy of {where} keeps {who} out.",
+        "An administrator of the tenant finds the reason in its sign-in logs.",
+    ),
+)
+
 # Domains in which personal Microsoft accounts are given out. Entra refuses their passwords with the same answer
 # as a user that does not exist, so the name is all there is to tell them apart.
 _PERSONAL_DOMAINS = ("outlook.", "hotmail.", "live.", "msn.com", "passport.com")
@@ -71,6 +111,8 @@ class Attempt:
     """Scopes to name in the advice; None for those that `az login` asks for anyway."""
     claims_challenge: str | None = None
     with_password: bool = False
+    service_principal: str | None = None
+    """Options of `az login` that sign the service principal in again, without a secret; None for a person."""
 
 
 def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError:
@@ -81,6 +123,8 @@ def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError:
                 error.get("error"), error.get("suberror"), sorted(codes), error.get("trace_id"),
                 error.get("correlation_id"))  # fmt: skip
 
+    if attempt.service_principal:
+        return _explain_principal(error, codes, detail, attempt)
     interactive, headline = _headline(error, codes, attempt)
     kind = InteractionRequiredError if interactive else SignInError
     return kind(
@@ -88,6 +132,24 @@ def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError:
         entra_error=error,
         next_step=_next_step(codes, error, attempt, interactive),
     )
+
+
+def _explain_principal(error: Mapping[str, Any], codes: frozenset[int], detail: str, attempt: Attempt) -> SignInError:
+    """Return the error for a service principal: nobody is there to sign in interactively."""
+    who, where = f"service principal '{attempt.username}'", f"tenant '{attempt.tenant}'"
+    if codes & _UNKNOWN_TENANT or codes & _UNKNOWN_RESOURCE:
+        headline = _headline(error, codes, attempt)[1]
+        return SignInError(
+            f"{headline}\n{detail}", entra_error=error, next_step=_next_step(codes, error, attempt, interactive=False)
+        )
+    for known, sentence, advice in _PRINCIPAL_SENTENCES:
+        if codes & known:
+            detail = f"{sentence.format(who=who, where=where)}\n{detail}"
+            hint = advice.format(client_id=attempt.username) + " "
+            break
+    else:
+        hint = ""
+    return SignInError(detail, entra_error=error, next_step=f"{hint}To sign in again, run:\n{login_command(attempt)}")
 
 
 def _headline(error: Mapping[str, Any], codes: frozenset[int], attempt: Attempt) -> tuple[bool, str]:
@@ -139,10 +201,12 @@ def _next_step(codes: frozenset[int], error: Mapping[str, Any], attempt: Attempt
 def login_command(attempt: Attempt) -> str:
     """Return the `az login` to run, quoted for every shell. Never contains a secret."""
     parts = ["az login"]
+    if attempt.service_principal:
+        parts.append(attempt.service_principal)
     if attempt.tenant:
         # A second factor counts per tenant, so the tenant has to be named to be asked for it.
         parts.append(f'--tenant "{attempt.tenant}"')
-    if attempt.scopes:
+    if attempt.scopes and not attempt.service_principal:
         # A resource such as Microsoft Graph may ask for a factor that Resource Manager does not.
         parts.append("--scope " + " ".join(f'"{scope}"' for scope in attempt.scopes))
     if attempt.claims_challenge:

@@ -8,10 +8,14 @@ from typing import Any
 from knack.log import get_logger
 
 from .._files import set_aside
+from ..errors import NotSignedInError
 from .secret_file import SharedSecretFile, one_place
 from .token_cache import sections_in
 
 logger = get_logger(__name__)
+
+Entry = dict[str, Any]
+"""One service principal in one tenant. What is in it: azext_login.auth.service_principal."""
 
 
 class ServicePrincipalEntries:
@@ -24,6 +28,54 @@ class ServicePrincipalEntries:
     def shares_the_keyring(self) -> bool:
         """Whether the host keeps the entries where it keeps tokens."""
         return self._file.shares_the_keyring
+
+    def find(self, client_id: str, tenant: str) -> Entry:
+        """Return the entry of an application in a tenant, or else in another one: the application may be the same.
+
+        :raises NotSignedInError: the application has none.
+        :raises StoreError: the file cannot be read.
+        """
+        entries = [entry for entry in self._entries() if _is_usable_entry(entry) and _is_client(entry, client_id)]
+        if not entries:
+            raise NotSignedInError(
+                f"Nothing is stored of service principal '{client_id}'.",
+                next_step="Run `az login` for this service principal:\n"
+                f'az login --service-principal --username "{client_id}" --password=@- --tenant "{tenant}"',
+            )
+        own = [entry for entry in entries if _is_of(entry, tenant)]
+        if not own:
+            logger.warning(
+                "Nothing is stored of service principal %s in tenant %s. What is stored for tenant %s is tried, as if "
+                "it were the same application.", client_id, tenant, entries[0]["tenant"],
+            )  # fmt: skip
+        return dict((own or entries)[0])
+
+    def save(self, entry: Entry) -> None:
+        """Store an entry instead of the one for the same application and tenant.
+
+        :raises StoreError: the file cannot be written, or its place in the keyring holds tokens.
+        """
+        client_id, tenant = str(entry["client_id"]), str(entry["tenant"])
+        self.make_usable()
+        with self._file.change() as write:
+            others = [one for one in self._entries() if not (_is_client(one, client_id) and _is_of(one, tenant))]
+            write([*others, entry])
+
+    def renew_assertion(self, client_id: str, tenant: str, assertion: str) -> bool:
+        """Replace the federated token of an entry, unless that was signed out or stored without one since.
+
+        :return: whether there was one to replace.
+        :raises StoreError: the file cannot be read or written.
+        """
+        with self._file.change() as write:
+            entries = self._entries()
+            for entry in entries:
+                if _is_client(entry, client_id) and _is_of(entry, tenant) and "client_assertion" in entry:
+                    if entry["client_assertion"] != assertion:
+                        entry["client_assertion"] = assertion
+                        write(entries)
+                    return True
+        return False
 
     def forget(self, client_id: str) -> bool:
         """Remove the entries of an application, compared without regard to case.
@@ -80,6 +132,10 @@ def _is_entry(entry: Any) -> bool:
 
 def _is_client(entry: Any, client_id: str) -> bool:
     return _is_entry(entry) and str(entry.get("client_id", "")).casefold() == client_id.casefold()
+
+
+def _is_of(entry: Any, tenant: str) -> bool:
+    return str(entry.get("tenant", "")).casefold() == tenant.casefold()
 
 
 def _is_usable_entry(entry: Any) -> bool:

@@ -72,8 +72,8 @@ class TokenCache:
         odd = [section for section in _TOKEN_SECTIONS if not _is_section(content.get(section, {}))]
         if odd:
             self._file.set_aside(f"its {', '.join(odd)} cannot be used")
-            content = {**content, **{section: sections_in(content).get(section, {}) for section in odd}}
-        return content
+            return {**content, **{section: sections_in(content).get(section, {}) for section in odd}}
+        return dict(content)
 
     def usable(self) -> Sections:
         """Return the entries that MSAL can work with; it takes the shape of each for granted."""

@@ -7,7 +7,7 @@ of their own, and every key has to come back unchanged.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Row = dict[str, Any]
@@ -16,8 +16,24 @@ Row = dict[str, Any]
 TENANT_LEVEL_NAME = "N/A(tenant level account)"
 """The name that the host gives to a row which stands for a tenant without a subscription."""
 
+ASSIGNED_IDENTITY = "assignedIdentityInfo"
+"""The key of a row's `user` in which the host notes which managed identity it is, for example `MSIClient-<GUID>`."""
+
+CLOUD_SHELL = "cloudShellID"
+"""The key of a row's `user` that says that Cloud Shell has its tokens."""
+
+SN_ISSUER = "servicePrincipalCertSNIssuerAuth"
+"""The key of a row's `user` that says that a service principal's certificate goes by subject name and issuer."""
+
+# The names that the host gives to managed identities, in `user.name`.
+SYSTEM_ASSIGNED = "systemAssignedIdentity"
+USER_ASSIGNED = "userAssignedIdentity"
+
 ENABLED = "Enabled"
 """The state of a subscription that can be used."""
+
+
+_NAME_AND_TYPE = ("name", "type")
 
 
 @dataclass(frozen=True)
@@ -27,20 +43,46 @@ class Account:
     name: str
     kind: str = "user"
     """`user` or `servicePrincipal`, as in the row."""
+    details: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What else a row's `user` says: `assignedIdentityInfo`, `cloudShellID`, `servicePrincipalCertSNIssuerAuth`."""
 
     @property
     def is_user(self) -> bool:
         return self.kind == "user"
 
+    @property
+    def is_managed_identity(self) -> bool:
+        """Whether its tokens come from the machine that it runs on, so that nothing is stored for it."""
+        return not self.is_user and self.name in (SYSTEM_ASSIGNED, USER_ASSIGNED)
+
+    @property
+    def keeps_to_its_tenant(self) -> bool:
+        """Whether it cannot have tokens of another tenant than its own."""
+        return self.is_managed_identity or bool(self.details.get(CLOUD_SHELL))
+
+    @property
+    def key(self) -> str:
+        """What tells accounts apart, case folded. Every user-assigned managed identity has the same name."""
+        assigned = self.details.get(ASSIGNED_IDENTITY)
+        return f"{self.name}/{assigned}".casefold() if assigned else self.name.casefold()
+
+    @property
+    def label(self) -> str:
+        """What a person tells this account by; `matches` takes it."""
+        return str(self.details.get(ASSIGNED_IDENTITY) or self.name)
+
     def matches(self, name: str) -> bool:
-        """Compare names the way Entra does: without regard to case."""
-        return self.name.casefold() == name.casefold()
+        """Compare names the way Entra does: without regard to case. `name` may be a managed identity's own as well."""
+        return name.casefold() in (self.name.casefold(), self.label.casefold())
 
 
 def account_of(row: Mapping[str, Any]) -> Account:
     """Return the account that a row belongs to."""
     user = row.get("user") or {}
-    return Account(name=str(user.get("name") or ""), kind=str(user.get("type") or "user"))
+    name, kind = str(user.get("name") or ""), str(user.get("type") or "user")
+    if len(user) <= len(_NAME_AND_TYPE):
+        return Account(name, kind)
+    return Account(name, kind, {key: value for key, value in user.items() if key not in _NAME_AND_TYPE})
 
 
 def is_enabled(row: Mapping[str, Any]) -> bool:

@@ -49,7 +49,7 @@ class Subscription:
             "id": self.id,
             "name": self.name,
             "state": self.state,
-            "user": {"name": account.name, "type": account.kind},
+            "user": {"name": account.name, "type": account.kind, **account.details},
             "isDefault": False,
             "tenantId": self.tenant_id,
             "environmentName": cloud,

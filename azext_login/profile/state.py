@@ -27,7 +27,7 @@ _CHOICES = "choices"
 _NEEDED_KEYS = ("id", "name", "tenantId", "environmentName")
 
 RowKey = tuple[str, str, str, str]
-"""Cloud, account name (case folded), tenant and subscription: what tells two rows apart."""
+"""Cloud, account (its key), tenant and subscription: what tells two rows apart."""
 
 Slot = tuple[str, str]
 """Cloud and subscription: built-in code allows one row for each."""
@@ -90,7 +90,7 @@ class ProfileState:
 
     def _forget_absent_accounts(self) -> None:
         """Drop the choices of accounts without a row: built-in commands that sign them out leave our key alone."""
-        present = {account_of(row).name.casefold() for row in self.all_rows()}
+        present = {account_of(row).key for row in self.all_rows()}
         self.previous = {cloud: key for cloud, key in self.previous.items() if key[1] in present}
         self.choices = {key: chosen for key, chosen in self.choices.items() if account_of_choice(key) in present}
 
@@ -145,7 +145,7 @@ def generation_of(document: Mapping[str, Any]) -> int | None:
 
 def key_of(row: Mapping[str, Any]) -> RowKey:
     """Return what identifies a row among all rows."""
-    return (*slot_of(row)[:1], account_of(row).name.casefold(), str(row.get("tenantId")), slot_of(row)[1])
+    return (*slot_of(row)[:1], account_of(row).key, str(row.get("tenantId")), slot_of(row)[1])
 
 
 def slot_of(row: Mapping[str, Any]) -> Slot:

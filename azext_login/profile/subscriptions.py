@@ -112,9 +112,9 @@ def remove_account(state: ProfileState, name: str) -> list[Row]:
     """
     removed = [row for row in state.all_rows() if account_of(row).matches(name)]
     _keep(state, lambda row: not account_of(row).matches(name))
-    folded = name.casefold()
-    state.previous = {cloud: key for cloud, key in state.previous.items() if key[1] != folded}
-    state.choices = {key: value for key, value in state.choices.items() if account_of_choice(key) != folded}
+    gone = {account_of(row).key for row in removed} | {name.casefold()}
+    state.previous = {cloud: key for cloud, key in state.previous.items() if key[1] not in gone}
+    state.choices = {key: value for key, value in state.choices.items() if account_of_choice(key) not in gone}
     return removed
 
 
@@ -179,14 +179,14 @@ def _keep(state: ProfileState, wanted: Callable[[Row], bool]) -> None:
 
 def _remember(state: ProfileState, chosen: Row) -> None:
     cloud, _ = slot_of(chosen)
-    state.choices[choice_key(cloud, account_of(chosen).name, str(chosen.get("tenantId")))] = chosen["id"]
+    state.choices[choice_key(cloud, account_of(chosen).key, str(chosen.get("tenantId")))] = chosen["id"]
 
 
 def _last_choice(state: ProfileState, rows: Sequence[Row]) -> Row | None:
     """Return the row that its account last chose in its tenant."""
     for row in rows:
         cloud, identity = slot_of(row)
-        chosen = state.choices.get(choice_key(cloud, account_of(row).name, str(row.get("tenantId"))))
+        chosen = state.choices.get(choice_key(cloud, account_of(row).key, str(row.get("tenantId"))))
         if chosen is not None and chosen.lower() == identity and is_enabled(row):
             return row
     return None
@@ -198,4 +198,4 @@ def _in_order_of(order: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
 
 
 def _owner(row: Row) -> tuple[object, str, object]:
-    return row.get("environmentName"), account_of(row).name.casefold(), row.get("tenantId")
+    return row.get("environmentName"), account_of(row).key, row.get("tenantId")

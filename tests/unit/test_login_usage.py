@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from azure.cli.core.azclierror import InvalidArgumentValueError
 
-from azext_login._login import LoginOptions, check_usage
+from azext_login._login_usage import LoginOptions, check_usage
 from azext_login._validators import decode_claims_challenge
 from azext_login.errors import AccountError
 

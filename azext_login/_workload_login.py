@@ -1,0 +1,222 @@
+"""What `az login` does for workloads between its arguments and the session: who signs in, and with which proof."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from knack.log import get_logger
+
+from ._login_usage import LoginOptions
+from ._params import AZURE_PIPELINES
+from .errors import AccountError, SignInError, StoreError
+from .signing_in import SignInOutcome, SignInRequest
+
+if TYPE_CHECKING:
+    from .auth.assertions import AssertionSource
+    from .auth.service_principal import ServicePrincipal
+    from .session import Session
+
+logger = get_logger(__name__)
+
+_NO_ACCESS = (
+    "No access was configured for the managed identity, hence no subscriptions were found. "
+    "If this is expected, use '--allow-no-subscriptions' to have tenant level access."
+)
+
+
+def options_from_environment(session: Session, options: LoginOptions) -> LoginOptions:
+    """Return the options with who signs in, and how, taken from the environment, and say which variables that were.
+
+    :raises SignInError: the environment describes no credential, or one for another cloud.
+    """
+    from azure.cli.core.util import is_guid
+
+    from .auth.environment import check_authority, credentials_from_environment
+
+    found = credentials_from_environment(os.environ)
+    check_authority(found.authority, session.settings.authority, session.settings.cloud)
+    logger.warning("Signing in with a %s from %s.", found.kind, ", ".join(found.variables))
+    tenant = found.tenant
+    if tenant and not is_guid(tenant):
+        tenant = session.resolve_tenant(tenant)
+    if found.username:
+        return replace(options, username=found.username, password=found.password, tenant=tenant)
+    return replace(
+        options,
+        service_principal=True,
+        username=found.client_id,
+        tenant=tenant,
+        password=found.secret,
+        # The passphrase is looked for in the environment wherever a certificate needs one.
+        certificate=str(found.certificate_path) if found.certificate_path else None,
+        use_cert_sn_issuer=found.send_chain or None,
+        federated_token_file=str(found.token_file) if found.token_file else None,
+    )
+
+
+def sign_in_workload(session: Session, options: LoginOptions) -> SignInOutcome:
+    """Sign a service principal, a managed identity or a Cloud Shell in."""
+    if options.identity:
+        return _sign_in_machine(session, options)
+    from .auth.errors import Attempt, login_command
+    from .signing_in_workload import sign_in_service_principal
+
+    services = session.services
+    if services.service_principals.shares_the_keyring:
+        raise StoreError(
+            "A service principal cannot be signed in here with core.encrypt_token_cache: on this system, the Azure CLI "
+            "keeps tokens and secrets in one place of the keyring, and one overwrites the other.",
+            "Turn encryption off with `az config set core.encrypt_token_cache=false`, and run `az login` again.",
+        )
+    if not options.tenant and not session.settings.is_adfs:
+        raise AccountError(
+            "usage error: --service-principal --username NAME --password SECRET --tenant TENANT",
+            "Give the tenant that the application is in, by its ID or domain name.",
+        )
+    principal = _service_principal(session, options)
+    host_certificate, decrypted_key = _stored_certificate(principal, options)
+    attempt = Attempt(tenant=principal.tenant, service_principal=principal.login_options())
+    request = SignInRequest(
+        tenant=principal.tenant,
+        scopes=options.scopes,
+        allow_no_subscriptions=options.allow_no_subscriptions,
+        skip_subscription_discovery=options.skip_subscription_discovery,
+        subscription=options.subscription,
+        again=login_command(attempt),
+    )
+    return sign_in_service_principal(
+        session,
+        request,
+        principal,
+        store_secret=not options.no_store_secret,
+        host_certificate=host_certificate,
+        decrypted_key=decrypted_key,
+    )
+
+
+def _sign_in_machine(session: Session, options: LoginOptions) -> SignInOutcome:
+    from .auth.cloud_shell import CloudShellCredential, in_cloud_shell
+    from .signing_in_workload import sign_in_cloud_shell, sign_in_managed_identity
+
+    http = session.services.http
+    if in_cloud_shell():
+        request = SignInRequest(
+            again="az login --identity", nothing_found="No subscriptions were found in the cloud shell."
+        )
+        return sign_in_cloud_shell(session, request, CloudShellCredential(http=http))
+    from .auth.managed_identity import ManagedIdentityCredential
+
+    ids = {"client-id": options.client_id, "object-id": options.object_id, "resource-id": options.resource_id}
+    again = " ".join(["az login --identity", *(f'--{name} "{value}"' for name, value in ids.items() if value)])
+    request = SignInRequest(
+        allow_no_subscriptions=options.allow_no_subscriptions, again=again, nothing_found=_NO_ACCESS
+    )
+    credential = ManagedIdentityCredential(options.client_id, options.object_id, options.resource_id, http=http)
+    return sign_in_managed_identity(session, request, credential)
+
+
+def _service_principal(session: Session, options: LoginOptions) -> ServicePrincipal:
+    """Return who signs in, with the proof that the options give. What cannot be used is refused here, before anything
+    is sent."""
+    from .auth.service_principal import CERTIFICATE, FEDERATED, SECRET, ServicePrincipal
+
+    client_id, tenant = str(options.username), options.tenant
+    source = _source(session, options)
+    if source is not None:
+        return ServicePrincipal(client_id, tenant, FEDERATED, source=source)
+    if options.certificate:
+        path = str(Path(options.certificate).expanduser().absolute())
+        protected, passphrase = _passphrase(path, options.password)
+        if protected or not options.password:
+            return ServicePrincipal(
+                client_id,
+                tenant,
+                CERTIFICATE,
+                certificate=path,
+                is_protected=protected,
+                passphrase=passphrase,
+                send_chain=bool(options.use_cert_sn_issuer),
+            )
+        logger.warning("--certificate was ignored, because --password was given and the certificate needs none.")
+    if options.client_assertion and not options.password:
+        return ServicePrincipal(client_id, tenant, FEDERATED, assertion=options.client_assertion)
+    from ._passwords import prompt_for_password
+
+    return ServicePrincipal(client_id, tenant, SECRET, secret=options.password or prompt_for_password())
+
+
+def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
+    from .auth.assertions import AzurePipelinesAssertion, FileAssertion, GitHubAssertion, audience_of
+
+    if options.federated_token_file:
+        return FileAssertion(Path(options.federated_token_file).expanduser().absolute())
+    if options.federated_token_source == AZURE_PIPELINES:
+        return AzurePipelinesAssertion(str(options.service_connection_id))
+    if options.federated_token_source:
+        return GitHubAssertion(audience_of(session.settings.authority))
+    return None
+
+
+def _passphrase(path: str, password: str | None) -> tuple[bool, str | None]:
+    """Tell whether a certificate file has a passphrase, and return it.
+
+    :raises SignInError: the file cannot be read, or its passphrase is not known.
+    """
+    from .auth.certificates import needs_passphrase
+    from .auth.service_principal import PASSPHRASE_VARIABLE
+
+    try:
+        protected = needs_passphrase(Path(path))
+    except SignInError:
+        if password:
+            # The built-in takes the password for a client secret then, and does not look at the file.
+            return False, None
+        raise
+    if not protected:
+        return False, None
+    passphrase = password or os.environ.get(PASSPHRASE_VARIABLE)
+    if not passphrase and sys.stdin.isatty():
+        from ._passwords import prompt_for_password
+
+        passphrase = prompt_for_password("Passphrase of the certificate: ")
+    return True, passphrase
+
+
+def _stored_certificate(principal: ServicePrincipal, options: LoginOptions) -> tuple[str | None, str | None]:
+    """Return the path of the certificate if built-in commands can read it, or what to store so that they can.
+
+    :raises SignInError: the certificate cannot be used.
+    """
+    if not principal.certificate:
+        return None, None
+    import time
+
+    from .auth.certificates import read_certificate
+
+    certificate = read_certificate(Path(principal.certificate), passphrase=principal.passphrase, now=time.time())
+    if certificate.host_readable:
+        return principal.certificate, None
+    if options.store_decrypted_key:
+        return None, certificate.pem_text()
+    logger.warning(
+        "Built-in commands cannot read %s, so they work until the token of this sign-in ends. With "
+        "--store-decrypted-key, the key is stored without its passphrase for them.", principal.certificate
+    )  # fmt: skip
+    return None, None
+
+
+def warn_of_secret_on_command_line(options: LoginOptions, argv: Sequence[str]) -> None:
+    """Say how to avoid it when a password can be read in the process list and the shell's history."""
+    secret = options.password
+    if not secret:
+        return
+    if any(secret == word or word.endswith(f"={secret}") or word == f"-p{secret}" for word in argv):
+        logger.warning(
+            "The password is on the command line, where other programs and the shell's history can see it. Give it "
+            "on standard input with --password=@-, in a file with --password=@FILE, or with --from-env."
+        )
