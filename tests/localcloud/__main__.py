@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+from .azurestack import STACK_APP, STACK_SECRET
 from .people import CI_APP, CI_SECRET
 from .server import LocalCloud
 
@@ -67,6 +68,16 @@ def _introduction(cloud: LocalCloud) -> str:
         "  az login --use-device-code",
         f"  az login --service-principal -u {CI_APP} \\",
         f'           "-p={CI_SECRET}" --tenant contoso.example',
+        "",
+        "Azure Stack with AD FS, on the same server:",
+        f"  az cloud register -n AzureStack --endpoint-resource-manager {cloud.azure_stack.url}",
+        "  az cloud set -n AzureStack",
+    ]
+    for person in cloud.azure_stack.directory.people:
+        lines.append(f"  az login -u {person.username} -p {person.password}")
+    lines += [
+        f"  az login --service-principal -u {STACK_APP} -p {STACK_SECRET} \\",
+        f"           --tenant {cloud.azure_stack.directory.tenants[0].id}",
         "",
     ]
     return "\n".join(lines)

@@ -6,20 +6,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from cryptography.x509 import load_pem_x509_certificates
-
-from .cijobs import (
-    GITHUB_SUBJECT,
-    PIPELINES_SUBJECT,
-    SERVICE_CONNECTION,
-    azure_pipelines_environment,
-    github_environment,
-)
-from .directory import Access, FederatedCredential, Membership, TrustedSubject, stable_guid
+from .directory import Access, Membership, stable_guid
 from .faults import HTML_BODY, MALFORMED_BODY, Fault
-from .federation import AUDIENCE
 from .requestlog import LoggedRequest
-from .state import State
+from .workloadadmin import WorkloadAdmin
 
 #: Named ways to fail, for `fail_next(kind=...)` and `fail_randomly(kind=...)`.
 KINDS = {
@@ -60,14 +50,11 @@ def _fault(
     return replace(fault, hang=hang)
 
 
-class Admin:
+class Admin(WorkloadAdmin):
     """Operations on a running cloud. Unknown people, tenants and subscriptions raise KeyError, bad values ValueError.
 
     People are named by user name, tenants by GUID or domain, subscriptions by id or name, applications by id or name.
     """
-
-    def __init__(self, state: State) -> None:
-        self._state = state
 
     # -- sessions and time ---------------------------------------------------------------------------------------
 
@@ -211,91 +198,6 @@ class Admin:
     def assign_identity(self, identity: str, assigned: bool = True) -> None:
         """Let the machine use a managed identity, or take it away from the machine."""
         self._state.change_directory(lambda d: d.with_application(replace(d.application(identity), assigned=assigned)))
-
-    def set_secret(self, app: str, secret: str) -> None:
-        """Replace an application's secrets by one."""
-        self._state.change_directory(lambda d: d.with_application(replace(d.application(app), secrets=(secret,))))
-
-    def add_certificate(self, app: str, pem: str) -> None:
-        """Register a certificate (PEM text) that may sign the application's assertions."""
-        self._state.change_directory(
-            lambda d: d.with_application(
-                replace(d.application(app), certificates=(*d.application(app).certificates, pem))
-            )
-        )
-
-    def trust_subject_name(self, app: str, subject: str, issuer_ca_pem: str) -> None:
-        """Trust every certificate whose subject common name is `subject` and whose chain leads to that CA (SN+I).
-
-        Certificates after the CA's in the text are intermediates that clients need not send.
-        """
-        load_pem_x509_certificates(issuer_ca_pem.encode())  # ValueError at once, not at the next sign-in
-        made = TrustedSubject(subject, issuer_ca_pem)
-        self._state.change_directory(
-            lambda d: d.with_application(
-                replace(d.application(app), subject_names=(*d.application(app).subject_names, made))
-            )
-        )
-
-    def add_federated_credential(
-        self, app: str, issuer: str, subject: str, jwks: str | None = None, audience: str = AUDIENCE
-    ) -> None:
-        """Trust tokens of `issuer` (an address, or the name of one of this cloud's issuers) for `subject`.
-
-        `jwks` is the JSON text of its public keys; without it they are fetched through its discovery document, which
-        works for this cloud's own issuers only.
-        """
-        made = FederatedCredential(self._state.issuers.url(issuer), subject, audience, jwks)
-        self._state.change_directory(
-            lambda d: d.with_application(replace(d.application(app), federated=(*d.application(app).federated, made)))
-        )
-
-    # -- assertions ----------------------------------------------------------------------------------------------
-
-    def assertion_tolerance(self, seconds: int) -> None:
-        """How far the clocks of whoever made an assertion and of the token service may differ; 300 at the start."""
-        self._state.change_settings(assertion_tolerance=seconds)
-
-    def assertion_lifetime(self, seconds: int) -> None:
-        """Lifetime of the tokens that this cloud's workload issuers make from now on; 300 at the start."""
-        self._state.change_settings(assertion_lifetime=seconds)
-
-    def issue_assertion(
-        self,
-        subject: str,
-        audience: str | list[str] = AUDIENCE,
-        lifetime: float | None = None,
-        issuer: str = "kubernetes",
-        starts_in: float = 0.0,
-        forged: bool = False,
-    ) -> str:
-        """A token of one of this cloud's issuers. Negative `lifetime` (seconds): it ended that long ago.
-
-        `starts_in` seconds it becomes valid. A forged one has a signature that doesn't fit.
-        """
-        usual = self._state.settings.assertion_lifetime
-        left = usual if lifetime is None else lifetime
-        now = self._state.now() + starts_in
-        start = now if left > 0 else now + left - usual
-        return self._state.issuers.issue(issuer, subject, audience, start, now + left, forged)
-
-    def github_environment(self, subject: str = GITHUB_SUBJECT) -> dict[str, str]:
-        """Start a GitHub Actions job; the environment variables that its steps get an assertion with."""
-        return github_environment(self._state.ci_jobs.start("github", {"": subject}), self._state.issuers.base_url)
-
-    def azure_pipelines_environment(
-        self, subject: str = PIPELINES_SUBJECT, service_connection_id: str = SERVICE_CONNECTION
-    ) -> dict[str, str]:
-        """Start an Azure Pipelines job that uses a service connection; the environment variables of its steps."""
-        subjects = {"": "p://contoso/app/deploy", service_connection_id.lower(): subject}
-        return azure_pipelines_environment(
-            self._state.ci_jobs.start("azure-pipelines", subjects), self._state.issuers.base_url
-        )
-
-    def rotate_issuer_key(self, issuer: str) -> None:
-        """Give one of this cloud's issuers another key; tokens signed with the old one are refused (AADSTS7000272)."""
-        self._state.issuers.url(issuer)
-        self._state.issuers.rotate(issuer)
 
     # -- looking and starting over -------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from flask import Flask, Response, g, jsonify, request
 from .admin import Admin, call
 from .arm import arm_blueprint
 from .authorize import authorize_blueprint
+from .azurestack import AzureStack
 from .cijobs import cijobs_blueprint
 from .entra import entra_blueprint
 from .faults import Fault
@@ -25,17 +26,22 @@ from .state import State
 from .tokens import Issuer
 from .visitors import Visitors
 
+#: Where the operators are; what they do is neither logged nor disturbed.
+_OPERATORS = ("/admin/", "/azurestack/admin/")
 #: Where the server puts a function that closes the connection without an answer.
 DROP = "localcloud.drop"
 
 
-def make_app(state: State, issuer: Issuer, admin: Admin, admin_key: str, ca_bundle: Path) -> Flask:
+def make_app(
+    state: State, issuer: Issuer, admin: Admin, admin_key: str, ca_bundle: Path, azure_stack: AzureStack
+) -> Flask:
     """Put the application together."""
     app = Flask("localcloud", template_folder=str(Path(__file__).with_name("templates")), static_folder=None)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = 1 << 20
-    service = TokenService(app, state, issuer, local_fetch(issuer.base_url, ca_bundle))
+    fetch = local_fetch(issuer.base_url, ca_bundle)
+    service = TokenService(app, state, issuer, fetch)
     visitors = Visitors(state)
     app.register_blueprint(entra_blueprint(state, issuer, service))
     app.register_blueprint(authorize_blueprint(state, issuer, service, visitors))
@@ -45,13 +51,15 @@ def make_app(state: State, issuer: Issuer, admin: Admin, admin_key: str, ca_bund
     app.register_blueprint(
         cijobs_blueprint(state.ci_jobs, lambda name, subject, aud: admin.issue_assertion(subject, aud, issuer=name))
     )
-    _add_admin(app, admin, admin_key)
+    azure_stack.join(app, issuer.base_url, fetch)
+    _add_admin(app, "/admin", admin, admin_key)
+    _add_admin(app, "/azurestack/admin", azure_stack.admin, admin_key)
     add_hooks(app, state)
     return app
 
 
-def _add_admin(app: Flask, admin: Admin, admin_key: str) -> None:
-    @app.post("/admin/<operation>")
+def _add_admin(app: Flask, path: str, admin: Admin, admin_key: str) -> None:
+    @app.post(f"{path}/<operation>", endpoint=path)
     def operate(operation: str) -> tuple[Response, int]:
         if not hmac.compare_digest(request.headers.get("X-Admin-Key", "").encode(), admin_key.encode()):
             return jsonify({"error": "X-Admin-Key is missing or wrong."}), 403
@@ -81,7 +89,7 @@ def add_hooks(app: Flask, state: State) -> None:
 
     @app.before_request
     def disturb() -> Response | None:
-        if request.path.startswith("/admin/"):
+        if request.path.startswith(_OPERATORS):
             return None
         if state.settings.latency_ms:
             time.sleep(state.settings.latency_ms / 1000)
@@ -90,7 +98,7 @@ def add_hooks(app: Flask, state: State) -> None:
 
     @app.after_request
     def note(response: Response) -> Response:
-        if request.path.startswith("/admin/"):
+        if request.path.startswith(_OPERATORS):
             return response
         response.headers.setdefault("x-ms-request-id", str(uuid4()))
         correlation: Any = request.headers.get("x-ms-client-request-id") or request.headers.get("client-request-id")

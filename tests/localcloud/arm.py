@@ -6,7 +6,7 @@ Shapes: "Subscriptions - List" and "Tenants - List" of the REST reference, api-v
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -78,8 +78,10 @@ def _subscription_json(sub: Subscription, caller: Caller, version: str) -> dict[
     return found
 
 
-def arm_blueprint(state: State, issuer: Issuer) -> Blueprint:
-    """The routes of the management plane."""
+def arm_blueprint(
+    state: State, issuer: Issuer, describe: Callable[[str], dict[str, Any]] = cloud_metadata
+) -> Blueprint:
+    """The routes of the management plane; `describe` makes the cloud's metadata for a base URL."""
     arm = Blueprint("arm", __name__)
     base = issuer.base_url
 
@@ -93,7 +95,7 @@ def arm_blueprint(state: State, issuer: Issuer) -> Blueprint:
     @arm.get("/metadata/endpoints")
     def metadata() -> Response:
         version = _api_version()
-        found = cloud_metadata(base)
+        found = describe(base)
         return jsonify(found if version >= "2022-09-01" else [found])
 
     def enter() -> tuple[Caller, str]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import jwt
 
 from .directory import Tenant
-from .scopes import ARM_IDENTIFIERS
 from .state import State
 from .tokens import Issuer, issued_at
 
@@ -41,12 +40,13 @@ class Caller:
     tenants: tuple[Tenant, ...]
 
 
-def _refuse(base_url: str, tenant: str, error: str, code: str, message: str, claims: str | None = None) -> ArmError:
-    challenge = f'Bearer authorization_uri="{base_url}/{tenant}", error="{error}", error_description="{message}"'
+def _refuse(issuer: Issuer, tenant: str, error: str, code: str, message: str, claims: str | None = None) -> ArmError:
+    authority = issuer.authority(tenant)
+    challenge = f'Bearer authorization_uri="{authority}", error="{error}", error_description="{message}"'
     if claims is not None:
         encoded = base64.b64encode(claims.encode()).decode()
         challenge = (
-            f'Bearer realm="", authorization_uri="{base_url}/common/oauth2/authorize", '
+            f'Bearer realm="", authorization_uri="{issuer.authority("common")}/oauth2/authorize", '
             f'error="insufficient_claims", claims="{encoded}"'
         )
     return ArmError(401, code, message, {"WWW-Authenticate": challenge})
@@ -54,11 +54,10 @@ def _refuse(base_url: str, tenant: str, error: str, code: str, message: str, cla
 
 def authenticate(state: State, issuer: Issuer, header: str | None) -> Caller:
     """Verify `Authorization: Bearer ...`; ArmError 401 when there is anything wrong with the token."""
-    base = issuer.base_url
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise _refuse(
-            base,
+            issuer,
             "common",
             "invalid_token",
             "AuthenticationFailed",
@@ -68,22 +67,23 @@ def authenticate(state: State, issuer: Issuer, header: str | None) -> Caller:
         claims = issuer.key.verify(token)
     except jwt.InvalidTokenError as exc:
         raise _refuse(
-            base, "common", "invalid_token", "InvalidAuthenticationToken", "The access token is invalid."
+            issuer, "common", "invalid_token", "InvalidAuthenticationToken", "The access token is invalid."
         ) from exc
     directory, now = state.directory, state.now()
     tenant = directory.find_tenant(str(claims.get("tid")))
     segment = tenant.id if tenant else "common"
-    if tenant is None or claims.get("iss") != f"{base}/{tenant.id}/":
+    if tenant is None or claims.get("iss") != issuer.token_issuer(tenant):
         raise _refuse(
-            base,
+            issuer,
             segment,
             "invalid_token",
             "InvalidAuthenticationTokenTenant",
             "The access token is from the wrong issuer.",
         )
-    if str(claims.get("aud")).rstrip("/") not in ARM_IDENTIFIERS:
+    resource = state.resources.get(str(claims.get("aud")).rstrip("/"))
+    if resource is None or resource.key != "arm":
         raise _refuse(
-            base,
+            issuer,
             segment,
             "invalid_token",
             "InvalidAuthenticationTokenAudience",
@@ -92,33 +92,33 @@ def authenticate(state: State, issuer: Issuer, header: str | None) -> Caller:
         )
     if not claims["nbf"] <= now + 300:
         raise _refuse(
-            base, segment, "invalid_token", "InvalidAuthenticationToken", "The access token is not yet valid."
+            issuer, segment, "invalid_token", "InvalidAuthenticationToken", "The access token is not yet valid."
         )
     if now >= claims["exp"]:
         raise _refuse(
-            base,
+            issuer,
             segment,
             "invalid_token",
             "ExpiredAuthenticationToken",
             "The access token expiry UTC time is in the past.",
         )
-    return _caller(state, base, tenant, claims)
+    return _caller(state, issuer, tenant, claims)
 
 
-def _caller(state: State, base: str, tenant: Tenant, claims: dict[str, object]) -> Caller:
+def _caller(state: State, issuer: Issuer, tenant: Tenant, claims: dict[str, object]) -> Caller:
     directory = state.directory
-    if claims.get("idtyp") == "app":
+    if "unique_name" not in claims:
         app = directory.find_application(str(claims["appid"]))
         principal = app.in_tenant(tenant.id) if app else None
         if app is None or principal is None:
-            raise _refuse(base, tenant.id, "invalid_token", "InvalidAuthenticationToken", "The principal is unknown.")
+            raise _refuse(issuer, tenant.id, "invalid_token", "InvalidAuthenticationToken", "The principal is unknown.")
         return Caller(app.app_id, app.app_id, principal.oid, tenant, tenant.id, (tenant,))
     username = str(claims["unique_name"]).rpartition("#")[2]
     person = directory.find_person(username)
     membership = person.in_tenant(tenant.id) if person else None
     if person is None or membership is None or person.disabled:
         raise _refuse(
-            base,
+            issuer,
             tenant.id,
             "invalid_token",
             "InvalidAuthenticationToken",
@@ -126,7 +126,7 @@ def _caller(state: State, base: str, tenant: Tenant, claims: dict[str, object]) 
         )
     if claims.get("sid") in state.revoked_families:
         raise _refuse(
-            base,
+            issuer,
             tenant.id,
             "invalid_token",
             "InvalidAuthenticationToken",
@@ -139,7 +139,7 @@ def _caller(state: State, base: str, tenant: Tenant, claims: dict[str, object]) 
             {"access_token": {"nbf": {"essential": True, "value": str(int(state.revoked_at[person.username.lower()]))}}}
         )
         raise _refuse(
-            base,
+            issuer,
             tenant.id,
             "insufficient_claims",
             "TokenCreatedWithOutdatedPolicies",

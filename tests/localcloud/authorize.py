@@ -54,7 +54,7 @@ def issue_code(state: State, asked: Asked, sign_in: SignIn) -> Response:
 def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, visitors: Visitors) -> Blueprint:
     """The route of the endpoint."""
     pages = Blueprint("authorize", __name__)
-    base = issuer.base_url
+    base, routes = issuer.base_url, issuer.routes
 
     def check_client(tenant: str) -> Client:
         """Tenant, client and redirect address; what is wrong here is never sent to the redirect address."""
@@ -105,7 +105,7 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
             raise EntraError("invalid_request", 50148, "The code_challenge_method is not supported; use S256.")
         if values.get("prompt") not in PROMPTS:
             raise EntraError("invalid_request", 90023, f"Unsupported 'prompt' value '{values['prompt']}'.")
-        parse_scope(values.get("scope"), tenant)
+        parse_scope(values.get("scope"), tenant, state.resources)
         parse_claims(values.get("claims"))
         return Asked(
             "authorize",
@@ -120,7 +120,7 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
             values.get("state"),
             values.get("nonce"),
             challenge,
-            values.get("client_info") == "1",
+            values.get("client_info") == "1" and issuer.client_info,
         )
 
     def silently(asked: Asked, known: list[SignIn]) -> Response:
@@ -140,7 +140,7 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
         person = state.directory.person(known[0].username)
         app = state.directory.application(asked.client_id)
         tenant = find_tenant(state.directory, asked.tenant, person)
-        scope = parse_scope(asked.scope, tenant.name)
+        scope = parse_scope(asked.scope, tenant.name, state.resources)
         try:
             check_member(person, tenant, app, base)
         except EntraError as exc:
@@ -151,13 +151,13 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
             raise consent_required(app.app_id, app.name, "interaction_required")
         return issue_code(state, asked, known[0])
 
-    @pages.route("/<tenant>/oauth2/v2.0/authorize", methods=["GET", "POST"])
+    @pages.route(routes.authorize, methods=["GET", "POST"], defaults=routes.defaults, strict_slashes=False)
     def authorize(tenant: str) -> Any:
         g.tenant = tenant
         try:
             client = check_client(tenant)
         except EntraError as error:
-            return error_page(error, state.now(), base)
+            return error_page(issuer.refusal(error), state.now(), base)
         mode = request.values.get("response_mode") or "query"
         try:
             asked = check_request(tenant, client, mode)
@@ -169,13 +169,13 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
                 request.values["redirect_uri"],
                 mode if mode in ("fragment", "form_post") else "query",
                 request.values.get("state"),
-                error,
+                issuer.refusal(error),
                 state.now(),
                 base,
             )
         made = Interaction(asked, browser_id)
         made.start(browser)
         state.interactions[made.id] = made
-        return visitors.remember(redirect(f"/login/{made.id}", 303), browser_id)
+        return visitors.remember(redirect(f"{routes.login}/{made.id}", 303), browser_id)
 
     return pages

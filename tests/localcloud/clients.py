@@ -20,15 +20,15 @@ DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _LOOPBACK = ("localhost", "127.0.0.1")
 
 
-def redirect_matches(registered: str, asked: str) -> bool:
-    """Entra's rule: exact, except that the port of a loopback address does not count (RFC 8252 7.3).
+def redirect_matches(registered: str, asked: str, any_port: bool = True) -> bool:
+    """Entra's rule: exact, except that the port of a loopback address does not count (RFC 8252 7.3) if `any_port`.
 
     An address without a path equals the same with "/" ("Redirect URI restrictions and limitations").
     """
     want, got = urlsplit(registered), urlsplit(asked)
     if got.query or got.fragment or got.username:
         return False
-    same_port = want.port == got.port or want.hostname in _LOOPBACK
+    same_port = want.port == got.port or (any_port and want.hostname in _LOOPBACK)
     return (
         want.scheme == got.scheme
         and want.hostname == got.hostname
@@ -54,7 +54,9 @@ class Client(ClientMixin):  # type: ignore[misc]
         return scope or ""
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return any(redirect_matches(known, redirect_uri) for known in self.app.redirect_uris)
+        return any(
+            redirect_matches(known, redirect_uri, self.app.any_loopback_port) for known in self.app.redirect_uris
+        )
 
     def check_client_secret(self, client_secret: str) -> bool:
         return any(hmac.compare_digest(s.encode(), client_secret.encode()) for s in self.app.secrets)

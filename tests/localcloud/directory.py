@@ -132,6 +132,7 @@ class Application:
     name: str
     public: bool = False
     redirect_uris: tuple[str, ...] = ()
+    any_loopback_port: bool = True
     family: bool = False
     secrets: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()

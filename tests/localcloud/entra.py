@@ -20,6 +20,43 @@ from .tokens import Issuer
 _USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ23456789"
 
 
+def start_device_sign_in(state: State, tenant: str, page: str) -> dict[str, Any]:
+    """The answer to a device authorization request (RFC 8628 3.2); codes are typed in at the address `page`."""
+    g.tenant = tenant
+    check_segment(state.directory, tenant, "invalid_request")
+    client_id = request.form.get("client_id")
+    if not client_id:
+        raise missing_parameter("client_id")
+    app = state.directory.find_application(client_id)
+    if app is None or not app.public:
+        raise unknown_client(client_id, tenant)
+    scope = request.form.get("scope")
+    parse_scope(scope, tenant, state.resources)
+    parse_claims(request.form.get("claims"))
+    settings = state.settings
+    user_code = "".join(secrets.choice(_USER_CODE_LETTERS) for _ in range(9))
+    made = DeviceSignIn(
+        secrets.token_urlsafe(48),
+        user_code,
+        app.app_id,
+        scope or "",
+        tenant,
+        request.form.get("claims"),
+        state.now() + settings.device_expires_in,
+        settings.device_interval,
+    )
+    state.device_sign_ins[made.device_code] = made
+    return {
+        "user_code": user_code,
+        "device_code": made.device_code,
+        "verification_uri": page,
+        "expires_in": settings.device_expires_in,
+        "interval": settings.device_interval,
+        "message": f"To sign in, use a web browser to open the page {page} and enter the code {user_code} to "
+        "authenticate.",
+    }
+
+
 def entra_blueprint(state: State, issuer: Issuer, service: TokenService) -> Blueprint:
     """The routes below /{tenant}."""
     pages = Blueprint("entra", __name__)
@@ -98,42 +135,7 @@ def entra_blueprint(state: State, issuer: Issuer, service: TokenService) -> Blue
 
     @pages.post("/<tenant>/oauth2/v2.0/devicecode")
     def devicecode(tenant: str) -> Response:
-        g.tenant = tenant
-        check_segment(state.directory, tenant, "invalid_request")
-        client_id = request.form.get("client_id")
-        if not client_id:
-            raise missing_parameter("client_id")
-        app = state.directory.find_application(client_id)
-        if app is None or not app.public:
-            raise unknown_client(client_id, tenant)
-        scope = request.form.get("scope")
-        parse_scope(scope, tenant)
-        parse_claims(request.form.get("claims"))
-        settings = state.settings
-        user_code = "".join(secrets.choice(_USER_CODE_LETTERS) for _ in range(9))
-        made = DeviceSignIn(
-            secrets.token_urlsafe(48),
-            user_code,
-            app.app_id,
-            scope or "",
-            tenant,
-            request.form.get("claims"),
-            state.now() + settings.device_expires_in,
-            settings.device_interval,
-        )
-        state.device_sign_ins[made.device_code] = made
-        uri = f"{base}/device"
-        return jsonify(
-            {
-                "user_code": user_code,
-                "device_code": made.device_code,
-                "verification_uri": uri,
-                "expires_in": settings.device_expires_in,
-                "interval": settings.device_interval,
-                "message": f"To sign in, use a web browser to open the page {uri} and enter the code {user_code} to "
-                "authenticate.",
-            }
-        )
+        return jsonify(start_device_sign_in(state, tenant, f"{base}/device"))
 
     @pages.get("/common/userrealm/<path:username>")
     def userrealm(username: str) -> Response:

@@ -44,6 +44,11 @@ class EntraError(OAuth2Error):  # type: ignore[misc]
         self.suberror = suberror
         self.claims = claims
 
+    @property
+    def title(self) -> str:
+        """What a page shows."""
+        return f"AADSTS{self.code}: {self.text}"
+
     def body(self, now: float, correlation_id: str | None, base_url: str) -> dict[str, Any]:
         """The JSON of the answer. `now` is the server's time in seconds since 1970, UTC."""
         stamp = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -56,7 +56,7 @@ class TokenGrant:
             )
         tenant = find_tenant(self.state.directory, segment, person, "invalid_request")
         client = self.request.client.app
-        scope = parse_scope(scope_text, tenant.name)
+        scope = parse_scope(scope_text, tenant.name, self.state.resources)
         issuer: Issuer = self.server.issuer
         membership = check_silently(
             self.state, person, tenant, client, scope, sign_in, self.request.claims, issuer.base_url
@@ -163,7 +163,7 @@ class ApplicationGrant(TokenGrant, grants.ClientCredentialsGrant):  # type: igno
         principal = app.in_tenant(tenant.id)
         if principal is None:
             raise unknown_client(app.app_id, tenant.name)
-        parsed = parse_scope(scope, tenant.name)
+        parsed = parse_scope(scope, tenant.name, self.state.resources)
         if parsed.permissions != (".default",):
             raise EntraError(
                 "invalid_scope",

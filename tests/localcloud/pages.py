@@ -23,13 +23,13 @@ from .visitors import Visitors
 
 
 def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Blueprint:
-    """/login/{id} and /device."""
+    """A sign-in under way, and where device codes are typed in."""
     pages = Blueprint("pages", __name__)
-    base = issuer.base_url
+    base, routes = issuer.base_url, issuer.routes
 
     @pages.errorhandler(EntraError)
     def refuse(error: EntraError) -> Response:
-        return error_page(error, state.now(), base)
+        return error_page(issuer.refusal(error), state.now(), base)
 
     # -- where a sign-in stands ----------------------------------------------------------------------------------
 
@@ -52,7 +52,7 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
             return "mfa"
         if doing.asked.kind == "device" and not doing.confirmed:
             return "confirm"
-        missing = needs_consent(state, person, app, parse_scope(doing.asked.scope, tenant.name))
+        missing = needs_consent(state, person, app, parse_scope(doing.asked.scope, tenant.name, state.resources))
         if missing == "admin":
             return "approval"
         if not doing.consented and (missing == "user" or doing.asked.prompt == "consent"):
@@ -69,6 +69,7 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
         known = [(state.directory.person(name), signed is not None) for name, signed in browser.accounts.items()]
         return page(
             f"{step}.html",
+            login=routes.login,
             form_targets=origin(doing.asked.redirect_uri),
             doing=doing,
             csrf=browser.csrf,
@@ -107,7 +108,12 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
             )
         error = EntraError("access_denied", 65004, "User declined to consent to access the app.")
         return deliver_error(
-            doing.asked.redirect_uri, doing.asked.response_mode, doing.asked.state, error, state.now(), base
+            doing.asked.redirect_uri,
+            doing.asked.response_mode,
+            doing.asked.state,
+            issuer.refusal(error),
+            state.now(),
+            base,
         )
 
     def settle(device_code: str, status: str, sign_in: SignIn | None) -> None:
@@ -171,7 +177,8 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
     def consent(doing: Interaction, _: Browser) -> str:
         person, tenant, app = who(doing)
         doing.consented = True
-        state.consents.add((person.username, app.app_id, parse_scope(doing.asked.scope, tenant.name).resource.key))
+        scope = parse_scope(doing.asked.scope, tenant.name, state.resources)
+        state.consents.add((person.username, app.app_id, scope.resource.key))
         return ""
 
     steps = {
@@ -183,12 +190,12 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
         "consent": consent,
     }
 
-    @pages.get("/login/<interaction_id>")
+    @pages.get(f"{routes.login}/<interaction_id>")
     def look(interaction_id: str) -> Any:
         doing, browser = visitors.interaction(interaction_id)
         return show(doing, browser)
 
-    @pages.post("/login/<interaction_id>")
+    @pages.post(f"{routes.login}/<interaction_id>")
     def act(interaction_id: str) -> Any:
         doing, browser = visitors.interaction(interaction_id)
         visitors.check_form()
@@ -201,7 +208,7 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
         problem = steps[step](doing, browser) if step in steps else ""
         return show(doing, browser, problem)
 
-    @pages.get("/error")
+    @pages.get(routes.error)
     def explain() -> Response:
         """Where the error_uri of an error answer leads."""
         code = request.args.get("code", "")
@@ -225,7 +232,7 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
             None,
         )
 
-    @pages.route("/device", methods=["GET", "POST"])
+    @pages.route(routes.device, methods=["GET", "POST"])
     def device() -> Any:
         browser_id, browser = visitors.current()
         problem = ""
@@ -245,9 +252,9 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
                     browser_id,
                 )
                 state.interactions[doing.id] = doing
-                return redirect(f"/login/{doing.id}", 303)
+                return redirect(f"{routes.login}/{doing.id}", 303)
             problem = "That code didn't work. Check the code and try again."
-        shown = page("device.html", csrf=browser.csrf, problem=problem)
+        shown = page("device.html", device=routes.device, csrf=browser.csrf, problem=problem)
         return visitors.remember(shown, browser_id)
 
     return pages

@@ -48,7 +48,7 @@ def deliver_error(
 ) -> Response:
     """RFC 6749 4.1.2.1: the refusal goes to the application."""
     body = error.body(now, None, base_url)
-    values = {key: str(body[key]) for key in ("error", "error_description", "error_uri")}
+    values: dict[str, str] = {key: str(body[key]) for key in ("error", "error_description", "error_uri") if key in body}
     if error.code == 65004:
         # Entra tells "the person pressed cancel" from other denials with this parameter.
         values["error_subcode"] = "cancel"
@@ -59,4 +59,4 @@ def deliver_error(
 
 def error_page(error: EntraError, now: float, base_url: str) -> Response:
     """A refusal that stays in the browser, because it must not or cannot go to the application."""
-    return page("error.html", status=400, error=error.body(now, None, base_url), text=error.text, code=error.code)
+    return page("error.html", status=400, error=error.body(now, None, base_url), title=error.title)

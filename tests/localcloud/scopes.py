@@ -6,6 +6,7 @@ azure-cli-core auth/util.py for the double slash of `https://management.core.win
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -73,8 +74,15 @@ RESOURCES = (
     Resource("needs-consent", ("https://needs-consent.localcloud.example",), consent="user"),
     Resource("needs-admin", ("https://needs-admin.localcloud.example",), consent="admin"),
 )
-_BY_URI = {uri: resource for resource in RESOURCES for uri in resource.uris}
-GRAPH = _BY_URI[GRAPH_APP_ID]
+
+
+def by_uri(resources: Iterable[Resource]) -> dict[str, Resource]:
+    """Resources by each of their identifiers."""
+    return {uri: resource for resource in resources for uri in resource.uris}
+
+
+BY_URI = by_uri(RESOURCES)
+GRAPH = BY_URI[GRAPH_APP_ID]
 
 
 @dataclass(frozen=True)
@@ -130,9 +138,10 @@ def _split(scope: str) -> tuple[str, str]:
     return audience, permission
 
 
-def parse_scope(scope: str | None, tenant_name: str) -> ScopeRequest:
+def parse_scope(scope: str | None, tenant_name: str, known: Mapping[str, Resource] = BY_URI) -> ScopeRequest:
     """Parse a `scope` parameter; raises EntraError for what Entra refuses too.
 
+    `known` are the resources by their identifiers.
     Two resources in one request, `.default` beside a named permission, an unknown resource (AADSTS500011) and
     malformed text (AADSTS70011) are errors. Only OpenID scopes give a Microsoft Graph token.
     """
@@ -155,7 +164,7 @@ def parse_scope(scope: str | None, tenant_name: str) -> ScopeRequest:
     permissions = tuple(dict.fromkeys(permission for _, permission in asked))
     if ".default" in permissions and len(permissions) > 1:
         raise _invalid_scope(" ".join(words) + " (.default can't be combined with resource-specific scopes)")
-    resource = _BY_URI.get(audiences[0].rstrip("/").lower())
+    resource = known.get(audiences[0].rstrip("/").lower())
     if resource is None:
         raise EntraError(
             "invalid_resource",

@@ -20,6 +20,7 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from .admin import Admin
 from .app import DROP, make_app
+from .azurestack import AzureStack
 from .cijobs import GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION
 from .directory import Directory
 from .keys import SigningKey
@@ -118,6 +119,8 @@ class LocalCloud(IdentityHosts):
         self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.state = State(default_directory(tenants, subscriptions), Settings(latency_ms=latency_ms))
         self.admin = Admin(self.state)
+        #: Azure Stack with AD FS, on the same server.
+        self.azure_stack = AzureStack(self.state)
         self.admin_key = secrets.token_urlsafe(24)
         self.ca_bundle, self._server_pem = _make_certificates(self._dir, not self._temporary)
         self._servers: list[_Server] = []
@@ -176,7 +179,7 @@ class LocalCloud(IdentityHosts):
             self.port = self._open(host, self.port, THREADS, self._server_pem, context)
         issuer = Issuer(self.state, SigningKey(), self.url)
         self.state.issuers.base_url = self.url
-        app = make_app(self.state, issuer, self.admin, self.admin_key, self.ca_bundle)
+        app = make_app(self.state, issuer, self.admin, self.admin_key, self.ca_bundle, self.azure_stack)
         for server in self._servers:
             server.wsgi_app = app
         self._listen_for_identities(issuer)

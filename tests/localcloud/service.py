@@ -46,6 +46,7 @@ class TokenService(AuthorizationServer):  # type: ignore[misc]
         """Every refusal as Entra's JSON; RFC errors of Authlib itself get the nearest AADSTS number."""
         if not isinstance(error, EntraError):
             error = _translate(error)
+        error = self.issuer.refusal(error)
         body = error.body(self.state.now(), flask_request.headers.get("client-request-id"), self.issuer.base_url)
         return self.handle_response(
             error.status_code,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from .cijobs import CiJobs
@@ -14,6 +14,7 @@ from .faults import Faults
 from .interaction import Browser, Interaction
 from .issuers import WorkloadIssuers
 from .requestlog import RequestLog
+from .scopes import BY_URI, Resource
 from .signin import SignIn
 
 
@@ -108,17 +109,29 @@ class DeviceSignIn:
 
 
 class State:
-    """The mutable rest. Take `lock` for read-then-write; single dictionary operations are atomic in CPython."""
+    """The mutable rest. Take `lock` for read-then-write; single dictionary operations are atomic in CPython.
 
-    def __init__(self, directory: Directory, settings: Settings, wall_clock: Callable[[], float] = time.time) -> None:
+    A cloud that runs beside another one has its state as `parent`: log, faults and workload issuers are the same.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        settings: Settings,
+        wall_clock: Callable[[], float] = time.time,
+        resources: Mapping[str, Resource] = BY_URI,
+        parent: State | None = None,
+    ) -> None:
         self.lock = threading.RLock()
         self.default_directory = directory
         self.default_settings = settings
         self.directory = directory
         self.settings = settings
         self.wall_clock = wall_clock
-        self.log = RequestLog()
-        self.faults = Faults()
+        self.resources = resources
+        self.children: list[State] = []
+        self.log: RequestLog = parent.log if parent else RequestLog()
+        self.faults: Faults = parent.faults if parent else Faults()
         self.codes: dict[str, AuthorizationCode] = {}
         self.refresh_tokens: dict[str, RefreshToken] = {}
         self.device_sign_ins: dict[str, DeviceSignIn] = {}
@@ -128,8 +141,10 @@ class State:
         self.revoked_at: dict[str, float] = {}
         self.revoked_families: set[str] = set()
         self.seen_assertions: dict[str, float] = {}
-        self.issuers = WorkloadIssuers()
-        self.ci_jobs = CiJobs()
+        self.issuers: WorkloadIssuers = parent.issuers if parent else WorkloadIssuers()
+        self.ci_jobs: CiJobs = parent.ci_jobs if parent else CiJobs()
+        if parent:
+            parent.children.append(self)
 
     def now(self) -> float:
         """The server's time, seconds since 1970 UTC, shifted by the admin's clock offset."""
@@ -188,4 +203,6 @@ class State:
                 mapping.clear()
             self.consents.clear()
             self.ci_jobs.clear()
+            for child in self.children:
+                child.reset()
             self.revoked_families.clear()

@@ -16,7 +16,9 @@ from typing import Any
 
 from .claims import ClaimsRequest
 from .directory import Application, Membership, Person, Tenant
+from .errors import EntraError
 from .keys import SigningKey, b64
+from .routes import ENTRA
 from .scopes import ScopeRequest
 from .signin import SignIn
 from .state import State
@@ -67,6 +69,21 @@ class Issuer:
 
     #: How a client assertion may be signed: MSAL uses PS256, older libraries RS256.
     assertion_algorithms: tuple[str, ...] = ("RS256", "PS256")
+    #: Whether answers say who the account is at home.
+    client_info = True
+    routes = ENTRA
+
+    def authority(self, segment: str) -> str:
+        """The address of the authority for a tenant, or for `common`."""
+        return f"{self.base_url}/{segment}"
+
+    def token_issuer(self, tenant: Tenant) -> str:
+        """`iss` of access tokens."""
+        return f"{self.base_url}/{tenant.id}/"
+
+    def refusal(self, error: EntraError) -> EntraError:
+        """The refusal in this token service's words."""
+        return error
 
     def assertion_audiences(self, segment: str) -> list[str]:
         """What a client assertion sent to the authority `segment` may have as its audience."""
@@ -117,7 +134,7 @@ class Issuer:
         person = grant.person
         claims: dict[str, Any] = {
             "aud": grant.scope.audience,
-            "iss": f"{self.base_url}/{grant.tenant.id}/",
+            "iss": self.token_issuer(grant.tenant),
             **times,
             "acr": "1",
             "amr": grant.sign_in.amr(grant.tenant.id),
@@ -186,11 +203,11 @@ class Issuer:
         now, times = self._times()
         claims: dict[str, Any] = {
             "aud": scope.audience,
-            "iss": f"{self.base_url}/{tenant.id}/",
+            "iss": self.token_issuer(tenant),
             **times,
             "appid": client.app_id,
             "appidacr": appidacr,
-            "idp": f"{self.base_url}/{tenant.id}/",
+            "idp": self.token_issuer(tenant),
             "idtyp": "app",
             "oid": principal.oid,
             "sub": principal.oid,

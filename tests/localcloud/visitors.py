@@ -10,31 +10,29 @@ from flask import request
 
 from .errors import EntraError
 from .interaction import Browser, Interaction
+from .routes import ENTRA
 from .state import State
-
-#: The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis 4.1.3.2).
-COOKIE = "__Host-localcloud"
 
 
 class Visitors:
     """Finds the browser of the current request."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, cookie: str = ENTRA.cookie) -> None:
         self._state = state
+        self._cookie = cookie
 
     def current(self) -> tuple[str, Browser]:
         """(cookie value, browser); a new pair for a browser without a cookie of ours."""
-        known = request.cookies.get(COOKIE, "")
+        known = request.cookies.get(self._cookie, "")
         browser = self._state.browsers.get(known)
         if browser is None:
             known = secrets.token_urlsafe(24)
             browser = self._state.browsers.setdefault(known, Browser())
         return known, browser
 
-    @staticmethod
-    def remember(response: Any, browser_id: str) -> Any:
+    def remember(self, response: Any, browser_id: str) -> Any:
         """Set the cookie on a response."""
-        response.set_cookie(COOKIE, browser_id, secure=True, httponly=True, samesite="Lax", path="/")
+        response.set_cookie(self._cookie, browser_id, secure=True, httponly=True, samesite="Lax", path="/")
         return response
 
     def check_form(self) -> Browser:
