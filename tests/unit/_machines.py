@@ -1,0 +1,85 @@
+"""The machine that a test runs on, as far as managed identities can tell: environment and sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from unittest import mock
+
+import pytest
+
+VARIABLES = (
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+    "IDENTITY_SERVER_THUMBPRINT",
+    "IMDS_ENDPOINT",
+    "MSI_ENDPOINT",
+    "MSI_SECRET",
+    "AZUREPS_HOST_ENVIRONMENT",
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    "ACC_CLOUD",
+    "AZURE_FEDERATED_TOKEN_FILE",
+)
+
+
+@contextmanager
+def on_machine(environment: Mapping[str, str]) -> Iterator[None]:
+    """Have exactly these variables of VARIABLES in the environment of this process, where MSAL looks for them."""
+    others = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    with mock.patch.dict(os.environ, {**others, **environment}, clear=True):
+        yield
+
+
+@contextmanager
+def black_hole() -> Iterator[str]:
+    """Yield host:port of a socket that drops packets: its queue of connections is full, so Linux ignores a SYN."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):
+            client = stack.enter_context(socket.socket())
+            client.settimeout(0.2)
+            try:
+                client.connect(listener.getsockname())
+            except TimeoutError:
+                break
+        else:
+            pytest.skip("this system drops no packets to a socket with a full queue")
+        yield "{}:{}".format(*listener.getsockname())
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[bytes]]]:
+    """Yield host:port of a socket, and the list of what the clients that connected to it have sent."""
+    heard: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:  # closed: the test is over
+                return
+            with client:
+                client.settimeout(2)
+                heard.append(client.recv(65536))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield "{}:{}".format(*listener.getsockname()), heard
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(timeout=3)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
