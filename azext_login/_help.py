@@ -149,3 +149,19 @@ examples:
     - name: Get an access token for a scope.
       text: az account get-access-token --scope https://vault.azure.net/.default
 """
+
+helps["account renew"] = """
+type: command
+short-summary: Renew the federated token and the access tokens of an account before they end.
+long-summary: >-
+    For jobs that take longer than their tokens live. The federated token is fetched again from where the sign-in
+    found it (--federated-token-file or --federated-token-source), and stored for built-in commands; the access tokens
+    that are in use are replaced by new ones. Exits with 10 if an access token could not be renewed.
+examples:
+    - name: Renew the tokens of the active account once.
+      text: az account renew
+    - name: Keep the tokens of a long job fresh, in the background.
+      text: az account renew --watch --output none &
+    - name: Renew the tokens of one service principal in one tenant.
+      text: az account renew --username APP_ID --tenant TENANT_ID
+"""

@@ -143,6 +143,17 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
     )
 
 
+def exit_with(cli_ctx: Any, code: int) -> None:
+    """End the process with `code` after the result of the command was printed; 0 leaves everything as it is."""
+    if not code:
+        return
+    import sys
+
+    from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
+
+    cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, lambda *_, **__: sys.exit(code))
+
+
 def send_broker_telemetry(settings: HostSettings) -> None:
     """Tell the host's telemetry about the broker settings; older hosts take only the Windows one."""
     from azure.cli.core.telemetry import set_broker_info

@@ -109,6 +109,26 @@ def declare_arguments(loader: Any) -> None:
             help="Work through this tenant (ID or domain name), where the subscription can be used through several.",
         )
 
+    with loader.argument_context("account renew") as context:
+        context.argument(
+            "username",
+            options_list=["--username"],
+            completer=complete_users,
+            help="User name or application ID. Default: the active account.",
+        )
+        context.argument(
+            "tenant",
+            options_list=["--tenant"],
+            completer=complete_tenants,
+            help="Tenant (ID or domain name) of the tokens. Default: the one of the active subscription.",
+        )
+        context.argument(
+            "watch",
+            options_list=["--watch"],
+            action="store_true",
+            help="Go on until stopped with Ctrl-C or SIGTERM, and renew always before something ends.",
+        )
+
     with loader.argument_context("account get-access-token") as context:
         context.argument("subscription", action=SubscriptionOverName, validator=warn_of_ignored_name)
         context.argument(

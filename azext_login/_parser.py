@@ -39,7 +39,8 @@ def added_options(command: str) -> frozenset[str]:
     Newer hosts have some of them. The host's own global options are in every command's arguments, so they cannot be
     found by comparing those with the handler's parameters.
     """
-    return ADDED_OPTIONS.get(command, frozenset()) - host_parameters(command)
+    added = ADDED_OPTIONS.get(command)
+    return added - host_parameters(command) if added else frozenset()
 
 
 def _silence_override_notice(command: Any) -> None:

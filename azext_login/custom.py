@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from knack.log import get_logger
 
 from ._collector import resume
-from ._host import accepts_host_options
+from ._host import accepts_host_options, exit_with
 from ._results import plain, share_equal_strings
 from .errors import AccountError
 from .profile.model import Row, account_of, is_enabled
@@ -192,6 +192,21 @@ def get_access_token(
     asked = scopes or ([resource + "/.default"] if resource else None)
     token = session.token(row, scopes=asked or session.settings.arm_scopes, tenant=tenant, advised_scopes=asked)
     return _token_result(token, tenant=tenant or row["tenantId"], subscription=None if tenant else row["id"])
+
+
+def renew_account(
+    cmd: Any, username: str | None = None, tenant: str | None = None, watch: bool = False
+) -> dict[str, Any] | None:
+    """Renew the federated token and the access tokens of an account before they end."""
+    from ._renewal import exit_code_of, renew_and_report, shape, watch_and_report
+
+    session = Session.from_cli(cmd.cli_ctx)
+    row = session.account_row(username, tenant)
+    renewal = watch_and_report(session, row) if watch else renew_and_report(session, row)
+    if renewal is None:
+        return None
+    exit_with(cmd.cli_ctx, exit_code_of(renewal))
+    return shape(renewal)
 
 
 def _token_result(token: AccessToken, *, tenant: str, subscription: str | None) -> dict[str, Any]:

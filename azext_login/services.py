@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -70,12 +70,21 @@ class Services:
         return HttpCache(self._settings.config_dir, enabled=self._settings.use_http_cache)
 
     @contextmanager
-    def stored_tokens(self) -> Iterator[ApplicationFactory]:
-        """Yield applications that work on a copy of the stored tokens; what they renew is stored afterwards."""
+    def stored_tokens(
+        self, *, leave_out: Callable[[Mapping[str, Any]], bool] = lambda entry: False
+    ) -> Iterator[ApplicationFactory]:
+        """Yield applications that work on a copy of the stored tokens; what they renew is stored afterwards.
+
+        :param leave_out: tells which access tokens (MSAL's cache entries) are not in the copy, so that new ones are
+            asked for. The old ones stay stored until a new one takes their place.
+        """
         from msal import SerializableTokenCache
 
         disk = self.token_cache
         before = disk.usable()
+        before["AccessToken"] = {
+            key: entry for key, entry in before.get("AccessToken", {}).items() if not leave_out(entry)
+        }
         tokens = SerializableTokenCache()
         tokens.deserialize(json.dumps(before))
         http_cache = self.http_cache()
@@ -137,36 +146,45 @@ class Services:
             from .auth.managed_identity import ManagedIdentityCredential
 
             return ManagedIdentityCredential.of(str(account.details.get(ASSIGNED_IDENTITY) or "MSI"), http=self.http)
-        entries = self.service_principals
-        entries.make_usable()
+        return self.service_principal_credential(self.stored_principal(row), applications)
+
+    def stored_principal(self, row: Row) -> ServicePrincipal:
+        """Return the service principal that a row belongs to, as it is stored.
+
+        :raises NotSignedInError: nothing is stored of it.
+        """
         from .auth.service_principal import ServicePrincipal
 
-        principal = ServicePrincipal.from_entry(entries.find(account.name, str(row["tenantId"])))
-
-        def keep(assertion: str) -> None:
-            try:
-                entries.renew_assertion(principal.client_id, str(principal.tenant), assertion)
-            except StoreError as error:
-                # A federated token that cannot be kept is still one.
-                logger.warning("The fresh federated token was not stored. %s", error)
-
-        return self.service_principal_credential(principal, applications, on_assertion=keep)
+        entries = self.service_principals
+        entries.make_usable()
+        return ServicePrincipal.from_entry(entries.find(account_of(row).name, str(row["tenantId"])))
 
     def service_principal_credential(
-        self, principal: ServicePrincipal, applications: ApplicationFactory, *, on_assertion: Callable[[str], None]
+        self,
+        principal: ServicePrincipal,
+        applications: ApplicationFactory,
+        *,
+        on_assertion: Callable[[str], None] | None = None,
     ) -> ServicePrincipalCredential:
         """Return the tokens of a service principal.
 
-        :param on_assertion: gets each fresh federated token, to store it for built-in commands.
+        :param on_assertion: gets each fresh federated token; None to store it for built-in commands.
         """
         from .auth.service_principal import ServicePrincipalCredential
+
+        def store(assertion: str) -> None:
+            try:
+                self.service_principals.renew_assertion(principal.client_id, str(principal.tenant), assertion)
+            except StoreError as error:
+                # A federated token that cannot be kept is still one.
+                logger.warning("The fresh federated token was not stored. %s", error)
 
         return ServicePrincipalCredential(
             applications,
             principal,
             authority=self._settings.authority,
             http=lambda: self.http,
-            on_assertion=on_assertion,
+            on_assertion=on_assertion or store,
         )
 
     def resource_manager_of(self, credential: Credential, *, home: str | None) -> ResourceManager:

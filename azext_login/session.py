@@ -122,6 +122,26 @@ class Session:
             )
         return found[0]
 
+    def account_row(self, username: str | None = None, tenant: str | None = None) -> Row:
+        """Return a row of the account that is named, or of the active one; in the tenant that is named, if any.
+
+        :param tenant: GUID, domain or display name.
+        :raises NotSignedInError: nobody is signed in to this cloud.
+        :raises AccountError: there is no such account, or it is not signed in to that tenant.
+        """
+        if username is None and tenant is None:
+            return self.find()
+        rows = self.rows(all_identities=True)
+        active = rules.active_row(rows)
+        name = username or (account_of(active).label if active is not None else "")
+        found = [row for row in rows if account_of(row).matches(name) and (not tenant or _is_in_tenant(row, tenant))]
+        if not found:
+            where = f" in tenant '{tenant}'" if tenant else ""
+            raise AccountError(
+                f"'{name}' is not signed in{where}.", "List who is with `az account list --all-identities`."
+            )
+        return next((row for row in found if row is active), found[0])
+
     def active_user(self) -> str:
         """Return the name of the active account.
 
@@ -180,8 +200,7 @@ class Session:
         if username:
             found = [row for row in found if account_of(row).matches(username)]
         if tenant:
-            wanted = tenant.lower()
-            found = [row for row in found if wanted in (str(row.get(key)).lower() for key in _TENANT_KEYS)]
+            found = [row for row in found if _is_in_tenant(row, tenant)]
         return found
 
     def _no_choice(self, subscription: str, found: Sequence[Row]) -> AccountError:
@@ -236,6 +255,10 @@ class Session:
 
 
 _TENANT_KEYS = ("tenantId", "tenantDefaultDomain", "tenantDisplayName")
+
+
+def _is_in_tenant(row: Row, tenant: str) -> bool:
+    return tenant.lower() in (str(row.get(key)).lower() for key in _TENANT_KEYS)
 
 
 def set_command(row: Row) -> str:

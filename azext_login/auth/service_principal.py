@@ -171,6 +171,7 @@ class ServicePrincipalCredential:
         self._on_assertion = on_assertion
         self._clock = clock
         self._environ = environ
+        self._fetched: str | None = None
 
     def token(
         self,
@@ -214,7 +215,7 @@ class ServicePrincipalCredential:
                 return {"client_assertion": self._passphrase_missing}
             return self._certificate(Path(principal.certificate))
         if principal.source is not None or principal.assertion:
-            return {"client_assertion": self._assertion}
+            return {"client_assertion": self.assertion}
         return {"client_assertion": lambda: self._nothing_stored(tenant)}
 
     def _certificate(self, path: Path) -> Any:
@@ -231,17 +232,22 @@ class ServicePrincipalCredential:
             return {"client_assertion": fail}
         return certificate.as_msal_credential(send_chain=self._principal.send_chain)
 
-    def _assertion(self) -> str:
-        principal = self._principal
-        if principal.source is None:
-            assertion = principal.assertion or ""
-            check_assertion(assertion, self._clock())
-            return assertion
-        assertion = principal.source.fetch(http=self._http(), environ=self._environ)
-        check_assertion(assertion, self._clock())
-        if assertion != principal.assertion:
-            self._on_assertion(assertion)
-        return assertion
+    def assertion(self) -> str:
+        """Return a federated token that is valid now: from its source, asked once, or the stored one. A secret.
+
+        :raises SignInError: it has expired, or the source has none.
+        :raises ServiceUnreachableError: the source did not answer.
+        """
+        if self._fetched is None:
+            principal = self._principal
+            found = principal.assertion or ""
+            if principal.source is not None:
+                found = principal.source.fetch(http=self._http(), environ=self._environ)
+            check_assertion(found, self._clock())
+            self._fetched = found
+            if found != principal.assertion:
+                self._on_assertion(found)
+        return self._fetched
 
     def _nothing_stored(self, tenant: str | None) -> str:
         principal = self._principal

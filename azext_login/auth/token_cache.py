@@ -86,6 +86,20 @@ class TokenCache:
         """Return the user names of the accounts in the cache, case folded."""
         return frozenset(str(entry.get("username", "")).casefold() for entry in self.read().get("Account", {}).values())
 
+    def access_tokens(self, name: str, tenant: str) -> list[dict[str, Any]]:
+        """Return the entries of ordinary access tokens of a user or an application in a tenant (GUID)."""
+        found = self.usable()
+        homes = _homes_of(found, name)
+        return [
+            entry
+            for entry in found.get("AccessToken", {}).values()
+            # SSH certificates and agents' sessions have keys of their own.
+            if str(entry.get("token_type", "Bearer")).lower() == "bearer"
+            and not (entry.get("key_id") or entry.get("ext_cache_key"))
+            and str(entry.get("realm", "")).casefold() == tenant.casefold()
+            and _belongs(entry, name, homes)
+        ]
+
     def forget(self, name: str) -> bool:
         """Remove everything of a user name or an application ID, compared without regard to case.
 
@@ -109,24 +123,34 @@ class TokenCache:
 
 def without_identity(sections: Sections, name: str) -> Sections:
     """Return the cache without the accounts of `name` and without every token of theirs."""
+    homes = _homes_of(sections, name)
+    return {
+        section: {
+            key: entry
+            for key, entry in entries.items()
+            if section not in _TOKEN_SECTIONS or not _belongs(entry, name, homes)
+        }
+        for section, entries in sections.items()
+    }
+
+
+def _homes_of(sections: Sections, name: str) -> set[Any]:
+    """Return the home accounts of a user name."""
     wanted = name.casefold()
-    homes = {
+    return {
         entry.get("home_account_id")
         for entry in sections.get("Account", {}).values()
         if str(entry.get("username", "")).casefold() == wanted
     }
-    # An application's tokens have no home account: they are found by the client that asked for them.
 
-    def belongs(entry: Mapping[str, Any]) -> bool:
-        home = entry.get("home_account_id")
-        if home:
-            return home in homes
-        return str(entry.get("client_id", "")).casefold() == wanted
 
-    return {
-        section: {key: entry for key, entry in entries.items() if section not in _TOKEN_SECTIONS or not belongs(entry)}
-        for section, entries in sections.items()
-    }
+def _belongs(entry: Mapping[str, Any], name: str, homes: set[Any]) -> bool:
+    """Tell whether an entry is of a user with these home accounts, or of the application of that name.
+
+    An application's tokens have no home account: they are found by the client that asked for them.
+    """
+    home = entry.get("home_account_id")
+    return home in homes if home else str(entry.get("client_id", "")).casefold() == name.casefold()
 
 
 def _is_section(value: Any) -> bool:
