@@ -75,7 +75,7 @@ def parse_authority(address: str) -> AuthorityAddress | None:
         return None
     scheme = parts.scheme.lower()
     usual = {"https": 443, "http": 80}.get(scheme)
-    return AuthorityAddress(scheme, parts.hostname.lower(), None if port == usual else port, parts.path.rstrip("/"))
+    return AuthorityAddress(scheme, parts.hostname, None if port == usual else port, parts.path.rstrip("/"))
 
 
 def audience_of(authority: str) -> str:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     pkcs12,
@@ -22,6 +23,10 @@ Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
+
+
+def _encryption(passphrase: str | None) -> KeySerializationEncryption:
+    return BestAvailableEncryption(passphrase.encode("utf-8", "surrogateescape")) if passphrase else NoEncryption()
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,17 @@ class Identity:
 
     def key_pem(self, form: PrivateFormat = PrivateFormat.PKCS8, passphrase: str | None = None) -> str:
         """The private key in one of OpenSSL's forms."""
-        encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+        encryption = _encryption(passphrase)
         return self.key.private_bytes(Encoding.PEM, form, encryption).decode()
 
-    def key_der(self) -> bytes:
+    def key_der(self, passphrase: str | None = None) -> bytes:
         """The private key as PKCS#8 without PEM around it."""
-        return self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        encryption = _encryption(passphrase)
+        return self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption)
 
     def pfx(self, *others: Identity, passphrase: str | None = None) -> bytes:
         """Key, certificate and other certificates in a PKCS#12 file."""
-        encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+        encryption = _encryption(passphrase)
         return pkcs12.serialize_key_and_certificates(
             b"test", self.key, self.certificate, [one.certificate for one in others], encryption
         )

@@ -269,6 +269,7 @@ def test_line_ends_around_the_job_token_do_not_count(system: BuildSystem, servic
         "http://127.0.0.1.actions.example/idtoken",
         "http://localhost@actions.example/idtoken",
         "ftp://localhost/idtoken",
+        "ftp://127.0.0.1/idtoken",
         "file:///etc/passwd",
         "https://",
         "https://[",
@@ -289,10 +290,10 @@ class _Unused(requests.Session):
 class _Recorder(requests.Session):
     """Keeps what it is asked to send."""
 
-    options: Mapping[str, Any] = {}
+    sent: Mapping[str, Any] = {}
 
     def request(self, *args: Any, **options: Any) -> requests.Response:
-        self.options = options
+        self.sent = options
         return super().request(*args, **options)
 
 
@@ -304,8 +305,8 @@ def test_the_wait_is_bounded_and_switched_off_verification_stays_so(
     session = _Recorder()
     session.verify = verify
     system.fetch(system.environ(service), http=session)
-    assert session.options["timeout"] == TIMEOUT
-    assert session.options["verify"] is passed
+    assert session.sent["timeout"] == TIMEOUT
+    assert session.sent["verify"] is passed
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import textwrap
+import warnings
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
@@ -241,6 +242,16 @@ def test_a_pfx_file_of_old_windows_is_read(write: Callable[..., Path]) -> None:
     assert is_leaf(read(path, PASSPHRASE))
 
 
+def test_a_pfx_file_of_a_tool_that_writes_ber_is_read_without_a_warning(write: Callable[..., Path]) -> None:
+    der = LEAF.pfx()
+    assert der[:2] == b"\x30\x82"
+    # BER may leave the length open until two zero bytes (X.690 section 8.1.3.6); Java and NSS write it so.
+    path = write(b"\x30\x80" + der[4:] + b"\0\0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert is_leaf(read(path))
+
+
 @pytest.mark.parametrize("protection", [["-passout", "pass:"], ["-passout", "pass:", "-nomac"]])
 def test_a_pfx_file_of_openssl_with_an_empty_passphrase_needs_none(
     write: Callable[..., Path], tmp_path: Path, protection: list[str]
@@ -252,6 +263,11 @@ def test_a_pfx_file_of_openssl_with_an_empty_passphrase_needs_none(
     assert is_leaf(read(target, ""))
 
 
+def test_a_passphrase_from_a_command_line_that_is_not_utf_8_fits(write: Callable[..., Path]) -> None:
+    latin_1 = "caf\udce9"  # the byte E9, the way Python shows it in sys.argv
+    assert is_leaf(read(write(LEAF.key_pem(passphrase=latin_1) + LEAF.pem), latin_1))
+
+
 @pytest.mark.parametrize("content", [LEAF.key_pem() + LEAF.pem, LEAF.pfx()], ids=["PEM", "PFX"])
 def test_a_passphrase_that_is_not_needed_does_no_harm(write: Callable[..., Path], content: str | bytes) -> None:
     assert is_leaf(read(write(content), PASSPHRASE))
@@ -259,7 +275,9 @@ def test_a_passphrase_that_is_not_needed_does_no_harm(write: Callable[..., Path]
 
 def test_of_several_keys_the_one_with_a_certificate_is_taken(write: Callable[..., Path]) -> None:
     encrypted = OTHER.key_pem(passphrase="another")
-    assert is_leaf(read(write(OTHER.key_pem() + encrypted + LEAF.key_pem() + LEAF.pem)))
+    path = write(OTHER.key_pem() + encrypted + LEAF.key_pem() + LEAF.pem)
+    assert not needs_passphrase(path)
+    assert is_leaf(read(path))
 
 
 def test_of_several_certificates_of_one_key_the_valid_one_is_taken(write: Callable[..., Path]) -> None:
@@ -319,6 +337,7 @@ ED25519 = issue("ed25519", key=ed25519.Ed25519PrivateKey.generate())
         pytest.param(LEAF.key_pem(), "a private key and no certificate", id="key only"),
         pytest.param(LEAF.key_der(), "DER form and no certificate", id="key in DER"),
         pytest.param(LEAF.key_pem() + OTHER.pem, "does not belong to the certificate there (CN=other)", id="mismatch"),
+        pytest.param(LEAF.key_der("x"), "DER form and no certificate", id="encrypted key in DER"),
         pytest.param(EC.key_pem() + EC.pem, "type EC", id="EC"),
         pytest.param(EC.pfx(), "type EC", id="EC in PFX"),
         pytest.param(ED25519.key_pem() + ED25519.pem, "type Ed25519", id="Ed25519"),
@@ -377,6 +396,11 @@ def test_an_expired_certificate_says_since_when(write: Callable[..., Path]) -> N
     assert "expired at 2026-04-30 08:15:00 UTC" in error.error_msg
     assert "2026-05-01 12:00:00 UTC" in error.error_msg
     assert "az ad app credential reset" in error.recommendations[0]
+
+
+def test_of_several_expired_certificates_the_last_one_says_since_when(write: Callable[..., Path]) -> None:
+    expired = [issue("ci-app", key=LEAF.key, valid=(NOW - 9 * DAY, NOW - days * DAY)).pem for days in (3, 2, 4)]
+    assert "expired at 2026-04-29 12:00:00 UTC" in refusal(write(LEAF.key_pem(), *expired)).error_msg
 
 
 def test_validity_ends_with_the_second_that_the_certificate_names(write: Callable[..., Path]) -> None:

@@ -136,6 +136,7 @@ def test_only_what_belongs_to_the_kind_is_in_the_credential(environ: Mapping[str
     assert {name: value for name, value in used.items() if value is not None} == {
         name: environ[name] for name in credential.variables
     }
+    assert all(environ[name] for name in credential.variables)
 
 
 def test_a_credential_does_not_show_its_secret() -> None:
@@ -213,6 +214,7 @@ def test_the_active_clouds_authority_is_right_however_it_is_written(wanted: str 
         ("https://localhost:8444", "az cloud list"),
         ("http://localhost:8443", "az cloud list"),
         ("https://localhost", "az cloud list"),
+        ("https://not-login.microsoftonline.com", "az cloud list"),
         ("https://localhost:8443/adfs", "az cloud list"),
         ("https://login.microsoftonline.com:8443", "az cloud list"),
         ("https://login.microsoftonline.com/adfs", "az cloud list"),
@@ -236,6 +238,11 @@ def test_what_is_no_address_is_refused_with_the_right_one(wanted: str) -> None:
     with pytest.raises(SignInError, match="is not the address of a sign-in service") as caught:
         check_authority(wanted, PUBLIC, "AzureCloud")
     assert PUBLIC in caught.value.recommendations[0]
+
+
+def test_an_address_of_numbers_is_shown_as_one_writes_it() -> None:
+    with pytest.raises(SignInError, match=r"names https://\[::1\]:8443, but"):
+        check_authority("[::1]:8443", PUBLIC, "AzureCloud")
 
 
 def test_a_password_in_the_address_is_not_repeated() -> None:
