@@ -132,8 +132,11 @@ def test_the_operator_of_azure_stack_has_his_own_switches(fresh_cloud: LocalClou
 def test_the_operator_of_azure_stack_can_be_asked_over_http(fresh_cloud: LocalCloud) -> None:
     url = f"{fresh_cloud.azure_stack.url}/admin/disable_user"
     session = trusting_session(fresh_cloud)
+    fresh_cloud.admin.fail_next(".*", kind="error", method="POST")
     assert session.post(url, json={"user": ADAM}).status_code == 403
     assert session.post(url, json={"user": ADAM}, headers={"X-Admin-Key": fresh_cloud.admin_key}).status_code == 200
+    assert fresh_cloud.admin.requests() == []
+    assert password(fresh_cloud).status_code == 500
     refused(password(fresh_cloud), "invalid_grant", "MSIS9659")
 
 

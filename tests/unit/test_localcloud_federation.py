@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import socket
 from typing import Any
 
 import jwt
@@ -121,9 +122,14 @@ def test_an_issuer_whose_documents_cannot_be_had_is_named(trusting: TokenClient,
 
 
 def test_nothing_is_fetched_from_elsewhere(client: TokenClient) -> None:
-    client.cloud.admin.add_federated_credential("ci-app", "https://elsewhere.example", SUBJECT)
-    claims = {"iss": "https://elsewhere.example", "sub": SUBJECT, "aud": "api://AzureADTokenExchange", "exp": 1 << 40}
-    refused(exchange(client, jwt.encode(claims, "x" * 64, "HS256")), 400, 50166)
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        issuer = f"http://127.0.0.1:{elsewhere.getsockname()[1]}"
+        client.cloud.admin.add_federated_credential("ci-app", issuer, SUBJECT)
+        claims = {"iss": issuer, "sub": SUBJECT, "aud": "api://AzureADTokenExchange", "exp": 1 << 40}
+        refused(exchange(client, jwt.encode(claims, "x" * 64, "HS256")), 400, 50166)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
 
 
 def test_an_unsigned_token_is_refused(trusting: TokenClient) -> None:
