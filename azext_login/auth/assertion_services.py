@@ -174,12 +174,16 @@ def _fetch(
 
 
 def _detail(response: requests.Response, bearer: _Bearer) -> str:
-    """Return what the service says about a refusal, when it says it in the way of Azure DevOps and GitHub."""
+    """Return what the service says about a refusal, as a sentence to add.
+
+    Both services have it in `message`, or in `value` as text or with a `Message` in it (dotnet/docker-tools#2012).
+    """
     try:
         body = response.json()
     except ValueError:
         return ""
-    message = body.get("message") if isinstance(body, dict) else None
-    if not isinstance(message, str) or not message.strip():
-        return ""
-    return bearer.redacted(" It says: " + message.strip().splitlines()[0][:_LONGEST_DETAIL])
+    match body:
+        case {"message": str(text)} | {"value": str(text)} | {"value": {"Message": str(text)}} if text.strip():
+            said = text.strip().splitlines()[0][:_LONGEST_DETAIL]
+            return "" if is_assertion(said) else bearer.redacted(f" It says: {said}")
+    return ""

@@ -7,11 +7,6 @@ from dataclasses import dataclass, field
 
 _MARKER = re.compile(r"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]*)-----")
 _COLUMNS = 64
-
-# What a host that hands the text to OpenSSL takes without a doubt: markers at the beginning of a line and alone on
-# it, and lines of base64 that are not longer than any tool writes them.
-_LONGEST_PLAIN_LINE = 76
-
 _CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 
 
@@ -75,12 +70,15 @@ def _block(label: str, inside: str) -> PemBlock:
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether OpenSSL's own reader finds the same blocks, and each certificate under its name of today."""
+    """Tell whether OpenSSL's own reader finds the same blocks, and each certificate under its name of today.
+
+    It wants markers that are alone on their lines and nothing indented; how long lines are does not matter to it.
+    """
     label: str | None = None
     for line in map(str.rstrip, text.split("\n")):
         marker = _MARKER.search(line)
         if marker is None:
-            if label is not None and (len(line) > _LONGEST_PLAIN_LINE or line[:1].isspace()):
+            if label is not None and line[:1].isspace():
                 return False
         elif marker.start() != 0 or marker.end() != len(line):
             return False

@@ -8,7 +8,7 @@ import json
 import math
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -332,10 +332,12 @@ def test_a_password_in_netrc_does_not_take_the_place_of_the_job_token(
 
 
 @pytest.mark.parametrize("status", [203, 400, 401, 403, 404])
+@pytest.mark.parametrize("wrapped", [lambda text: {"message": text}, lambda text: {"value": text, "count": 1},
+                                     lambda text: {"value": {"Message": text}, "count": 1}])  # fmt: skip
 def test_a_refusal_quotes_the_service_and_says_what_to_set_up(
-    system: BuildSystem, service: TokenService, status: int
+    system: BuildSystem, service: TokenService, status: int, wrapped: Callable[[str], object]
 ) -> None:
-    service.answer({"message": "The connection is unknown.\nsecond line"}, status)
+    service.answer(wrapped("The connection is unknown.\nsecond line"), status)
     message, advice = refused(system, system.environ(service))
     assert f"HTTP status {status}. It says: The connection is unknown." in message
     assert "second line" not in message
@@ -348,16 +350,22 @@ def test_a_refusal_by_azure_pipelines_names_the_option(service: TokenService) ->
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html>sign in</html>", b"[]", b'"text"', b'{"message": {}}', b'{"message": " "}', b""]
+    "body", [b"<html>sign in</html>", b"[]", b'"text"', b'{"message": {}}', b'{"message": " "}', b'{"value": [1]}', b""]
 )
 def test_a_refusal_may_have_nothing_to_say(system: BuildSystem, service: TokenService, body: bytes) -> None:
     service.status, service.body = 401, body
     assert "It says" not in refused(system, system.environ(service))[0]
 
 
-def test_a_service_that_repeats_the_job_token_is_not_quoted(system: BuildSystem, service: TokenService) -> None:
-    service.answer({"message": f"{JOB_TOKEN} has expired"}, 401)
-    refused(system, system.environ(service))
+@pytest.mark.parametrize("text", [f"{JOB_TOKEN} has expired", TOKEN])
+def test_a_service_that_repeats_a_token_is_not_quoted(system: BuildSystem, service: TokenService, text: str) -> None:
+    service.answer({"message": text}, 401)
+    assert "It says" not in refused(system, system.environ(service))[0]
+
+
+def test_of_a_long_story_only_the_beginning_is_quoted(system: BuildSystem, service: TokenService) -> None:
+    service.answer({"message": "No. " * 1000}, 403)
+    assert len(refused(system, system.environ(service))[0]) < 500
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
