@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from ..errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from ..http import capitalised, parse_json_object
+from ..http import capitalised
 from .assigned_identity import AssignedIdentity
 from .identity_sources import IdentitySource, SourceKind
 
@@ -78,7 +78,14 @@ def check_answer(response: requests.Response, source: IdentitySource, identity: 
             f"its place. {source.reason} {_KEPT}",
             f"Outside Azure there is no managed identity. {source.alternative}",
         )
-    body = parse_json_object(response, source.service)
+    body = _json_of(response)
+    if body is None:
+        kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
+        raise UnexpectedAnswerError(
+            f"{capitalised(source.service)} at {source.place} answered something other than a JSON object ({kind}, "
+            f"HTTP status {status}). {source.reason} {_KEPT}",
+            "Something else may have answered in its place. Check the environment and run the command again.",
+        )
     if 200 <= status < 300:
         _check_token(body, source, identity)
         return
@@ -147,7 +154,7 @@ def _busy(response: requests.Response, source: IdentitySource) -> BusyError:
     elif source.kind is SourceKind.APP_SERVICE:
         # The real service says no more when the resource does not exist.
         advice += " If it stays so, check the spelling of --scope or --resource, and that the identity is assigned."
-    reason = _reason(_json_of(response))
+    reason = _reason(_json_of(response) or {})
     return BusyError(
         f"{capitalised(source.service)} at {source.place} cannot give a token at the moment (HTTP status {status})"
         f"{': ' + reason if reason else ''}. {source.reason} {_KEPT}",
@@ -187,8 +194,10 @@ def _refused(status: int, body: Mapping[str, Any], source: IdentitySource, ident
             f"To sign in again:\naz login --identity{identity.arguments}"
         )
     elif any(text in lower for text in _NOT_ASSIGNED):
-        headline = f"{capitalised(str(identity))} is not assigned to the resource that this command runs on."
-        advice = listed or (source.alternative if source.federated else _assign(identity))
+        headline = "The resource that this command runs on has no system-assigned managed identity."
+        if identity.option:
+            headline = f"{capitalised(str(identity))} is not assigned to the resource that this command runs on."
+        advice = listed or (source.alternative if source.federated else _assign(source, identity))
     elif status in (401, 403):
         headline = "The request for a token was refused."
         advice = "A secret in the environment may be that of another process. Run the command again in a new shell."
@@ -204,13 +213,17 @@ def _refused(status: int, body: Mapping[str, Any], source: IdentitySource, ident
     )
 
 
-def _assign(identity: AssignedIdentity) -> str:
+def _assign(source: IdentitySource, identity: AssignedIdentity) -> str:
     if identity.option:
         return (
             "Check the ID. If it is right, assign the identity to the resource, for a virtual machine with "
             "`az vm identity assign --identities RESOURCE_ID`; then run:\n"
             f"az login --identity{identity.arguments}"
         )
+    if source.kind is SourceKind.ARC:
+        return "Check that the server is connected with `azcmagent show`; then run:\naz login --identity"
+    if source.kind is SourceKind.SERVICE_FABRIC:
+        return "Configure one for the application in the cluster, deploy it again, then run:\naz login --identity"
     return (
         "Turn it on for the resource, for a virtual machine with `az vm identity assign`; then run the command again. "
         "Or name a user-assigned one:\naz login --identity --client-id CLIENT_ID"
@@ -242,10 +255,10 @@ def _reason(body: Mapping[str, Any]) -> str:
     return ""
 
 
-def _json_of(response: requests.Response) -> Mapping[str, Any]:
-    """Return the object in an answer; an empty one if there is none."""
+def _json_of(response: requests.Response) -> Mapping[str, Any] | None:
+    """Return the object in an answer; None if there is none."""
     try:
         body = json.loads(response.content)
     except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return None
+    return body if isinstance(body, dict) else None

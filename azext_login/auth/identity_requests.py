@@ -36,8 +36,6 @@ def direct_session(user_agent: str | None) -> requests.Session:
     """Return a session that takes nothing from the environment: no proxy, no .netrc, no CA bundle."""
     session = requests.Session()
     session.trust_env = False
-    # The secrets in the headers are for this one address.
-    session.max_redirects = 0
     if user_agent:
         session.headers["User-Agent"] = user_agent
     return session
@@ -140,7 +138,13 @@ def reaching(source: IdentitySource) -> Iterator[None]:
     """
     try:
         with connection_errors(source.service, source.place):
-            yield
+            try:
+                yield
+            except requests.exceptions.SSLError as error:
+                if source.kind is not SourceKind.SERVICE_FABRIC:
+                    raise
+                said = "does not prove with its certificate that it is the one that IDENTITY_SERVER_THUMBPRINT names"
+                raise unreachable(source, said) from error
     except ServiceUnreachableError as error:
         if source.reason in str(error):
             raise
@@ -151,10 +155,10 @@ def reaching(source: IdentitySource) -> Iterator[None]:
 def unreachable(source: IdentitySource, said: str) -> ServiceUnreachableError:
     """Return the error for a service that did not answer; `said` says how, without a full stop."""
     advice = "Managed identities exist on Azure resources, and on servers that are connected with Azure Arc."
-    if source.kind is SourceKind.IMDS:
-        advice += " In a container on such a machine, its network has to let 169.254.169.254 through."
-    elif source.chosen_by:
-        advice += f" If this process does not run there: unset {' '.join(source.chosen_by)}."
+    if source.chosen_by:
+        advice += f" If this process does not run on one: unset {' '.join(source.chosen_by)}."
+    elif source.kind is SourceKind.IMDS:
+        advice += " In a container on one, its network has to let 169.254.169.254 through."
     return ServiceUnreachableError(
         f"No managed identity was found. {capitalised(source.service)} at {source.place} {said}. {source.reason} "
         "Nothing that was stored before has changed.",

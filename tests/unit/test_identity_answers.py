@@ -43,6 +43,7 @@ def test_an_answer_without_a_token_is_one_clear_error(
         credential().token(SCOPES)
     text = said(caught.value)
     assert "127.0.0.1" in text
+    assert "It was asked because of the environment" in text
     assert "s3cret" not in text
     assert "hotel" not in text
 
@@ -82,8 +83,13 @@ def test_a_machine_without_any_identity_says_so(client: TokenClient, kind: str) 
         client.cloud.admin.assign_identity(name, False)
     with on_machine(environment_of(client.cloud, kind)):
         text = refused()
-    assert text.startswith("The system-assigned managed identity is not assigned to the resource")
-    assert "az vm identity assign" in text
+    assert text.startswith("The resource that this command runs on has no system-assigned managed identity.")
+    if kind in WITH_CHOICE:
+        assert "`az vm identity assign`" in text
+        assert text.endswith("\naz login --identity --client-id CLIENT_ID")
+    else:
+        assert "--client-id" not in text
+        assert text.endswith("\naz login --identity")
 
 
 def test_several_identities_have_to_be_told_apart(client: TokenClient) -> None:
@@ -200,7 +206,11 @@ def test_a_challenge_of_azure_arc_that_cannot_be_met_says_why(
 @pytest.mark.parametrize(
     ("thumbprint", "kind", "message"),
     [
-        ("0" * 40, ServiceUnreachableError, "thumbprint does not match IDENTITY_SERVER_THUMBPRINT"),
+        (
+            "0" * 40,
+            ServiceUnreachableError,
+            "https://127.0.0.1:{port}/servicefabric/metadata/identity/oauth2/token does not prove with its",
+        ),
         ("s3cret", UnexpectedAnswerError, "IDENTITY_SERVER_THUMBPRINT must be"),
     ],
 )
@@ -210,6 +220,6 @@ def test_service_fabric_is_known_by_its_certificate(
     environment = {**client.cloud.service_fabric_environment(), "IDENTITY_SERVER_THUMBPRINT": thumbprint}
     with on_machine(environment), pytest.raises(kind) as caught:
         credential().token(SCOPES)
-    assert message in said(caught.value)
+    assert message.format(port=client.cloud.fabric_port) in said(caught.value)
     assert not client.cloud.admin.requests()
     assert "s3cret" not in said(caught.value)

@@ -187,6 +187,16 @@ def test_an_attempt_that_never_ends_is_given_up() -> None:
         within_bounds(lambda: dict[str, str]()["x"], source)
 
 
+def test_a_process_that_has_given_up_on_an_attempt_ends() -> None:
+    script = (
+        "from azext_login.auth.identity_requests import within_bounds; import time\n"
+        "from azext_login.auth.identity_sources import find_source\n"
+        "within_bounds(lambda: time.sleep(60), find_source({}), seconds=0.1)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert "did not answer within 0.1 seconds" in ended.stderr
+
+
 def test_requests_have_time_outs_and_follow_no_redirect() -> None:
     class Session(requests.Session):
         def request(self, method: str, url: str, **kwargs: Any) -> Any:  # type: ignore[override]
