@@ -37,11 +37,10 @@ class PemBlock:
 
     def text(self) -> str:
         """Return the block the way OpenSSL writes it, with a line feed at the end."""
-        label = "CERTIFICATE" if self.is_certificate else self.label
         lines = [self.body[start : start + _COLUMNS] for start in range(0, len(self.body), _COLUMNS)]
         if self.headers:
             lines = [*self.headers, "", *lines]
-        return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
+        return "\n".join([f"-----BEGIN {self.label}-----", *lines, f"-----END {self.label}-----", ""])
 
 
 def find_blocks(text: str) -> list[PemBlock]:

@@ -196,6 +196,9 @@ def test_a_plain_pem_file_is_left_to_the_host(write: Callable[..., Path], form: 
         pytest.param(OTHER.key_pem() + LEAF.key_pem() + LEAF.pem, id="another key first"),
         pytest.param("größer\n" + LEAF.key_pem() + LEAF.pem, id="not ASCII"),
         pytest.param(LEAF.key_pem() + LEAF.pem.replace(" CERT", " X509 CERT"), id="older name"),
+        pytest.param(LEAF.key_pem() + "the certificate: " + LEAF.pem, id="text in front of a marker"),
+        pytest.param("-----BEGIN CERTIFICATE-----\n" + LEAF.key_pem() + LEAF.pem, id="a beginning without an end"),
+        pytest.param("-----END CERTIFICATE-----\n" + LEAF.key_pem() + ROOT.pem[:80] + "\n" + LEAF.pem, id="parts"),
         pytest.param("\ufeff" + LEAF.key_pem() + LEAF.pem, id="byte order mark"),
     ],
 )
