@@ -22,7 +22,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tenants", type=int, default=0, metavar="N", help="generate N more tenants")
     parser.add_argument("--subscriptions", type=int, default=0, metavar="M", help="with M subscriptions each")
     parser.add_argument("--latency", type=int, default=0, metavar="MS", help="delay every request, milliseconds")
-    parser.add_argument("--ready-file", type=Path, help="write url, port, ca_bundle, admin_key, pid as JSON when ready")
+    parser.add_argument("--ready-file", type=Path, help="write url, port, ca_bundle, ... as JSON when ready")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     return parser.parse_args()
 
@@ -34,6 +34,7 @@ def _write_ready(path: Path, cloud: LocalCloud) -> None:
         "url": cloud.url,
         "port": cloud.port,
         "ca_bundle": str(cloud.ca_bundle),
+        "identity_url": cloud.identity_url,
         "admin_key": cloud.admin_key,
         "pid": os.getpid(),
     }
@@ -68,6 +69,8 @@ def _introduction(cloud: LocalCloud) -> str:
         "  az login --use-device-code",
         f"  az login --service-principal -u {CI_APP} \\",
         f'           "-p={CI_SECRET}" --tenant contoso.example',
+        f"  export AZURE_POD_IDENTITY_AUTHORITY_HOST={cloud.identity_url}",
+        "  az login --identity           # the identity of this machine, as far as that shell can tell",
         "",
         "Azure Stack with AD FS, on the same server:",
         f"  az cloud register -n AzureStack --endpoint-resource-manager {cloud.azure_stack.url}",
