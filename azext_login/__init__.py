@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from azure.cli.command_modules.profile import ProfileCommandsLoader
@@ -27,9 +28,15 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
         register_result_hook(cli_ctx)
 
     def load_command_table(self, args: list[str] | None) -> Any:
-        """Return the table with our seven commands only; the host's loader has already registered its own."""
+        """Return the table with our commands only; the host's loader has already registered its own.
+
+        The host calls this once it has the words of the command, and before it writes them to its log.
+        """
+        from ._parser import join_secrets
         from .commands import declare_commands
 
+        if args:
+            join_secrets(args, sys.argv[1:])
         declare_commands(self)
         return self.command_table
 

@@ -1,13 +1,18 @@
-"""Adjustments to the host's argument parser: no override notice, and abbreviations that stay the host's."""
+"""Adjustments to the host's argument parser: no override notice, abbreviations that stay the host's, secrets that start
+with a dash."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from ._collector import resume, skip_at_exit
 from ._host import host_parameters
 from ._params import ADDED_OPTIONS
+
+# The options of `az login` whose values are secrets.
+_SECRET_OPTIONS = ("--password", "--federated-token")
 
 
 def register_parser_hooks(loader: Any) -> None:
@@ -41,6 +46,37 @@ def added_options(command: str) -> frozenset[str]:
     """
     added = ADDED_OPTIONS.get(command)
     return added - host_parameters(command) if added else frozenset()
+
+
+def join_secrets(args: list[str], argv: Sequence[str]) -> None:
+    """Make one word of a secret's option and of the secret, where that came from a file or standard input.
+
+    The host reads `@-` and `@FILE` before anything parses the words. Of `az login --password @-`, it is left with two
+    words, and with a secret that starts with a dash, the parser takes the second one for an option, and so do the
+    host's command log and telemetry, which keep its name. One that starts with an @ would be read from a file once
+    more. `--password=SECRET` is free of all that.
+
+    :param args: the words of the command as the host has read them. Changed in place.
+    :param argv: the words as the process was given them. They tell which ones were read, so nothing is done for
+        somebody who invokes the command in a process of another command line.
+    """
+    if len(args) != len(argv) or not args or args[0].lower() != "login":
+        return
+    if any(word != given and "@" not in given for word, given in zip(args, argv, strict=True)):
+        return
+    for index in reversed(range(1, len(args) - 1)):
+        option = _secret_option(args[index])
+        if option is not None and argv[index + 1].startswith("@"):
+            args[index : index + 2] = [f"{option}={args[index + 1]}"]
+
+
+def _secret_option(word: str) -> str | None:
+    """Return the option that a word is, or abbreviates."""
+    if word == "-p":
+        return "--password"
+    if len(word) < len("--p"):
+        return None
+    return next((option for option in _SECRET_OPTIONS if option.startswith(word)), None)
 
 
 def _silence_override_notice(command: Any) -> None:
