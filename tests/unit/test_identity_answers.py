@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+import requests
 
+from azext_login.auth.assigned_identity import AssignedIdentity
+from azext_login.auth.identity_answers import check_answer
+from azext_login.auth.identity_sources import find_source
 from azext_login.auth.token_claims import claims_of
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY
@@ -177,6 +182,18 @@ def test_an_agent_of_azure_arc_that_knows_the_identity_is_believed(client: Token
     # The local cloud's agent names the identity that its token is of, so the machine's own ID is confirmed.
     with on_machine(environment):
         assert claims_of(credential(client_id=VM_IDENTITY.upper()).token(SCOPES).secret)["appid"] == VM_IDENTITY
+
+
+@pytest.mark.parametrize("repeated", [{}, {"client_id": VM_IDENTITY}, {"object_id": DEPLOY_IDENTITY}])
+def test_a_token_of_azure_arc_that_is_not_said_to_be_the_identity_s_is_refused(repeated: dict[str, str]) -> None:
+    """Some releases of MSAL check this as well, others never send the ID."""
+    source = find_source({"IDENTITY_ENDPOINT": "http://127.0.0.1/arc", "IMDS_ENDPOINT": "http://127.0.0.1"})
+    answer = requests.Response()
+    answer.status_code = 200
+    answer.raw = io.BytesIO(json.dumps({"access_token": "s3cret", "expires_in": "60", **repeated}).encode())
+    check_answer(answer, source, AssignedIdentity())
+    with pytest.raises(SignInError, match="one identity only"):
+        check_answer(answer, source, AssignedIdentity("client-id", DEPLOY_IDENTITY))
 
 
 def test_cloud_shell_has_a_person_and_no_managed_identity(client: TokenClient) -> None:
