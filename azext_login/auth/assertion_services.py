@@ -161,7 +161,8 @@ def _fetch(
     # An expired token is answered with 203 and a page to sign in by some of Azure DevOps' addresses.
     if status != 200:
         raise SignInError(
-            f"{capitalised(service.name)} at {host} refused with HTTP status {status}.{_detail(response, bearer)}",
+            f"{capitalised(service.name)} at {host} refused with HTTP status {status}.{_detail(response, bearer)}\n"
+            "Nothing that was stored has changed.",
             next_step=service.when_refused + service.setting_up,
         )
     assertion = parse_json_object(response, service.name).get(service.member)

@@ -69,24 +69,15 @@ def _block(label: str, inside: str) -> PemBlock:
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether OpenSSL's own reader finds the same blocks, and each certificate under its name of today.
+    """Tell whether every marker is where OpenSSL's own reader looks for it, and certificates have their name of today.
 
-    It wants markers that are alone on their lines and nothing indented; how long lines are does not matter to it.
+    It wants a marker to be alone on its line. How the lines between are indented and how long they are is all the same.
     """
-    label: str | None = None
     for line in map(str.rstrip, text.split("\n")):
         marker = _MARKER.search(line)
-        if marker is None:
-            if label is not None and line[:1].isspace():
+        if marker is not None:
+            if marker.group() != line:
                 return False
-        elif marker.start() != 0 or marker.end() != len(line):
-            return False
-        elif marker[1] == "BEGIN":
-            if label is not None or (marker[2].endswith("CERTIFICATE") and marker[2] != "CERTIFICATE"):
+            if marker[2].endswith("CERTIFICATE") and marker[2] != "CERTIFICATE":
                 return False
-            label = marker[2]
-        elif marker[2] != label:
-            return False
-        else:
-            label = None
-    return label is None
+    return True

@@ -172,7 +172,10 @@ def test_a_pem_file_is_read_however_it_is_written_and_the_host_is_trusted_with_w
 
 
 @pytest.mark.parametrize("form", sorted(FORMS))
-@pytest.mark.parametrize("order", ["key first", "certificate first", "with a chain", "with text", "CRLF", "one line"])
+@pytest.mark.parametrize(
+    "order",
+    ["key first", "certificate first", "with a chain", "with text", "CRLF", "one line", "indented", "stray ends"],
+)
 def test_a_plain_pem_file_is_left_to_the_host(write: Callable[..., Path], form: str, order: str) -> None:
     key = key_text(form, False)
     text = {
@@ -182,6 +185,8 @@ def test_a_plain_pem_file_is_left_to_the_host(write: Callable[..., Path], form: 
         "with text": f"subject=CN = ci-app\n{key}Bag Attributes\n    localKeyID: 01\n{LEAF.pem}",
         "CRLF": (key + LEAF.pem).replace("\n", "\r\n"),
         "one line": rewrapped(key + LEAF.pem, 0),
+        "indented": (key + LEAF.pem).replace("\nMII", "\n\t MII"),
+        "stray ends": f"{key}-----END CERTIFICATE-----\n{LEAF.pem}-----BEGIN CERTIFICATE-----\nAAAA\n",
     }[order]
     path = write(text)
     assert host_signs(path)
@@ -197,6 +202,7 @@ def test_a_plain_pem_file_is_left_to_the_host(write: Callable[..., Path], form: 
         pytest.param("größer\n" + LEAF.key_pem() + LEAF.pem, id="not ASCII"),
         pytest.param(LEAF.key_pem() + LEAF.pem.replace(" CERT", " X509 CERT"), id="older name"),
         pytest.param(LEAF.key_pem() + "the certificate: " + LEAF.pem, id="text in front of a marker"),
+        pytest.param(LEAF.key_pem() + LEAF.pem[:-1] + " (the certificate)\n", id="text behind a marker"),
         pytest.param("-----BEGIN CERTIFICATE-----\n" + LEAF.key_pem() + LEAF.pem, id="a beginning without an end"),
         pytest.param("-----END CERTIFICATE-----\n" + LEAF.key_pem() + ROOT.pem[:80] + "\n" + LEAF.pem, id="parts"),
         pytest.param("\ufeff" + LEAF.key_pem() + LEAF.pem, id="byte order mark"),
@@ -331,6 +337,7 @@ ED25519 = issue("ed25519", key=ed25519.Ed25519PrivateKey.generate())
     [
         pytest.param(b"", "is empty", id="empty"),
         pytest.param(b"\x00\x01\x02 nothing", "neither a PEM file nor a PFX", id="something else"),
+        pytest.param(b"\xff\xfe\x00\xd8x", "neither a PEM file nor a PFX", id="part of UTF-16"),
         pytest.param(b"\xfe\xed\xfe\xed\x00\x00\x00\x02", "neither a PEM file nor a PFX", id="Java key store"),
         pytest.param(b"A" * (1024 * 1024 + 1), "larger than 1024 KB", id="large"),
         pytest.param(LEAF.pem, "a certificate and no private key", id="certificate only"),
