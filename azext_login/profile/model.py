@@ -22,7 +22,7 @@ ASSIGNED_IDENTITY = "assignedIdentityInfo"
 CLOUD_SHELL = "cloudShellID"
 """The key of a row's `user` that says that Cloud Shell has its tokens."""
 
-SN_ISSUER = "servicePrincipalCertSNIssuerAuth"
+SN_ISSUER = "useCertSNIssuerAuth"
 """The key of a row's `user` that says that a service principal's certificate goes by subject name and issuer."""
 
 # The names that the host gives to managed identities, in `user.name`.
@@ -44,7 +44,7 @@ class Account:
     kind: str = "user"
     """`user` or `servicePrincipal`, as in the row."""
     details: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """What else a row's `user` says: `assignedIdentityInfo`, `cloudShellID`, `servicePrincipalCertSNIssuerAuth`."""
+    """What else a row's `user` says: `assignedIdentityInfo`, `cloudShellID`, `useCertSNIssuerAuth`."""
 
     @property
     def is_user(self) -> bool:
