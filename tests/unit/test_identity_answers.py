@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 
 import pytest
 import requests
@@ -14,6 +15,7 @@ from azext_login.auth.identity_sources import find_source
 from azext_login.auth.token_claims import claims_of
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY
+from tests.localcloud.managedidentity_endpoints import ARC_TOKENS
 from tests.localcloud.testing import TokenClient
 
 from ._identities import KINDS, SCOPES, TOKENS, WITH_CHOICE, credential, environment_of, refused, said
@@ -184,6 +186,22 @@ def test_an_agent_of_azure_arc_that_knows_the_identity_is_believed(client: Token
         assert claims_of(credential(client_id=VM_IDENTITY.upper()).token(SCOPES).secret)["appid"] == VM_IDENTITY
 
 
+def test_a_challenge_of_azure_arc_that_comes_again_is_a_refusal(client: TokenClient) -> None:
+    environment = environment_of(client.cloud, "arc")
+    key = ARC_TOKENS / f"{uuid.uuid4()}.key"
+    key.write_text("s3cret", encoding="ascii")
+    try:
+        challenge = {"WWW-Authenticate": f"Basic realm={key}"}
+        client.cloud.admin.fail_next("/arc/", status=401, body="{}", headers=challenge, count=2)
+        with on_machine(environment):
+            text = refused()
+    finally:
+        key.unlink()
+    assert text.startswith("The request for a token was refused.")
+    assert text.endswith("\nazcmagent show")
+    assert "s3cret" not in text
+
+
 @pytest.mark.parametrize("repeated", [{}, {"client_id": VM_IDENTITY}, {"object_id": DEPLOY_IDENTITY}])
 def test_a_token_of_azure_arc_that_is_not_said_to_be_the_identity_s_is_refused(repeated: dict[str, str]) -> None:
     """Some releases of MSAL check this as well, others never send the ID."""
@@ -238,5 +256,6 @@ def test_service_fabric_is_known_by_its_certificate(
     with on_machine(environment), pytest.raises(kind) as caught:
         credential().token(SCOPES)
     assert message.format(port=client.cloud.fabric_port) in said(caught.value)
+    assert "Error(" not in said(caught.value)
     assert not client.cloud.admin.requests()
     assert "s3cret" not in said(caught.value)
