@@ -93,11 +93,21 @@ class Services:
         finally:
             if tokens.has_state_changed:
                 try:
-                    disk.commit(before, sections_of(tokens))
+                    disk.commit(before, sections_of(tokens), applications=self._signed_in_applications)
                 except StoreError as error:
                     # A token that cannot be kept is still a token.
                     logger.warning("The renewed tokens were not stored. %s", error)
             http_cache.save()
+
+    def _signed_in_applications(self) -> frozenset[str] | None:
+        """Return the application IDs that have an entry, case folded; None if that cannot be known."""
+        entries = self.service_principals
+        if entries.shares_the_keyring:
+            return None
+        try:
+            return entries.client_ids()
+        except StoreError:
+            return None
 
     def applications(self, token_cache: Any, http_cache: Any) -> ApplicationFactory:
         """Return the factory of MSAL applications that share these caches."""

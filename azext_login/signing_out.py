@@ -36,8 +36,9 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
     """
     _remove_adal_tokens(session)
     services, cloud = session.services, session.settings.cloud
-    # Both, whatever the first one says.
-    forgotten = [_forget(session, store, name) for store in (services.token_cache, services.service_principals)]
+    # Both, whatever the first one says. Another command that gets a token meanwhile stores it only if the application
+    # still has its secret, so that goes first.
+    forgotten = [_forget(session, store, name) for store in (services.service_principals, services.token_cache)]
     known = any(forgotten)
     services.decrypted_keys.forget(name)
     services.http_cache().purge_names()
@@ -56,8 +57,8 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
 def clear(session: Session) -> None:
     """Remove every account of every cloud."""
     _remove_adal_tokens(session)
-    session.services.token_cache.clear()
     session.services.service_principals.clear()
+    session.services.token_cache.clear()
     session.services.decrypted_keys.clear()
     session.services.http_cache().clear()
     session.store.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,16 @@ class TokenCache:
             names = [str(entry.get("client_id")) for entry in content if isinstance(entry, dict)]
             raise one_place("secrets of service principals where tokens belong", names)
 
-    def commit(self, before: Sections, after: Sections) -> None:
+    def commit(
+        self, before: Sections, after: Sections, *, applications: Callable[[], frozenset[str] | None] = lambda: None
+    ) -> None:
         """Bring what changed between two states of an in-memory cache to the disk.
 
         The file is read again under the lock: what another process added in the meantime stays, and an entry that
         we dropped is only removed if it is still the one we knew.
+
+        :param applications: tells the application IDs that are signed in, case folded; None if nobody knows. It is
+            asked under the lock.
         """
         added, dropped = _difference(before, after)
         if not added:
@@ -52,12 +57,13 @@ class TokenCache:
             content = self._changeable(found)
             disk = sections_in(content)
             gone = _signed_out(before, disk)
+            gone_applications = _without_entry(after, applications())
             for section, key in dropped:
                 if disk.get(section, {}).get(key) == before[section][key]:
                     del content[section][key]
             for section, key in added:
                 entry = after[section][key]
-                if entry.get("home_account_id") in gone:
+                if entry.get("home_account_id") in gone or _is_of_application(entry, gone_applications):
                     # Whoever signed out while we asked for a token stays signed out.
                     continue
                 if not isinstance(content.get(section), dict):
@@ -164,6 +170,18 @@ def _signed_out(before: Sections, disk: Sections) -> frozenset[Any]:
         return {entry.get("home_account_id") for entry in sections.get("Account", {}).values()}
 
     return frozenset(homes(before) - homes(disk))
+
+
+def _without_entry(sections: Sections, signed_in: frozenset[str] | None) -> frozenset[str]:
+    """Return the applications that have tokens here and are not signed in. Nothing in the cache itself tells."""
+    if signed_in is None:
+        return frozenset()
+    tokens = [entry for entry in sections.get("AccessToken", {}).values() if not entry.get("home_account_id")]
+    return frozenset(str(entry.get("client_id", "")).casefold() for entry in tokens) - signed_in
+
+
+def _is_of_application(entry: Mapping[str, Any], applications: frozenset[str]) -> bool:
+    return not entry.get("home_account_id") and str(entry.get("client_id", "")).casefold() in applications
 
 
 def _is_usable(section: str, entry: Mapping[str, Any]) -> bool:

@@ -74,6 +74,20 @@ def test_forgetting_an_application_removes_its_tokens_in_any_case(cache: TokenCa
     assert cache.read() == _cache_of(ALICE)
 
 
+@pytest.mark.parametrize(("signed_in", "is_kept"), [({"0ab1"}, True), (None, True), ({"other"}, False), (set(), False)])
+def test_a_token_of_an_application_is_kept_only_while_the_application_is_signed_in(
+    cache: TokenCache, signed_in: set[str] | None, is_kept: bool
+) -> None:
+    cache.commit({}, _cache_of(ALICE))
+    before = cache.read()
+    after = _cache_of(ALICE, BOB)
+    after["AccessToken"]["app-token"] = {"home_account_id": None, "client_id": "0AB1", "secret": "app secret"}
+    after["AppMetadata"]["of-the-app"] = {"client_id": "0AB1", "environment": "login.example"}
+    cache.commit(before, after, applications=lambda: None if signed_in is None else frozenset(signed_in))
+    assert cache.user_names() == {ALICE, BOB}
+    assert cache.read() == (after if is_kept else _cache_of(ALICE, BOB))
+
+
 @given(st.sets(st.sampled_from([ALICE, BOB, "carol@tailspin.example"])), st.sampled_from([ALICE, BOB]))
 def test_without_identity_keeps_exactly_the_others(users: set[str], gone: str) -> None:
     assert without_identity(_cache_of(*users), gone) == _cache_of(*(users - {gone}))
