@@ -24,6 +24,10 @@ _SHORTEST_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
 _FILE_PAUSE = 30.0
 
+# Seconds between two rounds of which the first one failed; each failure after another doubles them.
+_FIRST_RETRY = 5.0
+_LAST_RETRY = 60.0
+
 # Built-in commands take a token for expired that has less than five minutes left (MSAL). Twice that is ahead of them.
 _AHEAD = 600.0
 
@@ -68,7 +72,7 @@ class Renewal:
         if self.assertion_expires_on is not None:
             ends.append(self.assertion_expires_on)
         longest = _FILE_PAUSE if self.reads_file else _LONGEST_PAUSE
-        shortest = min((end - now for end in ends), default=longest)
+        shortest = min((end - now for end in ends), default=2 * longest)
         return max(_SHORTEST_PAUSE, min(shortest / 2, longest))
 
 
@@ -131,7 +135,7 @@ def watch(
 ) -> Renewal | None:
     """Renew again and again, always before something ends, until somebody stops it.
 
-    A round that fails is tried again soon; what is stored stays as it is.
+    A round that fails is tried again soon, and then less and less often; what is stored stays as it is.
 
     :param report: gets what each round did.
     :param report_failure: gets why a round failed, and the seconds until the next one.
@@ -140,17 +144,20 @@ def watch(
     :raises AccountError: there is nothing to renew.
     """
     last: Renewal | None = None
+    retry = _FIRST_RETRY
     while not is_stopped():
         try:
             last = renew(session, row, only_due=last is not None, clock=clock)
         except (NotSignedInError, AccountError):
             raise
         except AzCLIError as error:
-            pause = _SHORTEST_PAUSE
+            pause, failed = retry, True
             report_failure(error, pause)
         else:
-            pause = _SHORTEST_PAUSE if last.failures else last.pause(clock())
+            pause, failed = last.pause(clock()), bool(last.failures)
+            pause = min(pause, retry) if failed else pause
             report(last)
+        retry = min(2 * retry, _LAST_RETRY) if failed else _FIRST_RETRY
         for slice_of_pause in _slices(pause):
             if is_stopped():
                 break
