@@ -32,11 +32,11 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
 
         The host calls this once it has the words of the command, and before it writes them to its log.
         """
-        from ._parser import join_secrets
+        from ._parser import prepare_secrets
         from .commands import declare_commands
 
         if args:
-            join_secrets(args, sys.argv[1:])
+            prepare_secrets(args, sys.argv[1:])
         declare_commands(self)
         return self.command_table
 

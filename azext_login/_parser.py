@@ -13,6 +13,7 @@ from ._params import ADDED_OPTIONS
 
 # The options of `az login` whose values are secrets.
 _SECRET_OPTIONS = ("--password", "--federated-token")
+_LINE_END = "\r\n"
 
 
 def register_parser_hooks(loader: Any) -> None:
@@ -48,13 +49,14 @@ def added_options(command: str) -> frozenset[str]:
     return added - host_parameters(command) if added else frozenset()
 
 
-def join_secrets(args: list[str], argv: Sequence[str]) -> None:
+def prepare_secrets(args: list[str], argv: Sequence[str]) -> None:
     """Make one word of a secret's option and of the secret, where that came from a file or standard input.
 
     The host reads `@-` and `@FILE` before anything parses the words. Of `az login --password @-`, it is left with two
     words, and with a secret that starts with a dash, the parser takes the second one for an option, and so do the
     host's command log and telemetry, which keep its name. One that starts with an @ would be read from a file once
-    more. `--password=SECRET` is free of all that.
+    more. `--password=SECRET` is free of all that. Of a line of standard input that ends as on Windows, the host leaves
+    the carriage return in the secret; it goes.
 
     :param args: the words of the command as the host has read them. Changed in place.
     :param argv: the words as the process was given them. They tell which ones were read, so nothing is done for
@@ -64,10 +66,16 @@ def join_secrets(args: list[str], argv: Sequence[str]) -> None:
         return
     if any(word != given and "@" not in given for word, given in zip(args, argv, strict=True)):
         return
-    for index in reversed(range(1, len(args) - 1)):
-        option = _secret_option(args[index])
-        if option is not None and argv[index + 1].startswith("@"):
-            args[index : index + 2] = [f"{option}={args[index + 1]}"]
+    for index in reversed(range(1, len(args))):
+        name, separator, source = argv[index].partition("=")
+        option = _secret_option(name)
+        if option is None:
+            continue
+        if separator and source.startswith("@"):
+            secret = args[index].partition("=")[2]
+            args[index] = f"{option}={secret.rstrip(_LINE_END)}"
+        elif not separator and index + 1 < len(argv) and argv[index + 1].startswith("@"):
+            args[index : index + 2] = [f"{option}={args[index + 1].rstrip(_LINE_END)}"]
 
 
 def _secret_option(word: str) -> str | None:
