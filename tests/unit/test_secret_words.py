@@ -54,6 +54,7 @@ def test_the_end_of_the_line_is_no_part_of_a_secret(given_words: list[str], end:
         (["login", "-p", f"{SECRET}\r\n"], ["login", "-p", f"{SECRET}\r\n"]),
         (["login", f"-p={SECRET}\r\n"], ["login", f"-p={SECRET}\r\n"]),
         (["login", f"--password={SECRET}"], ["login", "--password=@-"]),
+        (["login", "-p=x", SECRET], ["login", "-p=x", "@-"]),
         (["login", "-u", SECRET], ["login", "-u", "@-"]),
         (["login", "--federated-token-file", SECRET], ["login", "--federated-token-file", "@-"]),
         (["login", "-", SECRET], ["login", "-", "@-"]),
