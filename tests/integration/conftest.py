@@ -1,0 +1,64 @@
+"""Fixtures for tests of workloads: a cloud that knows certificates and issuers of federated tokens, and `az` there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import Az, secrets_of
+from tests.harness.hosts import Host
+from tests.harness.stage import CloudStage
+from tests.integration.workloads import POD, SUBJECT, Certificates, guarded
+from tests.localcloud import LocalCloud
+from tests.localcloud.azurestack import STACK_SECRET
+from tests.localcloud.certificatemaker import make_certificate
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Certificates:
+    """Certificates that `workload_cloud` knows."""
+    authority = make_certificate("Contoso CA", ca=True)
+    return Certificates(make_certificate("ci-app"), authority, make_certificate(SUBJECT, authority))
+
+
+@pytest.fixture(scope="session")
+def workload_cloud(certificates: Certificates) -> Iterator[LocalCloud]:
+    """A cloud in which ci-app has certificates and federated credentials: look, sign in, take nothing away."""
+    with LocalCloud() as cloud:
+        admin = cloud.admin
+        admin.add_certificate("ci-app", certificates.registered.pem)
+        admin.trust_subject_name("ci-app", SUBJECT, certificates.authority.pem)
+        admin.add_federated_credential("ci-app", "kubernetes", POD)
+        cloud.azure_stack.admin.add_certificate("stack-app", certificates.registered.pem)
+        yield cloud
+
+
+@pytest.fixture
+def workload_az(make_az: Callable[..., Az], workload_cloud: LocalCloud) -> Az:
+    """The newest `az` with the extension, signed out, with that cloud active."""
+    return guarded(make_az(cloud=workload_cloud))
+
+
+@pytest.fixture(scope="session")
+def _azure_stack_config(
+    cloud_stage: CloudStage, newest: Host, workload_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A config directory in which the Azure Stack of `workload_cloud` is the active cloud, signed out."""
+    az = cloud_stage.az(newest, tmp_path_factory.mktemp("azure-stack") / "azure", cloud=workload_cloud)
+    endpoint = workload_cloud.azure_stack.url
+    az.run("cloud", "register", "-n", "AzureStack", "--endpoint-resource-manager", endpoint).ok()
+    az.run("cloud", "set", "-n", "AzureStack").ok()
+    return az.config_dir
+
+
+@pytest.fixture
+def stack_az(_azure_stack_config: Path, make_az: Callable[..., Az], workload_cloud: LocalCloud) -> Az:
+    """The newest `az` with the extension, signed out, with an Azure Stack active, which has AD FS for an authority."""
+    az = make_az(cloud=workload_cloud)
+    shutil.copytree(_azure_stack_config, az.config_dir, dirs_exist_ok=True)
+    people = (person.password for person in workload_cloud.azure_stack.directory.people)
+    return replace(az, secrets=(*secrets_of(people), STACK_SECRET))

@@ -1,0 +1,178 @@
+"""Federated tokens: sign-ins with one, and with a place that always has another one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import Az
+from tests.harness.hosts import Host
+from tests.integration.workloads import (
+    GRAPH,
+    OTHER_TENANT,
+    POD,
+    SERVICE_PRINCIPAL,
+    VAULT,
+    entries,
+    guarded,
+    stock,
+    subscriptions_used,
+    token_claims,
+    traces,
+    write,
+)
+from tests.localcloud import CI_APP, GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION, LocalCloud
+
+CI_SUBSCRIPTIONS = {"Contoso Production", "Contoso Development"}
+
+
+def stored_assertion(az: Az) -> str:
+    (entry,) = entries(az)
+    return str(entry["client_assertion"])
+
+
+@pytest.fixture
+def own_issuer(workload_cloud: LocalCloud) -> str:
+    """The name of an issuer of ci-app's tokens that the test may change the key of."""
+    name = f"issuer-{uuid.uuid4().hex[:8]}"
+    workload_cloud.admin.add_federated_credential("ci-app", name, POD)
+    return name
+
+
+def test_a_federated_token_is_stored_for_built_in_commands_and_goes_with_the_sign_out(
+    workload_az: Az, workload_cloud: LocalCloud
+) -> None:
+    az, assertion = workload_az, workload_cloud.admin.issue_assertion(POD)
+    rows = az.run(*SERVICE_PRINCIPAL, "--federated-token", assertion).ok().json()
+    assert {row["name"] for row in rows} == CI_SUBSCRIPTIONS
+    assert stored_assertion(az) == assertion
+    assert subscriptions_used(stock(az))
+    assert token_claims(stock(az), "--resource", VAULT)["appid"] == CI_APP
+    assert token_claims(az, "--tenant", OTHER_TENANT)["appid"] == CI_APP
+    az.run("logout").ok()
+    assert not traces(az, CI_APP, assertion)
+
+
+def test_a_token_file_is_read_again_for_every_token_and_what_it_held_is_stored_for_built_in_commands(
+    workload_az: Az, workload_cloud: LocalCloud, own_issuer: str, tmp_path: Path
+) -> None:
+    az, admin = workload_az, workload_cloud.admin
+    first = admin.issue_assertion(POD, issuer=own_issuer)
+    file = write(tmp_path / "token", first + "\n")
+    rows = az.run(*SERVICE_PRINCIPAL, "--federated-token-file", file).ok().json()
+    assert {row["name"] for row in rows} == CI_SUBSCRIPTIONS
+    assert stored_assertion(az) == first
+    assert subscriptions_used(stock(az))
+
+    admin.rotate_issuer_key(own_issuer)  # the first one is worth nothing now
+    second = admin.issue_assertion(POD, issuer=own_issuer)
+    write(file, second)
+    assert token_claims(az, "--resource", VAULT)["appid"] == CI_APP
+    assert stored_assertion(az) == second
+    assert token_claims(stock(az), "--resource", GRAPH)["appid"] == CI_APP
+
+    az.run("account", "list", "--refresh").ok()
+    assert {row["name"] for row in az.profile()["subscriptions"]} == CI_SUBSCRIPTIONS
+    az.run("account", "clear").ok()
+    assert not traces(az, CI_APP, first, second)
+
+
+def test_a_token_file_may_be_named_relative_to_where_the_sign_in_runs(
+    workload_az: Az, workload_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    write(tmp_path / "token", workload_cloud.admin.issue_assertion(POD))
+    workload_az.run(*SERVICE_PRINCIPAL, "--federated-token-file", "token", cwd=tmp_path).ok()
+    assert token_claims(workload_az, "--resource", VAULT)["appid"] == CI_APP
+
+
+def test_a_token_file_that_is_gone_is_named_together_with_the_way_back(
+    workload_az: Az, workload_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "token", workload_cloud.admin.issue_assertion(POD))
+    workload_az.run(*SERVICE_PRINCIPAL, "--federated-token-file", file).ok()
+    file.unlink()
+    # A token is cached for Resource Manager, and none for the other.
+    workload_az.run("account", "get-access-token").ok()
+    error = workload_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
+    assert str(file) in error
+
+
+def test_a_token_file_without_a_stored_token_renews_for_our_commands_alone(
+    workload_az: Az, workload_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    az, assertion = workload_az, workload_cloud.admin.issue_assertion(POD)
+    file = write(tmp_path / "token", assertion)
+    az.run(*SERVICE_PRINCIPAL, "--federated-token-file", file, "--no-store-secret").ok()
+    assert not traces(az, assertion)
+    assert subscriptions_used(stock(az))
+    assert token_claims(az, "--resource", VAULT)["appid"] == CI_APP
+    assert not traces(az, assertion)
+
+
+@pytest.mark.parametrize("service", ["github", "azure-pipelines"])
+def test_a_build_systems_job_signs_in_and_gets_tokens_for_more_as_long_as_it_runs(
+    workload_az: Az, workload_cloud: LocalCloud, service: str
+) -> None:
+    az, cloud = workload_az, workload_cloud
+    subject = GITHUB_SUBJECT if service == "github" else PIPELINES_SUBJECT
+    cloud.admin.add_federated_credential("ci-app", service, subject)
+    words = ["--federated-token-source", service]
+    if service == "github":
+        environment = cloud.github_environment()
+        request_token = environment["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+    else:
+        environment = cloud.azure_pipelines_environment()
+        request_token = environment["SYSTEM_ACCESSTOKEN"]
+        words += ["--service-connection-id", SERVICE_CONNECTION]
+    rows = az.run(*SERVICE_PRINCIPAL, *words, env=environment).ok().json()
+    assert {row["name"] for row in rows} == CI_SUBSCRIPTIONS
+    first = stored_assertion(az)
+    assert subscriptions_used(stock(az))
+
+    assert token_claims(az, "--resource", VAULT, env=environment)["appid"] == CI_APP
+    assert stored_assertion(az) != first
+    assert token_claims(stock(az), "--resource", GRAPH)["appid"] == CI_APP
+    assert not traces(az, request_token)
+
+    # The job is over, and its service with it.
+    error = az.run("account", "get-access-token", "--resource", "https://storage.azure.com").failed().stderr
+    assert ("ACTIONS_ID_TOKEN_REQUEST_URL" if service == "github" else "SYSTEM_OIDCREQUESTURI") in error
+    az.run("logout").ok()
+    assert not traces(az, CI_APP)
+
+
+def test_our_commands_go_on_with_a_federated_token_that_a_built_in_sign_in_stored(
+    workload_az: Az, workload_cloud: LocalCloud
+) -> None:
+    assertion = workload_cloud.admin.issue_assertion(POD)
+    stock(workload_az).run(*SERVICE_PRINCIPAL, "--federated-token", assertion).ok()
+    assert token_claims(workload_az, "--resource", VAULT)["appid"] == CI_APP
+    workload_az.run("logout").ok()
+    assert not traces(workload_az, CI_APP, assertion)
+
+
+def test_what_we_note_about_a_source_survives_another_sign_in_by_built_in_commands(
+    workload_az: Az, workload_cloud: LocalCloud, own_issuer: str, tmp_path: Path
+) -> None:
+    az, admin = workload_az, workload_cloud.admin
+    file = write(tmp_path / "token", admin.issue_assertion(POD, issuer=own_issuer))
+    az.run(*SERVICE_PRINCIPAL, "--federated-token-file", file).ok()
+    other = ("login", "--service-principal", "-u", CI_APP, "--tenant", OTHER_TENANT)
+    stock(az).run(*other, "--federated-token", admin.issue_assertion(POD)).ok()
+    admin.rotate_issuer_key(own_issuer)
+    write(file, admin.issue_assertion(POD, issuer=own_issuer))
+    claims = token_claims(az, "--subscription", "Contoso Production", "--resource", VAULT)
+    assert claims["tid"] == workload_cloud.directory.tenant("contoso.example").id
+
+
+@pytest.mark.oldest
+def test_the_oldest_azure_cli_goes_on_with_a_token_file(
+    make_az: Callable[..., Az], oldest: Host, workload_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    az = guarded(make_az(host=oldest, cloud=workload_cloud))
+    file = write(tmp_path / "token", workload_cloud.admin.issue_assertion(POD))
+    az.run(*SERVICE_PRINCIPAL, "--federated-token-file", file).ok()
+    assert token_claims(stock(az), "--resource", VAULT)["appid"] == CI_APP

@@ -1,0 +1,290 @@
+"""Service principals with a secret or a certificate: what is stored, and that built-in commands go on with it."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import Az
+from tests.harness.hosts import Host
+from tests.integration.workloads import (
+    GRAPH,
+    OTHER_TENANT,
+    PASSPHRASE,
+    POD,
+    SERVICE_PRINCIPAL,
+    TENANT,
+    VAULT,
+    Certificates,
+    Proof,
+    entries,
+    guarded,
+    stock,
+    subscriptions_used,
+    token_claims,
+    traces,
+    write,
+    write_entries,
+    write_pem,
+    write_pfx,
+)
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+
+ALICE = "alice@contoso.example"
+CI_SUBSCRIPTIONS = {"Contoso Production", "Contoso Development"}
+KEY = "PRIVATE KEY"
+
+
+def secret(folder: Path, made: Certificates) -> Proof:
+    return Proof(("--password=@-",), input=CI_SECRET)
+
+
+def secret_on_argv(folder: Path, made: Certificates) -> Proof:
+    return Proof((f"-p={CI_SECRET}",))
+
+
+def pem(folder: Path, made: Certificates) -> Proof:
+    return Proof(("--certificate", str(write_pem(folder / "ci.pem", made.registered))))
+
+
+def pem_with_windows_line_ends(folder: Path, made: Certificates) -> Proof:
+    text = (made.registered.pem + made.registered.key_pem()).replace("\n", "\r\n")
+    return Proof(("--certificate", str(write(folder / "ci.pem", text))))
+
+
+def pem_with_chain_by_subject_name(folder: Path, made: Certificates) -> Proof:
+    path = write_pem(folder / "ci.pem", made.issued)
+    return Proof(("--certificate", str(path), "--use-cert-sn-issuer"))
+
+
+def encrypted_pem_with_stored_key(folder: Path, made: Certificates) -> Proof:
+    path = write_pem(folder / "ci.pem", made.registered, passphrase=PASSPHRASE)
+    return Proof(("--certificate", str(path), "--password=@-", "--store-decrypted-key"), input=PASSPHRASE)
+
+
+def pfx_with_stored_key(folder: Path, made: Certificates) -> Proof:
+    path = write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE)
+    secret_file = write(folder / "passphrase", PASSPHRASE)
+    return Proof(("--certificate", str(path), f"--password=@{secret_file}", "--store-decrypted-key"))
+
+
+def pfx_by_subject_name_with_stored_key(folder: Path, made: Certificates) -> Proof:
+    path = write_pfx(folder / "ci.pfx", made.issued)
+    return Proof(("--certificate", str(path), "--use-cert-sn-issuer", "--store-decrypted-key"))
+
+
+@pytest.mark.parametrize(
+    ("proof", "leaving"),
+    [
+        (secret, "logout"),
+        (pem, "account clear"),
+        (pem_with_windows_line_ends, "logout"),
+        (pem_with_chain_by_subject_name, "logout"),
+        (encrypted_pem_with_stored_key, "account clear"),
+        (pfx_with_stored_key, "logout"),
+        (pfx_by_subject_name_with_stored_key, "logout"),
+    ],
+)
+def test_built_in_commands_go_on_with_what_a_sign_in_stored(
+    workload_az: Az,
+    certificates: Certificates,
+    tmp_path: Path,
+    proof: Callable[[Path, Certificates], Proof],
+    leaving: str,
+) -> None:
+    az = workload_az
+    rows = proof(tmp_path, certificates).run(az).ok().json()
+    assert {row["name"] for row in rows} == CI_SUBSCRIPTIONS
+    assert {(row["user"]["name"], row["user"]["type"]) for row in rows} == {(CI_APP, "servicePrincipal")}
+    before = az.profile()["subscriptions"]
+
+    assert len(subscriptions_used(stock(az))) == 1
+    claims = token_claims(stock(az), "--resource", VAULT)  # nothing is cached for it
+    assert (claims["appid"], claims["aud"]) == (CI_APP, VAULT)
+
+    az.run("account", "list", "--refresh").ok()
+    assert az.profile()["subscriptions"] == before
+    assert token_claims(az, "--tenant", OTHER_TENANT)["tid"] != rows[0]["tenantId"]
+
+    az.run(*leaving.split()).ok()
+    assert not traces(az, CI_APP, CI_SECRET, PASSPHRASE, KEY)
+    assert az.profile()["subscriptions"] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
+def test_a_decrypted_key_is_stored_on_request_only_for_its_owner_and_goes_with_the_sign_out(
+    workload_az: Az, certificates: Certificates, tmp_path: Path
+) -> None:
+    path = write_pfx(tmp_path / "ci.pfx", certificates.registered, passphrase=PASSPHRASE)
+    login = (*SERVICE_PRINCIPAL, "--certificate", str(path), "--password=@-")
+    workload_az.run(*login, input=PASSPHRASE).ok()
+    assert not traces(workload_az, KEY)
+
+    workload_az.run(*login, "--store-decrypted-key", input=PASSPHRASE).ok()
+    (stored,) = (workload_az.config_dir / name for name in traces(workload_az, KEY))
+    assert str(stored) == entries(workload_az)[0]["certificate"]
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o600
+    assert stat.S_IMODE(stored.parent.stat().st_mode) == 0o700
+
+    workload_az.run("logout").ok()
+    assert not stored.exists()
+    assert path.exists()
+
+
+def test_a_pfx_file_without_a_passphrase_is_read_again_by_our_commands_and_built_in_ones_use_its_token(
+    workload_az: Az, certificates: Certificates, tmp_path: Path
+) -> None:
+    path = write_pfx(tmp_path / "ci.pfx", certificates.registered)
+    said = Proof(("--certificate", str(path))).run(workload_az).ok().stderr
+    assert "--store-decrypted-key" in said
+    assert not traces(workload_az, KEY)
+    assert subscriptions_used(stock(workload_az))
+    assert token_claims(workload_az, "--resource", VAULT)["appid"] == CI_APP
+    # Our command has cached it.
+    assert token_claims(stock(workload_az), "--resource", VAULT)["appid"] == CI_APP
+
+
+def test_the_passphrase_of_a_certificate_is_not_stored_and_is_asked_for_through_the_environment(
+    workload_az: Az, certificates: Certificates, tmp_path: Path
+) -> None:
+    path = write_pfx(tmp_path / "ci.pfx", certificates.registered, passphrase=PASSPHRASE)
+    Proof(("--certificate", str(path), "--password=@-"), PASSPHRASE).run(workload_az).ok()
+    assert subscriptions_used(stock(workload_az))
+    error = workload_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
+    assert "AZURE_CLIENT_CERTIFICATE_PASSWORD" in error
+    assert f'az login --service-principal --username "{CI_APP}" --certificate "{path}" --password=@-' in error
+    passphrase = {"AZURE_CLIENT_CERTIFICATE_PASSWORD": PASSPHRASE}
+    assert token_claims(workload_az, "--resource", VAULT, env=passphrase)["appid"] == CI_APP
+    assert not traces(workload_az, PASSPHRASE)
+
+
+def test_a_certificate_that_is_trusted_by_its_subject_name_can_be_replaced_by_another(
+    workload_az: Az, certificates: Certificates, tmp_path: Path
+) -> None:
+    pem_with_chain_by_subject_name(tmp_path, certificates).run(workload_az).ok()
+    write_pem(tmp_path / "ci.pem", certificates.another())
+    assert token_claims(workload_az, "--resource", VAULT)["appid"] == CI_APP
+    assert token_claims(stock(workload_az), "--resource", GRAPH)["appid"] == CI_APP
+
+
+def test_without_a_stored_secret_commands_work_until_the_token_ends_and_then_say_why(workload_az: Az) -> None:
+    Proof(("--password=@-", "--no-store-secret"), CI_SECRET).run(workload_az).ok()
+    assert not traces(workload_az, CI_SECRET)
+    assert subscriptions_used(stock(workload_az))
+    error = workload_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
+    assert "was not stored" in error
+    assert f'az login --service-principal --username "{CI_APP}" --password=@-' in error
+
+
+FROM_ENVIRONMENT = ("login", "--from-env")
+
+
+def in_environment(cloud: LocalCloud, folder: Path, made: Certificates, *kinds: str) -> dict[str, str]:
+    """Return the environment variables of these kinds of credential."""
+    assertion = cloud.admin.issue_assertion(POD)
+    variables = {
+        "client secret": {"AZURE_CLIENT_SECRET": CI_SECRET},
+        "certificate": {
+            "AZURE_CLIENT_CERTIFICATE_PATH": str(write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE)),
+            "AZURE_CLIENT_CERTIFICATE_PASSWORD": PASSPHRASE,
+        },
+        "username and password": {
+            "AZURE_USERNAME": ALICE,
+            "AZURE_PASSWORD": cloud.directory.person(ALICE).password,
+        },
+        "federated token file": {"AZURE_FEDERATED_TOKEN_FILE": str(write(folder / "token", assertion))},
+    }
+    shared = {"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": TENANT, "AZURE_AUTHORITY_HOST": cloud.url}
+    return {**shared, **{name: value for kind in kinds for name, value in variables[kind].items()}}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "user"),
+    [
+        (("client secret", "certificate", "username and password", "federated token file"), CI_APP),
+        (("certificate", "username and password", "federated token file"), CI_APP),
+        (("username and password", "federated token file"), ALICE),
+        (("federated token file",), CI_APP),
+    ],
+    ids=["client secret", "certificate", "username and password", "federated token file"],
+)
+def test_the_environment_signs_in_with_the_first_kind_of_credential_that_it_describes(
+    workload_az: Az,
+    workload_cloud: LocalCloud,
+    certificates: Certificates,
+    tmp_path: Path,
+    kinds: tuple[str, ...],
+    user: str,
+) -> None:
+    environment = in_environment(workload_cloud, tmp_path, certificates, *kinds)
+    result = workload_az.run(*FROM_ENVIRONMENT, env=environment).ok()
+    assert f"Signing in with a {kinds[0]} from " in result.stderr
+    assert {row["user"]["name"] for row in result.json()} == {user}
+    assert subscriptions_used(stock(workload_az))
+
+
+def test_one_application_is_signed_in_to_two_tenants_in_two_ways(
+    workload_az: Az, certificates: Certificates, workload_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    az = workload_az
+    secret(tmp_path, certificates).run(az).ok()
+    path = write_pem(tmp_path / "ci.pem", certificates.issued)
+    by_name = ("--certificate", str(path), "--use-cert-sn-issuer")
+    rows = az.run("login", "--service-principal", "-u", CI_APP, "--tenant", OTHER_TENANT, *by_name).ok().json()
+    assert [row["name"] for row in rows] == ["Fabrikam Main"]
+    assert [sorted(set(entry) & {"client_secret", "certificate"}) for entry in entries(az)] == [
+        ["client_secret"],
+        ["certificate"],
+    ]
+    for name in ("Contoso Production", "Fabrikam Main"):
+        wanted = workload_cloud.directory.subscription(name)
+        assert subscriptions_used(stock(az), "--subscription", name) == {wanted.id}
+        assert token_claims(az, "--subscription", name)["tid"] == wanted.tenant_id
+    az.run("logout", "--username", CI_APP).ok()
+    assert not traces(az, CI_APP, CI_SECRET)
+
+
+def test_what_other_tools_note_in_the_entries_of_service_principals_stays(workload_az: Az) -> None:
+    another = {"client_id": "another", "tenant": TENANT, "client_secret": "x", "note": {"of": ["another tool"]}}
+    write_entries(workload_az, [another])
+    workload_az.run(*SERVICE_PRINCIPAL, "--password=@-", input=CI_SECRET).ok()
+    assert another in entries(workload_az)
+    assert len(entries(workload_az)) == 2
+    workload_az.run("logout", "--username", CI_APP).ok()
+    assert entries(workload_az) == [another]
+
+
+@pytest.mark.parametrize("proof", [secret_on_argv, pem, pem_with_chain_by_subject_name])
+def test_our_commands_go_on_with_what_a_built_in_sign_in_stored(
+    workload_az: Az, certificates: Certificates, tmp_path: Path, proof: Callable[[Path, Certificates], Proof]
+) -> None:
+    az = workload_az
+    proof(tmp_path, certificates).run(stock(az)).ok()
+    before = az.profile()["subscriptions"]
+    assert token_claims(az, "--resource", VAULT)["appid"] == CI_APP
+    az.run("account", "list", "--refresh").ok()
+    assert az.profile()["subscriptions"] == before
+    az.run("logout").ok()
+    assert not traces(az, CI_APP, CI_SECRET)
+
+
+def test_a_built_in_logout_takes_what_our_sign_in_stored(workload_az: Az) -> None:
+    workload_az.run(*SERVICE_PRINCIPAL, "--password=@-", input=CI_SECRET).ok()
+    stock(workload_az).run("logout", "--username", CI_APP).ok()
+    assert not traces(workload_az, CI_SECRET)
+    assert workload_az.run("account", "list").ok().json() == []
+
+
+@pytest.mark.oldest
+def test_the_oldest_azure_cli_goes_on_with_what_a_sign_in_stored(
+    make_az: Callable[..., Az], oldest: Host, workload_cloud: LocalCloud, certificates: Certificates, tmp_path: Path
+) -> None:
+    az = guarded(make_az(host=oldest, cloud=workload_cloud))
+    pem_with_chain_by_subject_name(tmp_path, certificates).run(az).ok()
+    assert subscriptions_used(stock(az))
+    assert token_claims(stock(az), "--resource", VAULT)["appid"] == CI_APP
+    assert token_claims(az, "--resource", GRAPH)["appid"] == CI_APP

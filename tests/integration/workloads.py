@@ -1,0 +1,134 @@
+"""What tests of workloads share: files to sign in with, and a look at what is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
+
+from tests.harness.az import Az, Result
+from tests.localcloud import CI_APP, CI_SECRET
+from tests.localcloud.certificatemaker import MadeCertificate, make_certificate
+
+TENANT = "contoso.example"
+OTHER_TENANT = "fabrikam.example"
+VAULT = "https://vault.azure.net"
+GRAPH = "https://graph.microsoft.com"
+#: Of certificate files. No file that somebody keeps may hold it.
+PASSPHRASE = "-p'äss phrase~1"
+#: The subject name that the cloud trusts ci-app's certificates by.
+SUBJECT = "ci.contoso.example"
+#: Whom the tokens of the issuer "kubernetes" are for.
+POD = "system:serviceaccount:build:runner"
+SERVICE_PRINCIPAL = ("login", "--service-principal", "-u", CI_APP, "--tenant", TENANT)
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Certificates of ci-app: `registered` by its thumbprint, and any that `authority` made out to SUBJECT."""
+
+    registered: MadeCertificate
+    authority: MadeCertificate
+    issued: MadeCertificate
+
+    def another(self) -> MadeCertificate:
+        """Return a certificate that nobody has registered, and that is trusted by its subject name."""
+        return make_certificate(SUBJECT, self.authority)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What `az login` takes to sign somebody in: further words, standard input, environment variables."""
+
+    words: tuple[str, ...] = ()
+    input: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, az: Az, *login: str) -> Result:
+        """Sign in with it."""
+        return az.run(*(login or SERVICE_PRINCIPAL), *self.words, input=self.input, env=self.env)
+
+
+def guarded(az: Az) -> Az:
+    """Return the same `az`, which fails the test when a secret of these tests is in its output."""
+    return replace(az, secrets=(*az.secrets, CI_SECRET, PASSPHRASE))
+
+
+def stock(az: Az) -> Az:
+    """Return the built-in commands on the same config directory."""
+    return replace(az, extension_dir=None)
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a file and return its path."""
+    path.write_bytes(text.encode("utf-8"))
+    return path
+
+
+def write_pem(path: Path, made: MadeCertificate, *, passphrase: str | None = None) -> Path:
+    """Write the key, the certificate and its chain."""
+    return write(path, made.key_pem(passphrase) + made.chain_pem)
+
+
+def write_pfx(path: Path, made: MadeCertificate, *, passphrase: str | None = None) -> Path:
+    """Write a PFX file."""
+    encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    path.write_bytes(
+        pkcs12.serialize_key_and_certificates(b"ci", made.key, made.certificate, made.chain or None, encryption)
+    )
+    return path
+
+
+def entries(az: Az) -> list[dict[str, Any]]:
+    """Return what is stored of service principals."""
+    path = az.config_dir / "service_principal_entries.json"
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def write_entries(az: Az, content: list[dict[str, Any]]) -> None:
+    """Replace what is stored of service principals."""
+    (az.config_dir / "service_principal_entries.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def token_claims(az: Az, *words: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the claims of the access token that `az account get-access-token` gives."""
+    token = az.run("account", "get-access-token", *words, env=env).ok().json()["accessToken"]
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def subscriptions_used(az: Az, *words: str, env: Mapping[str, str] | None = None) -> set[str]:
+    """Run `az group list`, which needs a subscription and a token, and return whose groups it lists."""
+    groups = az.run("group", "list", *words, env=env).ok().json()
+    assert {group["name"] for group in groups} == {"app", "network"}
+    return {group["id"].split("/")[2] for group in groups}
+
+
+def kept(az: Az) -> dict[str, bytes]:
+    """Return every file of the config directory, but for what the host notes of every command."""
+    passing = {"commands", "logs", "home", "telemetry", "no-extensions"}
+    # MSAL's cache of answers: no account and no secret is in it.
+    indexes = {"commandIndex.json", "helpIndex.json", "extensionIndex.json", "extensionHelpIndex.json", "az.sess"}
+    answers = {"msal_http_cache.bin", "msal_http_cache.bin.lock", "versionCheck.json"}
+    return {
+        str(path.relative_to(az.config_dir)): path.read_bytes()
+        for path in sorted(az.config_dir.rglob("*"))
+        if path.is_file()
+        and not passing & set(path.relative_to(az.config_dir).parts[:-1])
+        and path.name not in indexes | answers
+    }
+
+
+def traces(az: Az, *words: str) -> list[str]:
+    """Return the files of the config directory that hold one of `words`, the host's log of commands aside."""
+    return [
+        str(path.relative_to(az.config_dir))
+        for path in az.config_dir.rglob("*")
+        if path.is_file() and "commands" not in path.parts and any(word.encode() in path.read_bytes() for word in words)
+    ]
