@@ -39,9 +39,14 @@ def options_from_environment(session: Session, options: LoginOptions) -> LoginOp
     from .auth.environment import check_authority, credentials_from_environment
 
     found = credentials_from_environment(os.environ)
-    check_authority(found.authority, session.settings.authority, session.settings.cloud)
+    authority, tenant = found.authority, found.tenant
+    if session.settings.is_adfs and (tenant or "").lower() == "adfs":
+        # For azure-identity this is a tenant (aad_client_base.py), and the authority is the address in front of it.
+        if authority:
+            authority = f"{authority.rstrip('/').removesuffix('/adfs')}/adfs"
+        tenant = None
+    check_authority(authority, session.settings.authority, session.settings.cloud)
     logger.warning("Signing in with a %s from %s.", found.kind, ", ".join(found.variables))
-    tenant = found.tenant
     if tenant and not is_guid(tenant):
         tenant = session.resolve_tenant(tenant)
     if found.username:

@@ -10,7 +10,7 @@ from azure.cli.core.azclierror import AzCLIError
 
 from .profile import subscriptions as rules
 from .profile.discovery import Discovery, TenantReport, discover
-from .profile.model import CLOUD_SHELL, Account, Row, account_of, is_tenant_level
+from .profile.model import Account, Row, account_of, is_tenant_level
 from .profile.resources import Tenant
 
 if TYPE_CHECKING:
@@ -80,8 +80,10 @@ def refresh(session: Session) -> RefreshOutcome:
 
 def _rediscover(session: Session, own: _OwnRows, applications: ApplicationFactory) -> Discovery:
     by_tenant = {str(row["tenantId"]): row for row in own.rows}
-    if own.account.is_user and not own.account.details.get(CLOUD_SHELL):
-        credential = session.services.user_credential(own.account, applications)
+    # At an AD FS server a service principal signs in without a tenant, too.
+    names_no_tenant = own.account.is_user or session.settings.is_adfs
+    if names_no_tenant and not own.account.keeps_to_its_tenant:
+        credential = session.services.credential_of(own.rows[0], applications)
         manager = session.services.resource_manager_of(credential, home=None)
         tenants = manager.tenants()
         # A tenant that was signed in to by name need not be in the list; it is asked as well.
