@@ -102,6 +102,9 @@ def login(
     outcome = sign_in(session, options)
     if select_after_sign_in(session, options, outcome):
         return None
+    if options.identity:
+        # The built-in shows what it has stored of a machine, with `environmentName`.
+        return plain(outcome.rows)
     return plain([_with_cloud_name(row) for row in outcome.rows])
 
 
