@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from knack.log import get_logger
 
 from ._host import send_telemetry
-from ._login_usage import LoginOptions
+from ._login_usage import LoginOptions, ignored_options
 from ._reports import report_discovery
 from ._terminal import StandardTerminal, can_choose
 from ._validators import decode_claims_challenge
@@ -45,6 +45,8 @@ def sign_in(session: Session, options: LoginOptions) -> SignInOutcome:
     from azure.cli.core.util import in_cloud_console
 
     claims_challenge = decode_claims_challenge(options.claims_challenge)
+    for name, other in ignored_options(options):
+        logger.warning("%s was ignored, because it goes with %s.", name, other)
     send_telemetry("set_login_experience_v2", session.settings.login_experience_v2)
     if in_cloud_console() and not options.identity:
         logger.warning(_CLOUD_SHELL_NOTICE)

@@ -99,6 +99,22 @@ def check_usage(options: LoginOptions) -> None:
             raise AccountError(message, "Run `az login --help` for examples.")
 
 
+def ignored_options(options: LoginOptions) -> list[tuple[str, str]]:
+    """Return the options that are given and have no say in this sign-in, each with the one that it belongs to.
+
+    The built-in takes no notice of them either, so they are no reason to refuse a command line that works there.
+    """
+    o = options
+    of_principals = {"--certificate": o.certificate, "--federated-token": o.client_assertion}
+    of_identities = {"--client-id": o.client_id, "--object-id": o.object_id, "--resource-id": o.resource_id}
+    found = []
+    if not o.service_principal:
+        found += [(name, "--service-principal") for name, value in of_principals.items() if value]
+    if not o.identity:
+        found += [(name, "--identity") for name, value in of_identities.items() if value]
+    return found
+
+
 _Rule = tuple[object, str]
 """Whether the rule is broken, and what to say then."""
 
@@ -108,15 +124,13 @@ def _rules_of_service_principals(o: LoginOptions) -> list[_Rule]:
     renewing = o.federated_token_file or o.federated_token_source
     is_principal = o.service_principal or o.from_env
     options = {
-        "--certificate": o.certificate,
-        "--federated-token": o.client_assertion,
         "--federated-token-file": o.federated_token_file,
         "--federated-token-source": o.federated_token_source,
     }
     without_principal = [name for name, value in options.items() if value and not o.service_principal]
     return [
         (
-            o.identity and (o.client_id, o.object_id, o.resource_id).count(None) < 2,
+            o.identity and sum(bool(one) for one in (o.client_id, o.object_id, o.resource_id)) > 1,
             "Usage error: Provide only one of --client-id, --object-id, --resource-id.",
         ),
         (
@@ -141,8 +155,8 @@ def _rules_of_service_principals(o: LoginOptions) -> list[_Rule]:
             "usage error: '--no-store-secret' is only applicable with a service principal",
         ),
         (
-            o.store_decrypted_key and not (o.certificate or o.from_env),
-            "usage error: '--store-decrypted-key' requires '--certificate'",
+            o.store_decrypted_key and not ((o.service_principal and o.certificate) or o.from_env),
+            "usage error: '--store-decrypted-key' requires '--service-principal' and '--certificate'",
         ),
         (
             o.store_decrypted_key and o.no_store_secret,

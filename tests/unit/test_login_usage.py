@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from azure.cli.core.azclierror import InvalidArgumentValueError
 
-from azext_login._login_usage import LoginOptions, check_usage
+from azext_login._login_usage import LoginOptions, check_usage, ignored_options
 from azext_login._validators import decode_claims_challenge
 from azext_login.errors import AccountError
 
@@ -29,6 +29,12 @@ GUID = "00000000-0000-0000-0000-000000000000"
         {"skip_subscription_discovery": True, "tenant": "t", "subscription": "My name"},
         {"no_browser": True, "use_device_code": True},
         {"no_browser": True, "username": "u"},
+        {"identity": True, "client_id": "c", "object_id": "o"},
+        {"identity": True, "object_id": "o", "resource_id": "r"},
+        {"federated_token_file": "f"},
+        {"identity": True, "federated_token_source": "github"},
+        {"certificate": "f", "store_decrypted_key": True},
+        {"service_principal": True, "username": "u", "store_decrypted_key": True},
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options: dict[str, Any]) -> None:
@@ -48,10 +54,32 @@ def test_options_that_contradict_each_other_are_refused(options: dict[str, Any])
         {"service_principal": True, "username": "u", "use_cert_sn_issuer": True},
         {"skip_subscription_discovery": True, "tenant": "t", "subscription": GUID},
         {"skip_subscription_discovery": True, "tenant": "t"},
+        {"identity": True, "client_id": "", "object_id": "o"},
+        {"service_principal": True, "username": "u", "certificate": "f", "store_decrypted_key": True},
+        {"certificate": "f"},
+        {"identity": True, "client_assertion": "a"},
+        {"client_id": "c", "object_id": "o"},
     ],
 )
 def test_options_that_go_together_are_accepted(options: dict[str, Any]) -> None:
     check_usage(LoginOptions(**options))
+
+
+@pytest.mark.parametrize(
+    "options, ignored",
+    [
+        (
+            {"certificate": "f", "client_id": "c"},
+            [("--certificate", "--service-principal"), ("--client-id", "--identity")],
+        ),
+        ({"identity": True, "client_id": "c", "client_assertion": "a"}, [("--federated-token", "--service-principal")]),
+        ({"service_principal": True, "certificate": "f", "resource_id": "r"}, [("--resource-id", "--identity")]),
+        ({"service_principal": True, "certificate": "f", "client_assertion": "a"}, []),
+        ({"identity": True, "object_id": "o", "certificate": ""}, []),
+    ],
+)
+def test_options_of_another_way_to_sign_in_are_named(options: dict[str, Any], ignored: list[tuple[str, str]]) -> None:
+    assert ignored_options(LoginOptions(**options)) == ignored
 
 
 def test_secrets_are_not_in_the_representation_of_the_options() -> None:
