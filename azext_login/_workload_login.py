@@ -81,7 +81,8 @@ def sign_in_workload(session: Session, options: LoginOptions) -> SignInOutcome:
     if not options.tenant and not session.settings.is_adfs:
         raise AccountError(
             "usage error: --service-principal --username NAME --password SECRET --tenant TENANT",
-            "Give the tenant that the application is in, by its ID or domain name.",
+            "Add the tenant that the application is in, by its ID or domain name:\n"
+            f'az login --service-principal --username "{options.username}" --tenant TENANT',
         )
     principal = _service_principal(session, options)
     host_certificate, decrypted_key = _stored_certificate(principal, options)
@@ -131,9 +132,11 @@ def _service_principal(session: Session, options: LoginOptions) -> ServicePrinci
     from .auth.service_principal import CERTIFICATE, FEDERATED, SECRET, ServicePrincipal
 
     client_id, tenant = str(options.username), options.tenant
+    # Without a certificate it changes nothing but a mark in the profile, which the built-in sets as well.
+    by_subject_name = bool(options.use_cert_sn_issuer)
     source = _source(session, options)
     if source is not None:
-        return ServicePrincipal(client_id, tenant, FEDERATED, source=source)
+        return ServicePrincipal(client_id, tenant, FEDERATED, source=source, send_chain=by_subject_name)
     if options.certificate:
         path = str(Path(options.certificate).expanduser().absolute())
         protected, passphrase = _passphrase(path, options.password)
@@ -145,14 +148,17 @@ def _service_principal(session: Session, options: LoginOptions) -> ServicePrinci
                 certificate=path,
                 is_protected=protected,
                 passphrase=passphrase,
-                send_chain=bool(options.use_cert_sn_issuer),
+                send_chain=by_subject_name,
             )
         logger.warning("--certificate was ignored, because --password was given and the certificate needs none.")
     if options.client_assertion and not options.password:
-        return ServicePrincipal(client_id, tenant, FEDERATED, assertion=options.client_assertion)
+        return ServicePrincipal(
+            client_id, tenant, FEDERATED, assertion=options.client_assertion, send_chain=by_subject_name
+        )
     from ._passwords import prompt_for_password
 
-    return ServicePrincipal(client_id, tenant, SECRET, secret=options.password or prompt_for_password())
+    secret = options.password or prompt_for_password()
+    return ServicePrincipal(client_id, tenant, SECRET, secret=secret, send_chain=by_subject_name)
 
 
 def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
