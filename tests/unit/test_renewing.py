@@ -287,6 +287,15 @@ def test_a_federated_token_without_a_source_stays_as_it_is() -> None:
     assert world.asked == [ARM]
 
 
+def test_a_secret_that_was_not_stored_ends_the_round_and_the_watch() -> None:
+    world = World(principal=ServicePrincipal(APP, TENANT, "client secret"))
+    world.store(ARM)
+    for run in (lambda: renew(world.session, world.row, clock=world.clock), lambda: Watched(world).run(60)):
+        with pytest.raises(NotSignedInError, match="client secret was not stored"):
+            run()
+    assert (world.asked, world.left(ARM)) == ([], 3600)
+
+
 def test_a_person_is_asked_for_nothing_that_cannot_be_asked_for() -> None:
     world = World(account=Account("alice@contoso.example"))
     world.store("https://arm.example/user_impersonation https://arm.example/.default")
@@ -413,7 +422,7 @@ def test_a_round_that_fails_is_tried_again_soon_and_then_less_often() -> None:
     watched = Watched(world)
 
     def break_down() -> None:
-        world.down = START + 100 < world.now < START + 500
+        world.down = START + 100 < world.now < START + 500 or START + 600 < world.now < START + 680
 
     watched.run(800, meanwhile=break_down)
     assert [(when - START, pause) for when, _, pause in watched.failures] == [
@@ -426,25 +435,26 @@ def test_a_round_that_fails_is_tried_again_soon_and_then_less_often() -> None:
         (345, 60),
         (405, 60),
         (465, 60),
+        # After a round that went well, the next failure is the first one again.
+        (675, 5),
     ]
     assert all("does not answer" in str(error) for _, error, _ in watched.failures)
-    assert [when - START for when, _ in watched.rounds] == [0, 525, 675]
-    # The next failure is the first one again.
-    world.down = True
-    watched.run(10)
-    assert watched.failures[-2][2] == 5
+    assert [when - START for when, _ in watched.rounds] == [0, 525, 680]
 
 
-def test_one_scope_that_fails_is_tried_again_without_the_others_being_asked_for_or_coming_late() -> None:
-    world = _signed_in(VAULT, assertion_lifetime=3600, refused={VAULT})
+@pytest.mark.parametrize(
+    ("assertion_lifetime", "rounds"), [(3600, [0, 5, 15, 35, 75]), (60, [0, 5, 15, 35, 65, 95, 125])]
+)
+def test_one_scope_that_fails_is_tried_again_without_the_others_being_asked_for_or_coming_late(
+    assertion_lifetime: int, rounds: list[float]
+) -> None:
+    world = _signed_in(VAULT, assertion_lifetime=assertion_lifetime, refused={VAULT})
     world.now += 3000
     world.sign_in(Service(world), ARM)
     watched = Watched(world)
-    watched.run(130)
-    assert [when - START - 3000 for when, _ in watched.rounds] == [0, 5, 15, 35, 75]
+    watched.run(130, meanwhile=lambda: _assert_positive(world.assertion_left))
+    assert [when - START - 3000 for when, _ in watched.rounds] == rounds
     assert world.asked.count(ARM) == 1
-    world = _signed_in(ARM, VAULT, assertion_lifetime=20, token_lifetime=3600, refused={VAULT})
-    Watched(world).run(200, meanwhile=lambda: _assert_positive(world.assertion_left))
 
 
 def _assert_positive(value: float) -> None:
