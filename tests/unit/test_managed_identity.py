@@ -63,6 +63,11 @@ def test_a_stored_account_is_the_identity_that_signed_in(client: TokenClient) ->
     assert (again.assigned_identity_info, again.user_name) == ("MSI", "systemAssignedIdentity")
 
 
+def test_a_slash_after_the_metadata_service_s_address_changes_nothing(client: TokenClient) -> None:
+    with on_machine({"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{client.cloud.identity_url}/"}):
+        assert credential().token(SCOPES)
+
+
 def test_a_token_is_asked_for_once_per_resource(client: TokenClient) -> None:
     with on_machine(client.cloud.imds_environment()):
         one = credential()
