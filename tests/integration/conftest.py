@@ -12,8 +12,8 @@ import pytest
 from tests.harness.az import Az, secrets_of
 from tests.harness.hosts import Host
 from tests.harness.stage import CloudStage
-from tests.integration.workloads import POD, SUBJECT, Certificates, guarded
-from tests.localcloud import LocalCloud
+from tests.integration.workloads import POD, SUBJECT, Certificates, Proof, guarded, kept
+from tests.localcloud import CI_SECRET, LocalCloud
 from tests.localcloud.azurestack import STACK_SECRET
 from tests.localcloud.certificatemaker import make_certificate
 
@@ -62,3 +62,26 @@ def stack_az(_azure_stack_config: Path, make_az: Callable[..., Az], workload_clo
     shutil.copytree(_azure_stack_config, az.config_dir, dirs_exist_ok=True)
     people = (person.password for person in workload_cloud.azure_stack.directory.people)
     return replace(az, secrets=(*secrets_of(people), STACK_SECRET))
+
+
+@pytest.fixture(scope="session")
+def _bystanders_config(
+    cloud_stage: CloudStage, newest: Host, workload_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
+) -> Az:
+    az = guarded(cloud_stage.az(newest, tmp_path_factory.mktemp("bystanders") / "azure", cloud=workload_cloud))
+    alice = workload_cloud.directory.person("alice@contoso.example")
+    az.run("login", "-u", alice.username, "--password=@-", input=alice.password).ok()
+    Proof(("--password=@-",), CI_SECRET).run(az).ok()
+    return az
+
+
+@pytest.fixture
+def bystanders(_bystanders_config: Az, workload_cloud: LocalCloud) -> Iterator[Az]:
+    """The newest `az` with alice and ci-app signed in, which a test has to leave as they are."""
+    az = _bystanders_config
+    before = kept(az)
+    assert {"azureProfile.json", "msal_token_cache.json", "service_principal_entries.json"} <= set(before)
+    yield az
+    workload_cloud.admin.clear_faults()
+    after = kept(az)
+    assert {name for name in before | after if before.get(name) != after.get(name)} == set()

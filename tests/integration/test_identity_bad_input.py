@@ -1,0 +1,143 @@
+"""Managed identities that give no token: one error within seconds that says what was looked for, and nothing stored."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pytest
+
+from tests.harness.az import NOWHERE, Az, Result
+from tests.localcloud import READER_IDENTITY, VM_IDENTITY, LocalCloud
+from tests.unit._machines import black_hole
+
+NOBODY = "00000000-0000-0000-0000-000000000001"
+IDENTITY = ("login", "--identity")
+IMDS = "/metadata/identity"
+
+
+def refused(az: Az, *words: str, env: Mapping[str, str], seconds: float = 30) -> str:
+    """Run the command, and return the one error that it ends with, in time. A next step is on the lines below it."""
+    result: Result = az.run(*IDENTITY, *words, env=env).failed()
+    assert not result.stdout, result
+    assert result.seconds < seconds, result
+    error = result.stderr.partition("ERROR: ")[2]
+    assert error.partition("\n")[2].strip(), result
+    return error
+
+
+@contextmanager
+def silence() -> Iterator[str]:
+    """Yield host:port of a service that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield "{}:{}".format(*listener.getsockname())
+
+
+def test_a_machine_that_drops_packets_is_given_up_on_within_five_seconds(bystanders: Az) -> None:
+    with black_hole() as place:
+        error = refused(bystanders, env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{place}"}, seconds=5)
+    assert "No managed identity was found" in error
+    assert place in error
+    assert "az login" in error
+
+
+def test_a_service_that_never_answers_is_given_up_on(bystanders: Az) -> None:
+    with silence() as place:
+        error = refused(bystanders, env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{place}"}, seconds=10)
+    assert "No managed identity was found" in error
+    assert place in error
+
+
+def test_a_service_that_refuses_connections_is_one_error(bystanders: Az) -> None:
+    error = refused(bystanders, env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": NOWHERE}, seconds=10)
+    assert "No managed identity was found" in error
+    assert "AZURE_POD_IDENTITY_AUTHORITY_HOST" in error
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({"kind": "html"}, "something other than a JSON object"),
+        ({"kind": "malformed"}, "something other than a JSON object"),
+        (
+            {"status": 400, "body": '{"error": "invalid_request", "error_description": "Identity not found"}'},
+            "no system",
+        ),
+        ({"status": 403, "body": '{"error": "forbidden"}'}, "refused"),
+        ({"kind": "drop"}, "No managed identity was found"),
+    ],
+    ids=["HTML", "half an answer", "no identity", "refusal", "hangs up"],
+)
+def test_an_answer_without_a_token_is_one_error(
+    bystanders: Az, workload_cloud: LocalCloud, fault: dict[str, str], says: str
+) -> None:
+    workload_cloud.admin.fail_next(IMDS, count=None, **fault)  # type: ignore[arg-type]
+    error = refused(bystanders, env=workload_cloud.imds_environment())
+    assert says in error
+    assert "Nothing that was stored before has changed" in error
+
+
+@pytest.mark.parametrize("option", ["--client-id", "--resource-id"])
+def test_an_identity_that_the_machine_does_not_have_is_named(
+    bystanders: Az, workload_cloud: LocalCloud, option: str
+) -> None:
+    error = refused(bystanders, option, NOBODY, env=workload_cloud.imds_environment())
+    assert NOBODY in error
+    assert "az vm identity assign" in error
+
+
+def test_the_identities_that_the_service_names_are_listed_as_commands(
+    bystanders: Az, workload_cloud: LocalCloud
+) -> None:
+    several = f"Multiple user assigned identities exist: {VM_IDENTITY}, {READER_IDENTITY}"
+    body = f'{{"error": "invalid_request", "error_description": "{several}"}}'
+    workload_cloud.admin.fail_next(IMDS, count=None, status=400, body=body)
+    error = refused(bystanders, env=workload_cloud.imds_environment())
+    for identity in (VM_IDENTITY, READER_IDENTITY):
+        assert f"az login --identity --client-id {identity}" in error
+
+
+def test_an_identity_that_sees_no_subscription_is_told_so(bystanders: Az, workload_cloud: LocalCloud) -> None:
+    error = refused(bystanders, "--client-id", READER_IDENTITY, env=workload_cloud.imds_environment())
+    assert "No access was configured for the managed identity" in error
+    assert "--allow-no-subscriptions" in error
+
+
+@pytest.mark.parametrize(
+    ("machine", "changes", "says"),
+    [
+        ("app_service", {"IDENTITY_HEADER": "another-process"}, "refused"),
+        ("app_service", {"IDENTITY_ENDPOINT": "not an address"}, "IDENTITY_ENDPOINT"),
+        ("machine_learning", {"MSI_SECRET": "another-process"}, "refused"),
+        ("service_fabric", {"IDENTITY_SERVER_THUMBPRINT": "0" * 40}, "IDENTITY_SERVER_THUMBPRINT"),
+    ],
+)
+def test_an_environment_that_does_not_fit_its_service_is_one_error(
+    bystanders: Az, workload_cloud: LocalCloud, machine: str, changes: dict[str, str], says: str
+) -> None:
+    environment: dict[str, str] = getattr(workload_cloud, f"{machine}_environment")()
+    error = refused(bystanders, env={**environment, **changes})
+    assert says in error
+    assert workload_cloud.identity_secret not in error
+    assert "another-process" not in error
+
+
+@pytest.mark.parametrize("machine", ["arc", "service_fabric"])
+def test_a_service_with_one_identity_says_that_there_is_no_choice(
+    bystanders: Az, workload_cloud: LocalCloud, machine: str
+) -> None:
+    try:
+        environment: dict[str, str] = getattr(workload_cloud, f"{machine}_environment")()
+    except OSError as error:
+        pytest.skip(f"MSAL reads the challenge files of Azure Arc in one folder only: {error}")
+    said = refused(bystanders, "--client-id", NOBODY, env=environment)
+    assert "one identity only" in said
+    assert "az login --identity" in said
+
+
+def test_a_cloud_shell_without_its_token_service_is_one_error(bystanders: Az, workload_cloud: LocalCloud) -> None:
+    environment = {**workload_cloud.cloud_shell_environment(), "MSI_ENDPOINT": f"{NOWHERE}/oauth2/token"}
+    error = refused(bystanders, env=environment)
+    assert "Cloud Shell" in error
+    assert NOWHERE.partition("//")[2] in error

@@ -1,0 +1,293 @@
+"""What is wrong with a service principal's proof: one error with a next step, and nothing that is stored changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import NOWHERE, Az, Result
+from tests.integration.workloads import (
+    PASSPHRASE,
+    POD,
+    SUBJECT,
+    Certificates,
+    Proof,
+    entries,
+    write,
+    write_pem,
+    write_pfx,
+)
+from tests.localcloud import CI_APP, CI_SECRET, SERVICE_CONNECTION, LocalCloud
+from tests.localcloud.certificatemaker import make_certificate
+
+NOBODY = "00000000-0000-0000-0000-000000000001"
+WRONG = "no-such~secret'1"
+APPLICATION = ("login", "--service-principal", "-u", CI_APP)
+FROM_ENVIRONMENT = ("login", "--from-env")
+DAY = timedelta(days=1)
+
+
+def refused(az: Az, *words: str, input: str | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run the command, and return the one error that it ends with. A next step is on the lines below it."""
+    result: Result = replace(az, secrets=(*az.secrets, WRONG)).run(*words, input=input, env=env).failed()
+    assert not result.stdout, result
+    error = result.stderr.partition("ERROR: ")[2]
+    message, _, next_step = error.partition("\n")
+    assert message.strip(), result
+    assert next_step.strip(), result
+    assert "-----BEGIN" not in error.replace("-----BEGIN CERTIFICATE-----", "").replace(
+        "-----BEGIN PRIVATE KEY-----.", ""
+    ), result
+    return error
+
+
+def with_certificate(path: Path, *more: str, input: str | None = None) -> Proof:
+    return Proof(("--certificate", str(path), *more), input)
+
+
+Making = Callable[[Path, Certificates], Proof]
+CERTIFICATES: dict[str, tuple[Making, str]] = {
+    "no such file": (lambda folder, made: with_certificate(folder / "ci.pem"), "no such file"),
+    "a path through a file": (
+        lambda folder, made: with_certificate(write(folder / "file", "") / "ci.pem"),
+        "could not be read",
+    ),
+    "another kind of file": (
+        lambda folder, made: with_certificate(write(folder / "ci.pem", "hello")),
+        "neither a PEM file nor a PFX",
+    ),
+    "no key": (lambda folder, made: with_certificate(write(folder / "ci.pem", made.registered.pem)), "private key"),
+    "a key of another certificate": (
+        lambda folder, made: with_certificate(write(folder / "ci.pem", made.issued.key_pem() + made.registered.pem)),
+        "does not belong to the certificate",
+    ),
+    "a damaged key": (
+        lambda folder, made: with_certificate(
+            write(folder / "ci.pem", made.registered.pem + made.registered.key_pem().replace("\nMII", "\nMIX"))
+        ),
+        "is damaged",
+    ),
+    "expired": (
+        lambda folder, made: with_certificate(
+            write_pem(folder / "ci.pem", make_certificate("ci", starts_in=-2 * DAY, ends_in=-DAY))
+        ),
+        "expired at",
+    ),
+    "not valid yet": (
+        lambda folder, made: with_certificate(
+            write_pem(folder / "ci.pem", make_certificate("ci", starts_in=DAY, ends_in=2 * DAY))
+        ),
+        "is not valid before",
+    ),
+    "the wrong passphrase of a PEM key": (
+        lambda folder, made: with_certificate(
+            write_pem(folder / "ci.pem", made.registered, passphrase=PASSPHRASE), "--password=@-", input=WRONG
+        ),
+        "passphrase of",
+    ),
+    "the wrong passphrase of a PFX file": (
+        lambda folder, made: with_certificate(
+            write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE), "--password=@-", input=WRONG
+        ),
+        "passphrase of",
+    ),
+    "no passphrase, and nobody to ask": (
+        lambda folder, made: with_certificate(
+            write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE), "--store-decrypted-key"
+        ),
+        "no passphrase was given",
+    ),
+}
+
+
+@pytest.mark.parametrize("problem", list(CERTIFICATES))
+def test_a_certificate_that_cannot_be_used_is_refused_before_anything_is_sent(
+    bystanders: Az, workload_cloud: LocalCloud, certificates: Certificates, tmp_path: Path, problem: str
+) -> None:
+    make, says = CERTIFICATES[problem]
+    proof = make(tmp_path, certificates)
+    requests = len(workload_cloud.admin.requests())
+    tenant = workload_cloud.directory.tenant("contoso.example").id
+    error = refused(bystanders, *APPLICATION, "--tenant", tenant, *proof.words, input=proof.input)
+    assert says in error
+    assert proof.words[1] in error  # the path
+    assert "Nothing was sent" in error
+    assert len(workload_cloud.admin.requests()) == requests
+
+
+def _token(folder: Path, text: str) -> tuple[str, str]:
+    return "--federated-token-file", str(write(folder / "token", text))
+
+
+TOKENS: dict[str, tuple[Callable[[Path, LocalCloud], tuple[str, ...]], str]] = {
+    "no such file": (lambda folder, cloud: ("--federated-token-file", str(folder / "token")), "no such file"),
+    "a file with something else": (lambda folder, cloud: _token(folder, WRONG), "does not hold a federated token"),
+    "a file with an expired token": (
+        lambda folder, cloud: _token(folder, cloud.admin.issue_assertion(POD, lifetime=-600)),
+        "expired at",
+    ),
+    "an expired token": (
+        lambda folder, cloud: ("--federated-token", cloud.admin.issue_assertion(POD, lifetime=-600)),
+        "expired at",
+    ),
+    "something else": (lambda folder, cloud: ("--federated-token", WRONG), "is not a JSON Web Token"),
+    "no job of GitHub": (lambda folder, cloud: ("--federated-token-source", "github"), "id-token: write"),
+    "no job of Azure Pipelines": (
+        lambda folder, cloud: (
+            *("--federated-token-source", "azure-pipelines"),
+            *("--service-connection-id", SERVICE_CONNECTION),
+        ),
+        "SYSTEM_ACCESSTOKEN: $(System.AccessToken)",
+    ),
+}
+
+
+@pytest.mark.parametrize("problem", list(TOKENS))
+def test_a_federated_token_that_cannot_be_used_is_refused_before_anything_is_sent(
+    bystanders: Az, workload_cloud: LocalCloud, tmp_path: Path, problem: str
+) -> None:
+    make, says = TOKENS[problem]
+    words = make(tmp_path, workload_cloud)
+    requests = len(workload_cloud.admin.requests())
+    tenant = workload_cloud.directory.tenant("contoso.example").id
+    assert says in refused(bystanders, *APPLICATION, "--tenant", tenant, *words)
+    assert len(workload_cloud.admin.requests()) == requests
+
+
+@pytest.mark.parametrize(
+    ("client", "tenant", "secret", "says"),
+    [
+        pytest.param(CI_APP, "contoso.example", WRONG, "client secret of service principal", id="wrong secret"),
+        pytest.param(NOBODY, "contoso.example", CI_SECRET, NOBODY, id="unknown client"),
+        pytest.param("ci app", "contoso.example", CI_SECRET, "ci app", id="a client that is no ID"),
+        pytest.param(CI_APP, NOBODY, CI_SECRET, NOBODY, id="unknown tenant by ID"),
+        pytest.param(CI_APP, "nowhere.example", CI_SECRET, "nowhere.example", id="unknown domain"),
+        pytest.param(CI_APP, "tailspin.example", CI_SECRET, "There is no service principal", id="wrong tenant"),
+        pytest.param(CI_APP, "common", CI_SECRET, "does not name one tenant", id="no tenant"),
+    ],
+)
+def test_a_secret_that_is_refused_is_one_error_with_the_next_step(
+    bystanders: Az, client: str, tenant: str, secret: str, says: str
+) -> None:
+    words = ("login", "--service-principal", "-u", client, "--tenant", tenant, "--password=@-")
+    error = refused(bystanders, *words, input=secret)
+    assert says in error
+    assert "az " in error
+
+
+@pytest.mark.parametrize(
+    ("issue", "says"),
+    [
+        ({"audience": "api://somebody-else"}, "No federated credential"),
+        ({"subject": "system:serviceaccount:build:somebody-else"}, "No federated credential"),
+        ({"issuer": "somebody-else"}, "No federated credential"),
+        ({"forged": True}, "federated"),
+        ({"starts_in": 900.0}, "not valid yet"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else next(iter(value)),
+)
+def test_a_federated_token_that_is_refused_is_one_error_with_the_next_step(
+    bystanders: Az, workload_cloud: LocalCloud, issue: dict[str, str], says: str
+) -> None:
+    assertion = workload_cloud.admin.issue_assertion(**{"subject": POD, **issue})  # type: ignore[arg-type]
+    error = refused(bystanders, *APPLICATION, "--tenant", "fabrikam.example", "--federated-token", assertion)
+    assert says in error
+    assert "az login --service-principal" in error
+    assert assertion not in error
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_certificate_that_is_not_registered_is_refused_with_what_to_compare(
+    bystanders: Az, certificates: Certificates, tmp_path: Path, by_name: bool
+) -> None:
+    stranger = make_certificate(SUBJECT, make_certificate("Another CA", ca=True))
+    path = write_pem(tmp_path / "ci.pem", stranger)
+    words = ("--certificate", str(path), *(["--use-cert-sn-issuer"] if by_name else []))
+    error = refused(bystanders, *APPLICATION, "--tenant", "fabrikam.example", *words)
+    assert f"az ad app credential list --cert --id {CI_APP}" in error
+    assert stranger.key_pem()[100:140] not in error
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({"status": 403, "body": '{"message": "No permission."}'}, "id-token: write"),
+        ({"kind": "html"}, "GitHub's service for ID tokens"),
+        ({"kind": "unavailable"}, "503"),
+        ({"kind": "drop"}, "GitHub's service for ID tokens"),
+    ],
+    ids=["refuses", "HTML", "busy", "hangs up"],
+)
+def test_a_build_systems_service_that_gives_no_token_is_one_error(
+    bystanders: Az, workload_cloud: LocalCloud, fault: dict[str, str], says: str
+) -> None:
+    environment = workload_cloud.github_environment()
+    workload_cloud.admin.fail_next("/github/jobs", count=None, **fault)  # type: ignore[arg-type]
+    words = (*APPLICATION, "--tenant", "contoso.example", "--federated-token-source", "github")
+    error = refused(bystanders, *words, env=environment)
+    assert says in error
+    assert environment["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] not in error
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({}, "No environment variable describes a credential"),
+        ({"AZURE_CLIENT_ID": CI_APP, "AZURE_CLIENT_SECRET": WRONG}, "set AZURE_TENANT_ID as well"),
+        ({"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": NOBODY, "AZURE_CLIENT_SECRET": ""}, "Set but empty"),
+        ({"AZURE_AUTHORITY_HOST": "https://login.microsoftonline.com"}, "az cloud set --name AzureCloud"),
+        ({"AZURE_AUTHORITY_HOST": "https://["}, "not the address of a sign-in service"),
+        ({"AZURE_CLIENT_SECRET": WRONG}, "client secret of service principal"),
+        ({"AZURE_TENANT_ID": "nowhere.example"}, "nowhere.example"),
+    ],
+    ids=["nothing", "no tenant", "empty", "another cloud", "no address", "wrong secret", "unknown tenant"],
+)
+def test_an_environment_that_signs_nobody_in_is_one_error_with_the_variables_to_look_at(
+    bystanders: Az, environment: dict[str, str], says: str
+) -> None:
+    if len(environment) == 1:
+        whole = {"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_SECRET": CI_SECRET}
+        environment = {**whole, **environment}
+    assert says in refused(bystanders, *FROM_ENVIRONMENT, env=environment)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"--service-principal -u {CI_APP} --password={WRONG}",
+        f"--service-principal -u {CI_APP} --tenant contoso.example --password=",
+        f"--service-principal -u {CI_APP} --tenant contoso.example --federated-token-file t --password={WRONG}",
+        f"--service-principal -u {CI_APP} --tenant contoso.example --federated-token-source azure-pipelines",
+        "--federated-token-file token",
+        f"--from-env --password={WRONG}",
+        "--from-env --identity",
+        f"--identity --client-id {CI_APP} --object-id {CI_APP}",
+    ],
+)
+def test_options_that_are_missing_or_contradict_each_other_are_refused_before_anything_is_sent(
+    bystanders: Az, words: str
+) -> None:
+    away = bystanders.with_env(NO_PROXY="", AZURE_POD_IDENTITY_AUTHORITY_HOST=NOWHERE)
+    refused(away, "login", *words.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--federated-token-source gitlab",
+        "--federated-token-file",
+        "--service-principal --no-such-option",
+    ],
+)
+def test_what_the_parser_itself_refuses_has_its_exit_code(bystanders: Az, words: str) -> None:
+    bystanders.run("login", *words.split()).failed(2)
+
+
+def test_a_sign_in_that_fails_leaves_the_entry_of_the_same_service_principal(bystanders: Az) -> None:
+    before = entries(bystanders)
+    refused(bystanders, *APPLICATION, "--tenant", "contoso.example", "--password=@-", input=WRONG)
+    assert entries(bystanders) == before
