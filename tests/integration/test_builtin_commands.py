@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +80,13 @@ def test_standard_output_is_json_and_nothing_else_even_with_warnings(signed_in: 
     result = signed_in.run("account", "list").ok()
     assert "WARNING" in result.stderr  # a disabled subscription was left out
     json.loads(result.stdout)
+
+
+def test_a_password_in_a_file_signs_in_for_built_in_commands_too(az: Az, cloud: LocalCloud, tmp_path: Path) -> None:
+    bob = cloud.directory.person("bob@fabrikam.example")
+    password = tmp_path / "password"
+    password.write_text(bob.password, encoding="utf-8")
+    az.run("login", "-u", bob.username, f"--password=@{password}").ok()
+    stock = replace(az, extension_dir=None)
+    assert {group["name"] for group in stock.run("group", "list").ok().json()} == {"app", "network"}
+    assert stock.run("account", "get-access-token", "--resource", "https://vault.azure.net").ok()
