@@ -130,10 +130,6 @@ def _rules_of_service_principals(o: LoginOptions) -> list[_Rule]:
     without_principal = [name for name, value in options.items() if value and not o.service_principal]
     return [
         (
-            o.identity and sum(bool(one) for one in (o.client_id, o.object_id, o.resource_id)) > 1,
-            "Usage error: Provide only one of --client-id, --object-id, --resource-id.",
-        ),
-        (
             without_principal,
             f"usage error: '{''.join(without_principal[:1])}' is only applicable with '--service-principal'",
         ),

@@ -31,7 +31,10 @@ class AssignedIdentity:
         given = {"client-id": client_id, "object-id": object_id, "resource-id": resource_id}
         found = [cls(option, value) for option, value in given.items() if value]
         if len(found) > 1:
-            raise SignInError("Usage error: Provide only one of --client-id, --object-id, --resource-id.")
+            raise SignInError(
+                "Usage error: Provide only one of --client-id, --object-id, --resource-id.",
+                next_step="Run `az login --help` for examples.",
+            )
         return found[0] if found else cls()
 
     @classmethod

@@ -29,8 +29,6 @@ GUID = "00000000-0000-0000-0000-000000000000"
         {"skip_subscription_discovery": True, "tenant": "t", "subscription": "My name"},
         {"no_browser": True, "use_device_code": True},
         {"no_browser": True, "username": "u"},
-        {"identity": True, "client_id": "c", "object_id": "o"},
-        {"identity": True, "object_id": "o", "resource_id": "r"},
         {"federated_token_file": "f"},
         {"identity": True, "federated_token_source": "github"},
         {"certificate": "f", "store_decrypted_key": True},
@@ -54,7 +52,8 @@ def test_options_that_contradict_each_other_are_refused(options: dict[str, Any])
         {"service_principal": True, "username": "u", "use_cert_sn_issuer": True},
         {"skip_subscription_discovery": True, "tenant": "t", "subscription": GUID},
         {"skip_subscription_discovery": True, "tenant": "t"},
-        {"identity": True, "client_id": "", "object_id": "o"},
+        # More than one ID is refused where IDs count, which they do not in Cloud Shell.
+        {"identity": True, "client_id": "c", "object_id": "o"},
         {"service_principal": True, "username": "u", "certificate": "f", "store_decrypted_key": True},
         {"certificate": "f"},
         {"identity": True, "client_assertion": "a"},
