@@ -30,7 +30,11 @@ long-summary: >-
 
 
     To log in with a service principal, specify --service-principal. To log in with a managed identity, specify
-    --identity.
+    --identity. To log in with whatever the environment variables of the Azure SDKs describe, specify --from-env.
+
+
+    A federated token ends after minutes. With --federated-token-file and --federated-token-source, the next one is
+    fetched whenever it is needed; 'az account renew --watch' does so for built-in commands.
 examples:
     - name: Log in in a web browser.
       text: az login
@@ -48,6 +52,18 @@ examples:
       text: az login --service-principal --username APP_ID --password=@- --tenant TENANT_ID
     - name: Log in with a service principal and a certificate.
       text: az login --service-principal --username APP_ID --certificate /path/to/cert.pem --tenant TENANT_ID
+    - name: Log in with a service principal and a PFX certificate, with its passphrase from a file.
+      text: az login --service-principal --username APP_ID --certificate cert.pfx --password=@FILE --tenant TENANT_ID
+    - name: Log in in a job of GitHub Actions that has the permission 'id-token - write'.
+      text: az login --service-principal --username APP_ID --tenant TENANT_ID --federated-token-source github
+    - name: Log in in a step of Azure Pipelines with SYSTEM_ACCESSTOKEN in its environment.
+      text: >-
+        az login --service-principal --username APP_ID --tenant TENANT_ID --federated-token-source azure-pipelines
+        --service-connection-id CONNECTION_ID
+    - name: Log in with a federated token from a file that something else keeps fresh.
+      text: az login --service-principal --username APP_ID --tenant TENANT_ID --federated-token-file /path/to/token
+    - name: Log in with what the environment variables describe, for example in a pod of AKS.
+      text: az login --from-env
     - name: Log in with the system-assigned managed identity of this machine.
       text: az login --identity
     - name: Log in with a user-assigned managed identity.
