@@ -1,4 +1,4 @@
-"""Every command block of README.rst, run as it stands there."""
+"""Every command block of README.rst, run as it stands there; those about workloads in test_documented_workloads.py."""
 
 from __future__ import annotations
 
@@ -14,37 +14,11 @@ from tests.harness.az import Az
 from tests.harness.forms import FormPerson
 from tests.harness.person import BrowserPerson
 from tests.harness.stage import Stage
+from tests.integration.readme import ROOT, bash, block, blocks
+from tests.integration.test_documented_workloads import TESTED as TESTED_WITH_WORKLOADS
 from tests.localcloud import LocalCloud, Person
 
-ROOT = Path(__file__).resolve().parents[2]
-
-# The README speaks of the public cloud; the local one has the same people and tenants under `.example`.
-_LOCALLY = {
-    "contoso.onmicrosoft.com": "contoso.onmicrosoft.example",
-    "contoso.com": "contoso.example",
-    "fabrikam.com": "fabrikam.example",
-    "management.azure.com": "management.localcloud.example",
-}
-
-
-def _blocks() -> list[list[str]]:
-    text = (ROOT / "README.rst").read_text(encoding="utf-8")
-    found = re.findall(r"^\.\. code-block:: console\n\n((?:   .*\n|\n)+)", text, flags=re.MULTILINE)
-    return [[line.strip().removeprefix("$ ") for line in block.splitlines() if line.strip()] for block in found]
-
-
-def _block(first_line: str) -> list[str]:
-    """Return the block that begins with `first_line`, for the local cloud."""
-    (block,) = [lines for lines in _blocks() if lines[0] == first_line]
-    lines = []
-    for line in block:
-        for public, local in _LOCALLY.items():
-            line = line.replace(public, local)
-        lines.append(line)
-    return lines
-
-
-# First line of each block -> who tests it below.
+# First line of each block that is tested below.
 _TESTED = {
     "make wheel",
     "az extension remove --name login",
@@ -60,59 +34,42 @@ _TESTED = {
 
 
 def test_no_block_of_the_readme_is_untested() -> None:
-    assert {lines[0] for lines in _blocks()} == _TESTED
-
-
-def _bash(az: Az, lines: list[str], *, env: dict[str, str] | None = None, stdin: str = "") -> str:
-    """Run lines in one shell, ending at the first that fails, and return its output."""
-    done = subprocess.run(
-        ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(lines)],
-        env=az.environment(env),
-        cwd=az.config_dir,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, f"{lines}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done.stdout
+    assert {lines[0] for lines in blocks()} == _TESTED | TESTED_WITH_WORKLOADS
 
 
 def test_the_wheel_installs_and_goes_without_a_trace(
     stock_az: Az, stage: Stage, tmp_path: Path, newest: object
 ) -> None:
-    build, install = _block("make wheel")
+    build, install = block("make wheel")
     assert subprocess.run([*build.split(), "--dry-run"], cwd=ROOT, capture_output=True, check=False).returncode == 0
     az = replace(stock_az, extension_dir=tmp_path / "extensions")
     wheel = stage.wheel()
     assert wheel.name == install.rpartition("/")[2]
     # At a terminal the command asks whether one is sure.
     sure = {"AZURE_CORE_DISABLE_CONFIRM_PROMPT": "yes"}
-    _bash(az, [install.replace("dist/", f"{wheel.parent}/")], env=sure)
-    assert "login" in _bash(az, ["az extension list --query [].name -o tsv"])
-    assert "--no-browser" in _bash(az, ["az login --help"])
-    _bash(az, _block("az extension remove --name login"))
-    assert "--no-browser" not in _bash(az, ["az login --help"])
+    bash(az, [install.replace("dist/", f"{wheel.parent}/")], env=sure)
+    assert "login" in bash(az, ["az extension list --query [].name -o tsv"])
+    assert "--no-browser" in bash(az, ["az login --help"])
+    bash(az, block("az extension remove --name login"))
+    assert "--no-browser" not in bash(az, ["az login --help"])
 
 
 @pytest.mark.browser
 def test_the_first_sign_in(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
     browser = make_person("alice@contoso.example").browser
-    shown = _bash(az, _block("az login"), env={"BROWSER": browser})
+    shown = bash(az, block("az login"), env={"BROWSER": browser})
     assert "Contoso Production" in shown
 
 
 @pytest.mark.browser
 def test_the_sign_in_to_a_named_tenant(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
     browser = make_person("alice@contoso.example").browser
-    _bash(az, _block("az login --tenant contoso.onmicrosoft.com"), env={"BROWSER": browser})
+    bash(az, block("az login --tenant contoso.onmicrosoft.com"), env={"BROWSER": browser})
     assert {row["tenantId"] for row in az.profile()["subscriptions"]} == {az.run("account", "show").json()["tenantId"]}
 
 
 def test_the_sign_ins_without_a_browser_on_this_machine(az: Az, form_person: Callable[..., FormPerson]) -> None:
-    by_address, by_code = _block("az login --no-browser")
+    by_address, by_code = block("az login --no-browser")
     _sign_in_elsewhere(az, by_address, lambda said: form_person("alice@contoso.example").visit(_address(said)))
 
     def enter_code(said: str) -> None:
@@ -144,29 +101,29 @@ def _sign_in_elsewhere(az: Az, line: str, act: Callable[[str], object]) -> None:
 
 
 def test_the_password_from_standard_input(az: Az, alice: Person) -> None:
-    _bash(az, _block('read -rsp "Azure password: " AZ_PASS && echo'), stdin=f"{alice.password}\n")
+    bash(az, block('read -rsp "Azure password: " AZ_PASS && echo'), stdin=f"{alice.password}\n")
     assert az.profile()["subscriptions"]
 
 
 def test_day_to_day(signed_in: Az) -> None:
-    output = _bash(signed_in, _block("az account list --output table"))
+    output = bash(signed_in, block("az account list --output table"))
     assert "Contoso Development" in output
     assert not signed_in.profile()["subscriptions"]
 
 
 def test_several_accounts(signed_in: Az) -> None:
     first_line = 'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table'
-    output = _bash(signed_in, _block(first_line))
+    output = bash(signed_in, block(first_line))
     assert output.count("Shared Platform") == 2
     assert signed_in.run("account", "show").json()["tenantDefaultDomain"] == "fabrikam.example"
 
 
 def test_tokens_for_programs(signed_in: Az, cloud: LocalCloud) -> None:
-    output = _bash(signed_in, _block("az account get-access-token"))
+    output = bash(signed_in, block("az account get-access-token"))
     assert output.count("accessToken") == 3
 
 
 def test_the_two_commands_of_the_project_exist() -> None:
-    for line in _block("make demo"):
+    for line in block("make demo"):
         done = subprocess.run([*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
