@@ -7,6 +7,7 @@ One of the tests is such a job. In every test run it takes 45 seconds, with toke
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -17,10 +18,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.harness.az import Az, Result
@@ -47,6 +49,7 @@ class Job:
 
     az: Az
     cloud: LocalCloud
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def stock(self) -> Az:
@@ -69,6 +72,7 @@ class Job:
         """Start a watch, and return when its first round is on its way."""
         before = self.fetched
         process = self.az.start(*_WATCH, *options)
+        self.started.append(process)
         _until(lambda: self.fetched > before or process.poll() is not None)
         assert process.poll() is None, self.az.result(process, *_WATCH)
         return process
@@ -77,6 +81,13 @@ class Job:
         """End a watch, and return what it said."""
         process.send_signal(number)
         return self.az.result(process, *_WATCH, timeout=20)
+
+    def clean_up(self) -> None:
+        """End what a failed test has left running."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def assert_whole(self) -> None:
         """Fail if a file is torn, or if somebody has left half a file behind."""
@@ -130,19 +141,23 @@ def job(make_az: Callable[..., Az], workload_cloud: LocalCloud, _signed_in_job: 
     """A job of GitHub Actions that has signed in."""
     az = make_az(cloud=workload_cloud)
     shutil.copytree(_signed_in_job, az.config_dir, dirs_exist_ok=True)
-    yield Job(az.with_env(**workload_cloud.github_environment()), workload_cloud)
+    made = Job(az.with_env(**workload_cloud.github_environment()), workload_cloud)
+    yield made
+    made.clean_up()
     workload_cloud.admin.clear_faults()
 
 
 @pytest.fixture
-def short_job(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Job:
+def short_job(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Iterator[Job]:
     """One in a cloud of its own, where whatever it gets ends after 10 seconds: a watch has a round every 5 seconds."""
     _trust_everybody(own_cloud)
     own_cloud.admin.assertion_lifetime(10)
     own_cloud.admin.token_lifetime(10)
     az = make_az(cloud=own_cloud).with_env(**own_cloud.github_environment())
     az.run(*_SIGN_IN, *_GITHUB).ok()
-    return Job(az, own_cloud)
+    made = Job(az, own_cloud)
+    yield made
+    made.clean_up()
 
 
 # A job that is longer than its tokens
@@ -159,10 +174,12 @@ def test_a_long_job_that_asks_for_new_scopes_keeps_working_with_a_watch_in_the_b
     job = Job(make_az(cloud=own_cloud).with_env(**own_cloud.github_environment()), own_cloud)
     job.az.run(*_SIGN_IN, *_GITHUB).ok()
     first = job.assertion
-    # A step of its own, whose shell ends at once.
+    # A step of its own, whose shell ends after the first round.
     log = tmp_path / "renew.log"
+    start = f'az account renew --watch --output none > "{log}" 2>&1 & echo $!'
+    wait = f'until [[ -s "{log}" ]]; do /bin/sleep 0.1; done'
     step = subprocess.run(
-        ["/bin/bash", "-euc", f'az account renew --watch --output none > "{log}" 2>&1 & echo $!'],
+        ["/bin/bash", "-euc", f"{start}; {wait}"],
         env=job.az.environment(),
         capture_output=True,
         text=True,
@@ -363,8 +380,16 @@ def test_a_watch_ends_with_the_shell_script_that_linux_packages_start_az_with(jo
     script.write_text(f'#!/bin/bash\n"{job.az.host.bin}/python3" -Im azure.cli "$@"\n', encoding="utf-8")
     script.chmod(0o755)
     packaged = replace(job, az=replace(job.az, host=replace(job.az.host, az=script)))
-    # The output ends when Python does, whom the signal does not reach.
-    result = packaged.stop(packaged.watch())
+    watch = packaged.watch()
+    (python,) = psutil.Process(watch.pid).children()
+    watch.send_signal(signal.SIGTERM)
+    try:
+        # The signal does not reach it.
+        python.wait(20)
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            python.kill()
+    result = job.az.result(watch, *_WATCH)
     assert result.exit_code == -signal.SIGTERM
     assert "Stopped." in result.stderr
     assert result.json()["failed"] == []
