@@ -21,7 +21,7 @@ from tests.parity.both import run_case
 from tests.parity.case import Case
 from tests.parity.cases import CASES
 from tests.parity.compare import Finding
-from tests.parity.differences import Verdict, render, unshown
+from tests.parity.judging import Verdict, render, unshown
 from tests.parity.report import describe
 from tests.parity.run import Suite
 

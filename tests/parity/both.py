@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.parity.case import Case
 from tests.parity.compare import compare
-from tests.parity.differences import Verdict, judge
+from tests.parity.judging import Verdict, judge
 from tests.parity.observe import Observation
 from tests.parity.run import Suite
 

@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tests.localcloud import people
+from tests.localcloud import azurestack, people
 from tests.localcloud.directory import Subscription, Tenant
+from tests.parity.surroundings import PASSPHRASE, changes_the_cloud, is_known_at_runtime
 
 _PLACE = re.compile(r"<([a-z][\w.-]*)(?:\|(upper|lower))?>")
 _THEN = " && "
@@ -22,6 +23,7 @@ ERIN = "erin@outlook.example"
 MIA = "mia@woodgrove.example"
 NINA = "nina@contoso.example"
 DAVE = "dave@contoso.example"
+ADAM = azurestack.ADAM
 
 
 def _places() -> dict[str, str]:
@@ -43,8 +45,16 @@ def _places() -> dict[str, str]:
         "vault": people.VAULT,
     }
     found = {"alice": ALICE, "bob": BOB, "carol": CAROL, "erin": ERIN, "mia": MIA, "nina": NINA, "dave": DAVE}
-    found |= {"ci-app": people.CI_APP, "ci-secret": people.CI_SECRET}
-    for person in people.default_directory().people:
+    found |= {"ci-app": people.CI_APP, "ci-secret": people.CI_SECRET, "passphrase": PASSPHRASE}
+    found |= {"stack-app": azurestack.STACK_APP, "stack-secret": azurestack.STACK_SECRET, "adam": ADAM}
+    found |= {"stack": azurestack.TENANT.id, "stack.domain": azurestack.TENANT.domains[0]}
+    directory = people.default_directory()
+    for application in directory.applications:
+        if application.resource_id:
+            found[application.name] = application.app_id
+            found[f"{application.name}.object"] = application.principals[0].oid
+            found[f"{application.name}.resource"] = application.resource_id
+    for person in (*directory.people, *azurestack.stack_directory().people):
         found[person.username.partition("@")[0] + ".password"] = person.password
     for key, tenant in tenants.items():
         found |= {key: tenant.id, f"{key}.domain": tenant.domains[0], f"{key}.second-domain": tenant.domains[1]}
@@ -92,8 +102,8 @@ class Case:
     """One row of the table.
 
     line: command lines without `az`, joined by ` && `. `<name>` stands for something of the local cloud (see `PLACES`);
-        `<name|upper>` for the same in upper case, `<url>` for the cloud's address. `builtin ` in front of a command:
-        without the extension on both sides.
+        `<name|upper>` for the same in upper case, `<url>` and others for what is known at run time only (see
+        `surroundings.Surroundings.fill`). `builtin ` in front of a command: without the extension on both sides.
     state: where it starts, a key of `states.STATES`.
     builtin_line: what the built-in side runs instead, where it cannot run the same.
     person: who answers the sign-in pages. None is nobody.
@@ -101,9 +111,9 @@ class Case:
     browser: whether there is a browser. Without one, a sign-in falls back to the device code.
     stdin: what comes in on standard input.
     env: more environment variables.
-    files: name to content, created in the working directory.
+    files: name to content, created in the working directory. What is in angle brackets is filled in there, too.
+    machine: where the commands run, a key of `surroundings.MACHINES`.
     fault: what goes wrong in the cloud meanwhile.
-    handed_over: whether ours only passes it on to the built-in handler, tracebacks and all.
     fast: whether the case is in the part of the suite that every test run includes.
     hosts: which azure-cli it makes sense on, "newest" and "oldest".
     """
@@ -117,8 +127,8 @@ class Case:
     stdin: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
     fault: Fault | None = None
-    handed_over: bool = False
     fast: bool = False
     hosts: tuple[str, ...] = ("newest", "oldest")
     note: str = ""
@@ -130,12 +140,19 @@ class Case:
         if self.person != ALICE and any(step.is_sign_in for step in self.steps()):
             extras.append(f"by {self.person.partition('@')[0]}" if self.person else "by nobody")
         extras += [word for word, is_so in (("browser", self.browser), ("cancelled", self.declines)) if is_so]
+        if self.machine:
+            extras.append(f"on {self.machine}")
         extras += [f"{name}={value}" for name, value in self.env.items()]
         if self.fault:
             extras.append(str(self.fault))
         if self.note:
             extras.append(self.note)
         return f"{self.state}: {self.line}" + (f" ({', '.join(extras)})" if extras else "")
+
+    @property
+    def has_the_cloud_to_itself(self) -> bool:
+        """Whether it changes the cloud, which tests of the fast part share with others."""
+        return bool(self.fault) or changes_the_cloud("\n".join((self.line, *self.files.values())))
 
     def steps(self, *, builtin_side: bool = False) -> tuple[Step, ...]:
         """Return the commands, with everything filled in."""
@@ -173,5 +190,5 @@ def parse(line: str) -> tuple[Step, ...]:
 
 
 def _fill(match: re.Match[str]) -> str:
-    value = match[0] if match[1] == "url" else PLACES[match[1]]
+    value = match[0] if is_known_at_runtime(match[1]) else PLACES[match[1]]
     return {"upper": value.upper(), "lower": value.lower(), None: value}[match[2]]

@@ -48,7 +48,7 @@ def compare(case: Case, builtin: Observation, ours: Observation) -> list[Finding
                 findings.append(Finding("advice", command, "\n".join(lines), mine.stderr or "(nothing)"))
                 break
         if "--debug" not in step.args:
-            findings += _compare_tracebacks(case, command, theirs, mine)
+            findings += _compare_tracebacks(command, theirs, mine)
     command = "files after: az " + " && az ".join(" ".join(step.args) for step in steps)
     for aspect, theirs_left in builtin.files.items():
         if not _same_files(aspect, theirs_left, ours.files[aspect], steps[-1]):
@@ -71,12 +71,10 @@ def _shown(said: Said) -> str:
         return said.stdout
 
 
-def _compare_tracebacks(case: Case, command: str, theirs: Said, mine: Said) -> list[Finding]:
+def _compare_tracebacks(command: str, theirs: Said, mine: Said) -> list[Finding]:
     """Ours never has one; where the built-in has one, that is a difference too (`crash`)."""
     if _TRACEBACK in mine.stderr:
-        return (
-            [] if case.handed_over and _TRACEBACK in theirs.stderr else [Finding("traceback", command, "", mine.stderr)]
-        )
+        return [Finding("traceback", command, "", mine.stderr)]
     if _TRACEBACK in theirs.stderr:
         return [Finding("crash", command, theirs.stderr, mine.stderr or "(nothing)")]
     return []

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.parity.case import Case
-from tests.parity.compare import Finding
-from tests.parity.observe import Observation
 
 
 @dataclass(frozen=True)
@@ -77,6 +74,24 @@ DIFFERENCES: tuple[Difference, ...] = (
         aspects=frozenset({*_LIST, "access tokens"}),
     ),
     Difference(
+        "refresh-subject-name",
+        builtin="``az account list --refresh`` forgets that a service principal signed in with "
+        "``--use-cert-sn-issuer`` (``useCertSNIssuerAuth`` in the list).",
+        here="It stays in the list.",
+        reason="nothing about it has changed",
+        cases=("^sp_by_subject_name: account list --refresh",),
+        aspects=frozenset({"rows", "stdout"}),
+    ),
+    Difference(
+        "refresh-managed-identity",
+        builtin="``az account list --refresh`` gives the subscriptions that a person and a managed identity share to "
+        "the person, and leaves none active if the managed identity was in use.",
+        here="Who is in use stays in use, and managed identities are read again as well.",
+        reason="the next command would run as somebody else, or fail",
+        cases=("^alice_and_identity: account list --refresh",),
+        aspects=frozenset(_LIST),
+    ),
+    Difference(
         "refresh-active",
         builtin="``az account list --refresh`` leaves no subscription active when the active one is shared by two "
         "accounts.",
@@ -97,7 +112,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     # Signing in.
     Difference(
         "failed-sign-in-leaves-nothing",
-        builtin='A sign-in that ends in "No subscriptions found" leaves a working refresh token behind.',
+        builtin='A sign-in that ends in "No subscriptions found" leaves a working refresh token behind, or the '
+        "secret of the service principal.",
         here="A failed sign-in leaves nothing new behind.",
         reason="nobody looks for a token after an error, and ``az account list`` does not show it",
         cases=(
@@ -105,8 +121,10 @@ DIFFERENCES: tuple[Difference, ...] = (
             "^empty: login .*<tailspin>( \\(browser\\))?$",
             "^empty: login .*--skip-sub -s [0-9-]+$",
             "^(alice|empty): login --use-device-code \\((html|drop) at ",
+            "^empty: login --service-principal .* --skip-sub -s <vault>$",
+            "^alice: login --service-principal .* \\(html at \\^/subscriptions",
         ),
-        aspects=frozenset(_TOKENS),
+        aspects=frozenset((*_TOKENS, "service principals")),
     ),
     Difference(
         "unknown-subscription",
@@ -123,7 +141,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         builtin='``--tenant ""`` looks for a tenant with an empty name.',
         here="It is a usage error.",
         reason="it comes from a variable that is not set, and no tenant is called that",
-        cases=("^empty: login --use-device-code --tenant ' ?'$",),
+        cases=("^empty: login .*(--tenant|-t) ' ?'( \\(on |$)",),
         aspects=frozenset({"exit code"}),
     ),
     Difference(
@@ -134,6 +152,63 @@ DIFFERENCES: tuple[Difference, ...] = (
         reason="the command line was right",
         cases=("-t <contoso.domain> \\(drop at openid-configuration",),
         aspects=frozenset({"exit code"}),
+    ),
+    Difference(
+        "service-principal-without-tenant",
+        builtin="``az login --service-principal`` without ``--tenant`` sends the credential to a place where no "
+        "application is, and reports what that answers; at an AD FS server, where there is no tenant to give, it "
+        "ends in a traceback.",
+        here="It is a usage error, and at an AD FS server it works.",
+        reason="the answer does not say what is missing",
+        cases=("^azure_stack: login --service-principal -u <stack-app> -p <stack-secret>$",),
+        aspects=frozenset({"exit code", *_LIST, "profile", "service principals", "crash"}),
+    ),
+    Difference(
+        "checked-before-sending",
+        builtin="A certificate that has expired or is not that of the key, and a federated token that is not one, are "
+        "sent, and the service's answer speaks of signatures and assertions.",
+        here="Nothing is sent, and the error names the file and what is wrong with it.",
+        reason="what is wrong can be seen here",
+        cases=("--certificate <file.(mismatched|expired).pem>", "^empty: login .* -u <ci-app> --fed\\S* not-a-token"),
+        aspects=frozenset({"advice"}),
+        here_says="Nothing was sent",
+    ),
+    Difference(
+        "certificate-order",
+        builtin="In the file of ``--certificate``, the certificate of the key must be the first one.",
+        here="The order makes no difference; a warning says what built-in commands cannot read.",
+        reason="certificate authorities and conversion tools write them in any order",
+        cases=("--certificate <file.issuer-first.pem>",),
+        aspects=frozenset({"exit code", *_LIST, *_TOKENS, "profile", "modes", "service principals", "advice"}),
+        here_says="Built-in commands cannot read",
+    ),
+    Difference(
+        "certificate-path",
+        builtin="A relative path given with ``--certificate`` is stored as it is, and commands fail in any other "
+        "directory.",
+        here="The absolute path is stored.",
+        reason="a sign-in is for all directories",
+        cases=("--certificate (\\./)?ci.pem",),
+        aspects=frozenset({"service principals"}),
+    ),
+    Difference(
+        "wrong-secret-found-out",
+        builtin="``az login --service-principal`` with a wrong secret succeeds while a token of the last sign-in is "
+        "cached, and replaces the right secret.",
+        here="The secret that is given is the one that is checked. If it is wrong, the stored one stays.",
+        reason="the error would come an hour later, in some other command",
+        cases=("^service_principal: login --service-principal -u <ci-app> -p wrong -t <contoso>$",),
+        aspects=frozenset({"exit code", "stdout", "service principals"}),
+    ),
+    Difference(
+        "identity-of-service-fabric",
+        builtin="On Service Fabric, ``az login --identity`` with an ID signs in with the one identity that there is, "
+        "and lists it under that ID.",
+        here="It is an error: the service gives tokens of one identity only.",
+        reason="commands would run as somebody else than the list says",
+        cases=("login --identity --client-id \\S+ \\(on Service Fabric\\)",),
+        aspects=frozenset({"exit code", *_LIST, "profile", "modes"}),
+        here_says="gives tokens of one identity only",
     ),
     Difference(
         "login-options-of-newer-hosts",
@@ -155,12 +230,24 @@ DIFFERENCES: tuple[Difference, ...] = (
         here_says="--name '.*' was ignored",
     ),
     Difference(
+        "tenant-of-identity-any-case",
+        builtin="``az account get-access-token --tenant`` of a managed identity takes the tenant's ID in upper case "
+        "for another tenant.",
+        here="Case does not matter.",
+        reason="it does not matter anywhere else",
+        cases=("^managed_identity: account get-access-token --tenant <contoso\\|upper>",),
+        aspects=frozenset({"exit code", "stdout"}),
+    ),
+    Difference(
         "retries",
-        builtin="One 503 of the sign-in service ends the command, and the next tries fail from a cache.",
+        builtin="One 503 of the sign-in service, or one failure of the service for managed identities, ends the "
+        "command, and the next tries fail from a cache.",
         here="Requests that may be repeated are, a few times; a failure is never answered from a cache.",
         reason="the service says itself that it is a matter of seconds",
-        cases=("unavailable at /token",),
-        aspects=frozenset({"exit code", "stdout", "access tokens", "refresh tokens", "advice", "crash"}),
+        cases=("unavailable at /token", "error \\d+ at /metadata/identity"),
+        aspects=frozenset(
+            {"exit code", *_LIST, "access tokens", "refresh tokens", "service principals", "modes", "advice", "crash"}
+        ),
     ),
     Difference(
         "one-tenant-refuses",
@@ -173,8 +260,9 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "errors-not-tracebacks",
-        builtin="A traceback: an unknown tenant, scopes without a resource, a claims challenge that is not base64, "
-        "HTML where JSON was due, a service that cannot be reached.",
+        builtin="A traceback: an unknown tenant, scopes without a resource, a claims challenge that is not base64, a "
+        "certificate file that is missing, encrypted or without a key, HTML where JSON was due, a service that cannot "
+        "be reached, the one for managed identities too.",
         here="One clear error with the next step.",
         reason="a traceback tells nobody what to do",
         cases=(
@@ -182,6 +270,9 @@ DIFFERENCES: tuple[Difference, ...] = (
             "--scope openid$",
             "--scope https://nowhere.example/.default$",
             "--tenant (<contoso>|nobody|0000|common)",
+            "-t 0000",
+            "--certificate (nowhere.pem|\\.|<file.(encrypted|certificate-only).pem>) ",
+            "on machine without an identity service",
             "(drop|html) at ",
             "unavailable at /devicecode",
         ),
@@ -203,7 +294,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         "and the token.",
         here="Case does not matter, and everything of the identity goes.",
         reason="who signs out wants the secret gone",
-        cases=("^service_principal: logout --username <ci-app\\|upper>",),
+        cases=("^(service_principal|sp_federated): logout --username <ci-app\\|upper>",),
         aspects=frozenset({"service principals", "access tokens", "modes"}),
     ),
     Difference(
@@ -234,52 +325,3 @@ DIFFERENCES: tuple[Difference, ...] = (
         aspects=frozenset({"leftovers"}),
     ),
 )
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is left to explain in a case, and which differences it has shown."""
-
-    unexplained: list[Finding]
-    shown: frozenset[str]
-
-
-def judge(
-    case: Case,
-    host: str,
-    findings: Sequence[Finding],
-    ours: Observation,
-    differences: Iterable[Difference] = DIFFERENCES,
-) -> Verdict:
-    """Explain the findings of a case by the differences that cover it."""
-    left, shown = list(findings), set()
-    said = "\n".join(step.stderr for step in ours.said)
-    for difference in differences:
-        if not difference.covers(case, host):
-            continue
-        if difference.here_says:
-            if re.search(difference.here_says, said):
-                shown.add(difference.id)
-            else:
-                left.append(Finding("announced difference", difference.id, difference.here_says, said))
-                continue
-        explained = [finding for finding in left if finding.aspect in difference.aspects]
-        if explained:
-            shown.add(difference.id)
-            left = [finding for finding in left if finding not in explained]
-    return Verdict(left, frozenset(shown))
-
-
-def unshown(shown: Iterable[str], host: str) -> list[Difference]:
-    """Return the differences that apply to `host` and that no case has shown: they are out of date."""
-    seen = set(shown)
-    return [each for each in DIFFERENCES if host in each.hosts and each.id not in seen]
-
-
-def render() -> str:
-    """Return the table for the README, as a reStructuredText list-table."""
-    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 50 50", "", "   * - built in", "     - here"]
-    for difference in DIFFERENCES:
-        for bullet, text in (("   * -", difference.builtin), ("     -", difference.here)):
-            lines.append(f"{bullet} {' '.join(text.split())}")
-    return "\n".join(lines) + "\n"

@@ -100,7 +100,7 @@ def look_at_files(folder: Path) -> dict[str, Any]:
         "accounts": _entries(tokens, "Account", "username", "home_account_id", "realm", "environment"),
         "access tokens": _entries(tokens, "AccessToken", "home_account_id", "client_id", "realm", "target"),
         "refresh tokens": _entries(tokens, "RefreshToken", "home_account_id", "client_id", "environment"),
-        "service principals": _read_json(folder / ENTRIES),
+        "service principals": _read_json(folder / ENTRIES, folder),
         "modes": {name: (folder / name).stat().st_mode & 0o777 for name in _PRIVATE if (folder / name).exists()},
         "leftovers": sorted({_UNIQUE.sub("", path.name) for pattern in _LEFTOVERS for path in folder.glob(pattern)}),
     }
@@ -110,11 +110,13 @@ def look_at_files(folder: Path) -> dict[str, Any]:
 _OWN_PROFILE_KEYS = {"azextLogin", "installationId"}
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, folder: Path | None = None) -> Any:
+    """Return what a file holds. What it says about `folder`, which is another one in every run, is made the same."""
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(text.replace(str(folder), "<config directory>") if folder else text)
     except ValueError:
         return f"<{path.stat().st_size} bytes that are not JSON>"
 

@@ -13,9 +13,10 @@ from tests.harness.az import Az
 from tests.harness.hosts import Host
 from tests.harness.stage import CloudStage, Stage
 from tests.localcloud import LocalCloud
-from tests.parity.case import Case, Step, parse
+from tests.parity.case import ADAM, Case, Step, parse
 from tests.parity.observe import Observation, Said, look_at_files, normal_text
 from tests.parity.states import STATES
+from tests.parity.surroundings import Surroundings
 from tests.parity.visitor import Visitor, browser_command, run, run_sign_in
 
 #: Without it, a mistyped command goes and looks for an extension on the network.
@@ -32,6 +33,7 @@ class Suite:
         self._stage = stage
         self._folder = folder
         self._cloud_stage = CloudStage(stage, cloud, host, folder / "cloud")
+        self._surroundings = Surroundings(cloud, folder / "surroundings")
         self._states = {name: threading.Lock() for name in STATES}
         self._count = 0
         self._counting = threading.Lock()
@@ -64,7 +66,7 @@ class Suite:
                 with open(az.config_dir / "config", "a", encoding="utf-8") as config:
                     config.write(_NO_DYNAMIC_INSTALL)
             if state.line:
-                case = Case(state.line, person=state.person)
+                case = Case(state.line, person=state.person, machine=state.machine)
                 for said in self._run_steps(case, parse(state.line), draft, extension=False):
                     assert said.exit_code == 0, f"the state '{name}' could not be prepared:\n{said}"
             if state.edit:
@@ -77,12 +79,16 @@ class Suite:
         work = folder / "work"
         work.mkdir(exist_ok=True)
         for name, content in case.files.items():
-            (work / name).write_text(content, encoding="utf-8")
+            path = work / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(self._surroundings.fill(content), encoding="utf-8")
         said = []
-        for step in steps:
-            extended = extension and not step.builtin
-            self._put_command_index(folder, extension=extended)
-            said.append(self._run_step(case, step, folder, work, extension=extended))
+        with self._surroundings.environment(case.machine) as machine:
+            case = replace(case, env={**machine, **case.env})
+            for step in steps:
+                extended = extension and not step.builtin
+                self._put_command_index(folder, extension=extended)
+                said.append(self._run_step(case, step, folder, work, extension=extended))
         return said
 
     def _put_command_index(self, folder: Path, *, extension: bool) -> None:
@@ -100,7 +106,7 @@ class Suite:
         env, address = dict(case.env), None
         if case.browser:
             env["BROWSER"], address = browser_command(work)
-        args = tuple(arg.replace("<url>", self.cloud.url) for arg in step.args)
+        args = tuple(self._surroundings.fill(arg) for arg in step.args)
         began = time.monotonic()
         if step.is_sign_in:
             code, out, err = run_sign_in(
@@ -125,7 +131,8 @@ class Suite:
     def _visitor(self, case: Case) -> Visitor | None:
         if case.person is None:
             return None
-        person = self.cloud.directory.person(case.person)
+        cloud = self.cloud.azure_stack if case.person == ADAM else self.cloud
+        person = cloud.directory.person(case.person)
         return Visitor(person.username, person.password, Path(self.cloud.ca_bundle), declines=case.declines)
 
 

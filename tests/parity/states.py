@@ -10,10 +10,11 @@ from typing import Any
 
 from tests.localcloud import Admin
 from tests.localcloud.people import CONTOSO
-from tests.parity.case import ALICE, BOB, CAROL, ERIN, MIA
+from tests.parity.case import ADAM, ALICE, BOB, CAROL, ERIN, MIA
 
 PROFILE, TOKENS, ENTRIES = "azureProfile.json", "msal_token_cache.json", "service_principal_entries.json"
-_SP_LOGIN = "login --service-principal -u <ci-app> -p=<ci-secret> --tenant"
+_SP = "login --service-principal -u <ci-app>"
+_SP_LOGIN = f"{_SP} -p=<ci-secret> --tenant"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class State:
     """A start state: another state, then commands (see `case.Case.line`), then an edit of the files.
 
     person: who answers the sign-in pages.
+    machine: where the commands run (see `case.Case.machine`).
     edit: what no command can do; gets the config directory.
     cloud: what changes in the cloud at the end.
     """
@@ -28,6 +30,7 @@ class State:
     line: str = ""
     after: str = ""
     person: str | None = None
+    machine: str = ""
     edit: Callable[[Path], None] | None = None
     cloud: Callable[[Admin], None] | None = None
 
@@ -92,16 +95,6 @@ def _choose_none(document: Any) -> None:
         row["isDefault"] = False
 
 
-def _managed_identity(document: Any) -> None:
-    """Rows as a sign-in with the system-assigned managed identity leaves them."""
-    for row in document["subscriptions"]:
-        row["user"] = {
-            "name": "systemAssignedIdentity",
-            "type": "servicePrincipal",
-            "assignedIdentityInfo": "MSI",
-        }
-
-
 def _old_row(document: Any) -> None:
     """Rows as releases before 2.6 wrote them: without the keys that came later."""
     for row in document["subscriptions"]:
@@ -149,7 +142,23 @@ STATES: dict[str, State] = {
     "service_principal": State(f"{_SP_LOGIN} <contoso>"),
     "sp_in_two_tenants": State(f"{_SP_LOGIN} <fabrikam>", after="service_principal"),
     "bob_and_sp": State(f"{_SP_LOGIN} <contoso>", after="bob"),
-    "managed_identity": State(after="alice", edit=edit_json(PROFILE, _managed_identity)),
+    "sp_with_certificate": State(f"{_SP} --certificate <file.own.pem> -t <contoso>"),
+    "sp_by_subject_name": State(f"{_SP} --certificate <file.rolled-alone.pem> --use-cert-sn-issuer -t <contoso>"),
+    "sp_federated": State(f"{_SP} --federated-token <assertion> -t <contoso>"),
+    "expired_sp_with_certificate": State(after="sp_with_certificate", edit=edit_json(TOKENS, _expire_access_tokens)),
+    "expired_sp_by_subject_name": State(after="sp_by_subject_name", edit=edit_json(TOKENS, _expire_access_tokens)),
+    "expired_sp_federated": State(after="sp_federated", edit=edit_json(TOKENS, _expire_access_tokens)),
+    "managed_identity": State("login --identity", machine="virtual machine"),
+    "named_identity": State("login --identity --client-id <deploy-identity>", machine="virtual machine"),
+    "identity_by_object_id": State("login --identity --object-id <deploy-identity.object>", machine="virtual machine"),
+    "identity_by_resource_id": State(
+        "login --identity --resource-id <deploy-identity.resource>", machine="virtual machine"
+    ),
+    "identity_without_subscriptions": State(
+        "login --identity --client-id <reader-identity> --allow-no-subscriptions", machine="virtual machine"
+    ),
+    "alice_and_identity": State("login --identity", after="alice", machine="virtual machine"),
+    "cloud_shell": State("login --identity", machine="Cloud Shell"),
     # Two clouds.
     "two_clouds": State(
         "cloud set -n OtherCloud && login --use-device-code && cloud set -n LocalCloud",
@@ -158,6 +167,12 @@ STATES: dict[str, State] = {
     ),
     "alice_knows_other": State(_REGISTER_OTHER, after="alice"),
     "two_clouds_other_active": State("cloud set -n OtherCloud", after="two_clouds"),
+    # Azure Stack with AD FS.
+    "azure_stack": State(
+        "cloud register -n AzureStack --endpoint-resource-manager <stack-url> && cloud set -n AzureStack"
+    ),
+    "adam": State("login --use-device-code", after="azure_stack", person=ADAM),
+    "stack_app": State("login --service-principal -u <stack-app> -p <stack-secret> -t <stack>", after="azure_stack"),
     # The choice.
     "disabled_default": State("account set -s <retired>", after="alice"),
     "none_default": State(after="alice", edit=edit_json(PROFILE, _choose_none)),

@@ -64,9 +64,8 @@ def test_two_active_subscriptions_are_wrong_on_any_side() -> None:
     assert aspects(side(rows=rows), side(rows=rows)) == ["two defaults"]
 
 
-def test_a_handed_over_command_may_keep_the_built_in_traceback() -> None:
+def test_a_traceback_of_ours_is_wrong_even_where_the_built_in_has_one() -> None:
     crash = side(stderr="Traceback (most recent call last)", exit_code=1)
-    assert aspects(crash, crash, Case("account show", handed_over=True)) == []
     assert aspects(crash, crash) == ["traceback"]
 
 

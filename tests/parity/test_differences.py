@@ -8,7 +8,8 @@ from tests.harness.environments import ROOT
 from tests.parity.case import Case
 from tests.parity.cases import CASES
 from tests.parity.compare import Finding
-from tests.parity.differences import DIFFERENCES, Difference, judge, render
+from tests.parity.differences import DIFFERENCES, Difference
+from tests.parity.judging import judge, render
 from tests.parity.observe import Observation, Said
 
 BEGIN, END = ".. differences-begin", ".. differences-end"

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from tests.parity.case import Case
-from tests.parity.cases import accounts, builtin, damage, help_and_usage, output, sign_in, sign_out, tokens, workloads
+from tests.parity.cases import (
+    accounts,
+    azure_stack,
+    builtin,
+    damage,
+    help_and_usage,
+    managed_identities,
+    output,
+    service_principals,
+    sign_in,
+    sign_out,
+    tokens,
+)
 
 CASES: tuple[Case, ...] = (
     *help_and_usage.CASES,
@@ -11,7 +23,9 @@ CASES: tuple[Case, ...] = (
     *output.CASES,
     *tokens.CASES,
     *sign_in.CASES,
-    *workloads.CASES,
+    *service_principals.CASES,
+    *managed_identities.CASES,
+    *azure_stack.CASES,
     *sign_out.CASES,
     *builtin.CASES,
     *damage.CASES,
