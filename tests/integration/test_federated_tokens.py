@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.hosts import Host
 from tests.integration.workloads import (
     GRAPH,
     OTHER_TENANT,
@@ -17,7 +15,6 @@ from tests.integration.workloads import (
     SERVICE_PRINCIPAL,
     VAULT,
     entries,
-    guarded,
     stock,
     subscriptions_used,
     token_claims,
@@ -166,13 +163,3 @@ def test_what_we_note_about_a_source_survives_another_sign_in_by_built_in_comman
     write(file, admin.issue_assertion(POD, issuer=own_issuer))
     claims = token_claims(az, "--subscription", "Contoso Production", "--resource", VAULT)
     assert claims["tid"] == workload_cloud.directory.tenant("contoso.example").id
-
-
-@pytest.mark.oldest
-def test_the_oldest_azure_cli_goes_on_with_a_token_file(
-    make_az: Callable[..., Az], oldest: Host, workload_cloud: LocalCloud, tmp_path: Path
-) -> None:
-    az = guarded(make_az(host=oldest, cloud=workload_cloud))
-    file = write(tmp_path / "token", workload_cloud.admin.issue_assertion(POD))
-    az.run(*SERVICE_PRINCIPAL, "--federated-token-file", file).ok()
-    assert token_claims(stock(az), "--resource", VAULT)["appid"] == CI_APP

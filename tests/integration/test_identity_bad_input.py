@@ -44,7 +44,7 @@ def test_a_machine_that_drops_packets_is_given_up_on_within_five_seconds(bystand
 
 def test_a_service_that_never_answers_is_given_up_on(bystanders: Az) -> None:
     with silence() as place:
-        error = refused(bystanders, env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{place}"}, seconds=10)
+        error = refused(bystanders, env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{place}"}, seconds=8)
     assert "No managed identity was found" in error
     assert place in error
 

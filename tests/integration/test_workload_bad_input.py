@@ -259,9 +259,8 @@ def test_an_environment_that_signs_nobody_in_is_one_error_with_the_variables_to_
     "words",
     [
         f"--service-principal -u {CI_APP} --password={WRONG}",
-        f"--service-principal -u {CI_APP} --tenant contoso.example --password=",
-        f"--service-principal -u {CI_APP} --tenant contoso.example --federated-token-file t --password={WRONG}",
-        f"--service-principal -u {CI_APP} --tenant contoso.example --federated-token-source azure-pipelines",
+        f"--service-principal -u {CI_APP} --tenant {NOBODY} --federated-token-file t --password={WRONG}",
+        f"--service-principal -u {CI_APP} --tenant {NOBODY} --federated-token-source azure-pipelines",
         "--federated-token-file token",
         f"--from-env --password={WRONG}",
         "--from-env --identity",
@@ -272,7 +271,15 @@ def test_options_that_are_missing_or_contradict_each_other_are_refused_before_an
     bystanders: Az, words: str
 ) -> None:
     away = bystanders.with_env(NO_PROXY="", AZURE_POD_IDENTITY_AUTHORITY_HOST=NOWHERE)
-    refused(away, "login", *words.split())
+    assert "usage error" in refused(away, "login", *words.split()).lower()
+
+
+@pytest.mark.parametrize("words", [(), ("--password=",)], ids=["no secret", "an empty secret"])
+def test_a_secret_that_is_missing_cannot_be_asked_for_without_a_terminal(
+    bystanders: Az, words: tuple[str, ...]
+) -> None:
+    away = bystanders.with_env(NO_PROXY="")
+    assert "--password" in refused(away, *APPLICATION, "--tenant", NOBODY, *words)
 
 
 @pytest.mark.parametrize(
