@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from secrets import token_urlsafe
 
 from tests.integration.canaries import new_canary, signature_of
 from tests.integration.secret_routes import (
@@ -66,7 +67,8 @@ def password_in_a_federated_token_file(given: Canaries) -> Attempt:
 
 
 def refused_request_token(given: Canaries) -> Attempt:
-    env = {**given.cloud.github_environment(GITHUB_SUBJECT), "ACTIONS_ID_TOKEN_REQUEST_TOKEN": new_canary()}
+    # Of characters that a header may have: otherwise nobody is asked.
+    env = {**given.cloud.github_environment(GITHUB_SUBJECT), "ACTIONS_ID_TOKEN_REQUEST_TOKEN": token_urlsafe(48)}
     words = (*PRINCIPAL, "--federated-token-source", "github")
     return Attempt(words, {env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]: ""}, env=env)
 
