@@ -176,8 +176,8 @@ long-summary: >-
 examples:
     - name: Renew the tokens of the active account once.
       text: az account renew
-    - name: Keep the tokens of a long job fresh, in the background.
-      text: az account renew --watch --output none &
+    - name: Keep the tokens of a long job fresh until stopped. In a shell, start it in the background.
+      text: az account renew --watch --output none
     - name: Renew the tokens of one service principal in one tenant.
       text: az account renew --username APP_ID --tenant TENANT_ID
 """
