@@ -316,6 +316,17 @@ def test_the_usual_options_for_the_output_apply(job: Job, options: tuple[str, ..
     assert ("could not be renewed" in result.stderr) == says
 
 
+def test_a_federated_token_that_was_not_to_be_stored_is_not_stored_by_renewing_either(job: Job) -> None:
+    job.az.run(*_SIGN_IN, *_GITHUB, "--no-store-secret").ok()
+    before = _access_tokens(job.az)
+    assert job.az.run(*_RENEW).ok().json()["failed"] == []
+    (entry,) = json.loads((job.az.config_dir / "service_principal_entries.json").read_text(encoding="utf-8"))
+    assert "client_assertion" not in entry
+    assert _access_tokens(job.az).keys() == before.keys()
+    assert _access_tokens(job.az) != before
+    job.stock.run("group", "list").ok()
+
+
 def test_an_account_that_is_not_the_active_one_is_renewed_by_its_name(job: Job) -> None:
     alice = job.cloud.directory.person("alice@contoso.example")
     job.az.run("login", "-u", alice.username, "--password=@-", input=alice.password).ok()
