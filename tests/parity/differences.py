@@ -83,6 +83,15 @@ DIFFERENCES: tuple[Difference, ...] = (
         aspects=frozenset({"rows", "stdout"}),
     ),
     Difference(
+        "refresh-tenant-name",
+        builtin="``az account list --refresh`` never knows the name of the tenant of a service principal of an AD FS "
+        "server.",
+        here="It is read and kept.",
+        reason="the server has one tenant, and tells its name",
+        cases=("^stack_app: account list --refresh",),
+        aspects=frozenset({"rows", "stdout"}),
+    ),
+    Difference(
         "refresh-managed-identity",
         builtin="``az account list --refresh`` gives the subscriptions that a person and a managed identity share to "
         "the person, and leaves none active if the managed identity was in use.",
