@@ -72,6 +72,7 @@ class Session:
             has_credentials=has_credentials,
             new_installation_id=lambda: new_installation_id(settings.config_dir),
             active_cloud=settings.cloud,
+            host_copy=lambda: ACCOUNT.data,
         )
         session = cls(settings, store, clouds, host_account=ACCOUNT)
         return session

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -44,8 +46,11 @@ _TORN_RETRIES = 10
 _TORN_PAUSE = 0.05
 
 
-_Fingerprint = tuple[int, ...]
-"""Length and hash of the text in the file: enough to tell whether writing would change it. () without a file."""
+# Rows that are put into their JSON form at once. All of ten thousand at once take several times the file's size.
+_ROWS_AT_ONCE = 200
+
+_Fingerprint = bytes
+"""Digest of what is in the file, to tell whether writing would change it. Empty without a file."""
 
 
 class _Loaded(NamedTuple):
@@ -68,11 +73,13 @@ class ProfileStore:
         has_credentials: HasCredentials = lambda row: True,
         new_installation_id: Callable[[], str] | None = None,
         active_cloud: str | None = None,
+        host_copy: Callable[[], object] = lambda: None,
     ):
         """:param on_written: gets exactly what is in the file. The host keeps a copy of the file in memory and may
             write it after our command has ended, so that copy has to follow.
         :param has_credentials: asked when rows are brought back, whether their account can still be used.
         :param new_installation_id: makes the `installationId` of a file that has none.
+        :param host_copy: gives what the host has read from the file, which it may have changed or not.
         """
         self._path = config_dir / _FILE
         self._last_good = config_dir / _LAST_GOOD
@@ -81,6 +88,7 @@ class ProfileStore:
         self._has_credentials = has_credentials
         self._new_installation_id = new_installation_id
         self._active_cloud = active_cloud
+        self._host_copy = host_copy
 
     def read(self, host_document: object) -> ProfileState:
         """Return the state, from the document that the host has already read.
@@ -150,22 +158,22 @@ class ProfileStore:
             make_private(self._path)
             self._on_written(document)
             if on_disk:
-                self._keep_if_outdated(on_disk, _bytes_of(document))
+                self._keep_if_outdated(on_disk, list(_parts_of(document)))
             return
         if self._new_installation_id is not None and not document.get(INSTALLATION_ID):
             document[INSTALLATION_ID] = self._new_installation_id()
         generation = max(on_disk, last_good or 0) + 1
         state.write_to(document, generation)
-        content = _bytes_of(document)
-        write_atomically(self._path, content, locked=True)
+        content = list(_parts_of(document))
+        write_atomically(self._path, *content, locked=True)
         self._on_written(document)
         # The copy comes second: if we are killed in between, the file is newer than its copy, which is no damage.
         self._keep(generation, content)
 
-    def _keep(self, generation: int, content: bytes) -> None:
-        write_atomically(self._last_good, _head(generation), content, _TAIL, locked=True)
+    def _keep(self, generation: int, content: list[bytes]) -> None:
+        write_atomically(self._last_good, _head(generation), *content, _TAIL, locked=True)
 
-    def _keep_if_outdated(self, generation: int, content: bytes) -> None:
+    def _keep_if_outdated(self, generation: int, content: list[bytes]) -> None:
         """Write the copy if it is not one of this content.
 
         A process may have been killed between the file and its copy, and built-in commands write the file alone.
@@ -174,7 +182,8 @@ class ProfileStore:
             size = self._last_good.stat().st_size
         except OSError:
             size = -1
-        if size != len(_head(generation)) + len(content) + len(_TAIL) or self._last_good_generation() != generation:
+        expected = len(_head(generation)) + sum(map(len, content)) + len(_TAIL)
+        if size != expected or self._last_good_generation() != generation:
             self._keep(generation, content)
 
     @staticmethod
@@ -189,7 +198,7 @@ class ProfileStore:
             # A command that found nothing and added nothing leaves no file behind.
             del document[SUBSCRIPTIONS]
             return True
-        return _fingerprint(json.dumps(document)) == loaded.fingerprint
+        return _fingerprint(_parts_of(document)) == loaded.fingerprint
 
     def _load(self) -> _Loaded:
         """Return what is in the file, put right if necessary."""
@@ -198,7 +207,7 @@ class ProfileStore:
             self._announce_aside(set_aside(self._path), "it does not hold a list of subscriptions")
             kept = document if isinstance(document, dict) else {}
             # What else is in the file, such as the installation ID, is not at fault.
-            document, fingerprint = {name: kept[name] for name in kept if name != SUBSCRIPTIONS}, ()
+            document, fingerprint = {name: kept[name] for name in kept if name != SUBSCRIPTIONS}, b""
         if isinstance(document, dict) and is_current(document, self._last_good_generation()):
             return _Loaded(document, fingerprint)
         return _Loaded(self._recovered(document), fingerprint)
@@ -215,18 +224,26 @@ class ProfileStore:
     def _parse(self) -> tuple[Any, _Fingerprint]:
         for attempt in range(_TORN_RETRIES + 1):
             try:
-                # The host writes a byte order mark; we read it and never write one.
-                text = self._path.read_text(encoding="utf-8-sig")
-                return json.loads(text), _fingerprint(text)
+                return self._read_file()
             except FileNotFoundError:
-                return None, ()
+                return None, b""
             except OSError as error:
                 raise StoreError(f"{self._path} could not be read: {error.strerror or error}.") from error
             except (ValueError, RecursionError) as error:
                 if attempt == _TORN_RETRIES:
                     self._announce_aside(set_aside(self._path), f"it is not valid JSON: {error}")
             time.sleep(_TORN_PAUSE)
-        return None, ()
+        return None, b""
+
+    def _read_file(self) -> tuple[Any, _Fingerprint]:
+        """Parse the file; or copy what the host has made of it, which takes a third of the memory."""
+        # The host writes a byte order mark; we read it and never write one.
+        content = self._path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        fingerprint = _fingerprint([content])
+        host_copy = self._host_copy()
+        if isinstance(host_copy, dict) and _fingerprint(_parts_of(host_copy)) == fingerprint:
+            return _copied(host_copy), fingerprint
+        return json.loads(content.decode("utf-8")), fingerprint
 
     def _announce_aside(self, aside: Path, reason: str) -> None:
         logger.warning("%s cannot be used (%s) and was set aside as %s.", self._path, reason, aside.name)
@@ -257,10 +274,39 @@ def _head(generation: int) -> bytes:
     return f'{{"generation": {generation}, "profile": '.encode("ascii")
 
 
-def _fingerprint(text: str) -> _Fingerprint:
-    return len(text), hash(text)
+def _copied(value: Any) -> Any:
+    """Return a copy of a JSON value that shares nothing that can be changed."""
+    if isinstance(value, dict):
+        return {name: _copied(part) for name, part in value.items()}
+    return [_copied(part) for part in value] if isinstance(value, list) else value
 
 
-def _bytes_of(document: Document) -> bytes:
-    # The host writes the same layout, so an unchanged file is recognised whoever wrote it. All ASCII.
-    return json.dumps(document).encode("ascii")
+def _fingerprint(parts: Iterable[bytes]) -> _Fingerprint:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
+
+
+def _parts_of(document: Document) -> Iterator[bytes]:
+    """Return a document as the JSON text that json.dumps makes of it, in parts. All ASCII.
+
+    The host writes the same layout, so an unchanged file is recognised whoever wrote it.
+    """
+    separator = b"{"
+    for name, value in document.items():
+        yield separator + json.dumps(name).encode("ascii") + b": "
+        if isinstance(value, list):
+            yield from _parts_of_rows(value)
+        else:
+            yield json.dumps(value).encode("ascii")
+        separator = b", "
+    yield b"}" if document else b"{}"
+
+
+def _parts_of_rows(rows: list[Any]) -> Iterator[bytes]:
+    yield b"["
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = json.dumps(rows[start : start + _ROWS_AT_ONCE]).encode("ascii")[1:-1]
+        yield b", " + some if start else some
+    yield b"]"
