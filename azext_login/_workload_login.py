@@ -216,7 +216,7 @@ def _stored_certificate(principal: ServicePrincipal, options: LoginOptions) -> t
         return None, certificate.pem_text()
     logger.warning(
         "Built-in commands cannot read %s, so they work until the token of this sign-in ends. With "
-        "--store-decrypted-key, the key is stored without its passphrase for them.", principal.certificate
+        "--store-decrypted-key, a copy that they can read is stored, without a passphrase.", principal.certificate
     )  # fmt: skip
     return None, None
 
