@@ -76,7 +76,7 @@ _PRINCIPAL_SENTENCES: tuple[tuple[frozenset[int], str, str], ...] = (
     (
         frozenset({700211, 700212, 700213, 700214, 700021, 700023}),
         "What {who} proves itself with names another issuer, subject or audience than is registered.",
-        "Check the application (client) ID. Compare a federated token with the credentials that the application trusts: "
+        "Check the application (client) ID. Compare a federated token with what the application trusts: "
         "`az ad app federated-credential list --id {client_id}`.",
     ),
     (
@@ -220,8 +220,8 @@ def unknown_tenant(tenant: str, address: str) -> SignInError:
     """Return the error for a tenant that the authority has no discovery document for."""
     return SignInError(
         f"Tenant '{tenant}' was not found at {address}.",
-        next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`; then run `az login` "
-        "with the right --tenant. A person may leave --tenant out.",
+        next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`; then run "
+        "`az login` with the right --tenant. A person may leave --tenant out.",
     )
 
 
