@@ -32,9 +32,10 @@ ADDED_OPTIONS = {
             "service_connection_id",
             "no_store_secret",
             "store_decrypted_key",
+            "exclude_tenants",
         }
     ),
-    "account list": frozenset({"all_identities"}),
+    "account list": frozenset({"all_identities", "tenant", "exclude_tenants", "show_refresh"}),
     "account set": frozenset({"username", "tenant"}),
 }
 
@@ -81,6 +82,7 @@ def declare_arguments(loader: Any) -> None:
             help="Print the sign-in address instead of opening a browser. The sign-in completes when the "
             "browser comes back, or when the address that it ends up on is pasted into the terminal.",
         )
+        _declare_exclude_tenants(context)
         _declare_workload_options(context)
         _declare_missing_login_options(context)
 
@@ -93,6 +95,20 @@ def declare_arguments(loader: Any) -> None:
             options_list=["--all-identities"],
             action="store_true",
             help="List a subscription once for each account and tenant that it can be used through.",
+        )
+        context.argument(
+            "tenant",
+            options_list=["--tenant"],
+            validator=validate_tenant,
+            completer=complete_tenants,
+            help="With --refresh, read only this tenant (ID or domain name) again.",
+        )
+        _declare_exclude_tenants(context)
+        context.argument(
+            "show_refresh",
+            options_list=["--show-refresh"],
+            action="store_true",
+            help="Show when and why the tenant of a subscription could last not be read again.",
         )
 
     with loader.argument_context("account set") as context:
@@ -139,6 +155,17 @@ def declare_arguments(loader: Any) -> None:
 def _host_argument(loader: Any, scope: str, destination: str) -> Any:
     """Return the host's registration of an argument, to add to: registering again replaces it."""
     return loader.argument_registry.arguments[scope].get(destination)
+
+
+def _declare_exclude_tenants(context: Any) -> None:
+    context.argument(
+        "exclude_tenants",
+        options_list=["--exclude-tenant"],
+        nargs="+",
+        completer=complete_tenants,
+        help="Tenants (ID or domain name, separated by spaces) that are not asked for subscriptions. To leave them out "
+        'every time: az config set login.exclude_tenants="TENANT TENANT".',
+    )
 
 
 def _declare_workload_options(context: Any) -> None:

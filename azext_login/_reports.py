@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from knack.log import get_logger
+
+from .errors import (
+    InteractionRequiredError,
+    InterruptedDiscoveryError,
+    ServiceUnreachableError,
+    UnexpectedAnswerError,
+)
 
 if TYPE_CHECKING:
     from .profile.discovery import Discovery, TenantReport
@@ -16,23 +24,17 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
+# Columns of what happened in a tenant; --verbose has all of it.
+_LONGEST_FINDING = 70
+
+# More duplicates than these are counted, not listed.
+_LISTED_DUPLICATES = 3
+
+
 def report_discovery(discovery: Discovery) -> None:
-    """Say which tenants refused or are empty, and which subscriptions several tenants show."""
-    for duplicate in discovery.duplicates:
-        subscription = duplicate.subscription
-        logger.warning(
-            "Subscription %s '%s' can be accessed from tenants %s (used) and %s. To use the other one, run "
-            'az login --tenant "%s"',
-            subscription.id, subscription.name, duplicate.kept_tenant_id, subscription.tenant_id,
-            subscription.tenant_id,
-        )  # fmt: skip
-    if discovery.empty:
-        logger.warning(
-            "No accessible subscriptions in: %s. Use `az login --allow-no-subscriptions` to have tenant level access.",
-            ", ".join(report.tenant.label for report in discovery.empty),
-        )
-    for report in discovery.failed:
-        _report_tenant(report, "was left out")
+    """Say in one table which tenants did not show their subscriptions, and which subscriptions several tenants show."""
+    _report_duplicates(discovery)
+    _report_tenants([discovery], kept=False)
 
 
 def report_refresh(outcome: RefreshOutcome) -> None:
@@ -43,9 +45,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
             failure.account.name,
             str(failure.error).splitlines()[0],
         )
-    for discovery in outcome.discoveries:
-        for report in discovery.failed:
-            _report_tenant(report, "could not be refreshed, and its subscriptions stay as they were")
+    _report_tenants(outcome.discoveries, kept=True)
     if outcome.newly_active is not None:
         logger.warning(
             "Subscription '%s' (%s) is active now. To choose another one, run az account set --subscription ID",
@@ -54,14 +54,70 @@ def report_refresh(outcome: RefreshOutcome) -> None:
         )
 
 
-def _report_tenant(report: TenantReport, what: str) -> None:
-    logger.warning(
-        'Tenant %s %s: %s To sign in to it, run az login --tenant "%s"',
-        report.tenant.label,
-        what,
-        str(report.failure).splitlines()[0],
-        report.tenant.id,
-    )
+def _report_duplicates(discovery: Discovery) -> None:
+    if len(discovery.duplicates) > _LISTED_DUPLICATES:
+        logger.warning(
+            "%d subscriptions can be used through several tenants. To list them, run az account list --all-identities; "
+            "to use another tenant, az account set --subscription ID --tenant TENANT",
+            len(discovery.duplicates),
+        )
+        return
+    for duplicate in discovery.duplicates:
+        subscription = duplicate.subscription
+        logger.warning(
+            "Subscription %s '%s' can be accessed from tenants %s (used) and %s. To use the other one, run "
+            'az account set --subscription "%s" --tenant "%s"',
+            subscription.id, subscription.name, duplicate.kept_tenant_id, subscription.tenant_id,
+            subscription.id, subscription.tenant_id,
+        )  # fmt: skip
+
+
+def _report_tenants(discoveries: Sequence[Discovery], *, kept: bool) -> None:
+    """Print a table of the tenants that did not answer, or have nothing: name, what happened, what to run.
+
+    :param kept: their subscriptions from before are still listed.
+    """
+    asked = sum(len(discovery.reports) for discovery in discoveries)
+    lines = [
+        (report.tenant.display_name or report.tenant.id, *_finding(report))
+        for discovery in discoveries
+        for report in discovery.reports
+        if report.failure is not None or not (report.subscriptions or kept or _is_seen_elsewhere(discovery, report))
+    ]
+    if not lines:
+        return
+    for discovery in discoveries:
+        for report in discovery.failed:
+            logger.info("Tenant %s: %s", report.tenant.label, report.failure)
+    from tabulate import tabulate
+
+    table = tabulate(lines, headers=("Tenant", "What happened", "To do"), tablefmt="plain", disable_numparse=True)
+    consequence = "; what was known of them is still listed" if kept else ""
+    logger.warning("%d of %d tenants did not show subscriptions%s:\n%s", len(lines), asked, consequence, table)
+
+
+def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:
+    """Tell whether a tenant shows nothing but what another tenant shows as well."""
+    return any(duplicate.subscription.tenant_id == report.tenant.id for duplicate in discovery.duplicates)
+
+
+def _finding(report: TenantReport) -> tuple[str, str]:
+    tenant = report.tenant.id
+    login, refresh = f'az login --tenant "{tenant}"', f'az account list --refresh --tenant "{tenant}"'
+    failure = report.failure
+    if failure is None:
+        return "no subscriptions", f"{login} --allow-no-subscriptions"
+    if isinstance(failure, InteractionRequiredError):
+        return "asks for more, such as a second factor", login
+    if isinstance(failure, InterruptedDiscoveryError):
+        return "was not waited for (Ctrl-C)", refresh
+    if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
+        return "did not answer", refresh
+    return _shortened(str(failure).partition("\n")[0]), login
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_FINDING else text[: _LONGEST_FINDING - 3] + "..."
 
 
 def report_selection(row: Row) -> None:

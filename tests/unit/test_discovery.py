@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msal
@@ -11,8 +12,9 @@ import requests
 
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.http import AuthorityHttpClient, build_session
-from azext_login.profile.discovery import ResourceManager, discover
+from azext_login.profile.discovery import discover
 from azext_login.profile.model import Account
+from azext_login.profile.resource_manager import ResourceManager
 from azext_login.profile.resources import Tenant
 from tests.localcloud import LocalCloud
 
@@ -68,7 +70,7 @@ def test_every_tenant_is_asked_and_a_refusal_costs_only_its_own_result(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
     manager = manager_of("alice@contoso.example")
-    found = discover(manager, manager.tenants())
+    found = discover(manager.tenants(), partial(manager.subscriptions, described=True))
     names = {report.tenant.display_name: len(report.subscriptions) for report in found.reports}
     assert names["Contoso"] == 5
     assert names["Fabrikam"] == 2
@@ -119,7 +121,7 @@ def test_a_bad_answer_is_one_error(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager], fault: dict[str, Any], error: type[Exception]
 ) -> None:
     manager = manager_of("alice@contoso.example")
-    own_cloud.admin.fail_next("/tenants", **fault)
+    own_cloud.admin.fail_next("/tenants", count=None, **fault)
     with pytest.raises(error):
         manager.tenants()
 

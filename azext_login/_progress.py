@@ -1,0 +1,77 @@
+"""One line on the terminal that says how far a discovery has come."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .profile.discovery import Progress
+    from .profile.resources import Tenant
+
+# Nobody reads a line that is gone after a moment; in seconds.
+_DELAY = 0.5
+
+# The spinner that the host draws in front, and its dots.
+_ROOM_FOR_SPINNER = 6
+
+
+@contextmanager
+def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
+    """Yield what shows the progress of a discovery, with the host's own progress hook, and remove the line at the end.
+
+    Nothing is shown when standard error is no terminal, or with --only-show-errors.
+    """
+    if cli_ctx.only_show_errors or not (sys.stderr and sys.stderr.isatty()):
+        yield lambda progress: None
+        return
+    import time
+
+    began = time.monotonic()
+    controller = None
+
+    def show(progress: Progress) -> None:
+        nonlocal controller
+        if controller is None:
+            if time.monotonic() - began < _DELAY:
+                return
+            controller = cli_ctx.get_progress_controller()
+            controller.begin(message=line_of(progress, _width()))
+        else:
+            controller.add(message=line_of(progress, _width()))
+
+    try:
+        yield show
+    finally:
+        if controller is not None:
+            controller.end(message="")
+
+
+def line_of(progress: Progress, width: int) -> str:
+    """Return the line, no longer than `width` columns."""
+    line = (
+        f"{progress.answered} of {progress.tenants} {_plural(progress.tenants, 'tenant')}, "
+        f"{progress.subscriptions} {_plural(progress.subscriptions, 'subscription')}"
+    )
+    waiting = [_name(tenant) for tenant in progress.waiting_for]
+    for shown in range(min(len(waiting), 3), 0, -1):
+        rest = f" and {len(waiting) - shown} more" if len(waiting) > shown else ""
+        longer = f"{line}; waiting for {', '.join(waiting[:shown])}{rest}"
+        if len(longer) <= width:
+            return longer
+    return line[:width]
+
+
+def _name(tenant: Tenant) -> str:
+    return tenant.display_name or tenant.id
+
+
+def _plural(number: int, noun: str) -> str:
+    return noun if number == 1 else f"{noun}s"
+
+
+def _width() -> int:
+    return max(20, shutil.get_terminal_size().columns - _ROOM_FOR_SPINNER)
