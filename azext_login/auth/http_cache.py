@@ -21,11 +21,24 @@ _INDEX = "_index_"
 _DISCOVERY = ("/.well-known/openid-configuration", "/discovery/instance")
 
 
+class _Answers(dict[str, Any]):
+    """The mapping that MSAL works on, which takes in nothing but what is true for every request.
+
+    MSAL answers a request that failed from here as well, for five seconds or for as long as the service asks
+    (msal/throttled_http_client.py), so trying again would be of no use. It takes an answer that is listed in its index
+    but not here for one that has expired.
+    """
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == _INDEX or _is_discovery(key):
+            super().__setitem__(key, value)
+
+
 class HttpCache:
     """The host's msal_http_cache.bin.
 
     MSAL also keeps refusals in it for a minute, overload answers for as long as the service asks, and user-realm
-    answers with the names of people. None of that is read back or written by us: what somebody starts by hand is
+    answers with the names of people. None of that is kept, read back or written by us: what somebody starts by hand is
     never answered with an old failure, and no name stays behind.
     """
 
@@ -34,12 +47,12 @@ class HttpCache:
         self._path = config_dir / _FILE
         self._enabled = enabled
         self._loaded: frozenset[str] = frozenset()
-        self.answers: dict[str, Any] = {}
+        self.answers: dict[str, Any] = _Answers()
 
     def load(self) -> dict[str, Any]:
         """Return the mapping to give to MSAL, with the stored discovery documents in it."""
         if self._enabled:
-            self.answers = _discovery_only(self._read())
+            self.answers = _Answers(_discovery_only(self._read()))
             self._loaded = frozenset(self.answers)
         return self.answers
 

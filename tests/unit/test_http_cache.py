@@ -85,3 +85,13 @@ def test_a_damaged_file_is_an_empty_cache(tmp_path: Path, content: bytes) -> Non
     _fill(cache.answers, DISCOVERY)
     cache.save()
     assert DISCOVERY in HttpCache(tmp_path).load()
+
+
+def test_a_failure_of_this_command_is_not_answered_again_either(tmp_path: Path) -> None:
+    answers = HttpCache(tmp_path).load()
+    _fill(answers, DISCOVERY, REFUSAL, OVERLOAD)
+    mapping = ExpiringMapping(mapping=answers)
+    assert mapping[DISCOVERY] == f"answer of {DISCOVERY}"
+    for failure in (REFUSAL, OVERLOAD):
+        with pytest.raises(KeyError):
+            mapping[failure]
