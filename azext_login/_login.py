@@ -113,16 +113,19 @@ def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignI
     is_filtered = bool(options.subscription or options.skip_subscription_discovery)
     if not outcome.rows or (is_filtered and len(outcome.rows) == 1):
         return False
-    from ._picker import pick_subscription
+    from ._picker import announce, pick_subscription
 
     terminal = StandardTerminal()
     try:
-        chosen = pick_subscription(outcome.rows, terminal)
+        chosen = pick_subscription(outcome.rows)
     except (EOFError, KeyboardInterrupt) as cancelled:
-        terminal.say("\nThe sign-in was kept, and the default subscription is the one marked with an *.")
+        default = next((row for row in outcome.rows if row.get("isDefault")), None)
+        still = f", and the default subscription is '{default['name']}' ({default['id']})" if default else ""
+        terminal.say(f"\nThe sign-in was kept{still}.")
         if isinstance(cancelled, KeyboardInterrupt):
             raise
         return True
+    announce(chosen, terminal)
     session.select(chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
     return True
 

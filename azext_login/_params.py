@@ -11,6 +11,7 @@ from knack.log import get_logger
 
 from ._completers import complete_tenants, complete_users
 from ._host import host_parameters
+from ._terminal import can_choose
 from ._validators import validate_tenant
 
 logger = get_logger(__name__)
@@ -112,6 +113,13 @@ def declare_arguments(loader: Any) -> None:
         )
 
     with loader.argument_context("account set") as context:
+        context.argument(
+            "subscription",
+            _host_argument(loader, "account set", "subscription"),
+            # Elsewhere the parser goes on saying what it says: its words and exit code are known to scripts.
+            required=not can_choose(),
+            help="Name or ID of subscription. On a terminal, leave it out to choose from a list.",
+        )
         context.argument(
             "username",
             options_list=["--username"],

@@ -172,11 +172,20 @@ def show_account(cmd: Any, subscription: str | None = None) -> Row:
 
 
 @accepts_host_options("account set")
-def set_account(cmd: Any, subscription: str, username: str | None = None, tenant: str | None = None) -> None:
-    """Make a subscription the active one."""
+def set_account(
+    cmd: Any, subscription: str | None = None, username: str | None = None, tenant: str | None = None
+) -> None:
+    """Make a subscription the active one. Without one, which the parser allows on a terminal only, it is asked for."""
     from ._reports import report_selection
 
-    report_selection(Session.from_cli(cmd.cli_ctx).select(subscription, username=username, tenant=tenant))
+    session = Session.from_cli(cmd.cli_ctx)
+    if subscription is None:
+        from ._picker_selection import select_by_person
+
+        row = select_by_person(session, username=username, tenant=tenant)
+    else:
+        row = session.select(subscription, username=username, tenant=tenant)
+    report_selection(row)
 
 
 @accepts_host_options("account clear")
