@@ -14,6 +14,7 @@ from tests.harness.az import Az
 from tests.harness.forms import FormPerson
 from tests.harness.person import BrowserPerson
 from tests.harness.stage import Stage
+from tests.harness.wheel import without_package_index
 from tests.localcloud import LocalCloud, Person
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,7 @@ def test_the_wheel_installs_and_goes_without_a_trace(
     wheel = stage.wheel()
     assert wheel.name == install.rpartition("/")[2]
     # At a terminal the command asks whether one is sure.
-    sure = {"AZURE_CORE_DISABLE_CONFIRM_PROMPT": "yes"}
+    sure = {"AZURE_CORE_DISABLE_CONFIRM_PROMPT": "yes", **without_package_index()}
     _bash(az, [install.replace("dist/", f"{wheel.parent}/")], env=sure)
     assert "login" in _bash(az, ["az extension list --query [].name -o tsv"])
     assert "--no-browser" in _bash(az, ["az login --help"])
