@@ -131,8 +131,9 @@ def _assembled(tenants: Sequence[Tenant], outcomes: dict[int, _Outcome], interru
             reports.append(TenantReport(tenant, failure=outcome))
             continue
         kept = []
-        for subscription in outcome:
-            owner = first_tenant.setdefault(subscription.id, tenant.id)
+        # A list that changes while its pages are read may show a subscription on two of them.
+        for identity, subscription in {one.id.lower(): one for one in outcome}.items():
+            owner = first_tenant.setdefault(identity, tenant.id)
             if owner == tenant.id:
                 kept.append(subscription)
             else:
@@ -175,10 +176,11 @@ class _Crew:
 
     def give_up_on_late(self, patience: float) -> None:
         now = self._clock()
-        for index, heard in list(self._heard.items()):
+        for index, heard in self._heard.copy().items():
             if index not in self.outcomes and now - heard > patience:
                 self.outcomes[index] = ServiceUnreachableError(
-                    f"No answer within {patience:g} seconds.", "Run the command again in a minute."
+                    f"Tenant {self._tenants[index].label} showed nothing for {patience:g} seconds.",
+                    "Run the command again in a minute.",
                 )
                 # Its thread may hang for ever; somebody else takes over the tenants that are left.
                 self._hire()

@@ -53,8 +53,9 @@ class ResourceManager:
         self._verify = verify
 
     def tenants(self) -> list[Tenant]:
-        """Return the tenants that the account is a member or a guest of."""
-        return [_tenant(item) for item in self._pages("/tenants", None)]
+        """Return the tenants that the account is a member or a guest of, each once."""
+        found = (_tenant(item) for item in self._pages("/tenants", None))
+        return list({tenant.id.lower(): tenant for tenant in found}.values())
 
     def subscriptions(self, tenant: Tenant, *, described: bool = False) -> Iterator[Subscription]:
         """Return the subscriptions that can be used through a tenant.
@@ -80,11 +81,11 @@ class ResourceManager:
         if self._api_version >= _MANAGED_BY_API_VERSION:
             managed_by = item.get("managedByTenants")
             details["managedByTenants"] = (
-                None if managed_by is None else [{"tenantId": entry.get("tenantId")} for entry in managed_by]
+                None if managed_by is None else [{"tenantId": entry.get("tenantId")} for entry in _objects(managed_by)]
             )
         return Subscription(
-            id=str(item.get("id", "")).rpartition("/")[2],
-            name=item.get("displayName") or "",
+            id=_text_in(item, "id").rpartition("/")[2],
+            name=str(item.get("displayName") or ""),
             state=item.get("state"),
             tenant_id=tenant.id,
             details=details,
@@ -92,14 +93,15 @@ class ResourceManager:
 
     def _pages(self, path: str, tenant_id: str | None) -> Iterator[Mapping[str, Any]]:
         url: str | None = self._url(path)
+        seen: set[str] = set()
         while url:
+            if url in seen:
+                raise UnexpectedAnswerError(f"{_SERVICE} continued {path} with a page that was there before.")
+            seen.add(url)
             page = self._get(url, tenant_id)
-            items = page.get("value") or []
-            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise UnexpectedAnswerError(f"{_SERVICE} answered {path} with something other than a list of objects.")
-            yield from items
-            url = page.get("nextLink")
-            if url and urlsplit(str(url))[:2] != urlsplit(self._endpoint)[:2]:
+            yield from _objects(page.get("value") or [])
+            url = str(page["nextLink"]) if page.get("nextLink") else None
+            if url and _service_of(url) != _service_of(self._endpoint):
                 # The token goes along with every request, so it must not follow a link to another service.
                 raise UnexpectedAnswerError(f"{_SERVICE} continued a list at another address: {urlsplit(url).netloc}.")
 
@@ -128,8 +130,27 @@ class ResourceManager:
 
 def _tenant(item: Mapping[str, Any]) -> Tenant:
     return Tenant(
-        id=str(item.get("tenantId")), display_name=item.get("displayName"), default_domain=item.get("defaultDomain")
+        id=_text_in(item, "tenantId"), display_name=item.get("displayName"), default_domain=item.get("defaultDomain")
     )
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise UnexpectedAnswerError(f"{_SERVICE} answered with something other than a list of objects.")
+    return value
+
+
+def _text_in(item: Mapping[str, Any], key: str) -> str:
+    value = item.get(key)
+    if not isinstance(value, str) or not value:
+        raise UnexpectedAnswerError(f"{_SERVICE} listed something without '{key}'.")
+    return value
+
+
+def _service_of(url: str) -> tuple[str, str]:
+    """Return what tells one service from another: scheme and host. Resource Manager may name the usual port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower().removesuffix(":443")
 
 
 def _claims_challenge(response: requests.Response) -> str | None:

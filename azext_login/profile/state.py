@@ -198,7 +198,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def choice_key(cloud: str, account: str, tenant: str) -> str:
     """Return the key of `ProfileState.choices`."""
-    return "|".join((cloud, account.casefold(), tenant))
+    return "|".join((cloud, account.casefold(), tenant.casefold()))
 
 
 def account_of_choice(key: str) -> str:

@@ -130,10 +130,10 @@ def note_answers(state: ProfileState, cloud: str, account: Account, failures: Ma
     :param failures: tenant (GUID) -> what kept it from answering; None if it answered.
     """
     own = [row for row in in_cloud(state.all_rows(), cloud) if account_of(row).key == account.key]
-    with_rows = {str(row.get("tenantId")) for row in own}
+    with_rows = {str(row.get("tenantId")).casefold() for row in own}
     for tenant, reason in failures.items():
         key = choice_key(cloud, account.key, tenant)
-        if reason is None or tenant not in with_rows:
+        if reason is None or tenant.casefold() not in with_rows:
             state.refresh_failures.pop(key, None)
         else:
             state.refresh_failures[key] = {"on": _now(), "reason": reason}
