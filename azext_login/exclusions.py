@@ -19,13 +19,14 @@ logger = get_logger(__name__)
 def without_excluded(session: Session, tenants: Sequence[Tenant], names: Sequence[str]) -> list[Tenant]:
     """Return the tenants that are named neither here nor in the setting `login.exclude_tenants`.
 
-    :param names: GUIDs or domain names. One that is not the default domain of a tenant is looked up.
+    :param names: GUIDs or domain names. A domain that is not the default one of a tenant is looked up.
+    :raises ServiceUnreachableError: a domain could not be looked up.
     """
     excluded = {name.casefold() for name in (*names, *session.settings.exclude_tenants)}
     if not excluded:
         return list(tenants)
     known = {label for tenant in tenants for label in _labels(tenant)}
-    excluded |= {_looked_up(session, name) for name in excluded - known if "." in name}
+    excluded |= {_looked_up(session, name) for name in sorted(excluded - known) if not _is_guid(name)}
     kept = [tenant for tenant in tenants if not _labels(tenant) & excluded]
     if len(kept) != len(tenants):
         logger.info("%d of %d tenants are excluded.", len(tenants) - len(kept), len(tenants))
@@ -36,9 +37,17 @@ def _labels(tenant: Tenant) -> set[str]:
     return {label.casefold() for label in (tenant.id, tenant.default_domain) if label}
 
 
-def _looked_up(session: Session, domain: str) -> str:
-    try:
-        return session.resolve_tenant(domain).casefold()
-    except SignInError:
-        logger.warning("The tenant '%s' that is to be excluded does not exist.", domain)
-        return domain
+def _is_guid(name: str) -> bool:
+    from azure.cli.core.util import is_guid
+
+    return bool(is_guid(name))
+
+
+def _looked_up(session: Session, name: str) -> str:
+    if "." in name:
+        try:
+            return session.resolve_tenant(name).casefold()
+        except SignInError:
+            pass
+    logger.warning("'%s' is to be excluded, but there is no tenant with this ID or domain name.", name)
+    return name

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ._host import send_telemetry
-from .errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from .errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from .exclusions import without_excluded
 from .profile import subscriptions as rules
 from .profile.discovery import Discovery, Progress, TenantReport, discover
@@ -95,6 +95,7 @@ def complete(
 
     :param keep: stores tokens and secrets; called with what was found, once that is something.
     :raises SignInError: there is nothing.
+    :raises AccountError: every tenant is excluded.
     """
     discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
     if discovery.interrupted and not discovery.subscriptions:
@@ -129,7 +130,13 @@ def _authenticate(
 def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:
     manager = session.services.resource_manager_of(credential, home=request.tenant)
     if request.tenant is None:
-        tenants = without_excluded(session, manager.tenants(), request.exclude_tenants)
+        listed = manager.tenants()
+        tenants = without_excluded(session, listed, request.exclude_tenants)
+        if listed and not tenants:
+            raise AccountError(
+                "Every tenant of this account is excluded from the search for subscriptions. Nothing was stored.",
+                "To see what is excluded every time, run:\naz config get login.exclude_tenants",
+            )
         return discover(tenants, partial(manager.subscriptions, described=True), on_progress=request.on_progress)
     tenant = Tenant(request.tenant)
     if request.skip_subscription_discovery and request.subscription:
