@@ -250,7 +250,7 @@ def _sign_in(
     """Return the name of the default, and of what was guessed."""
     guessed: list[Row] = []
     chosen = rules.sign_in(state, rows, preferred=preferred, fallback=fallback, on_guess=guessed.append)
-    return chosen and chosen["name"], [row["name"] for row in guessed]
+    return chosen["name"] if chosen else None, [row["name"] for row in guessed]
 
 
 def _five() -> list[Row]:
