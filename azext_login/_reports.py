@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from knack.log import get_logger
 
 from .errors import (
+    AccountError,
     InteractionRequiredError,
     InterruptedDiscoveryError,
     ServiceUnreachableError,
@@ -38,8 +39,14 @@ def report_discovery(discovery: Discovery) -> None:
 
 
 def report_refresh(outcome: RefreshOutcome) -> None:
-    """Say which accounts and tenants could not be read again."""
+    """Say which accounts and tenants could not be read again.
+
+    :raises AccountError: Ctrl-C ended it. What was read until then is stored.
+    """
     for failure in outcome.failures:
+        if isinstance(failure.error, InterruptedDiscoveryError):
+            logger.warning("The subscriptions of '%s' stay as they were: it was not asked.", failure.account.name)
+            continue
         logger.warning(
             "The subscriptions of '%s' could not be refreshed and stay as they were: %s To sign in again, run az login",
             failure.account.name,
@@ -51,6 +58,12 @@ def report_refresh(outcome: RefreshOutcome) -> None:
             "Subscription '%s' (%s) is active now. To choose another one, run az account set --subscription ID",
             outcome.newly_active["name"],
             outcome.newly_active["id"],
+        )
+    if outcome.interrupted:
+        raise AccountError(
+            "Ctrl-C ended the search for subscriptions. What was found until then was stored, and the rest stays as it "
+            "was.",
+            "To look for the others, run:\naz account list --refresh",
         )
 
 

@@ -139,6 +139,11 @@ def list_accounts(
             "usage error: '--tenant' and '--exclude-tenant' require '--refresh'",
             "Run `az account list --help` for examples.",
         )
+    if tenant and exclude_tenants:
+        raise AccountError(
+            "usage error: '--exclude-tenant' is not applicable with '--tenant'",
+            "Run `az account list --help` for examples.",
+        )
     session = Session.from_cli(cmd.cli_ctx)
     if refresh:
         from ._progress import progress_line

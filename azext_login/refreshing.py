@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from azure.cli.core.azclierror import AzCLIError
 
-from .errors import AccountError
+from .errors import AccountError, InterruptedDiscoveryError
 from .exclusions import without_excluded
 from .profile import subscriptions as rules
 from .profile.discovery import Ask, Discovery, Progress, discover
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
     from .profile.state import ProfileState
     from .session import Session
+
+
+# Why an account was not refreshed after Ctrl-C.
+_NOT_ASKED = "Ctrl-C was pressed before it was asked."
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class RefreshOutcome:
     discoveries: tuple[Discovery, ...]
     newly_active: Row | None = None
     """The new default, where there was none or the old one is gone."""
+    interrupted: bool = False
+    """Whether Ctrl-C ended it early."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,8 @@ def refresh(
 ) -> RefreshOutcome:
     """Read the subscriptions of every account of this cloud again.
 
-    Rows of other clouds, and rows of accounts and tenants that did not answer, stay as they are.
+    Rows of other clouds, and rows of accounts and tenants that did not answer, stay as they are. Ctrl-C ends it; what
+    was read until then is stored.
 
     :param tenant: GUID of the only tenant to ask, for the accounts that have subscriptions there.
     :param exclude_tenants: tenants (GUID or domain) not to ask.
@@ -65,8 +72,12 @@ def refresh(
     failures: list[RefreshFailure] = []
     discoveries: list[tuple[Account, Discovery]] = []
     refreshed: list[Row] = []
+    interrupted = False
     with session.services.stored_tokens() as applications:
         for own in _accounts_to_ask(session, tenant):
+            if interrupted:
+                failures.append(RefreshFailure(own.account, InterruptedDiscoveryError(_NOT_ASKED)))
+                continue
             try:
                 tenants, ask = _questions(session, own, tenant, applications)
                 wanted = tenants if tenant else without_excluded(session, tenants, exclude_tenants)
@@ -74,19 +85,23 @@ def refresh(
             except AzCLIError as error:
                 failures.append(RefreshFailure(own.account, error))
                 continue
+            except KeyboardInterrupt:
+                failures.append(RefreshFailure(own.account, InterruptedDiscoveryError(_NOT_ASKED)))
+                interrupted = True
+                continue
             discoveries.append((own.account, discovery))
             refreshed += _refreshed_rows(own, discovery, cloud)
-            if discovery.interrupted:
-                break
+            interrupted = discovery.interrupted
+    # Whoever typed a tenant's ID to sign in to it may have typed it in upper case.
     answered = {
-        (account.key, report.tenant.id)
+        (account.key, report.tenant.id.lower())
         for account, discovery in discoveries
         for report in discovery.reports
         if report.failure is None
     }
 
     def is_outdated(row: Row) -> bool:
-        owner = (account_of(row).key, str(row.get("tenantId")))
+        owner = (account_of(row).key, str(row.get("tenantId")).lower())
         return row.get("environmentName") == cloud and owner in answered
 
     with session.change(mirror=True) as state:
@@ -101,7 +116,7 @@ def refresh(
             rules.note_answers(state, cloud, failure.account, _all_failed(state, cloud, failure))
     changed = active is not None and (was_active is None or was_active["id"] != active["id"])
     return RefreshOutcome(
-        tuple(failures), tuple(discovery for _, discovery in discoveries), active if changed else None
+        tuple(failures), tuple(discovery for _, discovery in discoveries), active if changed else None, interrupted
     )
 
 
@@ -130,12 +145,18 @@ def _questions(
     credential = session.services.user_credential(own.account, applications)
     manager = session.services.resource_manager_of(credential, home=None)
     if tenant is not None:
-        return [_known_tenant(tenant, own.rows)], partial(manager.subscriptions, described=True)
+        known = _known_tenant(tenant, own.rows)
+        is_described = bool(known.display_name or known.default_domain)
+        return [known], partial(manager.subscriptions, described=is_described)
     tenants = manager.tenants()
     # A tenant that was signed in to by name need not be in the list; it is asked as well.
-    listed = {one.id for one in tenants}
-    further = [Tenant(one) for one in by_tenant if one not in listed]
-    return [*tenants, *further], partial(manager.subscriptions, described=True)
+    listed = {one.id.lower() for one in tenants}
+    further = [Tenant(one) for one in by_tenant if one.lower() not in listed]
+
+    def ask(one: Tenant) -> Iterator[Subscription]:
+        return manager.subscriptions(one, described=one.id.lower() in listed)
+
+    return [*tenants, *further], ask
 
 
 def _ask_workload(
