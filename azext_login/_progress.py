@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from ._picker_choices import printable
 
 if TYPE_CHECKING:
     from .profile.discovery import Progress
@@ -60,13 +63,18 @@ def line_of(progress: Progress, width: int) -> str:
     for shown in range(min(len(waiting), 3), 0, -1):
         rest = f" and {len(waiting) - shown} more" if len(waiting) > shown else ""
         longer = f"{line}; waiting for {', '.join(waiting[:shown])}{rest}"
-        if len(longer) <= width:
+        if _columns(longer) <= width:
             return longer
     return line[:width]
 
 
 def _name(tenant: Tenant) -> str:
-    return tenant.display_name or tenant.id
+    return printable(tenant.display_name or tenant.id)
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a text takes at most; a line that is wider than the terminal is not drawn over."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _plural(number: int, noun: str) -> str:

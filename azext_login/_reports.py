@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from knack.log import get_logger
 
+from ._picker_choices import printable
 from .errors import (
     AccountError,
     InteractionRequiredError,
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
-# Columns of what happened in a tenant; --verbose has all of it.
-_LONGEST_FINDING = 70
+# Characters of a tenant's name, and of what happened there; --verbose has all of it.
+_LONGEST_NAME, _LONGEST_FINDING = 36, 70
 
 # More duplicates than these are counted, not listed.
 _LISTED_DUPLICATES = 3
@@ -92,7 +93,7 @@ def _report_tenants(discoveries: Sequence[Discovery], *, kept: bool) -> None:
     """
     asked = sum(len(discovery.reports) for discovery in discoveries)
     lines = [
-        (report.tenant.display_name or report.tenant.id, *_finding(report))
+        (_shortened(printable(report.tenant.display_name or report.tenant.id), _LONGEST_NAME), *_finding(report))
         for discovery in discoveries
         for report in discovery.reports
         if report.failure is not None or not (report.subscriptions or kept or _is_seen_elsewhere(discovery, report))
@@ -126,11 +127,11 @@ def _finding(report: TenantReport) -> tuple[str, str]:
         return "was not waited for (Ctrl-C)", refresh
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
         return "did not answer", refresh
-    return _shortened(str(failure).partition("\n")[0]), login
+    return _shortened(printable(str(failure).partition("\n")[0]), _LONGEST_FINDING), login
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_FINDING else text[: _LONGEST_FINDING - 3] + "..."
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def report_selection(row: Row) -> None:
