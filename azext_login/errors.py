@@ -19,6 +19,7 @@ __all__ = [
     "InterruptedDiscoveryError",
     "MalformedAnswerError",
     "NotSignedInError",
+    "ServiceBusyError",
     "ServiceUnreachableError",
     "SignInError",
     "StoreError",
@@ -52,6 +53,10 @@ class ServiceUnreachableError(AzureConnectionError):  # type: ignore[misc]
     """A service did not answer: name resolution, refused connection, time-out, untrusted certificate."""
 
     retryable = True
+
+
+class ServiceBusyError(ServiceUnreachableError):
+    """A service answered that it is overloaded or broken, each time that it was asked, or asks for a long pause."""
 
 
 class InterruptedDiscoveryError(ServiceUnreachableError):

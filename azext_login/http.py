@@ -15,7 +15,7 @@ from azure.cli.core.azclierror import AzCLIError
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from .errors import MalformedAnswerError, ServiceUnreachableError, UnexpectedAnswerError
+from .errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, UnexpectedAnswerError
 
 # Seconds to establish a connection, and seconds between two packets of an answer.
 TIMEOUT = (10.0, 60.0)
@@ -71,7 +71,8 @@ def patiently(
     """Return what `attempt` returns, and try again a few times if it fails for a reason that may pass.
 
     For requests that may be repeated. What the transport itself repeats (`build_session`) is not the whole of it: an
-    answer may be cut short, or come from something else on the way.
+    answer may be cut short, or come from something else on the way. A service that is busy has been asked often enough
+    by then.
 
     :param over: the failures that may pass.
     :param jitter: a random number between 0 and 1, so that many who failed together do not come back together.
@@ -80,7 +81,9 @@ def patiently(
     for number in range(1, attempts):
         try:
             return attempt()
-        except over:
+        except over as error:
+            if isinstance(error, ServiceBusyError):
+                raise
             sleep(0.2 * 2**number * (0.5 + jitter()))
     return attempt()
 

@@ -18,19 +18,22 @@ _FILE = "msal_http_cache.bin"
 # MSAL's index of expiry times beside the answers (msal/individual_cache.py).
 _INDEX = "_index_"
 
+# RFC 9110 section 10.2.3, in MSAL's lower case.
+_RETRY_AFTER = "retry-after"
+
 _DISCOVERY = ("/.well-known/openid-configuration", "/discovery/instance")
 
 
 class _Answers(dict[str, Any]):
-    """The mapping that MSAL works on, which takes in nothing but what is true for every request.
+    """The mapping that MSAL works on, which takes in no failure unless the service asks for a pause.
 
-    MSAL answers a request that failed from here as well, for five seconds or for as long as the service asks
-    (msal/throttled_http_client.py), so trying again would be of no use. It takes an answer that is listed in its index
-    but not here for one that has expired.
+    MSAL answers what failed from here as well, for five seconds where the service asks for nothing
+    (msal/throttled_http_client.py), so that trying again would be of no use. It takes an answer that is listed in its
+    index but not here for one that has expired.
     """
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if key == _INDEX or _is_discovery(key):
+        if key == _INDEX or _is_discovery(key) or _RETRY_AFTER in getattr(value, "headers", ()):
             super().__setitem__(key, value)
 
 
@@ -38,7 +41,7 @@ class HttpCache:
     """The host's msal_http_cache.bin.
 
     MSAL also keeps refusals in it for a minute, overload answers for as long as the service asks, and user-realm
-    answers with the names of people. None of that is kept, read back or written by us: what somebody starts by hand is
+    answers with the names of people. None of that is read back or written by us: what somebody starts by hand is
     never answered with an old failure, and no name stays behind.
     """
 

@@ -223,7 +223,10 @@ class _Crew:
             except queue.Empty:
                 return
             try:
-                outcome: _Outcome | BaseException = patiently(partial(self._list, index))
+                # An answer of which one page was cut short has been asked for again by whoever reads it.
+                outcome: _Outcome | BaseException = patiently(
+                    partial(self._list, index), over=(ServiceUnreachableError,)
+                )
             except AzCLIError as error:
                 outcome = error
             except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 from azure.cli.core.azclierror import AzCLIError
 
-from ..errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from ..errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import connection_errors, parse_json_object, patiently
 from .resources import Subscription, Tenant
 
@@ -54,7 +54,9 @@ class ResourceManager:
 
     def tenants(self) -> list[Tenant]:
         """Return the tenants that the account is a member or a guest of, each once."""
-        found = (_tenant(item) for item in self._pages("/tenants", None))
+        found = patiently(
+            lambda: [_tenant(item) for item in self._pages("/tenants", None)], over=(ServiceUnreachableError,)
+        )
         return list({tenant.id.lower(): tenant for tenant in found}.values())
 
     def subscriptions(self, tenant: Tenant, *, described: bool = False) -> Iterator[Subscription]:
@@ -178,5 +180,5 @@ def _refusal(response: requests.Response) -> AzCLIError:
     if response.status_code in (401, 403):
         return SignInError(text)
     if response.status_code == 429 or response.status_code >= 500:
-        return ServiceUnreachableError(text, "Run the command again in a minute.")
+        return ServiceBusyError(text, "Run the command again in a minute.")
     return UnexpectedAnswerError(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_a_damaged_file_is_an_empty_cache(tmp_path: Path, content: bytes) -> Non
     assert DISCOVERY in HttpCache(tmp_path).load()
 
 
-def test_a_failure_of_this_command_is_not_answered_again_either(tmp_path: Path) -> None:
+def test_only_a_failure_that_asks_for_a_pause_is_answered_again_in_the_same_command(tmp_path: Path) -> None:
     answers = HttpCache(tmp_path).load()
     _fill(answers, DISCOVERY, REFUSAL, OVERLOAD)
     mapping = ExpiringMapping(mapping=answers)
@@ -95,3 +96,6 @@ def test_a_failure_of_this_command_is_not_answered_again_either(tmp_path: Path) 
     for failure in (REFUSAL, OVERLOAD):
         with pytest.raises(KeyError):
             mapping[failure]
+    pause = SimpleNamespace(status_code=429, headers={"retry-after": "30"})
+    mapping.set(OVERLOAD, pause, 30)
+    assert mapping[OVERLOAD] is pause

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_login.errors import InteractionRequiredError, MalformedAnswerError, ServiceUnreachableError, SignInError
+from azext_login.errors import (
+    InteractionRequiredError,
+    MalformedAnswerError,
+    ServiceBusyError,
+    ServiceUnreachableError,
+    SignInError,
+)
 from azext_login.http import patiently
 
 PASSING = ServiceUnreachableError("down"), MalformedAnswerError("cut short")
@@ -51,7 +57,10 @@ def test_two_that_failed_together_come_back_apart() -> None:
     assert pauses[1] > pauses[0] * 1.5
 
 
-@pytest.mark.parametrize("error", [SignInError("no"), InteractionRequiredError("a second factor"), ValueError("a bug")])
+@pytest.mark.parametrize(
+    "error",
+    [SignInError("no"), InteractionRequiredError("a second factor"), ServiceBusyError("busy"), ValueError("a bug")],
+)
 def test_what_does_not_pass_is_not_tried_again(error: Exception) -> None:
     service = _Service(1, error)
     with pytest.raises(type(error)):
