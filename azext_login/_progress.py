@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # Nobody reads a line that is gone after a moment; in seconds.
 _DELAY = 0.5
 
-# The spinner that the host draws in front, and its dots.
-_ROOM_FOR_SPINNER = 6
+# The spinner that the host draws in front, its dots, and the last column, after which some terminals go to a new line.
+_ROOM_FOR_SPINNER = 7
 
 
 @contextmanager
@@ -35,9 +35,10 @@ def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
 
     began = time.monotonic()
     controller = None
+    last: Progress | None = None
 
     def show(progress: Progress) -> None:
-        nonlocal controller
+        nonlocal controller, last
         if controller is None:
             if time.monotonic() - began < _DELAY:
                 return
@@ -45,12 +46,14 @@ def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
             controller.begin(message=line_of(progress, _width()))
         else:
             controller.add(message=line_of(progress, _width()))
+        last = progress
 
     try:
         yield show
     finally:
-        if controller is not None:
-            controller.end(message="")
+        if controller is not None and last is not None:
+            # Drawn once more and then removed; the host has words of its own for an empty message.
+            controller.end(message=line_of(last, _width()))
 
 
 def line_of(progress: Progress, width: int) -> str:
