@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ _INDEX = "_index_"
 # RFC 9110 section 10.2.3, in MSAL's lower case.
 _RETRY_AFTER = "retry-after"
 
+# What MSAL needs of an OpenID configuration (msal/authority.py) and of an answer about instances.
+_IN_DOCUMENTS = ("token_endpoint", "tenant_discovery_endpoint", "metadata")
+
 _DISCOVERY = ("/.well-known/openid-configuration", "/discovery/instance")
 
 
@@ -33,7 +37,8 @@ class _Answers(dict[str, Any]):
     """
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if key == _INDEX or _is_discovery(key) or _RETRY_AFTER in getattr(value, "headers", ()):
+        asks_for_pause = not _is_discovery(key) and _RETRY_AFTER in getattr(value, "headers", ())
+        if key == _INDEX or _is_document(key, value) or asks_for_pause:
             super().__setitem__(key, value)
 
 
@@ -106,7 +111,7 @@ class HttpCache:
 
 def _discovery_only(answers: dict[str, Any]) -> dict[str, Any]:
     """Return the successful discovery answers with their expiry times."""
-    kept = {key: value for key, value in answers.items() if key != _INDEX and _is_discovery(key)}
+    kept = {key: value for key, value in answers.items() if key != _INDEX and _is_document(key, value)}
     if not kept:
         return {}
     times = _times(answers)
@@ -122,6 +127,20 @@ def _is_discovery(key: object) -> bool:
         and key.endswith("2xx")
         and any(path in key for path in _DISCOVERY)
     )
+
+
+def _is_document(key: object, value: Any) -> bool:
+    """Tell whether an answer is a discovery document. A proxy or a captive portal answers 200, too.
+
+    MSAL would go on reading what cannot be used for a day.
+    """
+    if not _is_discovery(key):
+        return False
+    try:
+        document = json.loads(value.text)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return isinstance(document, dict) and any(name in document for name in _IN_DOCUMENTS)
 
 
 def _times(answers: dict[str, Any]) -> dict[str, Any]:
