@@ -22,6 +22,7 @@ _HELP = (
     "Enter: choose  Esc: cancel  Type to search  Up/Down/PgUp/PgDn: move",
     "Enter: choose  Esc: cancel",
 )
+_NAME, _TENANT, _ACCOUNT = "Subscription name", "Tenant", "Account"
 _CUT = "..."
 _GAP = 2
 _MARKS = 3
@@ -135,9 +136,9 @@ class Drawer:
     def _widest(self) -> tuple[int, int, int]:
         choices = self._choices.choices
         return (
-            max(self._cells(choice.name) for choice in choices),
-            max(self._cells(choice.tenant) for choice in choices),
-            max(self._cells(choice.account) for choice in choices),
+            max(len(_NAME), *(self._cells(choice.name) for choice in choices)),
+            max(len(_TENANT), *(self._cells(choice.tenant) for choice in choices)),
+            max(len(_ACCOUNT), *(self._cells(choice.account) for choice in choices)),
         )
 
     def _columns(self, width: int) -> list[_Column]:
@@ -154,9 +155,9 @@ class Drawer:
         else:
             widths, with_id = [available], False
         columns = [
-            _Column("Subscription name", lambda choice: choice.name, widths[0]),
-            *(_Column("Tenant", lambda choice: choice.tenant, wide) for wide in widths[1:2]),
-            *(_Column("Account", lambda choice: choice.account, wide) for wide in widths[2:3]),
+            _Column(_NAME, lambda choice: choice.name, widths[0]),
+            *(_Column(_TENANT, lambda choice: choice.tenant, wide) for wide in widths[1:2]),
+            *(_Column(_ACCOUNT, lambda choice: choice.account, wide) for wide in widths[2:3]),
         ]
         if with_id:
             columns.append(_Column("Subscription ID", lambda choice: choice.subscription_id, _ID))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ._picker_choices import printable
+from ._text import printable
 
 if TYPE_CHECKING:
     from .profile.discovery import Progress

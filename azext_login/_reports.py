@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from knack.log import get_logger
 
-from ._picker_choices import printable
+from ._text import printable
 from .errors import (
     AccountError,
     InteractionRequiredError,
