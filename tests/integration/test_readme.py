@@ -24,6 +24,8 @@ _LOCALLY = {
     "contoso.onmicrosoft.com": "contoso.onmicrosoft.example",
     "contoso.com": "contoso.example",
     "fabrikam.com": "fabrikam.example",
+    "woodgrove.com": "woodgrove.example",
+    "tailspin.com": "tailspin.example",
     "management.azure.com": "management.localcloud.example",
 }
 
@@ -54,6 +56,7 @@ _TESTED = {
     "az login --tenant contoso.onmicrosoft.com",
     'read -rsp "Azure password: " AZ_PASS && echo',
     "az account list --output table",
+    "az account list --refresh --tenant fabrikam.com",
     'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table',
     "az account get-access-token",
     "make demo",
@@ -153,6 +156,13 @@ def test_day_to_day(signed_in: Az) -> None:
     output = _bash(signed_in, _block("az account list --output table"))
     assert "Contoso Development" in output
     assert not signed_in.profile()["subscriptions"]
+
+
+def test_finding_subscriptions(signed_in: Az) -> None:
+    _bash(signed_in, _block("az account list --refresh --tenant fabrikam.com"))
+    signed_in.run("account", "list", "--refresh").ok()
+    assert signed_in.run("config", "get", "login.default_subscription").ok().json()["value"] == "Contoso Development"
+    assert "Woodgrove" not in signed_in.run("account", "list", "--refresh").ok().stderr
 
 
 def test_several_accounts(signed_in: Az) -> None:
