@@ -12,6 +12,7 @@ from ._host import send_telemetry
 from ._login_usage import LoginOptions
 from ._reports import report_discovery
 from ._terminal import StandardTerminal, can_choose
+from ._text import printable
 from ._validators import decode_claims_challenge
 from .errors import AccountError
 from .session import Session
@@ -120,7 +121,7 @@ def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignI
         chosen = pick_subscription(outcome.rows)
     except (EOFError, KeyboardInterrupt) as cancelled:
         default = next((row for row in outcome.rows if row.get("isDefault")), None)
-        still = f", and the default subscription is '{default['name']}' ({default['id']})" if default else ""
+        still = f", and the default subscription is '{printable(default['name'])}' ({default['id']})" if default else ""
         terminal.say(f"\nThe sign-in was kept{still}.")
         if isinstance(cancelled, KeyboardInterrupt):
             raise

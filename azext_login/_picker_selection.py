@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._picker import pick_subscription
+from ._text import printable
 from .errors import AccountError, NotSignedInError
 from .profile.model import Row, account_of
 from .session import Session
@@ -33,7 +34,7 @@ def select_by_person(session: Session, *, username: str | None = None, tenant: s
         chosen = pick_subscription(rows)
     except EOFError as cancelled:
         active = next((row for row in everything if row.get("isDefault")), None)
-        still = f"'{active['name']}' is still the active one" if active else "None is active"
+        still = f"'{printable(active['name'])}' is still the active one" if active else "None is active"
         raise AccountError(
             f"No subscription was chosen. {still}.",
             "To choose one without being asked, run `az account set --subscription NAME_OR_ID`.",

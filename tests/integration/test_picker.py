@@ -37,6 +37,7 @@ _COUNTED = f"{_COUNT} of {_COUNT}"
 # ECMA-48, 8.3.117: 30 to 49 choose colours, 90 to 107 are bright ones.
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d|10[0-7])[;m]")
 _NUMBER_PROMPT = "Type a number"
+_HOSTS = [pytest.param("newest"), pytest.param("oldest", marks=pytest.mark.oldest)]
 
 
 def _name(number: int) -> str:
@@ -65,6 +66,10 @@ def _rows() -> list[dict[str, Any]]:
 @pytest.fixture
 def many(az: Az) -> Az:
     """The newest `az` with 731 subscriptions of four tenants. Nobody has tokens."""
+    return _with_rows(az)
+
+
+def _with_rows(az: Az) -> Az:
     az.profile_path.write_text(json.dumps({"installationId": "x", "subscriptions": _rows()}), encoding="utf-8")
     return az
 
@@ -83,7 +88,9 @@ def _pointed_at(lines: list[str]) -> str:
     return line
 
 
-def test_the_current_default_is_marked_and_taken_with_enter(many: Az) -> None:
+@pytest.mark.parametrize("name", _HOSTS)
+def test_the_current_default_is_marked_and_taken_with_enter(make_az: Callable[..., Az], name: str) -> None:
+    many = _with_rows(make_az(host=hosts.named(name)))
     screen = _open(many)
     lines = screen.wait_for(_COUNTED)
     assert _pointed_at(lines).startswith(f">* {_name(_DEFAULT)} ")
@@ -296,7 +303,7 @@ def test_the_list_is_on_standard_output_where_only_that_is_a_terminal(many: Az, 
     assert screen.finish() == 0
 
 
-@pytest.mark.parametrize("name", [pytest.param("newest"), pytest.param("oldest", marks=pytest.mark.oldest)])
+@pytest.mark.parametrize("name", _HOSTS)
 @pytest.mark.parametrize("arguments", [(), ("--username", "x"), ("--debu",), ("--no-such-option",)], ids=str)
 def test_without_a_terminal_the_usage_error_is_the_built_in_one(
     make_az: Callable[..., Az], name: str, arguments: tuple[str, ...]

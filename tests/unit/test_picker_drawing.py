@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -140,6 +141,20 @@ def test_a_short_terminal_shows_as_much_of_the_list_as_it_can(height: int, liste
     drawn = _text(_draw(_choices(rows), 80, height))
     assert sum("subscription" in line and "Contoso Ltd" in line for line in drawn) == listed
     assert sum(line.startswith("Search:") for line in drawn) == 1
+
+
+def test_a_key_on_a_list_of_five_thousand_takes_a_moment() -> None:
+    rows = [row(f"subscription {number:04d} 開発", id=f"{number:036d}") for number in range(5000)]
+    choices = _choices(rows)
+    drawer = Drawer(choices, get_cwidth)
+    drawer.draw(120, 40)
+    began = time.process_time()
+    for character in "contoso 49":
+        choices.type(character)
+        drawer.draw(120, 40)
+    # In seconds of the processor, so that a busy machine does not count: 5 ms a key on an old one.
+    assert (time.process_time() - began) / 10 < 0.05
+    assert len(choices.matches) == 199
 
 
 _NAME = st.text(min_size=1, max_size=60)
