@@ -28,8 +28,9 @@ setup(
     # The CLI refuses a wheel with two azext_* packages in it, and tests/ has no place on a user's machine.
     packages=find_packages(include=["azext_login", "azext_login.*"]),
     package_data={"azext_login": ["azext_metadata.json", "py.typed"]},
-    # The CLI brings knack, msal and requests; naming one here would copy it into the extension's folder.
-    install_requires=[],
+    # The CLI brings knack, msal and requests; naming one here would copy it into the extension's folder. It does not
+    # bring prompt_toolkit, which draws the list of subscriptions (10 MB with wcwidth, which it needs).
+    install_requires=["prompt_toolkit>=3.0.36,<4"],
     classifiers=[
         "Development Status :: 4 - Beta",
         "Environment :: Console",

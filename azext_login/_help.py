@@ -21,6 +21,16 @@ long-summary: >-
     ends up on instead: copy it from the address bar, paste it into the terminal and press Enter.
 
 
+    All tenants are asked for their subscriptions at the same time. Those that do not answer, or ask for more, are
+    listed with the command to run. To leave tenants out, name them with --exclude-tenant, or for every time with
+    `az config set login.exclude_tenants="TENANT TENANT"`.
+
+
+    The default subscription is the one of --subscription; else the one that was active; else the one that you last
+    chose in that tenant; else the one of `az config set login.default_subscription="SUBSCRIPTION"`; else the first
+    enabled one.
+
+
     To keep a password or a secret off the command line and out of the shell's history, let az read it from standard
     input with `--password=@-`, or from a file with `--password=@FILE`.
 
@@ -70,6 +80,8 @@ examples:
       text: az login --identity --client-id 00000000-0000-0000-0000-000000000000
     - name: Log in and make a subscription the default.
       text: az login --subscription "My Subscription"
+    - name: Log in and leave a tenant out of the search for subscriptions.
+      text: az login --exclude-tenant fabrikam.com
     - name: Log in and read only one subscription, the fastest way where there are very many.
       text: az login --tenant TENANT_ID --skip-subscription-discovery --subscription SUBSCRIPTION_ID
     - name: Log in to a tenant without a subscription, for example for 'az ad'.
@@ -91,7 +103,13 @@ examples:
 helps["account list"] = """
 type: command
 short-summary: Get a list of subscriptions for the logged in accounts.
-long-summary: By default, only subscriptions of the current cloud that are 'Enabled' are shown.
+long-summary: >-
+    By default, only subscriptions of the current cloud that are 'Enabled' are shown.
+
+
+    With --refresh, the tenants of every signed-in account are read again. Subscriptions of a tenant that does not
+    answer, or is excluded with --exclude-tenant or the setting login.exclude_tenants, stay as they are;
+    --show-refresh tells for each of them when and why its tenant could last not be read.
 examples:
     - name: List the subscriptions of the current cloud.
       text: az account list --output table
@@ -99,6 +117,12 @@ examples:
       text: az account list --all
     - name: Read the subscriptions of every signed-in account from the server again.
       text: az account list --refresh
+    - name: Read one tenant again.
+      text: az account list --refresh --tenant contoso.onmicrosoft.com
+    - name: Read all tenants again except one.
+      text: az account list --refresh --exclude-tenant fabrikam.com
+    - name: List the subscriptions whose tenant could last not be read again.
+      text: az account list --show-refresh --query "[?refreshFailure]"
     - name: List a subscription once for every account and tenant that it can be used through.
       text: az account list --all-identities --output table
     - name: Print the ID of a subscription.
@@ -108,7 +132,12 @@ examples:
 helps["account set"] = """
 type: command
 short-summary: Set a subscription to be the current active subscription.
+long-summary: >-
+    On a terminal, the subscription can be left out: it is then chosen from a list. Typing a part of the name, the
+    ID, the tenant or the account searches the list.
 examples:
+    - name: Choose a subscription from a list.
+      text: az account set
     - name: Choose a subscription by name.
       text: az account set --subscription "My Subscription"
     - name: Go back to the subscription that was active before.

@@ -98,6 +98,10 @@ class HostSettings:
     user_agent: str
     request_headers: Mapping[str, str]
     login_experience_v2: bool
+    exclude_tenants: tuple[str, ...]
+    """Tenants (GUID or domain) that no discovery asks: the setting login.exclude_tenants."""
+    default_subscription: str | None
+    """What is active after a sign-in where nobody has chosen: the setting login.default_subscription."""
 
     @property
     def is_adfs(self) -> bool:
@@ -140,6 +144,8 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
         user_agent=get_az_user_agent(),
         request_headers=dict(cli_ctx.data.get("headers") or {}),
         login_experience_v2=switch("login_experience_v2", True),
+        exclude_tenants=tuple(config.get("login", "exclude_tenants", fallback="").replace(",", " ").split()),
+        default_subscription=config.get("login", "default_subscription", fallback="") or None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
@@ -12,6 +12,7 @@ from ._host import send_telemetry
 from ._login_usage import LoginOptions, ignored_options
 from ._reports import report_discovery
 from ._terminal import StandardTerminal, can_choose
+from ._text import printable
 from ._validators import decode_claims_challenge
 from .errors import AccountError
 from .session import Session
@@ -19,6 +20,7 @@ from .signing_in import Authenticate, SignInOutcome, SignInRequest, sign_in_user
 
 if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
+    from .profile.discovery import Progress
 
 logger = get_logger(__name__)
 
@@ -40,8 +42,8 @@ _CLOUD_SHELL_NOTICE = (
 )
 
 
-def sign_in(session: Session, options: LoginOptions) -> SignInOutcome:
-    """Sign a person or a workload in with the flow that the options ask for, and report what the tenants answered."""
+def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Progress], None]) -> SignInOutcome:
+    """Sign a person or a workload in with the flow that the options ask for."""
     from azure.cli.core.util import in_cloud_console
 
     claims_challenge = decode_claims_challenge(options.claims_challenge)
@@ -53,15 +55,41 @@ def sign_in(session: Session, options: LoginOptions) -> SignInOutcome:
     if options.is_workload:
         from ._workload_login import sign_in_workload
 
-        outcome = sign_in_workload(session, options)
-    else:
-        outcome = _sign_in_person(session, options, claims_challenge)
+        return sign_in_workload(session, options, on_progress)
+    return _sign_in_person(session, options, claims_challenge, on_progress)
+
+
+def report_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
+    """Say what the tenants answered, and fail where that is not what was asked for; the sign-in is stored by then.
+
+    :raises AccountError: --subscription names one that was not found, or Ctrl-C ended the search.
+    """
     report_discovery(outcome.discovery)
+    if outcome.discovery.interrupted:
+        raise AccountError(
+            f"Ctrl-C ended the search for subscriptions. The sign-in of {outcome.account.name} was kept, with the "
+            f"{len(outcome.rows)} that were found until then.",
+            "To look for the others, run:\naz account list --refresh",
+        )
     _check_wanted_subscription(options, outcome)
-    return outcome
 
 
-def _sign_in_person(session: Session, options: LoginOptions, claims_challenge: str | None) -> SignInOutcome:
+def report_guess(outcome: SignInOutcome) -> None:
+    """Say which subscription is the default where nobody has chosen it, and how to choose."""
+    if outcome.guessed is not None:
+        logger.warning(
+            "'%s' is the default subscription now, the first of %d. To choose, run az account set --subscription ID, "
+            'or once for all: az config set login.default_subscription="ID"',
+            outcome.guessed["name"], len(outcome.rows),
+        )  # fmt: skip
+
+
+def _sign_in_person(
+    session: Session,
+    options: LoginOptions,
+    claims_challenge: str | None,
+    on_progress: Callable[[Progress], None],
+) -> SignInOutcome:
     if options.is_interactive:
         authenticate = _interactive_flow(options, claims_challenge)
     else:
@@ -72,6 +100,8 @@ def _sign_in_person(session: Session, options: LoginOptions, claims_challenge: s
         allow_no_subscriptions=options.allow_no_subscriptions,
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
+        exclude_tenants=options.exclude_tenants,
+        on_progress=on_progress,
     )
     return sign_in_user(session, request, authenticate)
 
@@ -86,16 +116,19 @@ def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignI
     is_filtered = bool(options.subscription or options.skip_subscription_discovery)
     if not outcome.rows or (is_filtered and len(outcome.rows) == 1):
         return False
-    from ._picker import pick_subscription
+    from ._picker import announce, pick_subscription
 
     terminal = StandardTerminal()
     try:
-        chosen = pick_subscription(outcome.rows, terminal)
+        chosen = pick_subscription(outcome.rows)
     except (EOFError, KeyboardInterrupt) as cancelled:
-        terminal.say("\nThe sign-in was kept, and the default subscription is the one marked with an *.")
+        default = next((row for row in outcome.rows if row.get("isDefault")), None)
+        still = f", and the default subscription is '{printable(default['name'])}' ({default['id']})" if default else ""
+        terminal.say(f"\nThe sign-in was kept{still}.")
         if isinstance(cancelled, KeyboardInterrupt):
             raise
         return True
+    announce(chosen, terminal)
     session.select(chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
     return True
 

@@ -38,6 +38,7 @@ class LoginOptions:
     service_connection_id: str | None = None
     no_store_secret: bool = False
     store_decrypted_key: bool = False
+    exclude_tenants: Sequence[str] = ()
 
     @property
     def is_workload(self) -> bool:
@@ -90,6 +91,10 @@ def check_usage(options: LoginOptions) -> None:
         (
             o.no_browser and (o.use_device_code or o.username or o.service_principal or o.identity),
             "usage error: '--no-browser' is only applicable to a sign-in in a web browser",
+        ),
+        (
+            o.exclude_tenants and (o.tenant or o.identity),
+            "usage error: '--exclude-tenant' is only applicable to a sign-in to all tenants",
         ),
         *_rules_of_service_principals(o),
         *_rules_of_environment(o),

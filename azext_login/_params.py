@@ -11,6 +11,7 @@ from knack.log import get_logger
 
 from ._completers import complete_tenants, complete_users
 from ._host import host_parameters
+from ._terminal import can_choose
 from ._validators import validate_tenant
 
 logger = get_logger(__name__)
@@ -32,9 +33,10 @@ ADDED_OPTIONS = {
             "service_connection_id",
             "no_store_secret",
             "store_decrypted_key",
+            "exclude_tenants",
         }
     ),
-    "account list": frozenset({"all_identities"}),
+    "account list": frozenset({"all_identities", "tenant", "exclude_tenants", "show_refresh"}),
     "account set": frozenset({"username", "tenant"}),
 }
 
@@ -81,6 +83,7 @@ def declare_arguments(loader: Any) -> None:
             help="Print the sign-in address instead of opening a browser. The sign-in completes when the "
             "browser comes back, or when the address that it ends up on is pasted into the terminal.",
         )
+        _declare_exclude_tenants(context)
         _declare_workload_options(context)
         _declare_missing_login_options(context)
 
@@ -94,8 +97,29 @@ def declare_arguments(loader: Any) -> None:
             action="store_true",
             help="List a subscription once for each account and tenant that it can be used through.",
         )
+        context.argument(
+            "tenant",
+            options_list=["--tenant"],
+            validator=validate_tenant,
+            completer=complete_tenants,
+            help="With --refresh, read only this tenant (ID or domain name) again.",
+        )
+        _declare_exclude_tenants(context)
+        context.argument(
+            "show_refresh",
+            options_list=["--show-refresh"],
+            action="store_true",
+            help="Show when and why the tenant of a subscription could last not be read again.",
+        )
 
     with loader.argument_context("account set") as context:
+        context.argument(
+            "subscription",
+            _host_argument(loader, "account set", "subscription"),
+            # Elsewhere the parser goes on saying what it says: its words and exit code are known to scripts.
+            required=not can_choose(),
+            help="Name or ID of subscription. On a terminal, leave it out to choose from a list.",
+        )
         context.argument(
             "username",
             options_list=["--username"],
@@ -139,6 +163,17 @@ def declare_arguments(loader: Any) -> None:
 def _host_argument(loader: Any, scope: str, destination: str) -> Any:
     """Return the host's registration of an argument, to add to: registering again replaces it."""
     return loader.argument_registry.arguments[scope].get(destination)
+
+
+def _declare_exclude_tenants(context: Any) -> None:
+    context.argument(
+        "exclude_tenants",
+        options_list=["--exclude-tenant"],
+        nargs="+",
+        completer=complete_tenants,
+        help="Tenants (ID or domain name, separated by spaces) that are not asked for subscriptions. To leave them out "
+        'every time: az config set login.exclude_tenants="TENANT TENANT".',
+    )
 
 
 def _declare_workload_options(context: Any) -> None:

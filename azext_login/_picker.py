@@ -1,60 +1,90 @@
-"""The choice of a subscription after an interactive sign-in."""
+"""The choice of a subscription by a person: in a list to search, or by its number where the terminal can do no more."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ._terminal import StandardTerminal
+from knack.log import get_logger
 
-Row = Mapping[str, Any]
+from ._picker_choices import Choice, ChoiceList, Row, choices_of
+from ._terminal import StandardTerminal, can_draw, screen
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+logger = get_logger(__name__)
 
 _LONGEST_NAME = 36
 
 
-def pick_subscription(rows: Sequence[Row], terminal: StandardTerminal) -> Row:
-    """Let the person choose one of `rows` by its number; Enter keeps the current default.
+def pick_subscription(
+    rows: Sequence[Row],
+    *,
+    stdin: TextIO | None = None,
+    output: TextIO | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Row:
+    """Let the person choose one of `rows`, at least one; Enter takes the current default.
 
-    :raises EOFError: the input has ended.
+    To be called where both standard input and output are terminals (`can_choose`).
+
+    :param stdin: standard input unless given.
+    :param output: the terminal to write to; `_terminal.screen()` unless given.
+    :raises EOFError: the person chose nothing: Escape, Ctrl-D, or the input has ended.
+    :raises KeyboardInterrupt: the person pressed Ctrl-C.
     """
-    ordered = sorted(rows, key=lambda row: str(row["name"]).lower())
-    current = next((row for row in ordered if row["isDefault"]), ordered[0])
-    terminal.say(f"\n[Tenant and subscription selection]\n\n{_table(ordered)}\n")
-    terminal.say(
-        f"The default is marked with an *; the default tenant is '{tenant_label(current)}' and subscription is "
-        f"'{current['name']}' ({current['id']}).\n"
-    )
-    chosen = _ask(ordered, current, terminal)
-    terminal.say(f"\nTenant: {tenant_label(chosen)}\nSubscription: {chosen['name']} ({chosen['id']})\n")
-    return chosen
+    from ._picker_screen import NoScreenError, choose_on_screen
+
+    choices = choices_of(rows)
+    output = output or screen()
+    if can_draw(environ):
+        try:
+            return choose_on_screen(ChoiceList(choices), stdin=stdin or sys.stdin, screen=output).row
+        except NoScreenError as error:
+            logger.info("Subscriptions are chosen by number: %s", error)
+    return _choose_by_number(choices, StandardTerminal(output)).row
 
 
-def tenant_label(row: Row) -> str:
-    """Return the tenant's name where it is known, otherwise its ID."""
-    return str(row.get("tenantDisplayName") or row["tenantId"])
+def announce(row: Row, terminal: StandardTerminal) -> None:
+    """Show what was chosen."""
+    choice = Choice.of(row)
+    terminal.say(f"\nTenant: {choice.tenant}\nSubscription: {choice.name} ({choice.subscription_id})\n")
 
 
-def _ask(ordered: Sequence[Row], current: Row, terminal: StandardTerminal) -> Row:
+def _choose_by_number(choices: Sequence[Choice], terminal: StandardTerminal) -> Choice:
+    default = next((choice for choice in choices if choice.is_default), None)
+    terminal.say(f"\n[Tenant and subscription selection]\n\n{_table(choices)}\n")
+    if default is not None:
+        terminal.say(
+            f"The default is marked with an *; the default tenant is '{default.tenant}' and subscription is "
+            f"'{default.name}' ({default.subscription_id}).\n"
+        )
+    or_enter = " or Enter for no changes" if default is not None else ""
     while True:
-        answer = terminal.ask("Select a subscription and tenant (Type a number or Enter for no changes): ")
-        if not answer:
-            return current
-        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(ordered):
-            return ordered[int(answer) - 1]
-        terminal.say(f"'{answer}' is not a number between 1 and {len(ordered)}.")
+        answer = terminal.ask(f"Select a subscription and tenant (Type a number{or_enter}): ")
+        if default is not None and not answer:
+            return default
+        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(choices):
+            return choices[int(answer) - 1]
+        terminal.say(f"'{answer}' is not a number between 1 and {len(choices)}.")
 
 
-def _table(ordered: Sequence[Row]) -> str:
+def _table(choices: Sequence[Choice]) -> str:
     from tabulate import tabulate
 
+    several_accounts = len({choice.account for choice in choices}) > 1
     table = [
         {
-            "No": f"[{number}]" + (" *" if row["isDefault"] else ""),
-            "Subscription name": _shortened(str(row["name"])),
-            "Subscription ID": row["id"],
-            "Tenant": tenant_label(row),
+            "No": f"[{number}]" + (" *" if choice.is_default else ""),
+            "Subscription name": _shortened(choice.name),
+            "Subscription ID": choice.subscription_id,
+            "Tenant": choice.tenant,
+            **({"Account": choice.account} if several_accounts else {}),
         }
-        for number, row in enumerate(ordered, start=1)
+        for number, choice in enumerate(choices, start=1)
     ]
     return str(tabulate(table, headers="keys", tablefmt="simple", disable_numparse=True))
 

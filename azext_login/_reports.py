@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from knack.log import get_logger
+
+from ._text import printable
+from .errors import (
+    AccountError,
+    InteractionRequiredError,
+    InterruptedDiscoveryError,
+    ServiceUnreachableError,
+    UnexpectedAnswerError,
+)
 
 if TYPE_CHECKING:
     from .profile.discovery import Discovery, TenantReport
@@ -16,52 +26,112 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
+# Characters of a tenant's name, and of what happened there; --verbose has all of it.
+_LONGEST_NAME, _LONGEST_FINDING = 36, 70
+
+# More duplicates than these are counted, not listed.
+_LISTED_DUPLICATES = 3
+
+
 def report_discovery(discovery: Discovery) -> None:
-    """Say which tenants refused or are empty, and which subscriptions several tenants show."""
-    for duplicate in discovery.duplicates:
-        subscription = duplicate.subscription
-        logger.warning(
-            "Subscription %s '%s' can be accessed from tenants %s (used) and %s. To use the other one, run "
-            'az login --tenant "%s"',
-            subscription.id, subscription.name, duplicate.kept_tenant_id, subscription.tenant_id,
-            subscription.tenant_id,
-        )  # fmt: skip
-    if discovery.empty:
-        logger.warning(
-            "No accessible subscriptions in: %s. Use `az login --allow-no-subscriptions` to have tenant level access.",
-            ", ".join(report.tenant.label for report in discovery.empty),
-        )
-    for report in discovery.failed:
-        _report_tenant(report, "was left out")
+    """Say in one table which tenants did not show their subscriptions, and which subscriptions several tenants show."""
+    _report_duplicates(discovery)
+    _report_tenants([discovery], kept=False)
 
 
 def report_refresh(outcome: RefreshOutcome) -> None:
-    """Say which accounts and tenants could not be read again."""
+    """Say which accounts and tenants could not be read again.
+
+    :raises AccountError: Ctrl-C ended it. What was read until then is stored.
+    """
     for failure in outcome.failures:
+        if isinstance(failure.error, InterruptedDiscoveryError):
+            logger.warning("The subscriptions of '%s' stay as they were: it was not asked.", failure.account.name)
+            continue
         logger.warning(
             "The subscriptions of '%s' could not be refreshed and stay as they were: %s To sign in again, run az login",
             failure.account.name,
             str(failure.error).splitlines()[0],
         )
-    for discovery in outcome.discoveries:
-        for report in discovery.failed:
-            _report_tenant(report, "could not be refreshed, and its subscriptions stay as they were")
+    _report_tenants(outcome.discoveries, kept=True)
     if outcome.newly_active is not None:
         logger.warning(
             "Subscription '%s' (%s) is active now. To choose another one, run az account set --subscription ID",
             outcome.newly_active["name"],
             outcome.newly_active["id"],
         )
+    if outcome.interrupted:
+        raise AccountError(
+            "Ctrl-C ended the search for subscriptions. What was found until then was stored, and the rest stays as it "
+            "was.",
+            "To look for the others, run:\naz account list --refresh",
+        )
 
 
-def _report_tenant(report: TenantReport, what: str) -> None:
-    logger.warning(
-        'Tenant %s %s: %s To sign in to it, run az login --tenant "%s"',
-        report.tenant.label,
-        what,
-        str(report.failure).splitlines()[0],
-        report.tenant.id,
-    )
+def _report_duplicates(discovery: Discovery) -> None:
+    if len(discovery.duplicates) > _LISTED_DUPLICATES:
+        logger.warning(
+            "%d subscriptions can be used through several tenants. To list them, run az account list --all-identities; "
+            "to use another tenant, az account set --subscription ID --tenant TENANT",
+            len(discovery.duplicates),
+        )
+        return
+    for duplicate in discovery.duplicates:
+        subscription = duplicate.subscription
+        logger.warning(
+            "Subscription %s '%s' can be accessed from tenants %s (used) and %s. To use the other one, run "
+            'az account set --subscription "%s" --tenant "%s"',
+            subscription.id, subscription.name, duplicate.kept_tenant_id, subscription.tenant_id,
+            subscription.id, subscription.tenant_id,
+        )  # fmt: skip
+
+
+def _report_tenants(discoveries: Sequence[Discovery], *, kept: bool) -> None:
+    """Print a table of the tenants that did not answer, or have nothing: name, what happened, what to run.
+
+    :param kept: their subscriptions from before are still listed.
+    """
+    asked = sum(len(discovery.reports) for discovery in discoveries)
+    lines = [
+        (_shortened(printable(report.tenant.display_name or report.tenant.id), _LONGEST_NAME), *_finding(report))
+        for discovery in discoveries
+        for report in discovery.reports
+        if report.failure is not None or not (report.subscriptions or kept or _is_seen_elsewhere(discovery, report))
+    ]
+    if not lines:
+        return
+    for discovery in discoveries:
+        for report in discovery.failed:
+            logger.info("Tenant %s: %s", report.tenant.label, report.failure)
+    from tabulate import tabulate
+
+    table = tabulate(lines, headers=("Tenant", "What happened", "To do"), tablefmt="plain", disable_numparse=True)
+    consequence = "; what was known of them is still listed" if kept else ""
+    logger.warning("%d of %d tenants did not show subscriptions%s:\n%s", len(lines), asked, consequence, table)
+
+
+def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:
+    """Tell whether a tenant shows nothing but what another tenant shows as well."""
+    return any(duplicate.subscription.tenant_id == report.tenant.id for duplicate in discovery.duplicates)
+
+
+def _finding(report: TenantReport) -> tuple[str, str]:
+    tenant = report.tenant.id
+    login, refresh = f'az login --tenant "{tenant}"', f'az account list --refresh --tenant "{tenant}"'
+    failure = report.failure
+    if failure is None:
+        return "no subscriptions", f"{login} --allow-no-subscriptions"
+    if isinstance(failure, InteractionRequiredError):
+        return "asks for more, such as a second factor", login
+    if isinstance(failure, InterruptedDiscoveryError):
+        return "was not waited for (Ctrl-C)", refresh
+    if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
+        return "did not answer", refresh
+    return _shortened(printable(str(failure).partition("\n")[0]), _LONGEST_FINDING), login
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def report_selection(row: Row) -> None:

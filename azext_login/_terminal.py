@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TextIO
 
 from knack.log import get_logger
 
@@ -16,9 +17,17 @@ logger = get_logger(__name__)
 class StandardTerminal:
     """The terminal that the process was started on. Nothing of it goes to standard output, which is for results."""
 
+    def __init__(self, output: TextIO | None = None) -> None:
+        """:param output: standard error unless given."""
+        self._given_output = output
+
+    @property
+    def _output(self) -> TextIO:
+        return self._given_output or sys.stderr
+
     def say(self, text: str) -> None:
         """Show what the person needs in order to go on."""
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=self._output, flush=True)
 
     def note(self, text: str) -> None:
         """Show what is good to know; left out with --only-show-errors."""
@@ -33,11 +42,11 @@ class StandardTerminal:
         return PasteReader(sys.stdin, prompt_writer=self._write)
 
     def ask(self, question: str) -> str:
-        """Ask on standard error and return the answer without surrounding blanks.
+        """Ask and return the answer without surrounding blanks.
 
         :raises EOFError: the input has ended.
         """
-        print(question, end="", file=sys.stderr, flush=True)
+        print(question, end="", file=self._output, flush=True)
         return input().strip()
 
     def _write(self, text: str) -> None:
@@ -48,3 +57,17 @@ class StandardTerminal:
 def can_choose() -> bool:
     """Tell whether a choice can be offered: by the built-in's rule, input and output are both a terminal."""
     return bool(sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty())
+
+
+def screen() -> TextIO:
+    """Return where a choice is shown, given that `can_choose`: on standard error if that is a terminal as well.
+
+    With `2>file` it is standard output: a question that nobody sees would keep the command waiting.
+    """
+    return sys.stderr if sys.stderr and sys.stderr.isatty() else sys.stdout
+
+
+def can_draw(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
+    """Tell whether a terminal can place text anywhere on the screen: TERM says what it is, except to Windows."""
+    kind = environ.get("TERM", "").lower()
+    return kind not in ("dumb", "unknown") and (bool(kind) or platform == "win32")

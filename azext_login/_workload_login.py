@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from .signing_in import SignInOutcome, SignInRequest
 if TYPE_CHECKING:
     from .auth.assertions import AssertionSource
     from .auth.service_principal import ServicePrincipal
+    from .profile.discovery import Progress
     from .session import Session
 
 logger = get_logger(__name__)
@@ -64,10 +65,10 @@ def options_from_environment(session: Session, options: LoginOptions) -> LoginOp
     )
 
 
-def sign_in_workload(session: Session, options: LoginOptions) -> SignInOutcome:
+def sign_in_workload(session: Session, options: LoginOptions, on_progress: Callable[[Progress], None]) -> SignInOutcome:
     """Sign a service principal, a managed identity or a Cloud Shell in."""
     if options.identity:
-        return _sign_in_machine(session, options)
+        return _sign_in_machine(session, options, on_progress)
     from .auth.errors import Attempt, login_command
     from .signing_in_workload import sign_in_service_principal
 
@@ -94,6 +95,8 @@ def sign_in_workload(session: Session, options: LoginOptions) -> SignInOutcome:
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
         again=login_command(attempt),
+        exclude_tenants=options.exclude_tenants,
+        on_progress=on_progress,
     )
     return sign_in_service_principal(
         session,
@@ -105,7 +108,7 @@ def sign_in_workload(session: Session, options: LoginOptions) -> SignInOutcome:
     )
 
 
-def _sign_in_machine(session: Session, options: LoginOptions) -> SignInOutcome:
+def _sign_in_machine(session: Session, options: LoginOptions, on_progress: Callable[[Progress], None]) -> SignInOutcome:
     from .auth.cloud_shell import CloudShellCredential, in_cloud_shell
     from .signing_in_workload import sign_in_cloud_shell, sign_in_managed_identity
 
@@ -120,7 +123,10 @@ def _sign_in_machine(session: Session, options: LoginOptions) -> SignInOutcome:
     ids = {"client-id": options.client_id, "object-id": options.object_id, "resource-id": options.resource_id}
     again = " ".join(["az login --identity", *(f'--{name} "{value}"' for name, value in ids.items() if value)])
     request = SignInRequest(
-        allow_no_subscriptions=options.allow_no_subscriptions, again=again, nothing_found=_NO_ACCESS
+        allow_no_subscriptions=options.allow_no_subscriptions,
+        again=again,
+        nothing_found=_NO_ACCESS,
+        on_progress=on_progress,
     )
     credential = ManagedIdentityCredential(options.client_id, options.object_id, options.resource_id, http=http)
     return sign_in_managed_identity(session, request, credential)

@@ -60,10 +60,12 @@ def login(
     service_connection_id: str | None = None,
     no_store_secret: bool = False,
     store_decrypted_key: bool = False,
+    exclude_tenants: Sequence[str] | None = None,
 ) -> tuple[Row, ...] | None:
     """Log in to Azure."""
-    from ._login import select_after_sign_in, sign_in
+    from ._login import report_guess, report_outcome, select_after_sign_in, sign_in
     from ._login_usage import LoginOptions, check_usage
+    from ._progress import progress_line
     from ._workload_login import options_from_environment, warn_of_secret_on_command_line
 
     options = LoginOptions(
@@ -91,6 +93,7 @@ def login(
         service_connection_id=service_connection_id,
         no_store_secret=no_store_secret,
         store_decrypted_key=store_decrypted_key,
+        exclude_tenants=tuple(exclude_tenants or ()),
     )
     check_usage(options)
     resume()
@@ -99,9 +102,12 @@ def login(
         options = options_from_environment(session, options)
     else:
         warn_of_secret_on_command_line(options, sys.argv)
-    outcome = sign_in(session, options)
+    with progress_line(cmd.cli_ctx) as on_progress:
+        outcome = sign_in(session, options, on_progress)
+    report_outcome(options, outcome)
     if select_after_sign_in(session, options, outcome):
         return None
+    report_guess(outcome)
     if options.identity:
         # The built-in shows what it has stored of a machine, with `environmentName`.
         return plain(outcome.rows)
@@ -126,15 +132,33 @@ def list_accounts(
     all: bool = False,  # the option's name
     refresh: bool = False,
     all_identities: bool = False,
-) -> tuple[Row, ...]:  # the option's name
+    tenant: str | None = None,
+    exclude_tenants: Sequence[str] | None = None,
+    show_refresh: bool = False,
+) -> tuple[Row, ...]:
     """Return the subscriptions of the active cloud, or of every cloud."""
+    if (tenant or exclude_tenants) and not refresh:
+        raise AccountError(
+            "usage error: '--tenant' and '--exclude-tenant' require '--refresh'",
+            "Run `az account list --help` for examples.",
+        )
+    if tenant and exclude_tenants:
+        raise AccountError(
+            "usage error: '--exclude-tenant' is not applicable with '--tenant'",
+            "Run `az account list --help` for examples.",
+        )
     session = Session.from_cli(cmd.cli_ctx)
     if refresh:
+        from ._progress import progress_line
         from ._reports import report_refresh
         from .refreshing import refresh as refresh_accounts
 
         resume()
-        report_refresh(refresh_accounts(session))
+        with progress_line(cmd.cli_ctx) as on_progress:
+            outcome = refresh_accounts(
+                session, tenant=tenant, exclude_tenants=exclude_tenants or (), on_progress=on_progress
+            )
+        report_refresh(outcome)
     rows = session.rows(all_clouds=all, all_identities=all_identities)
     if not rows:
         logger.warning('Please run "az login" to access your accounts.')
@@ -142,7 +166,11 @@ def list_accounts(
     shown = rows if all else [row for row in rows if is_enabled(row)]
     if len(shown) != len(rows):
         logger.warning("A few accounts are skipped as they don't have 'Enabled' state. Use '--all' to display them.")
-    return plain([_with_cloud_name(row) for row in shown])
+    result = [_with_cloud_name(row) for row in shown]
+    if show_refresh:
+        for row, failure in zip(result, session.refresh_failures(shown), strict=True):
+            row["refreshFailure"] = failure
+    return plain(result)
 
 
 @accepts_host_options("account show")
@@ -152,11 +180,20 @@ def show_account(cmd: Any, subscription: str | None = None) -> Row:
 
 
 @accepts_host_options("account set")
-def set_account(cmd: Any, subscription: str, username: str | None = None, tenant: str | None = None) -> None:
-    """Make a subscription the active one."""
+def set_account(
+    cmd: Any, subscription: str | None = None, username: str | None = None, tenant: str | None = None
+) -> None:
+    """Make a subscription the active one. Without one, which the parser allows on a terminal only, it is asked for."""
     from ._reports import report_selection
 
-    report_selection(Session.from_cli(cmd.cli_ctx).select(subscription, username=username, tenant=tenant))
+    session = Session.from_cli(cmd.cli_ctx)
+    if subscription is None:
+        from ._picker_selection import select_by_person
+
+        row = select_by_person(session, username=username, tenant=tenant)
+    else:
+        row = session.select(subscription, username=username, tenant=tenant)
+    report_selection(row)
 
 
 @accepts_host_options("account clear")

@@ -16,7 +16,10 @@ from azure.cli.core.azclierror import (
 __all__ = [
     "AccountError",
     "InteractionRequiredError",
+    "InterruptedDiscoveryError",
+    "MalformedAnswerError",
     "NotSignedInError",
+    "ServiceBusyError",
     "ServiceUnreachableError",
     "SignInError",
     "StoreError",
@@ -52,10 +55,22 @@ class ServiceUnreachableError(AzureConnectionError):  # type: ignore[misc]
     retryable = True
 
 
+class ServiceBusyError(ServiceUnreachableError):
+    """A service answered that it is overloaded or broken, each time that it was asked, or asks for a long pause."""
+
+
+class InterruptedDiscoveryError(ServiceUnreachableError):
+    """Ctrl-C was pressed before a tenant had answered."""
+
+
 class UnexpectedAnswerError(AzureResponseError):  # type: ignore[misc]
     """A service answered something that its protocol does not allow, or an error of its own."""
 
     retryable = True
+
+
+class MalformedAnswerError(UnexpectedAnswerError):
+    """An answer was cut short, or came from something else on the way, such as a proxy."""
 
 
 class AccountError(UnclassifiedUserFault):  # type: ignore[misc]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
+from azure.cli.core.azclierror import AzCLIError
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from .errors import ServiceUnreachableError, UnexpectedAnswerError
+from .errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, UnexpectedAnswerError
 
 # Seconds to establish a connection, and seconds between two packets of an answer.
 TIMEOUT = (10.0, 60.0)
@@ -21,11 +24,17 @@ TIMEOUT = (10.0, 60.0)
 _TRANSIENT_STATUS = (429, 502, 503, 504)
 _RETRIES = 3
 
+# A service that stumbled. It may have done its work before, so only a request that changes nothing is repeated.
+_SERVER_ERROR = 500
+
 # A service may ask for minutes of patience. Somebody is waiting at a terminal, so a longer pause ends the retries.
 _LONGEST_PAUSE = 10.0
 
 # What OpenSSL calls an answer that is not TLS at all, in its versions.
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+
+
+Answer = TypeVar("Answer")
 
 
 class _BoundedRetry(Retry):
@@ -34,7 +43,7 @@ class _BoundedRetry(Retry):
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         # By itself urllib3 retries any answer that carries Retry-After, and no POST. These answers mean that the
         # service has not worked on the request, so it may be repeated whatever its method.
-        return status_code in _TRANSIENT_STATUS
+        return status_code in _TRANSIENT_STATUS or (status_code == _SERVER_ERROR and method == "GET")
 
     def increment(  # the parameters are urllib3's
         self,
@@ -51,6 +60,34 @@ class _BoundedRetry(Retry):
         return super(_BoundedRetry, retry).increment(method, url, response, error, _pool, _stacktrace)
 
 
+def patiently(
+    attempt: Callable[[], Answer],
+    *,
+    attempts: int = 3,
+    over: tuple[type[AzCLIError], ...] = (ServiceUnreachableError, MalformedAnswerError),
+    sleep: Callable[[float], None] = time.sleep,
+    jitter: Callable[[], float] = random.random,
+) -> Answer:
+    """Return what `attempt` returns, and try again a few times if it fails for a reason that may pass.
+
+    For requests that may be repeated. What the transport itself repeats (`build_session`) is not the whole of it: an
+    answer may be cut short, or come from something else on the way. A service that is busy has been asked often enough
+    by then.
+
+    :param over: the failures that may pass.
+    :param jitter: a random number between 0 and 1, so that many who failed together do not come back together.
+    :raises AzCLIError: the last failure, or one that does not pass.
+    """
+    for number in range(1, attempts):
+        try:
+            return attempt()
+        except over as error:
+            if isinstance(error, ServiceBusyError):
+                raise
+            sleep(0.2 * 2**number * (0.5 + jitter()))
+    return attempt()
+
+
 def build_session(*, user_agent: str | None = None, verify: bool = True) -> requests.Session:
     """Return a session that keeps the environment's proxy and CA settings.
 
@@ -63,9 +100,10 @@ def build_session(*, user_agent: str | None = None, verify: bool = True) -> requ
         read=2,
         other=0,
         status=_RETRIES,
-        status_forcelist=_TRANSIENT_STATUS,
+        status_forcelist=(*_TRANSIENT_STATUS, _SERVER_ERROR),
         allowed_methods=frozenset({"GET"}),
         backoff_factor=0.3,
+        backoff_jitter=0.2,
         raise_on_status=False,
     )
     session = requests.Session()
@@ -188,7 +226,7 @@ def capitalised(service: str) -> str:
 def parse_json_object(response: requests.Response, service: str) -> Mapping[str, Any]:
     """Return the JSON object of an answer.
 
-    :raises UnexpectedAnswerError: the answer is something else, such as the HTML page of a proxy.
+    :raises MalformedAnswerError: the answer is something else, such as the HTML page of a proxy.
     """
     try:
         body = json.loads(response.content)
@@ -197,7 +235,7 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
     if not isinstance(body, dict):
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
         host = urlsplit(response.url).netloc
-        raise UnexpectedAnswerError(
+        raise MalformedAnswerError(
             f"{capitalised(service)} at {host} answered something other than a JSON object "
             f"({kind}, HTTP status {response.status_code}).",
             "A proxy or a captive portal may have answered in its place. Check the network and run the command again.",

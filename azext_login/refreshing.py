@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from azure.cli.core.azclierror import AzCLIError
 
+from .errors import AccountError, InterruptedDiscoveryError
+from .exclusions import without_excluded
 from .profile import subscriptions as rules
-from .profile.discovery import Discovery, TenantReport, discover
+from .profile.discovery import Ask, Discovery, Progress, discover
 from .profile.model import Account, Row, account_of, is_tenant_level
-from .profile.resources import Tenant
+from .profile.resources import Subscription, Tenant
 
 if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
+    from .profile.state import ProfileState
     from .session import Session
+
+
+# Why an account was not refreshed after Ctrl-C.
+_NOT_ASKED = "Ctrl-C was pressed before it was asked."
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class RefreshOutcome:
     discoveries: tuple[Discovery, ...]
     newly_active: Row | None = None
     """The new default, where there was none or the old one is gone."""
+    interrupted: bool = False
+    """Whether Ctrl-C ended it early."""
 
 
 @dataclass(frozen=True)
@@ -42,29 +52,56 @@ class _OwnRows:
     rows: list[Row]
 
 
-def refresh(session: Session) -> RefreshOutcome:
+def refresh(
+    session: Session,
+    *,
+    tenant: str | None = None,
+    exclude_tenants: Sequence[str] = (),
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> RefreshOutcome:
     """Read the subscriptions of every account of this cloud again.
 
-    Rows of other clouds, and rows of accounts and tenants that did not answer, stay as they are.
+    Rows of other clouds, and rows of accounts and tenants that did not answer, stay as they are. Ctrl-C ends it; what
+    was read until then is stored.
+
+    :param tenant: GUID of the only tenant to ask, for the accounts that have subscriptions there.
+    :param exclude_tenants: tenants (GUID or domain) not to ask.
+    :raises AccountError: nobody has a subscription in `tenant`.
     """
     cloud = session.settings.cloud
     failures: list[RefreshFailure] = []
-    discoveries: list[Discovery] = []
+    discoveries: list[tuple[Account, Discovery]] = []
     refreshed: list[Row] = []
-    answered: set[tuple[str, str]] = set()
+    interrupted = False
     with session.services.stored_tokens() as applications:
-        for own in _by_account(rules.in_cloud(session.state().all_rows(), cloud)):
+        for own in _accounts_to_ask(session, tenant):
+            if interrupted:
+                failures.append(RefreshFailure(own.account, InterruptedDiscoveryError(_NOT_ASKED)))
+                continue
             try:
-                discovery = _rediscover(session, own, applications)
+                tenants, ask = _questions(session, own, tenant, applications)
+                wanted = tenants if tenant else without_excluded(session, tenants, exclude_tenants)
+                discovery = discover(wanted, ask, on_progress=on_progress)
             except AzCLIError as error:
                 failures.append(RefreshFailure(own.account, error))
                 continue
-            discoveries.append(discovery)
-            answered |= {(own.account.key, report.tenant.id) for report in discovery.reports if report.failure is None}
+            except KeyboardInterrupt:
+                failures.append(RefreshFailure(own.account, InterruptedDiscoveryError(_NOT_ASKED)))
+                interrupted = True
+                continue
+            discoveries.append((own.account, discovery))
             refreshed += _refreshed_rows(own, discovery, cloud)
+            interrupted = discovery.interrupted
+    # Whoever typed a tenant's ID to sign in to it may have typed it in upper case.
+    answered = {
+        (account.key, report.tenant.id.lower())
+        for account, discovery in discoveries
+        for report in discovery.reports
+        if report.failure is None
+    }
 
     def is_outdated(row: Row) -> bool:
-        owner = (account_of(row).key, str(row.get("tenantId")))
+        owner = (account_of(row).key, str(row.get("tenantId")).lower())
         return row.get("environmentName") == cloud and owner in answered
 
     with session.change(mirror=True) as state:
@@ -73,33 +110,77 @@ def refresh(session: Session) -> RefreshOutcome:
         present = {(row["environmentName"], account_of(row).key) for row in state.all_rows()}
         still_there = [row for row in refreshed if (cloud, account_of(row).key) in present]
         active = rules.refresh(state, still_there, is_outdated)
-    if active is None or (was_active is not None and was_active["id"] == active["id"]):
-        return RefreshOutcome(tuple(failures), tuple(discoveries))
-    return RefreshOutcome(tuple(failures), tuple(discoveries), active)
+        for account, discovery in discoveries:
+            rules.note_answers(state, cloud, account, discovery.failures())
+        for failure in failures:
+            rules.note_answers(state, cloud, failure.account, _all_failed(state, cloud, failure))
+    changed = active is not None and (was_active is None or was_active["id"] != active["id"])
+    return RefreshOutcome(
+        tuple(failures), tuple(discovery for _, discovery in discoveries), active if changed else None, interrupted
+    )
 
 
-def _rediscover(session: Session, own: _OwnRows, applications: ApplicationFactory) -> Discovery:
+def _accounts_to_ask(session: Session, tenant: str | None) -> list[_OwnRows]:
+    accounts = _by_account(rules.in_cloud(session.state().all_rows(), session.settings.cloud))
+    if tenant is None:
+        return accounts
+    with_rows = [own for own in accounts if any(str(row["tenantId"]).lower() == tenant.lower() for row in own.rows)]
+    found = with_rows or [own for own in accounts if own.account.is_user]
+    if not found:
+        raise AccountError(
+            f"Nobody who is signed in could have subscriptions in tenant '{tenant}'.",
+            f'To sign in to it, run:\naz login --tenant "{tenant}"',
+        )
+    return found
+
+
+def _questions(
+    session: Session, own: _OwnRows, tenant: str | None, applications: ApplicationFactory
+) -> tuple[list[Tenant], Ask]:
+    """Return the tenants to ask for an account, and how."""
     by_tenant = {str(row["tenantId"]): row for row in own.rows}
     # At an AD FS server a service principal signs in without a tenant, too.
     names_no_tenant = own.account.is_user or session.settings.is_adfs
-    if names_no_tenant and not own.account.keeps_to_its_tenant:
-        credential = session.services.credential_of(own.rows[0], applications)
-        manager = session.services.resource_manager_of(credential, home=None)
-        tenants = manager.tenants()
-        # A tenant that was signed in to by name need not be in the list; it is asked as well.
-        listed = {tenant.id for tenant in tenants}
-        return discover(manager, [*tenants, *(Tenant(tenant) for tenant in by_tenant if tenant not in listed)])
-    return Discovery(tuple(_report_of(session, Tenant(tenant), row, applications) for tenant, row in by_tenant.items()))
+    if not names_no_tenant or own.account.keeps_to_its_tenant:
+        asked = [Tenant(one) for one in by_tenant if tenant is None or one.lower() == tenant.lower()]
+        return asked, partial(_ask_workload, session, by_tenant, applications)
+    credential = session.services.credential_of(own.rows[0], applications)
+    manager = session.services.resource_manager_of(credential, home=None)
+    if tenant is not None:
+        known = _known_tenant(tenant, own.rows)
+        is_described = bool(known.display_name or known.default_domain)
+        return [known], partial(manager.subscriptions, described=is_described)
+    tenants = manager.tenants()
+    # A tenant that was signed in to by name need not be in the list; it is asked as well.
+    listed = {one.id.lower() for one in tenants}
+    further = [Tenant(one) for one in by_tenant if one.lower() not in listed]
+
+    def ask(one: Tenant) -> Iterator[Subscription]:
+        return manager.subscriptions(one, described=one.id.lower() in listed)
+
+    return [*tenants, *further], ask
 
 
-def _report_of(session: Session, tenant: Tenant, row: Row, applications: ApplicationFactory) -> TenantReport:
-    """Ask one tenant of a workload; its failure costs nobody else's result."""
-    try:
-        credential = session.services.credential_of(row, applications)
-        manager = session.services.resource_manager_of(credential, home=tenant.id)
-        return TenantReport(tenant, tuple(manager.subscriptions(tenant)))
-    except AzCLIError as error:
-        return TenantReport(tenant, failure=error)
+def _ask_workload(
+    session: Session, by_tenant: Mapping[str, Row], applications: ApplicationFactory, tenant: Tenant
+) -> Iterator[Subscription]:
+    """Ask a tenant with the credential that was stored for it."""
+    credential = session.services.credential_of(by_tenant[tenant.id], applications)
+    yield from session.services.resource_manager_of(credential, home=tenant.id).subscriptions(tenant)
+
+
+def _known_tenant(tenant: str, rows: Sequence[Row]) -> Tenant:
+    """Return a tenant with the name and domain that are known of it, so that it need not be looked up."""
+    row = next((row for row in rows if str(row["tenantId"]).lower() == tenant.lower()), None)
+    if row is None:
+        return Tenant(tenant)
+    return Tenant(str(row["tenantId"]), row.get("tenantDisplayName"), row.get("tenantDefaultDomain"))
+
+
+def _all_failed(state: ProfileState, cloud: str, failure: RefreshFailure) -> dict[str, str | None]:
+    reason = str(failure.error).partition("\n")[0]
+    rows = rules.in_cloud(state.all_rows(), cloud)
+    return {str(row["tenantId"]): reason for row in rows if account_of(row).key == failure.account.key}
 
 
 def _refreshed_rows(own: _OwnRows, discovery: Discovery, cloud: str) -> list[Row]:

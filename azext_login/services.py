@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .auth.service_principal import ServicePrincipal, ServicePrincipalCredential
     from .auth.service_principal_entries import ServicePrincipalEntries
     from .auth.token_cache import TokenCache
-    from .profile.discovery import ResourceManager
+    from .profile.resource_manager import ResourceManager
 
 TokenOfTenant = Callable[[str | None, str | None], str]
 
@@ -210,7 +210,7 @@ class Services:
 
     def resource_manager(self, token: TokenOfTenant) -> ResourceManager:
         """Return Azure Resource Manager with the tokens that `token` gives for a tenant and a claims challenge."""
-        from .profile.discovery import ResourceManager
+        from .profile.resource_manager import ResourceManager
 
         return ResourceManager(
             self._settings.resource_manager,

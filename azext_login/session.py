@@ -96,6 +96,11 @@ class Session:
         rows = state.all_rows() if all_identities else state.rows
         return rows if all_clouds else rules.in_cloud(rows, self.settings.cloud)
 
+    def refresh_failures(self, rows: Sequence[Row]) -> list[dict[str, str] | None]:
+        """Return for each row when and why its tenant could last not be read (`on`, UTC, and `reason`), or None."""
+        state = self.state()
+        return [rules.refresh_failure_of(state, row) for row in rows]
+
     def find(self, subscription: str | None = None) -> Row:
         """Return the row of a subscription (ID or name), or the active one.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ._host import send_telemetry
-from .errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from .errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from .exclusions import without_excluded
 from .profile import subscriptions as rules
-from .profile.discovery import Discovery, TenantReport, discover
+from .profile.discovery import Discovery, Progress, TenantReport, discover
 from .profile.model import Account, Row, answers_to
 from .profile.resources import Subscription, Tenant
 from .profile.state import slot_of
@@ -37,6 +39,8 @@ class SignInRequest:
     """The command that repeats a workload's sign-in, without a secret; a person's is known from the tenant."""
     nothing_found: str = ""
     """What to say when there are no subscriptions, where that is more than the account's name."""
+    exclude_tenants: Sequence[str] = ()
+    on_progress: Callable[[Progress], None] = lambda progress: None
 
     @property
     def is_tenant_only(self) -> bool:
@@ -53,6 +57,8 @@ class SignInOutcome:
     discovery: Discovery
     unmatched_subscription: str | None = None
     """A subscription that was asked for but not found; the sign-in itself was kept."""
+    guessed: Row | None = None
+    """The default, where it is the first of several for want of any choice."""
 
 
 def sign_in_user(session: Session, request: SignInRequest, authenticate: Authenticate) -> SignInOutcome:
@@ -89,8 +95,11 @@ def complete(
 
     :param keep: stores tokens and secrets; called with what was found, once that is something.
     :raises SignInError: there is nothing.
+    :raises AccountError: every tenant is excluded.
     """
     discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
+    if discovery.interrupted and not discovery.subscriptions:
+        raise KeyboardInterrupt
     found = _subscriptions_to_store(request, account, discovery)
     # Tokens first: rows without tokens would be of no use to anybody.
     keep(found)
@@ -121,7 +130,14 @@ def _authenticate(
 def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:
     manager = session.services.resource_manager_of(credential, home=request.tenant)
     if request.tenant is None:
-        return discover(manager, manager.tenants())
+        listed = manager.tenants()
+        tenants = without_excluded(session, listed, request.exclude_tenants)
+        if listed and not tenants:
+            raise AccountError(
+                "Every tenant of this account is excluded from the search for subscriptions. Nothing was stored.",
+                "To see what is excluded every time, run:\naz config get login.exclude_tenants",
+            )
+        return discover(tenants, partial(manager.subscriptions, described=True), on_progress=request.on_progress)
     tenant = Tenant(request.tenant)
     if request.skip_subscription_discovery and request.subscription:
         try:
@@ -129,7 +145,11 @@ def _discover(session: Session, request: SignInRequest, credential: Credential) 
         except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
             return Discovery((TenantReport(tenant, failure=error),))
         return Discovery((TenantReport(tenant, tuple(found)),))
-    return Discovery((TenantReport(tenant, tuple(manager.subscriptions(tenant))),))
+    discovery = discover([tenant], manager.subscriptions, on_progress=request.on_progress)
+    for report in discovery.failed:
+        if report.failure is not None and not discovery.interrupted:
+            raise report.failure
+    return discovery
 
 
 def _subscriptions_to_store(request: SignInRequest, account: Account, discovery: Discovery) -> list[Subscription]:
@@ -184,12 +204,20 @@ def _store(
     new = [subscription.to_row(account, cloud) for subscription in subscriptions]
     # A subscription that a second tenant shows is kept for that tenant as well.
     further = [duplicate.subscription.to_row(account, cloud) for duplicate in discovery.duplicates]
+    guesses: list[Row] = []
     with session.change(mirror=True) as state:
-        rules.sign_in(state, new + further, preferred=request.subscription)
+        rules.sign_in(
+            state,
+            new + further,
+            preferred=request.subscription,
+            fallback=session.settings.default_subscription,
+            on_guess=guesses.append,
+        )
+        rules.note_answers(state, cloud, account, discovery.failures())
         in_use = {slot_of(row): row for row in state.rows}
         shown = [in_use[slot_of(row)] for row in new]
     if not request.subscription:
-        return SignInOutcome(account, shown, discovery)
+        return SignInOutcome(account, shown, discovery, guessed=guesses[0] if guesses else None)
     matches = [row for row in shown if answers_to(row, request.subscription)]
     return SignInOutcome(
         account, matches or shown, discovery, unmatched_subscription=None if matches else request.subscription

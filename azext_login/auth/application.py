@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from ..errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import capitalised, connection_errors
 from .errors import unknown_tenant
 
@@ -104,7 +104,7 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
         except ValueError as error:
             # MSAL raises ValueError for a refused discovery document and for an answer that is not JSON.
             if isinstance(error, UnicodeError) or _is_json_error(error):
-                raise UnexpectedAnswerError(
+                raise MalformedAnswerError(
                     f"{capitalised(SERVICE)} at {address} answered something other than JSON.",
                     "A proxy or a captive portal may have answered in its place. Check the network, and the address "
                     "with `az cloud show`; then run the command again.",

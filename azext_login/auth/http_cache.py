@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,27 @@ _FILE = "msal_http_cache.bin"
 # MSAL's index of expiry times beside the answers (msal/individual_cache.py).
 _INDEX = "_index_"
 
+# RFC 9110 section 10.2.3, in MSAL's lower case.
+_RETRY_AFTER = "retry-after"
+
+# What MSAL needs of an OpenID configuration (msal/authority.py) and of an answer about instances.
+_IN_DOCUMENTS = ("token_endpoint", "tenant_discovery_endpoint", "metadata")
+
 _DISCOVERY = ("/.well-known/openid-configuration", "/discovery/instance")
+
+
+class _Answers(dict[str, Any]):
+    """The mapping that MSAL works on, which takes in no failure unless the service asks for a pause.
+
+    MSAL answers what failed from here as well, for five seconds where the service asks for nothing
+    (msal/throttled_http_client.py), so that trying again would be of no use. It takes an answer that is listed in its
+    index but not here for one that has expired.
+    """
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        asks_for_pause = not _is_discovery(key) and _RETRY_AFTER in getattr(value, "headers", ())
+        if key == _INDEX or _is_document(key, value) or asks_for_pause:
+            super().__setitem__(key, value)
 
 
 class HttpCache:
@@ -34,12 +55,12 @@ class HttpCache:
         self._path = config_dir / _FILE
         self._enabled = enabled
         self._loaded: frozenset[str] = frozenset()
-        self.answers: dict[str, Any] = {}
+        self.answers: dict[str, Any] = _Answers()
 
     def load(self) -> dict[str, Any]:
         """Return the mapping to give to MSAL, with the stored discovery documents in it."""
         if self._enabled:
-            self.answers = _discovery_only(self._read())
+            self.answers = _Answers(_discovery_only(self._read()))
             self._loaded = frozenset(self.answers)
         return self.answers
 
@@ -90,7 +111,7 @@ class HttpCache:
 
 def _discovery_only(answers: dict[str, Any]) -> dict[str, Any]:
     """Return the successful discovery answers with their expiry times."""
-    kept = {key: value for key, value in answers.items() if key != _INDEX and _is_discovery(key)}
+    kept = {key: value for key, value in answers.items() if key != _INDEX and _is_document(key, value)}
     if not kept:
         return {}
     times = _times(answers)
@@ -106,6 +127,20 @@ def _is_discovery(key: object) -> bool:
         and key.endswith("2xx")
         and any(path in key for path in _DISCOVERY)
     )
+
+
+def _is_document(key: object, value: Any) -> bool:
+    """Tell whether an answer is a discovery document. A proxy or a captive portal answers 200, too.
+
+    MSAL would go on reading what cannot be used for a day.
+    """
+    if not _is_discovery(key):
+        return False
+    try:
+        document = json.loads(value.text)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return isinstance(document, dict) and any(name in document for name in _IN_DOCUMENTS)
 
 
 def _times(answers: dict[str, Any]) -> dict[str, Any]:

@@ -1,32 +1,33 @@
-"""Tenants and subscriptions of an account, read from Azure Resource Manager."""
+"""Asking many tenants for their subscriptions at once, without losing what one of them does not answer."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+from functools import partial
+from typing import TypeAlias
 
-import requests
 from azure.cli.core.azclierror import AzCLIError
 
-from ..errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from ..http import TIMEOUT, connection_errors, parse_json_object
+from ..errors import InterruptedDiscoveryError, ServiceUnreachableError
+from ..http import patiently
 from .resources import Subscription, Tenant
 
-TokenSource = Callable[[str | None, str | None], str]
-"""Return a Resource Manager token for a tenant (None: the tenant of the sign-in) that answers a claims challenge."""
+Ask = Callable[[Tenant], Iterable[Subscription]]
+"""Returns the subscriptions that a tenant shows, page by page. Called in a thread of its own."""
 
-_SERVICE = "Azure Resource Manager"
+# Tenants that are asked at the same time. A request spends its time waiting, so this is many more than processors;
+# more than this do not come out faster, and services throttle.
+_WORKERS = 32
 
-# The first API version whose subscriptions and tenants carry the tenant's name and the subscription's home tenant:
-# https://learn.microsoft.com/rest/api/resources/subscriptions/list
-_DETAILED_API_VERSION = "2018-06-01"
-_MANAGED_BY_API_VERSION = "2019-06-01"
+# Seconds without a further answer after which a tenant is given up.
+_PATIENCE = 60.0
 
-# The claims parameter of a challenge: https://learn.microsoft.com/entra/identity-platform/claims-challenge
-_CLAIMS = re.compile(r'claims="([^"]+)"')
+# Seconds between two looks at who is late.
+_TICK = 0.1
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,20 @@ class Discovery:
 
     reports: tuple[TenantReport, ...]
     duplicates: tuple[DuplicateView, ...] = field(default=())
+    interrupted: bool = False
+    """Whether Ctrl-C ended it early."""
 
     @property
     def subscriptions(self) -> list[Subscription]:
         """All subscriptions, each once, in the order in which the tenants were asked."""
         return [subscription for report in self.reports for subscription in report.subscriptions]
+
+    def failures(self) -> dict[str, str | None]:
+        """Return for each tenant (GUID) what kept it from answering, in one line; None if it answered."""
+        return {
+            report.tenant.id: None if report.failure is None else str(report.failure).partition("\n")[0]
+            for report in self.reports
+        }
 
     @property
     def failed(self) -> list[TenantReport]:
@@ -67,153 +77,167 @@ class Discovery:
         return [report for report in self.reports if report.failure is None and not report.subscriptions]
 
 
-class ResourceManager:
-    """The part of Azure Resource Manager's API that knows about tenants and subscriptions."""
-
-    def __init__(
-        self,
-        endpoint: str,
-        *,
-        session: requests.Session,
-        api_version: str,
-        token: TokenSource,
-        headers: Mapping[str, str] | None = None,
-        verify: bool = True,
-    ):
-        """:param headers: sent with every request, for example the host's request ID."""
-        self._endpoint = endpoint.rstrip("/")
-        self._session = session
-        self._api_version = api_version
-        self._token = token
-        self._headers = dict(headers or {})
-        self._verify = verify
-
-    def tenants(self) -> list[Tenant]:
-        """Return the tenants that the account is a member or a guest of."""
-        return [_tenant(item) for item in self._pages("/tenants", None)]
-
-    def subscriptions(self, tenant: Tenant, *, described: bool = False) -> Iterator[Subscription]:
-        """Return the subscriptions that can be used through a tenant.
-
-        :param described: `tenant` comes from `tenants()`, so that its name and domain go into the rows.
-        """
-        for item in self._pages("/subscriptions", tenant.id):
-            yield self._subscription(item, tenant, described)
-
-    def subscription(self, subscription_id: str, tenant: Tenant) -> Subscription:
-        """Return one subscription without listing the others."""
-        return self._subscription(self._get(self._url(f"/subscriptions/{subscription_id}"), tenant.id), tenant, False)
-
-    def _subscription(self, item: Mapping[str, Any], tenant: Tenant, described: bool) -> Subscription:
-        details: dict[str, Any] = {}
-        if self._api_version >= _DETAILED_API_VERSION:
-            details["homeTenantId"] = item.get("tenantId")
-            if described:
-                details["tenantDefaultDomain"] = tenant.default_domain
-                details["tenantDisplayName"] = tenant.display_name
-        elif described:
-            details["tenantDisplayName"] = tenant.display_name
-        if self._api_version >= _MANAGED_BY_API_VERSION:
-            managed_by = item.get("managedByTenants")
-            details["managedByTenants"] = (
-                None if managed_by is None else [{"tenantId": entry.get("tenantId")} for entry in managed_by]
-            )
-        return Subscription(
-            id=str(item.get("id", "")).rpartition("/")[2],
-            name=item.get("displayName") or "",
-            state=item.get("state"),
-            tenant_id=tenant.id,
-            details=details,
-        )
-
-    def _pages(self, path: str, tenant_id: str | None) -> Iterator[Mapping[str, Any]]:
-        url: str | None = self._url(path)
-        while url:
-            page = self._get(url, tenant_id)
-            items = page.get("value") or []
-            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise UnexpectedAnswerError(f"{_SERVICE} answered {path} with something other than a list of objects.")
-            yield from items
-            url = page.get("nextLink")
-            if url and urlsplit(str(url))[:2] != urlsplit(self._endpoint)[:2]:
-                # The token goes along with every request, so it must not follow a link to another service.
-                raise UnexpectedAnswerError(f"{_SERVICE} continued a list at another address: {urlsplit(url).netloc}.")
-
-    def _url(self, path: str) -> str:
-        return f"{self._endpoint}{path}?api-version={self._api_version}"
-
-    def _get(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
-        response = self._send(url, self._token(tenant_id, None))
-        claims = _claims_challenge(response)
-        if claims:
-            response = self._send(url, self._token(tenant_id, claims))
-        if response.status_code != 200:
-            raise _refusal(response)
-        return parse_json_object(response, _SERVICE)
-
-    def _send(self, url: str, token: str) -> requests.Response:
-        headers = {**self._headers, "Authorization": f"Bearer {token}", "Accept": "application/json"}
-        with connection_errors(_SERVICE, self._endpoint):
-            return self._session.get(
-                url, headers=headers, timeout=TIMEOUT, verify=None if self._verify else False, allow_redirects=False
-            )
+_Outcome: TypeAlias = "list[Subscription] | AzCLIError"
 
 
-def discover(manager: ResourceManager, tenants: Sequence[Tenant]) -> Discovery:
+@dataclass(frozen=True)
+class Progress:
+    """How far a discovery has come."""
+
+    tenants: int
+    answered: int
+    subscriptions: int
+    waiting_for: tuple[Tenant, ...]
+
+
+def discover(
+    tenants: Sequence[Tenant],
+    ask: Ask,
+    *,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    workers: int = _WORKERS,
+    patience: float = _PATIENCE,
+    clock: Callable[[], float] = time.monotonic,
+) -> Discovery:
     """Ask every tenant for its subscriptions; one tenant's failure never costs another's result.
 
-    A subscription that several tenants show belongs to the first of them.
+    A subscription that several tenants show belongs to the first of them, whoever answers first. Ctrl-C ends the
+    wait: tenants that have not answered are reported as interrupted, and the others' results are returned.
+
+    :param on_progress: called in this thread after each answer, and while nothing comes.
+    :param patience: seconds without an answer after which a tenant is given up.
     """
+    if not tenants:
+        return Discovery(())
+    crew = _Crew(tenants, ask, workers, clock)
+    try:
+        while crew.is_busy:
+            crew.collect(_TICK)
+            crew.give_up_on_late(patience)
+            on_progress(crew.progress())
+    except KeyboardInterrupt:
+        crew.interrupt()
+    return _assembled(tenants, crew.outcomes, crew.interrupted)
+
+
+def _assembled(tenants: Sequence[Tenant], outcomes: dict[int, _Outcome], interrupted: bool) -> Discovery:
+    """Put the answers into the order of the tenants, each subscription once."""
     reports: list[TenantReport] = []
     duplicates: list[DuplicateView] = []
     first_tenant: dict[str, str] = {}
-    for tenant in tenants:
-        try:
-            found = list(manager.subscriptions(tenant, described=True))
-        except AzCLIError as error:
-            reports.append(TenantReport(tenant, failure=error))
+    for index, tenant in enumerate(tenants):
+        outcome = outcomes[index]
+        if isinstance(outcome, AzCLIError):
+            reports.append(TenantReport(tenant, failure=outcome))
             continue
         kept = []
-        for subscription in found:
-            owner = first_tenant.setdefault(subscription.id, tenant.id)
+        # A list that changes while its pages are read may show a subscription on two of them.
+        for identity, subscription in {one.id.lower(): one for one in outcome}.items():
+            owner = first_tenant.setdefault(identity, tenant.id)
             if owner == tenant.id:
                 kept.append(subscription)
             else:
                 duplicates.append(DuplicateView(subscription, owner))
         reports.append(TenantReport(tenant, tuple(kept)))
-    return Discovery(tuple(reports), tuple(duplicates))
+    return Discovery(tuple(reports), tuple(duplicates), interrupted)
 
 
-def _tenant(item: Mapping[str, Any]) -> Tenant:
-    return Tenant(
-        id=str(item.get("tenantId")), display_name=item.get("displayName"), default_domain=item.get("defaultDomain")
-    )
+class _Crew:
+    """Threads that ask tenants. They end with the process, so nobody waits for one that hangs."""
 
+    def __init__(self, tenants: Sequence[Tenant], ask: Ask, workers: int, clock: Callable[[], float]):
+        self.outcomes: dict[int, _Outcome] = {}
+        self.interrupted = False
+        self._tenants = tenants
+        self._ask = ask
+        self._clock = clock
+        self._todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[int, _Outcome | BaseException]] = queue.SimpleQueue()
+        # Index of a tenant that is being asked -> when something was last heard of it, and how much it has shown.
+        self._heard: dict[int, float] = {}
+        self._shown: dict[int, int] = {}
+        for index in range(len(tenants)):
+            self._todo.put(index)
+        for _ in range(min(workers, len(tenants))):
+            self._hire()
 
-def _claims_challenge(response: requests.Response) -> str | None:
-    """Return the claims (JSON) that a 401 asks for, if it does: the base64 in WWW-Authenticate."""
-    if response.status_code != 401:
-        return None
-    match = _CLAIMS.search(response.headers.get("WWW-Authenticate", ""))
-    if not match:
-        return None
-    import base64
-    import binascii
+    @property
+    def is_busy(self) -> bool:
+        return len(self.outcomes) < len(self._tenants)
 
-    try:
-        return base64.b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
+    def collect(self, wait: float) -> None:
+        """Take the answers that are there, or the first one that comes within `wait` seconds."""
+        try:
+            self._take(self._done.get(timeout=wait))
+            while True:
+                self._take(self._done.get_nowait())
+        except queue.Empty:
+            return
 
+    def give_up_on_late(self, patience: float) -> None:
+        now = self._clock()
+        for index, heard in self._heard.copy().items():
+            if index not in self.outcomes and now - heard > patience:
+                self.outcomes[index] = ServiceUnreachableError(
+                    f"Tenant {self._tenants[index].label} showed nothing for {patience:g} seconds.",
+                    "Run the command again in a minute.",
+                )
+                # Its thread may hang for ever; somebody else takes over the tenants that are left.
+                self._hire()
 
-def _refusal(response: requests.Response) -> AzCLIError:
-    """Return the error for an answer other than 200, with what the service says about itself."""
-    body = parse_json_object(response, _SERVICE)
-    error = body.get("error")
-    code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
-    text = f"{_SERVICE} refused ({response.status_code} {code or response.reason}): {message or 'no reason given'}"
-    if response.status_code in (401, 403):
-        return SignInError(text)
-    if response.status_code == 429 or response.status_code >= 500:
-        return ServiceUnreachableError(text, "Run the command again in a minute.")
-    return UnexpectedAnswerError(text)
+    def interrupt(self) -> None:
+        self.interrupted = True
+        try:
+            while True:
+                self._todo.get_nowait()
+        except queue.Empty:
+            pass
+        self.collect(0)
+        for index in range(len(self._tenants)):
+            self.outcomes.setdefault(index, InterruptedDiscoveryError("It had not answered when Ctrl-C was pressed."))
+
+    def progress(self) -> Progress:
+        return Progress(
+            tenants=len(self._tenants),
+            answered=len(self.outcomes),
+            subscriptions=sum(self._shown.copy().values()),
+            waiting_for=tuple(
+                self._tenants[index] for index in sorted(self._heard.copy()) if index not in self.outcomes
+            ),
+        )
+
+    def _take(self, done: tuple[int, _Outcome | BaseException]) -> None:
+        index, outcome = done
+        if not isinstance(outcome, (list, AzCLIError)):
+            raise outcome
+        # Whoever was given up stays given up: the report says so.
+        self.outcomes.setdefault(index, outcome)
+
+    def _hire(self) -> None:
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                index = self._todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                # An answer of which one page was cut short has been asked for again by whoever reads it.
+                outcome: _Outcome | BaseException = patiently(
+                    partial(self._list, index), over=(ServiceUnreachableError,)
+                )
+            except AzCLIError as error:
+                outcome = error
+            except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
+                outcome = error
+            self._done.put((index, outcome))
+
+    def _list(self, index: int) -> list[Subscription]:
+        found: list[Subscription] = []
+        self._heard[index] = self._clock()
+        for subscription in self._ask(self._tenants[index]):
+            found.append(subscription)
+            self._heard[index] = self._clock()
+            self._shown[index] = len(found)
+        return found

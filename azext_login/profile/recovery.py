@@ -82,6 +82,7 @@ def recover(
     state.others = [row for row in state.others if has_credentials(row)]
     if is_stale:
         state.previous, state.choices = good.previous, good.choices
+        state.refresh_failures = good.refresh_failures
 
     for name, value in last_good.items():
         if name != OWN_KEY:

@@ -22,6 +22,7 @@ _OTHERS = "otherIdentities"
 _UNUSABLE = "unusable"
 _PREVIOUS = "previous"
 _CHOICES = "choices"
+_REFRESH_FAILURES = "refreshFailures"
 
 # What built-in code takes for granted in a row.
 _NEEDED_KEYS = ("id", "name", "tenantId", "environmentName")
@@ -47,6 +48,8 @@ class ProfileState:
     """Cloud -> key of the row that was active before the present one, for `account set --subscription -`."""
     choices: dict[str, str] = field(default_factory=dict)
     """Cloud, account and tenant (joined) -> the subscription that was last chosen there."""
+    refresh_failures: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The same -> when (`on`, UTC) and why (`reason`) its subscriptions could last not be read."""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ProfileState:
@@ -62,6 +65,11 @@ class ProfileState:
                 if isinstance(key, list) and len(key) == len(RowKey.__args__)  # type: ignore[attr-defined]
             },
             choices={str(key): str(value) for key, value in _mapping(own.get(_CHOICES)).items()},
+            refresh_failures={
+                str(key): {str(name): str(text) for name, text in value.items()}
+                for key, value in _mapping(own.get(_REFRESH_FAILURES)).items()
+                if isinstance(value, dict)
+            },
         )
 
     def write_to(self, document: Document, generation: int) -> None:
@@ -79,6 +87,7 @@ class ProfileState:
             (_OTHERS, self.others),
             (_PREVIOUS, self.previous),
             (_CHOICES, self.choices),
+            (_REFRESH_FAILURES, self.refresh_failures),
             (_UNUSABLE, unusable),
         )
         for name, value in parts:
@@ -93,6 +102,14 @@ class ProfileState:
         present = {account_of(row).key for row in self.all_rows()}
         self.previous = {cloud: key for cloud, key in self.previous.items() if key[1] in present}
         self.choices = {key: chosen for key, chosen in self.choices.items() if account_of_choice(key) in present}
+        self.refresh_failures = {
+            key: failure for key, failure in self.refresh_failures.items() if account_of_choice(key) in present
+        }
+
+    def forget_everything(self) -> None:
+        """Leave nobody's row, and nothing about anybody."""
+        self.rows, self.others = [], []
+        self.previous, self.choices, self.refresh_failures = {}, {}, {}
 
     def all_rows(self) -> list[Row]:
         """Return the rows of every identity."""
@@ -113,7 +130,7 @@ def is_sound(document: Mapping[str, Any]) -> bool:
         and isinstance(own, dict)
         and isinstance(own.get(_OTHERS, []), list)
         and all(map(_is_usable, own.get(_OTHERS, [])))
-        and all(isinstance(own.get(name, {}), dict) for name in (_PREVIOUS, _CHOICES))
+        and all(isinstance(own.get(name, {}), dict) for name in (_PREVIOUS, _CHOICES, _REFRESH_FAILURES))
     )
 
 
@@ -181,7 +198,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def choice_key(cloud: str, account: str, tenant: str) -> str:
     """Return the key of `ProfileState.choices`."""
-    return "|".join((cloud, account.casefold(), tenant))
+    return "|".join((cloud, account.casefold(), tenant.casefold()))
 
 
 def account_of_choice(key: str) -> str:

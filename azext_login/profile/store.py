@@ -130,7 +130,7 @@ class ProfileStore:
         """
         remove_if_present(self._last_good)
         with self.change(always_write=True) as state:
-            state.rows, state.others, state.previous, state.choices = [], [], {}, {}
+            state.forget_everything()
         self.purge([])
 
     def purge(self, names: list[str]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .model import Row, account_of, answers_to, is_enabled, is_tenant_level
+from .model import Account, Row, account_of, answers_to, is_enabled, is_tenant_level
 from .state import ProfileState, RowKey, Slot, account_of_choice, choice_key, key_of, slot_of, without_duplicates
 
 
@@ -23,9 +24,13 @@ def matching(rows: Iterable[Row], wanted: str) -> list[Row]:
     return [row for row in rows if answers_to(row, wanted)]
 
 
+def _first_enabled(rows: Iterable[Row]) -> Row | None:
+    return next((row for row in rows if is_enabled(row)), None)
+
+
 def first_usable(rows: Sequence[Row]) -> Row | None:
     """Return the first enabled row, or the first one, or None."""
-    return next((row for row in rows if is_enabled(row)), rows[0] if rows else None)
+    return _first_enabled(rows) or (rows[0] if rows else None)
 
 
 def make_active(state: ProfileState, chosen: Row | None, *, deliberate: bool = True) -> None:
@@ -52,15 +57,25 @@ def previous_row(state: ProfileState, cloud: str) -> Row | None:
     return next((row for row in state.all_rows() if key is not None and list(key_of(row)) == key), None)
 
 
-def sign_in(state: ProfileState, new: Sequence[Row], *, preferred: str | None = None) -> Row | None:
+def sign_in(
+    state: ProfileState,
+    new: Sequence[Row],
+    *,
+    preferred: str | None = None,
+    fallback: str | None = None,
+    on_guess: Callable[[Row], None] = lambda row: None,
+) -> Row | None:
     """Add the rows of a sign-in and choose the default among them.
 
     The rows of other identities stay; where one of them has the same subscription, the new row takes the place that
     built-in code looks at. A tenant-level row of the same account and tenant goes when real subscriptions come.
 
-    The choice: what the person asked for, what was active, what this person last chose, the first enabled one.
+    The choice: what the person asked for, what was active, what this person last chose, what is set up as the
+    default, the first enabled one.
 
     :param preferred: the subscription (ID or name) that the person asked for, if any.
+    :param fallback: the subscription (ID or name) that is to be the default where nobody has chosen.
+    :param on_guess: gets the first enabled one if there were others and nothing spoke for it.
     :return: the default, or None without new rows.
     """
     if not new:
@@ -79,7 +94,11 @@ def sign_in(state: ProfileState, new: Sequence[Row], *, preferred: str | None = 
     chosen = next(iter(matching(fresh, preferred)), None) if preferred else None
     if chosen is None and was_active is not None:
         chosen = next((row for row in fresh if slot_of(row) == slot_of(was_active)), None)
-    chosen = chosen or _last_choice(state, fresh) or first_usable(_in_order_of(new, fresh))
+    chosen = chosen or _last_choice(state, fresh) or _first_enabled(matching(fresh, fallback) if fallback else [])
+    if chosen is None:
+        chosen = first_usable(_in_order_of(new, fresh))
+        if chosen is not None and sum(map(is_enabled, fresh)) > 1:
+            on_guess(chosen)
     make_active(state, chosen, deliberate=preferred is not None)
     return chosen
 
@@ -105,6 +124,30 @@ def refresh(state: ProfileState, refreshed: Sequence[Row], is_outdated: Callable
     return chosen
 
 
+def note_answers(state: ProfileState, cloud: str, account: Account, failures: Mapping[str, str | None]) -> None:
+    """Note which tenants could not be read again, so that their rows can be told from fresh ones.
+
+    :param failures: tenant (GUID) -> what kept it from answering; None if it answered.
+    """
+    own = [row for row in in_cloud(state.all_rows(), cloud) if account_of(row).key == account.key]
+    with_rows = {str(row.get("tenantId")).casefold() for row in own}
+    for tenant, reason in failures.items():
+        key = choice_key(cloud, account.key, tenant)
+        if reason is None or tenant.casefold() not in with_rows:
+            state.refresh_failures.pop(key, None)
+        else:
+            state.refresh_failures[key] = {"on": _now(), "reason": reason}
+
+
+def refresh_failure_of(state: ProfileState, row: Row) -> dict[str, str] | None:
+    """Return when and why the tenant of a row could last not be read (`on`, UTC, and `reason`); None if it could."""
+    return state.refresh_failures.get(choice_key(slot_of(row)[0], account_of(row).key, str(row.get("tenantId"))))
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 def remove_account(state: ProfileState, name: str) -> list[Row]:
     """Remove everything of an account; a subscription that another identity has as well stays with that one.
 
@@ -115,6 +158,9 @@ def remove_account(state: ProfileState, name: str) -> list[Row]:
     gone = {account_of(row).key for row in removed} | {name.casefold()}
     state.previous = {cloud: key for cloud, key in state.previous.items() if key[1] not in gone}
     state.choices = {key: value for key, value in state.choices.items() if account_of_choice(key) not in gone}
+    state.refresh_failures = {
+        key: value for key, value in state.refresh_failures.items() if account_of_choice(key) not in gone
+    }
     return removed
 
 

@@ -33,6 +33,8 @@ REQUIREMENTS = ROOT / "requirements-dev.txt"
 METADATA = ROOT / "azext_login" / "azext_metadata.json"
 
 AZDEV = "0.2.13"
+RUNTIME_PACKAGES = ("prompt-toolkit", "wcwidth")
+"""What setup.py's install_requires comes down to."""
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
 
 
@@ -42,10 +44,7 @@ class SetUpError(RuntimeError):
 
 def newest_version() -> str:
     """Return the azure-cli version that the development requirements pin, the newest one we test on."""
-    match = re.search(r"^azure-cli-core==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
-    if not match:
-        raise SetUpError(f"{REQUIREMENTS.name} does not pin azure-cli-core")
-    return match.group(1)
+    return pinned("azure-cli-core").partition("==")[2]
 
 
 def oldest_version() -> str:
@@ -178,6 +177,37 @@ def tools() -> None:
     virtual_environment(
         TOOLS, f"{digest}\n{host}", [["-r", str(REQUIREMENTS)], ["--no-deps", host]], "the development tools"
     )
+    wheels()
+
+
+def wheels() -> Path:
+    """Return a folder with what the extension's wheel depends on, downloaded once.
+
+    The `az extension add` of a test reaches nothing else. The pure-Python wheels fit every host.
+    """
+    folder = HOSTS / "wheels"
+    pins = [pinned(name) for name in RUNTIME_PACKAGES]
+    stamp, marker = "\n".join(pins), folder / ".stamp"
+    with only_one(folder.name):
+        if not (marker.is_file() and marker.read_text(encoding="utf-8") == stamp):
+            shutil.rmtree(folder, ignore_errors=True)
+            pip = [str(TOOLS / "bin" / "python"), "-m", "pip", "download", "--disable-pip-version-check", "-q"]
+            options = ["--no-deps", "--only-binary", ":all:", "--platform", "any", "--dest", str(folder)]
+            run([*pip, *options, *pins], "downloading what the extension depends on")
+            marker.write_text(stamp, encoding="utf-8")
+    return folder
+
+
+def pinned(package: str) -> str:
+    """Return `package==version` from the development requirements.
+
+    Raises:
+        SetUpError: they do not have it.
+    """
+    match = re.search(rf"^{re.escape(package)}==[^\s;]+", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
+    if not match:
+        raise SetUpError(f"{REQUIREMENTS.name} does not pin {package}")
+    return match.group()
 
 
 def host(name: str, version: str) -> None:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.harness.environments import ROOT
+from tests.harness.environments import ROOT, wheels
 from tests.harness.hosts import Host
 
 SOURCES = ("setup.py", "pyproject.toml", "README.rst", "HISTORY.rst", "LICENSE")
@@ -52,6 +52,14 @@ def build(destination: Path) -> Path:
         return Path(shutil.copy(built, destination))
 
 
+def without_package_index() -> dict[str, str]:
+    """Return the environment in which `az extension add` finds what the wheel depends on, without a network.
+
+    The versions are those that the development requirements pin.
+    """
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels())}
+
+
 def install(wheel: Path, host: Host, extension_dir: Path, scratch: Path) -> None:
     """Run `az extension add --source WHEEL` on `host`, into `extension_dir`.
 
@@ -63,7 +71,7 @@ def install(wheel: Path, host: Host, extension_dir: Path, scratch: Path) -> None
     from tests.harness.az import Az
 
     az = Az(host, config_dir=scratch, extension_dir=extension_dir)
-    result = az.run("extension", "add", "--source", wheel, "--yes")
+    result = az.run("extension", "add", "--source", wheel, "--yes", env=without_package_index())
     if result.exit_code:
         raise RuntimeError(f"az extension add failed:\n{result}")
 

@@ -16,6 +16,8 @@ _LOCALLY = {
     "contoso.onmicrosoft.com": "contoso.onmicrosoft.example",
     "contoso.com": "contoso.example",
     "fabrikam.com": "fabrikam.example",
+    "woodgrove.com": "woodgrove.example",
+    "tailspin.com": "tailspin.example",
     "management.azure.com": "management.localcloud.example",
 }
 

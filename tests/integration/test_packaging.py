@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 from tests.harness import hosts
 from tests.harness.az import Az
+from tests.harness.hosts import Host
 from tests.harness.stage import Stage
 from tests.localcloud import Person
 
@@ -25,10 +27,18 @@ def test_the_wheel_holds_our_package_and_nothing_else(stage: Stage) -> None:
     assert sum(name.endswith(".dist-info") for name in top) == 1
 
 
-def test_the_wheel_asks_for_no_other_package(stage: Stage) -> None:
+def test_the_wheel_asks_for_nothing_but_prompt_toolkit(stage: Stage) -> None:
     with zipfile.ZipFile(stage.wheel()) as wheel:
         (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
-        assert "Requires-Dist" not in wheel.read(metadata).decode()
+        lines = wheel.read(metadata).decode().splitlines()
+    (required,) = (line for line in lines if line.startswith("Requires-Dist: "))
+    assert re.fullmatch(r"Requires-Dist: prompt[_-]toolkit<4,>=3\.0\.\d+", required)
+
+
+def test_an_installation_brings_nothing_that_the_host_has(stage: Stage, newest: Host) -> None:
+    (installed,) = stage.extension_dir(newest).iterdir()
+    packages = {path.name for path in installed.iterdir() if not path.name.endswith((".dist-info", ".whl"))}
+    assert packages - {"bin"} == {"azext_login", "prompt_toolkit", "wcwidth"}
 
 
 def test_the_wheel_says_which_azure_cli_it_needs(stage: Stage) -> None:

@@ -14,6 +14,7 @@ from tests.harness.az import Az
 from tests.harness.forms import FormPerson
 from tests.harness.person import BrowserPerson
 from tests.harness.stage import Stage
+from tests.harness.wheel import without_package_index
 from tests.integration.readme import ROOT, bash, block, blocks
 from tests.integration.test_documented_workloads import TESTED as TESTED_WITH_WORKLOADS
 from tests.localcloud import LocalCloud, Person
@@ -27,6 +28,7 @@ _TESTED = {
     "az login --tenant contoso.onmicrosoft.com",
     'read -rsp "Azure password: " AZ_PASS && echo',
     "az account list --output table",
+    "az account list --refresh --tenant fabrikam.com",
     'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table',
     "az account get-access-token",
     "make demo",
@@ -46,7 +48,7 @@ def test_the_wheel_installs_and_goes_without_a_trace(
     wheel = stage.wheel()
     assert wheel.name == install.rpartition("/")[2]
     # At a terminal the command asks whether one is sure.
-    sure = {"AZURE_CORE_DISABLE_CONFIRM_PROMPT": "yes"}
+    sure = {"AZURE_CORE_DISABLE_CONFIRM_PROMPT": "yes", **without_package_index()}
     bash(az, [install.replace("dist/", f"{wheel.parent}/")], env=sure)
     assert "login" in bash(az, ["az extension list --query [].name -o tsv"])
     assert "--no-browser" in bash(az, ["az login --help"])
@@ -109,6 +111,13 @@ def test_day_to_day(signed_in: Az) -> None:
     output = bash(signed_in, block("az account list --output table"))
     assert "Contoso Development" in output
     assert not signed_in.profile()["subscriptions"]
+
+
+def test_finding_subscriptions(signed_in: Az) -> None:
+    bash(signed_in, block("az account list --refresh --tenant fabrikam.com"))
+    signed_in.run("account", "list", "--refresh").ok()
+    assert signed_in.run("config", "get", "login.default_subscription").ok().json()["value"] == "Contoso Development"
+    assert "Woodgrove" not in signed_in.run("account", "list", "--refresh").ok().stderr
 
 
 def test_several_accounts(signed_in: Az) -> None:

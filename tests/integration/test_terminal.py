@@ -1,4 +1,7 @@
-"""`az login` on a real terminal: pasted addresses, the choice of a subscription, Ctrl-C."""
+"""`az login` on a real terminal that can do little: pasted addresses, the choice of a subscription, Ctrl-C.
+
+What it looks like on a better one is in test_picker.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ ALICE = "alice@contoso.example"
 WIDE = (60, 4000)
 _ADDRESS = re.compile(r"(https://localhost:\d+/\S*response_mode=query\S*)")
 _ENTER = "Enter for no changes): "
+_DUMB = {"TERM": "dumb"}
 
 
 @pytest.fixture
@@ -56,7 +60,8 @@ def _address_in(terminal: pexpect.spawn[str]) -> str:
 
 def test_an_address_pasted_after_a_tls_hello_completes_the_sign_in(az: Az, visitor: Visitor) -> None:
     # The person's browser opens something, somewhere: only the request itself is of interest.
-    terminal = az.pty("login", "-o", "none", env={"BROWSER": f"{az.host.bin / 'python'} -c pass %s"}, size=WIDE)
+    browser = {"BROWSER": f"{az.host.bin / 'python'} -c pass %s"}
+    terminal = az.pty("login", "-o", "none", env={**_DUMB, **browser}, size=WIDE)
     terminal.expect("A web browser has been opened")
     assert terminal.pid
     (port,) = _listening_ports(terminal.pid)
@@ -76,7 +81,7 @@ def test_an_address_pasted_after_a_tls_hello_completes_the_sign_in(az: Az, visit
 
 
 def test_what_is_pasted_is_checked_and_never_shown(az: Az, visitor: Visitor) -> None:
-    terminal = az.pty("login", "--no-browser", "-o", "none", size=WIDE)
+    terminal = az.pty("login", "--no-browser", "-o", "none", env=_DUMB, size=WIDE)
     address = _address_in(terminal)
     terminal.expect("paste it here")
     terminal.sendline("https://login.example/something-else")
@@ -96,7 +101,7 @@ def test_what_is_pasted_is_checked_and_never_shown(az: Az, visitor: Visitor) -> 
 def test_the_browser_may_come_back_while_the_terminal_waits_for_a_paste(
     az: Az, form_person: Callable[..., FormPerson]
 ) -> None:
-    terminal = az.pty("login", "--no-browser", "-o", "none", size=WIDE)
+    terminal = az.pty("login", "--no-browser", "-o", "none", env=_DUMB, size=WIDE)
     address = _address_in(terminal)
     terminal.expect("paste it here")
     assert "signed in" in form_person(ALICE).visit(address).text.lower()
@@ -121,7 +126,7 @@ def test_ctrl_c_ends_the_wait_without_a_traceback(az: Az) -> None:
 
 
 def _login_with_choice(az: Az, form_person: Callable[..., FormPerson], **options: object) -> pexpect.spawn[str]:
-    terminal = az.pty("login", "--no-browser", **options)  # type: ignore[arg-type]
+    terminal = az.pty("login", "--no-browser", env=_DUMB, **options)  # type: ignore[arg-type]
     address = _address_in(terminal)
     form_person(ALICE).visit(address)
     terminal.expect_exact(_ENTER)
@@ -147,7 +152,7 @@ def test_a_number_chooses_the_subscription(az: Az, form_person: Callable[..., Fo
 def test_cancelling_the_choice_keeps_the_sign_in(az: Az, form_person: Callable[..., FormPerson], cancel: str) -> None:
     terminal = _login_with_choice(az, form_person, size=WIDE)
     terminal.send(cancel)
-    terminal.expect("The sign-in was kept")
+    terminal.expect("The sign-in was kept, and the default subscription is 'Contoso Production'")
     terminal.expect(pexpect.EOF)
     assert "Traceback" not in (terminal.before or "")
     assert az.run("account", "show", "--query", "name", "-o", "tsv").ok().stdout.strip() == "Contoso Production"

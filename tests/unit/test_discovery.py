@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msal
@@ -11,8 +12,9 @@ import requests
 
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.http import AuthorityHttpClient, build_session
-from azext_login.profile.discovery import ResourceManager, discover
+from azext_login.profile.discovery import discover
 from azext_login.profile.model import Account
+from azext_login.profile.resource_manager import ResourceManager
 from azext_login.profile.resources import Tenant
 from tests.localcloud import LocalCloud
 
@@ -68,7 +70,7 @@ def test_every_tenant_is_asked_and_a_refusal_costs_only_its_own_result(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
     manager = manager_of("alice@contoso.example")
-    found = discover(manager, manager.tenants())
+    found = discover(manager.tenants(), partial(manager.subscriptions, described=True))
     names = {report.tenant.display_name: len(report.subscriptions) for report in found.reports}
     assert names["Contoso"] == 5
     assert names["Fabrikam"] == 2
@@ -109,6 +111,8 @@ def test_a_claims_challenge_is_answered_with_a_new_token(
         ({"status": 200, "body": '{"value": [1, null]}'}, UnexpectedAnswerError),
         ({"status": 200, "body": '{"value": "x"}'}, UnexpectedAnswerError),
         ({"status": 200, "body": '{"value": [], "nextLink": "https://evil.example/"}'}, UnexpectedAnswerError),
+        ({"status": 200, "body": '{"value": [], "nextLink": 7}'}, UnexpectedAnswerError),
+        ({"status": 200, "body": '{"value": [{"displayName": "no ID"}]}'}, UnexpectedAnswerError),
         ({"status": 403, "body": '{"error": {"code": "AuthorizationFailed", "message": "no"}}'}, SignInError),
         ({"status": 401, "body": '{"error": {"code": "InvalidToken", "message": "no"}}'}, SignInError),
         ({"status": 500, "body": '{"error": "text"}'}, ServiceUnreachableError),
@@ -119,9 +123,41 @@ def test_a_bad_answer_is_one_error(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager], fault: dict[str, Any], error: type[Exception]
 ) -> None:
     manager = manager_of("alice@contoso.example")
-    own_cloud.admin.fail_next("/tenants", **fault)
+    own_cloud.admin.fail_next("/tenants", count=None, **fault)
     with pytest.raises(error):
         manager.tenants()
+
+
+@pytest.mark.parametrize(
+    "item", ['{"displayName": "no ID"}', '{"id": 7}', '{"id": "/subscriptions/1", "managedByTenants": ["text"]}']
+)
+def test_a_subscription_of_another_shape_is_one_error_of_its_tenant(
+    own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager], item: str
+) -> None:
+    manager = manager_of("alice@contoso.example")
+    contoso = own_cloud.directory.tenant("contoso.example").id
+    own_cloud.admin.fail_next("^/subscriptions", count=None, status=200, body=f'{{"value": [{item}]}}')
+    found = discover([Tenant(contoso)], manager.subscriptions)
+    assert [type(report.failure) for report in found.reports] == [UnexpectedAnswerError]
+
+
+def test_a_list_that_goes_in_a_circle_is_ended(
+    own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
+) -> None:
+    manager = manager_of("alice@contoso.example")
+    first = f"{own_cloud.url}/tenants?api-version=2022-12-01"
+    own_cloud.admin.fail_next("/tenants", count=20, status=200, body=f'{{"value": [], "nextLink": "{first}"}}')
+    with pytest.raises(UnexpectedAnswerError, match="there before"):
+        manager.tenants()
+
+
+def test_a_tenant_that_is_listed_twice_is_asked_once(
+    own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
+) -> None:
+    manager = manager_of("alice@contoso.example")
+    items = '{"tenantId": "aa"}, {"tenantId": "bb"}, {"tenantId": "AA"}'
+    own_cloud.admin.fail_next("/tenants", status=200, body=f'{{"value": [{items}]}}')
+    assert [tenant.id.lower() for tenant in manager.tenants()] == ["aa", "bb"]
 
 
 @pytest.mark.parametrize("kind", ["unavailable", "drop"])
@@ -142,6 +178,18 @@ def test_a_service_that_asks_for_minutes_of_patience_is_not_waited_for(
     with pytest.raises(ServiceUnreachableError):
         manager.tenants()
     assert own_cloud.admin.count_requests("/tenants") == 1
+
+
+def test_a_short_answer_is_asked_for_again_and_the_rest_of_the_list_is_not(
+    own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
+) -> None:
+    manager = manager_of("alice@contoso.example")
+    contoso = own_cloud.directory.tenant("contoso.example").id
+    own_cloud.admin.page_size(2)
+    own_cloud.admin.fail_next("skiptoken", kind="malformed")
+    own_cloud.admin.clear_requests()
+    assert len(list(manager.subscriptions(Tenant(contoso)))) == 5
+    assert own_cloud.admin.count_requests("^/subscriptions") == 4
 
 
 def test_the_hosts_headers_and_user_agent_are_sent(

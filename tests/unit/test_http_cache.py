@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,11 +19,16 @@ REFUSAL = "POST https://login.example/t/oauth2/v2.0/token hash=2 400"
 OVERLOAD = "POST https://login.example/t/oauth2/v2.0/token client_id=c scope=s hash=3 429/5xx/Retry-After"
 
 
+def _answer(key: str) -> SimpleNamespace:
+    """What MSAL keeps of an answer."""
+    return SimpleNamespace(status_code=200, text=json.dumps({"token_endpoint": key}), headers={})
+
+
 def _fill(mapping: dict[str, Any], *keys: str) -> None:
     """Put answers into a mapping the way MSAL does."""
     expiring = ExpiringMapping(mapping=mapping)
     for key in keys:
-        expiring.set(key, f"answer of {key}", 3600)
+        expiring.set(key, _answer(key), 3600)
 
 
 def test_only_discovery_documents_are_stored(tmp_path: Path) -> None:
@@ -38,7 +45,7 @@ def test_a_stored_failure_is_never_answered_again(tmp_path: Path) -> None:
     _fill(stored, DISCOVERY, REFUSAL, OVERLOAD)
     (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
     loaded = ExpiringMapping(mapping=HttpCache(tmp_path).load())
-    assert loaded[DISCOVERY] == f"answer of {DISCOVERY}"
+    assert loaded[DISCOVERY] == _answer(DISCOVERY)
     assert REFUSAL not in loaded
     assert OVERLOAD not in loaded
 
@@ -49,8 +56,8 @@ def test_msal_can_use_what_was_stored(tmp_path: Path) -> None:
     first.save()
     second = HttpCache(tmp_path)
     mapping = ExpiringMapping(mapping=second.load())
-    assert mapping[DISCOVERY] == f"answer of {DISCOVERY}"
-    mapping.set(DISCOVERY.replace("/t/", "/u/"), "new", 60)
+    assert mapping[DISCOVERY] == _answer(DISCOVERY)
+    mapping.set(DISCOVERY.replace("/t/", "/u/"), _answer("new"), 60)
     second.save()
     assert len(ExpiringMapping(mapping=HttpCache(tmp_path).load())) == 2
 
@@ -85,3 +92,33 @@ def test_a_damaged_file_is_an_empty_cache(tmp_path: Path, content: bytes) -> Non
     _fill(cache.answers, DISCOVERY)
     cache.save()
     assert DISCOVERY in HttpCache(tmp_path).load()
+
+
+def test_only_a_failure_that_asks_for_a_pause_is_answered_again_in_the_same_command(tmp_path: Path) -> None:
+    answers = HttpCache(tmp_path).load()
+    _fill(answers, DISCOVERY, REFUSAL, OVERLOAD)
+    mapping = ExpiringMapping(mapping=answers)
+    assert mapping[DISCOVERY] == _answer(DISCOVERY)
+    for failure in (REFUSAL, OVERLOAD):
+        with pytest.raises(KeyError):
+            mapping[failure]
+    pause = SimpleNamespace(status_code=429, headers={"retry-after": "30"})
+    mapping.set(OVERLOAD, pause, 30)
+    assert mapping[OVERLOAD] is pause
+
+
+@pytest.mark.parametrize("text", ['{"value": [{"id": ', "<html>Sign in to the network</html>", "[]", "{}", "null", ""])
+def test_what_something_else_answered_in_place_of_a_document_is_not_kept(tmp_path: Path, text: str) -> None:
+    cache = HttpCache(tmp_path)
+    answers = ExpiringMapping(mapping=cache.load())
+    answers.set(DISCOVERY, SimpleNamespace(status_code=200, text=text, headers={"retry-after": "9"}), 3600)
+    assert DISCOVERY not in answers
+    cache.save()
+    assert not (tmp_path / "msal_http_cache.bin").exists()
+
+
+def test_an_unusable_document_that_was_stored_is_not_read_back(tmp_path: Path) -> None:
+    stored: dict[str, Any] = {}
+    ExpiringMapping(mapping=stored).set(DISCOVERY, SimpleNamespace(text="<html>", headers={}), 3600)
+    (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
+    assert DISCOVERY not in HttpCache(tmp_path).load()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
+from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -236,6 +239,147 @@ def test_a_refresh_leaves_a_shared_subscription_with_the_account_that_had_it() -
     rules.refresh(state, [_shared(ALICE), _shared(BOB)], lambda row: True)
     assert [row["user"]["name"] for row in state.rows] == [BOB.name]
     assert [row["user"]["name"] for row in state.others] == [ALICE.name]
+
+
+# The default after a sign-in: what was asked for, what was active, what was last chosen, what is set up, the first.
+
+
+def _sign_in(
+    state: ProfileState, rows: list[Row], *, preferred: str | None = None, fallback: str | None = None
+) -> tuple[str | None, list[str]]:
+    """Return the name of the default, and of what was guessed."""
+    guessed: list[Row] = []
+    chosen = rules.sign_in(state, rows, preferred=preferred, fallback=fallback, on_guess=guessed.append)
+    return chosen["name"] if chosen else None, [row["name"] for row in guessed]
+
+
+def _five() -> list[Row]:
+    return [_row(str(number), name) for number, name in enumerate(("First", "Asked", "Active", "Chosen", "Set up"))]
+
+
+def _state(*, active: bool, chosen: bool) -> ProfileState:
+    """A state after a sign-in, in which somebody chose one subscription and then, perhaps, works with another."""
+    state = ProfileState()
+    rules.sign_in(state, _five())
+    by_name = {row["name"]: row for row in state.rows}
+    if chosen:
+        rules.make_active(state, by_name["Chosen"])
+    rules.make_active(state, by_name["Active"] if active else None, deliberate=False)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("preferred", "active", "chosen", "fallback", "expected"),
+    [
+        ("Asked", True, True, "Set up", "Asked"),
+        (None, True, True, "Set up", "Active"),
+        (None, False, True, "Set up", "Chosen"),
+        (None, False, False, "Set up", "Set up"),
+        (None, False, False, "4", "Set up"),
+        (None, False, False, "SET UP", "Set up"),
+    ],
+)
+def test_the_default_is_what_speaks_for_it_most(
+    preferred: str | None, active: bool, chosen: bool, fallback: str, expected: str
+) -> None:
+    state = _state(active=active, chosen=chosen)
+    assert _sign_in(state, _five(), preferred=preferred, fallback=fallback) == (expected, [])
+
+
+@pytest.mark.parametrize("fallback", [None, "Nowhere"])
+def test_a_default_that_nobody_chose_is_called_a_guess(fallback: str | None) -> None:
+    assert _sign_in(ProfileState(), _five(), fallback=fallback) == ("First", ["First"])
+
+
+def test_the_only_enabled_subscription_is_no_guess() -> None:
+    disabled = {**_row("1", "Retired"), "state": "Disabled"}
+    assert _sign_in(ProfileState(), [disabled, _row("2", "Production")]) == ("Production", [])
+
+
+def test_a_default_that_is_set_up_has_to_be_enabled() -> None:
+    disabled = {**_row("1", "Retired"), "state": "Disabled"}
+    rows = [_row("2", "Production"), _row("3", "Development"), disabled]
+    assert _sign_in(ProfileState(), rows, fallback="Retired") == ("Production", ["Production"])
+
+
+def test_what_is_set_up_is_no_choice_of_the_person() -> None:
+    state = ProfileState()
+    _sign_in(state, _five(), fallback="Set up")
+    rules.make_active(state, None)
+    assert _sign_in(state, _five()) == ("First", ["First"])
+
+
+@given(states(), sign_ins(min_size=1), st.data())
+def test_a_guess_is_made_only_if_there_were_others_and_nothing_spoke_for_one(
+    state: ProfileState, new: list[Row], data: st.DataObject
+) -> None:
+    names = st.sampled_from([*NAMES, "Nowhere"])
+    fallback = data.draw(st.none() | names)
+    before = copy.deepcopy(state)
+    guessed: list[Row] = []
+    chosen = rules.sign_in(state, new, fallback=fallback, on_guess=guessed.append)
+    assert guessed in ([], [chosen])
+    enabled = {slot_of(row) for row in new if row["state"] == "Enabled"}
+    active = rules.active_row(before.rows)
+    if active is not None and slot_of(active) in {slot_of(row) for row in new}:
+        assert not guessed
+        assert chosen is not None
+        assert slot_of(chosen) == slot_of(active)
+    elif fallback and any(row["name"] == fallback and slot_of(row) in enabled for row in new):
+        assert not guessed
+        assert chosen is not None
+        assert chosen["name"] == fallback
+    else:
+        assert bool(guessed) == (len(enabled) > 1)
+
+
+# Tenants that could not be read again.
+
+
+@given(states(), st.lists(st.tuples(_tenants, st.none() | st.sampled_from(["down", "MFA"])), max_size=6))
+def test_a_failure_is_shown_with_the_rows_of_its_tenant_until_the_tenant_answers(
+    state: ProfileState, answers: list[tuple[str, str | None]]
+) -> None:
+    cloud = CLOUDS[0]
+    last: dict[str, str | None] = {}
+    for tenant, reason in answers:
+        rules.note_answers(state, cloud, ALICE, {tenant: reason})
+        last[tenant] = reason
+    for row in state.all_rows():
+        failure = rules.refresh_failure_of(state, row)
+        if (row["environmentName"], row["user"]["name"]) == (cloud, ALICE.name):
+            assert (failure and failure["reason"]) == last.get(row["tenantId"])
+            assert failure is None or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", failure["on"])
+        else:
+            assert failure is None
+
+
+@given(states())
+def test_failures_go_with_the_account_and_survive_the_file(state: ProfileState) -> None:
+    tenants = {row["tenantId"]: "down" for row in state.all_rows()}
+    for cloud in CLOUDS:
+        rules.note_answers(state, cloud, ALICE, tenants)
+        rules.note_answers(state, cloud, BOB, tenants)
+    document: dict[str, Any] = {}
+    state.write_to(document, 1)
+    again = ProfileState.of(json.loads(json.dumps(document)))
+    assert again.refresh_failures == state.refresh_failures
+    assert all(rules.refresh_failure_of(again, row) for row in again.all_rows())
+    rules.remove_account(again, ALICE.name)
+    assert ALICE.name not in json.dumps(again.refresh_failures)
+    assert all(rules.refresh_failure_of(again, row) for row in again.all_rows())
+
+
+def test_a_failure_of_a_tenant_without_rows_is_not_noted() -> None:
+    state = ProfileState([_row("1", "Production")])
+    rules.note_answers(state, "LocalCloud", ALICE, {"t-9": "down"})
+    assert not state.refresh_failures
+
+
+def test_a_tenant_is_the_same_in_any_case() -> None:
+    state = ProfileState([_shared(ALICE, "T-1")])
+    rules.note_answers(state, "LocalCloud", ALICE, {"t-1": "down"})
+    assert rules.refresh_failure_of(state, state.rows[0])
 
 
 def _shared(account: Account, tenant: str = "t-1") -> Row:

@@ -1,0 +1,28 @@
+"""Text from elsewhere, made fit for a line of a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_WHITE_SPACE = "\t\n\r"
+# Characters that show nothing of their own and take part in how the terminal lays out its line: controls (an escape
+# sequence in a name would be obeyed), format characters (U+202E turns text around), line and paragraph separators,
+# and halves of surrogate pairs, which cannot be encoded.
+_NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# They choose between a narrow and a wide form of the character before, and terminals disagree about the result.
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+
+
+def printable(text: object) -> str:
+    """Return text as it can be shown in one line of a terminal without moving anything else.
+
+    Names come from the directories of others: nothing in them may be obeyed by the terminal.
+    """
+    value = str(text)
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(
+        " " if char in _WHITE_SPACE else char
+        for char in value
+        if char in _WHITE_SPACE or not (unicodedata.category(char) in _NOT_SHOWN or ord(char) in _VARIATION_SELECTORS)
+    )

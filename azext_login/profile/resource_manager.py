@@ -1,0 +1,184 @@
+"""Azure Resource Manager: the tenants of an account, and the subscriptions that a tenant shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from azure.cli.core.azclierror import AzCLIError
+
+from ..errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from ..http import connection_errors, parse_json_object, patiently
+from .resources import Subscription, Tenant
+
+TokenSource = Callable[[str | None, str | None], str]
+"""Return a Resource Manager token for a tenant (None: the tenant of the sign-in) that answers a claims challenge."""
+
+_SERVICE = "Azure Resource Manager"
+
+# Seconds to establish a connection, and seconds between two packets of an answer. Other tenants are waiting.
+_TIMEOUT = (10.0, 30.0)
+
+# The first API version whose subscriptions and tenants carry the tenant's name and the subscription's home tenant:
+# https://learn.microsoft.com/rest/api/resources/subscriptions/list
+_DETAILED_API_VERSION = "2018-06-01"
+_MANAGED_BY_API_VERSION = "2019-06-01"
+
+# The claims parameter of a challenge: https://learn.microsoft.com/entra/identity-platform/claims-challenge
+_CLAIMS = re.compile(r'claims="([^"]+)"')
+
+
+class ResourceManager:
+    """The part of Azure Resource Manager's API that knows about tenants and subscriptions."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        session: requests.Session,
+        api_version: str,
+        token: TokenSource,
+        headers: Mapping[str, str] | None = None,
+        verify: bool = True,
+    ):
+        """:param headers: sent with every request, for example the host's request ID."""
+        self._endpoint = endpoint.rstrip("/")
+        self._session = session
+        self._api_version = api_version
+        self._token = token
+        self._headers = dict(headers or {})
+        self._verify = verify
+
+    def tenants(self) -> list[Tenant]:
+        """Return the tenants that the account is a member or a guest of, each once."""
+        found = patiently(
+            lambda: [_tenant(item) for item in self._pages("/tenants", None)], over=(ServiceUnreachableError,)
+        )
+        return list({tenant.id.lower(): tenant for tenant in found}.values())
+
+    def subscriptions(self, tenant: Tenant, *, described: bool = False) -> Iterator[Subscription]:
+        """Return the subscriptions that can be used through a tenant.
+
+        :param described: `tenant` comes from `tenants()`, so that its name and domain go into the rows.
+        """
+        for item in self._pages("/subscriptions", tenant.id):
+            yield self._subscription(item, tenant, described)
+
+    def subscription(self, subscription_id: str, tenant: Tenant) -> Subscription:
+        """Return one subscription without listing the others."""
+        return self._subscription(self._get(self._url(f"/subscriptions/{subscription_id}"), tenant.id), tenant, False)
+
+    def _subscription(self, item: Mapping[str, Any], tenant: Tenant, described: bool) -> Subscription:
+        details: dict[str, Any] = {}
+        if self._api_version >= _DETAILED_API_VERSION:
+            details["homeTenantId"] = item.get("tenantId")
+            if described:
+                details["tenantDefaultDomain"] = tenant.default_domain
+                details["tenantDisplayName"] = tenant.display_name
+        elif described:
+            details["tenantDisplayName"] = tenant.display_name
+        if self._api_version >= _MANAGED_BY_API_VERSION:
+            managed_by = item.get("managedByTenants")
+            details["managedByTenants"] = (
+                None if managed_by is None else [{"tenantId": entry.get("tenantId")} for entry in _objects(managed_by)]
+            )
+        return Subscription(
+            id=_text_in(item, "id").rpartition("/")[2],
+            name=str(item.get("displayName") or ""),
+            state=item.get("state"),
+            tenant_id=tenant.id,
+            details=details,
+        )
+
+    def _pages(self, path: str, tenant_id: str | None) -> Iterator[Mapping[str, Any]]:
+        url: str | None = self._url(path)
+        seen: set[str] = set()
+        while url:
+            if url in seen:
+                raise UnexpectedAnswerError(f"{_SERVICE} continued {path} with a page that was there before.")
+            seen.add(url)
+            page = self._get(url, tenant_id)
+            yield from _objects(page.get("value") or [])
+            url = str(page["nextLink"]) if page.get("nextLink") else None
+            if url and _service_of(url) != _service_of(self._endpoint):
+                # The token goes along with every request, so it must not follow a link to another service.
+                raise UnexpectedAnswerError(f"{_SERVICE} continued a list at another address: {urlsplit(url).netloc}.")
+
+    def _url(self, path: str) -> str:
+        return f"{self._endpoint}{path}?api-version={self._api_version}"
+
+    def _get(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
+        return patiently(lambda: self._get_once(url, tenant_id), over=(MalformedAnswerError,))
+
+    def _get_once(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
+        response = self._send(url, self._token(tenant_id, None))
+        claims = _claims_challenge(response)
+        if claims:
+            response = self._send(url, self._token(tenant_id, claims))
+        if response.status_code != 200:
+            raise _refusal(response)
+        return parse_json_object(response, _SERVICE)
+
+    def _send(self, url: str, token: str) -> requests.Response:
+        headers = {**self._headers, "Authorization": f"Bearer {token}", "Accept": "application/json"}
+        with connection_errors(_SERVICE, self._endpoint):
+            return self._session.get(
+                url, headers=headers, timeout=_TIMEOUT, verify=None if self._verify else False, allow_redirects=False
+            )
+
+
+def _tenant(item: Mapping[str, Any]) -> Tenant:
+    return Tenant(
+        id=_text_in(item, "tenantId"), display_name=item.get("displayName"), default_domain=item.get("defaultDomain")
+    )
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise UnexpectedAnswerError(f"{_SERVICE} answered with something other than a list of objects.")
+    return value
+
+
+def _text_in(item: Mapping[str, Any], key: str) -> str:
+    value = item.get(key)
+    if not isinstance(value, str) or not value:
+        raise UnexpectedAnswerError(f"{_SERVICE} listed something without '{key}'.")
+    return value
+
+
+def _service_of(url: str) -> tuple[str, str]:
+    """Return what tells one service from another: scheme and host. Resource Manager may name the usual port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower().removesuffix(":443")
+
+
+def _claims_challenge(response: requests.Response) -> str | None:
+    """Return the claims (JSON) that a 401 asks for, if it does: the base64 in WWW-Authenticate."""
+    if response.status_code != 401:
+        return None
+    match = _CLAIMS.search(response.headers.get("WWW-Authenticate", ""))
+    if not match:
+        return None
+    import base64
+    import binascii
+
+    try:
+        return base64.b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def _refusal(response: requests.Response) -> AzCLIError:
+    """Return the error for an answer other than 200, with what the service says about itself."""
+    body = parse_json_object(response, _SERVICE)
+    error = body.get("error")
+    code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
+    text = f"{_SERVICE} refused ({response.status_code} {code or response.reason}): {message or 'no reason given'}"
+    if response.status_code in (401, 403):
+        return SignInError(text)
+    if response.status_code == 429 or response.status_code >= 500:
+        return ServiceBusyError(text, "Run the command again in a minute.")
+    return UnexpectedAnswerError(text)

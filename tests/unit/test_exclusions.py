@@ -1,0 +1,92 @@
+"""Tenants that are left out: by ID or by any of their domains, for once or every time."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_login.errors import ServiceUnreachableError, SignInError
+from azext_login.exclusions import without_excluded
+from azext_login.profile.resources import Tenant
+
+if TYPE_CHECKING:
+    from azext_login.session import Session
+
+GUIDS = [f"{digit * 8}-0000-4000-8000-000000000000" for digit in "abcdef"]
+TENANTS = [Tenant(guid, f"Tenant {index}", f"tenant{index}.example") for index, guid in enumerate(GUIDS)]
+SECOND_DOMAINS = {f"second{index}.example": guid for index, guid in enumerate(GUIDS)}
+
+
+@dataclass
+class _Session:
+    """What leaving tenants out needs of a session: the setting, and the service that knows all domains."""
+
+    excluded: tuple[str, ...] = ()
+    is_down: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def settings(self) -> SimpleNamespace:
+        return SimpleNamespace(exclude_tenants=self.excluded)
+
+    def resolve_tenant(self, domain: str) -> str:
+        self.asked.append(domain)
+        if self.is_down:
+            raise ServiceUnreachableError("down")
+        if domain not in SECOND_DOMAINS:
+            raise SignInError("There is no such tenant.")
+        return SECOND_DOMAINS[domain].upper()
+
+
+def _left(session: _Session, *names: str) -> list[Tenant]:
+    return without_excluded(cast("Session", session), TENANTS, names)
+
+
+_spellings = st.integers(0, len(TENANTS) - 1).flatmap(
+    lambda index: st.tuples(
+        st.just(index),
+        st.sampled_from([GUIDS[index], TENANTS[index].default_domain or "", f"second{index}.example"]),
+        st.sampled_from([str.lower, str.upper, str.title]),
+    ).map(lambda drawn: (drawn[0], drawn[2](drawn[1])))
+)
+
+
+@given(st.lists(_spellings, max_size=4), st.lists(_spellings, max_size=4))
+def test_a_tenant_is_left_out_by_any_of_its_names_and_all_others_stay_in_order(
+    once: list[tuple[int, str]], always: list[tuple[int, str]]
+) -> None:
+    session = _Session(tuple(name for _, name in always))
+    gone = {index for index, _ in once + always}
+    assert _left(session, *(name for _, name in once)) == [
+        tenant for index, tenant in enumerate(TENANTS) if index not in gone
+    ]
+
+
+def test_only_a_domain_that_no_listed_tenant_shows_is_looked_up() -> None:
+    session = _Session()
+    _left(session, GUIDS[0], "tenant1.example", "second2.example", "99999999-0000-4000-8000-000000000000")
+    assert session.asked == ["second2.example"]
+
+
+@pytest.mark.parametrize("name", ["nobody.example", "Tenant 1", "typo"])
+def test_a_name_that_is_no_tenants_is_named(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert _left(_Session(), name) == TENANTS
+    assert name.casefold() in caplog.text
+
+
+def test_an_id_of_a_tenant_elsewhere_is_nothing_to_talk_about(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert _left(_Session(excluded=("99999999-0000-4000-8000-000000000000",))) == TENANTS
+    assert not caplog.text
+
+
+def test_a_tenant_is_not_asked_because_its_domain_could_not_be_looked_up() -> None:
+    with pytest.raises(ServiceUnreachableError):
+        _left(_Session(is_down=True), "second0.example")

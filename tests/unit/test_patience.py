@@ -1,0 +1,75 @@
+"""Trying again what failed for a reason that may pass: how often, after how long, and what not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_login.errors import (
+    InteractionRequiredError,
+    MalformedAnswerError,
+    ServiceBusyError,
+    ServiceUnreachableError,
+    SignInError,
+)
+from azext_login.http import patiently
+
+PASSING = ServiceUnreachableError("down"), MalformedAnswerError("cut short")
+
+
+class _Service:
+    """Fails `failures` times, then answers."""
+
+    def __init__(self, failures: int, error: Exception) -> None:
+        self.requests = 0
+        self._failures = failures
+        self._error = error
+
+    def ask(self) -> str:
+        self.requests += 1
+        if self.requests <= self._failures:
+            raise self._error
+        return "answer"
+
+
+@given(st.integers(0, 8), st.integers(1, 5), st.sampled_from(PASSING), st.floats(0, 1))
+def test_an_answer_comes_if_fewer_attempts_fail_than_are_made(
+    failures: int, attempts: int, error: ServiceUnreachableError, jitter: float
+) -> None:
+    service = _Service(failures, error)
+    pauses: list[float] = []
+    if failures < attempts:
+        assert patiently(service.ask, attempts=attempts, sleep=pauses.append, jitter=lambda: jitter) == "answer"
+    else:
+        with pytest.raises(type(error)):
+            patiently(service.ask, attempts=attempts, sleep=pauses.append, jitter=lambda: jitter)
+    assert service.requests == min(failures + 1, attempts)
+    assert len(pauses) == service.requests - 1
+    assert pauses == sorted(pauses), "each pause is longer than the one before"
+    assert all(0.1 < pause < 15 for pause in pauses)
+
+
+def test_two_that_failed_together_come_back_apart() -> None:
+    pauses: list[float] = []
+    for jitter in (0.0, 1.0):
+        patiently(_Service(1, PASSING[0]).ask, sleep=pauses.append, jitter=lambda: jitter)  # noqa: B023  # used at once
+    assert pauses[1] > pauses[0] * 1.5
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SignInError("no"), InteractionRequiredError("a second factor"), ServiceBusyError("busy"), ValueError("a bug")],
+)
+def test_what_does_not_pass_is_not_tried_again(error: Exception) -> None:
+    service = _Service(1, error)
+    with pytest.raises(type(error)):
+        patiently(service.ask, sleep=lambda seconds: pytest.fail("nothing to wait for"))
+    assert service.requests == 1
+
+
+def test_only_the_failures_that_are_named_are_tried_again() -> None:
+    service = _Service(1, PASSING[0])
+    with pytest.raises(ServiceUnreachableError):
+        patiently(service.ask, over=(MalformedAnswerError,), sleep=lambda seconds: None)
+    assert service.requests == 1

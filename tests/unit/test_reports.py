@@ -1,0 +1,116 @@
+"""What a person is told about tenants after a search for subscriptions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import pytest
+from azure.cli.core.azclierror import AzCLIError
+
+from azext_login._reports import report_discovery, report_refresh
+from azext_login.errors import (
+    AccountError,
+    InteractionRequiredError,
+    InterruptedDiscoveryError,
+    MalformedAnswerError,
+    ServiceUnreachableError,
+    SignInError,
+)
+from azext_login.profile.discovery import Discovery, DuplicateView, TenantReport
+from azext_login.profile.model import Account
+from azext_login.profile.resources import Subscription, Tenant
+from azext_login.refreshing import RefreshFailure, RefreshOutcome
+
+
+def _report(tenant: str, failure: AzCLIError | None = None, subscriptions: Sequence[str] = ()) -> TenantReport:
+    found = tuple(Subscription(one, one, "Enabled", tenant) for one in subscriptions)
+    return TenantReport(Tenant(tenant, f"Name of {tenant}"), found, failure)
+
+
+def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [" ".join(line.split()) for record in caplog.records for line in record.getMessage().splitlines()]
+
+
+def _said_about_sign_in(caplog: pytest.LogCaptureFixture, *reports: TenantReport) -> list[str]:
+    with caplog.at_level(logging.WARNING):
+        report_discovery(Discovery(reports))
+    return _lines(caplog)
+
+
+@pytest.mark.parametrize(
+    ("failure", "line"),
+    [
+        (None, 'no subscriptions az login --tenant "t" --allow-no-subscriptions'),
+        (InteractionRequiredError("x"), 'asks for more, such as a second factor az login --tenant "t"'),
+        (InterruptedDiscoveryError("x"), 'was not waited for (Ctrl-C) az account list --refresh --tenant "t"'),
+        (ServiceUnreachableError("x"), 'did not answer az account list --refresh --tenant "t"'),
+        (MalformedAnswerError("x"), 'did not answer az account list --refresh --tenant "t"'),
+        (SignInError("You are\nout."), 'You are az login --tenant "t"'),
+    ],
+)
+def test_each_tenant_has_one_line_with_what_happened_and_what_to_run(
+    caplog: pytest.LogCaptureFixture, failure: AzCLIError | None, line: str
+) -> None:
+    said = _said_about_sign_in(caplog, _report("fine", subscriptions=["a"]), _report("t", failure))
+    assert said == ["1 of 2 tenants did not show subscriptions:", "Tenant What happened To do", f"Name of t {line}"]
+
+
+def test_nothing_is_said_where_every_tenant_shows_something(caplog: pytest.LogCaptureFixture) -> None:
+    assert not _said_about_sign_in(caplog, _report("one", subscriptions=["a"]), _report("two", subscriptions=["b"]))
+
+
+def test_fifty_tenants_are_one_message(caplog: pytest.LogCaptureFixture) -> None:
+    _said_about_sign_in(caplog, *(_report(f"t-{number}", InteractionRequiredError("x")) for number in range(50)))
+    assert len(caplog.records) == 1
+    assert len(_lines(caplog)) == 52
+
+
+def test_a_name_or_an_answer_cannot_move_the_cursor_or_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    tenant = Tenant("t", "\x1b[2JEvil\r\nWARNING: run this")
+    with caplog.at_level(logging.WARNING):
+        report_discovery(Discovery((TenantReport(tenant, (), SignInError("\x1b]0;title\x07 no")),)))
+    (record,) = caplog.records
+    assert record.getMessage().count("\n") == 2
+    assert not set(record.getMessage()) & set("\x1b\r\x07")
+
+
+def test_a_long_name_and_a_long_answer_are_cut(caplog: pytest.LogCaptureFixture) -> None:
+    tenant = Tenant("t", "N" * 500)
+    with caplog.at_level(logging.WARNING):
+        report_discovery(Discovery((TenantReport(tenant, (), SignInError("x" * 500)),)))
+    assert max(map(len, _lines(caplog))) < 160
+
+
+def test_a_tenant_whose_subscriptions_another_one_shows_is_not_called_empty(caplog: pytest.LogCaptureFixture) -> None:
+    shared = Subscription("a", "Shared", "Enabled", "two")
+    found = Discovery((_report("one", subscriptions=["a"]), _report("two")), (DuplicateView(shared, "one"),))
+    with caplog.at_level(logging.WARNING):
+        report_discovery(found)
+    (line,) = _lines(caplog)
+    assert "from tenants one (used) and two" in line
+    assert 'az account set --subscription "a" --tenant "two"' in line
+
+
+def test_many_shared_subscriptions_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    shared = tuple(DuplicateView(Subscription(str(n), "S", "Enabled", "two"), "one") for n in range(40))
+    with caplog.at_level(logging.WARNING):
+        report_discovery(Discovery((_report("one", subscriptions=["a"]), _report("two")), shared))
+    (line,) = _lines(caplog)
+    assert line.startswith("40 subscriptions")
+
+
+def test_a_refresh_says_that_rows_are_kept_and_nothing_of_empty_tenants(caplog: pytest.LogCaptureFixture) -> None:
+    discovery = Discovery((_report("empty"), _report("t", ServiceUnreachableError("x"))))
+    with caplog.at_level(logging.WARNING):
+        report_refresh(RefreshOutcome((), (discovery,)))
+    said = _lines(caplog)
+    assert said[0] == "1 of 2 tenants did not show subscriptions; what was known of them is still listed:"
+    assert len(said) == 3
+
+
+def test_an_interrupted_refresh_fails_and_says_who_was_not_asked(caplog: pytest.LogCaptureFixture) -> None:
+    late = RefreshFailure(Account("bob@fabrikam.example"), InterruptedDiscoveryError("x"))
+    with caplog.at_level(logging.WARNING), pytest.raises(AccountError, match="Ctrl-C"):
+        report_refresh(RefreshOutcome((late,), (), interrupted=True))
+    assert _lines(caplog) == ["The subscriptions of 'bob@fabrikam.example' stay as they were: it was not asked."]
