@@ -67,6 +67,7 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
         layout=Layout(Window(control)),
         key_bindings=keys,
         full_screen=True,
+        enable_page_navigation_bindings=False,
         input=keyboard,
         output=output,
         # Bold and reverse are enough, and right for whoever has switched colours off.
@@ -102,7 +103,7 @@ def _keys(choices: ChoiceList) -> KeyBindings:
         ("c-u",): lambda event: choices.erase_all(),
         # A line that was typed before the list was there ends with a line feed.
         ("enter", "c-j"): take,
-        ("escape", "escape escape", "c-d"): lambda event: event.app.exit(exception=EOFError()),
+        ("escape", "c-d"): lambda event: event.app.exit(exception=EOFError()),
         ("c-c", "<sigint>"): lambda event: event.app.exit(exception=KeyboardInterrupt()),
         ("c-z",): lambda event: event.app.suspend_to_background(),
         # Alt and a key arrive as Escape and the key, and are not meant to cancel.
