@@ -67,7 +67,6 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
         layout=Layout(Window(control)),
         key_bindings=keys,
         full_screen=True,
-        enable_page_navigation_bindings=False,
         input=keyboard,
         output=output,
         # Bold and reverse are enough, and right for whoever has switched colours off.
