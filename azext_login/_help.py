@@ -133,11 +133,9 @@ helps["account set"] = """
 type: command
 short-summary: Set a subscription to be the current active subscription.
 long-summary: >-
-    On a terminal, the subscription can be left out: it is then chosen from a list. Typing a part of the name, the
+    On a terminal, `az account set` alone lets you choose from a list. Typing a part of the name, the
     ID, the tenant or the account searches the list.
 examples:
-    - name: Choose a subscription from a list.
-      text: az account set
     - name: Choose a subscription by name.
       text: az account set --subscription "My Subscription"
     - name: Go back to the subscription that was active before.

@@ -75,7 +75,7 @@ class Drawer:
         below = [(), *details] if height >= 16 else details
         if height >= 5:
             below = [*below, (("", self._help(width)),)]
-        room = max(1, height - len(above) - len(below))
+        room = height - len(above) - len(below)
         shown = choices.window(room)
         listed = [self._choice_line(choice, columns, width) for choice in shown]
         if not shown:

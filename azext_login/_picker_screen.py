@@ -102,7 +102,7 @@ def _keys(choices: ChoiceList) -> KeyBindings:
         ("c-u",): lambda event: choices.erase_all(),
         # A line that was typed before the list was there ends with a line feed.
         ("enter", "c-j"): take,
-        ("escape", "escape escape", "c-d"): lambda event: event.app.exit(exception=EOFError()),
+        ("escape", "c-d"): lambda event: event.app.exit(exception=EOFError()),
         ("c-c", "<sigint>"): lambda event: event.app.exit(exception=KeyboardInterrupt()),
         ("c-z",): lambda event: event.app.suspend_to_background(),
         # Alt and a key arrive as Escape and the key, and are not meant to cancel.

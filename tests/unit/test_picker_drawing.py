@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -118,6 +119,35 @@ def test_the_search_text_is_shown_from_its_end_where_it_is_long() -> None:
     drawing = _draw(_choices(_ROWS, "a long search text that ends here"), 30, 10)
     assert _text(drawing)[0] == "Search: h text that ends here"
     assert drawing.cursor == (0, 29)
+
+
+def test_of_a_wide_search_text_as_much_is_shown_as_fits() -> None:
+    drawing = _draw(_choices(_ROWS, "東京" * 20), 30, 10)
+    assert _text(drawing)[0] == "Search: 東京東京東京東京東京"
+    assert drawing.cursor == (0, 28)
+
+
+@pytest.mark.parametrize("width", range(60, 140))
+def test_an_id_is_shown_whole_or_not_at_all(width: int) -> None:
+    drawing = _draw(
+        _choices([{**_ROWS[3], "tenantDisplayName": "y" * 200, "user": {"name": "z" * 200}}, *_ROWS]), width, 24
+    )
+    _, _, _, header, *listed = _text(drawing)[:7]
+    assert all(re.search(r" [\d-]{36}$", line) for line in listed) == header.endswith("  Subscription ID")
+
+
+def test_titles_of_columns_are_whole_also_over_short_names() -> None:
+    short = rows_of("a", "b", tenantDisplayName="c")
+    other = {**short[1], "user": {"name": "d"}}
+    assert (
+        _text(_draw(_choices([short[0], other]), 120, 20))[3]
+        == "   Subscription name  Tenant  Account                Subscription ID"
+    )
+
+
+def test_what_is_pointed_at_is_reversed_in_all_its_width() -> None:
+    drawing = _draw(_choices(_ROWS), 80, 24)
+    assert [get_cwidth(text) for line in drawing.lines for style, text in line if "reverse" in style] == [80]
 
 
 def test_the_text_cursor_is_behind_what_was_typed_also_if_that_is_wide() -> None:

@@ -45,3 +45,9 @@ def test_the_line_says_how_far_it_is_and_who_is_waited_for() -> None:
 def test_a_narrow_terminal_gets_the_beginning(width: int, expected: str) -> None:
     waiting = tuple(Tenant(name, name) for name in ("One", "Two", "Three", "Four", "Five"))
     assert line_of(Progress(6, 1, 4, waiting), width) == expected
+
+
+@pytest.mark.parametrize("width", range(20, 121, 4))
+def test_characters_that_take_two_columns_are_counted_as_two(width: int) -> None:
+    wide = Tenant("a", "測試株式会社")
+    assert wcswidth(line_of(Progress(9, 1, 4, (wide, wide, wide, wide)), width)) <= width

@@ -319,13 +319,14 @@ def test_a_guess_is_made_only_if_there_were_others_and_nothing_spoke_for_one(
     guessed: list[Row] = []
     chosen = rules.sign_in(state, new, fallback=fallback, on_guess=guessed.append)
     assert guessed in ([], [chosen])
-    enabled = {slot_of(row) for row in new if row["state"] == "Enabled"}
+    in_use = [row for row in state.rows if any(row is one for one in new)]
+    enabled = [row["name"] for row in in_use if row["state"] == "Enabled"]
     active = rules.active_row(before.rows)
     if active is not None and slot_of(active) in {slot_of(row) for row in new}:
         assert not guessed
         assert chosen is not None
         assert slot_of(chosen) == slot_of(active)
-    elif fallback and any(row["name"] == fallback and slot_of(row) in enabled for row in new):
+    elif fallback in enabled:
         assert not guessed
         assert chosen is not None
         assert chosen["name"] == fallback
