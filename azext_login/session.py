@@ -24,7 +24,6 @@ from .profile.state import ProfileState
 from .profile.store import ProfileStore
 
 if TYPE_CHECKING:
-    from .auth.credentials import AccessToken
     from .services import Services
 
 logger = get_logger(__name__)
@@ -127,12 +126,15 @@ class Session:
             )
         return found[0]
 
-    def account_row(self, username: str | None = None, tenant: str | None = None) -> Row:
+    def account_row(
+        self, username: str | None = None, tenant: str | None = None, *, subscription: str | None = None
+    ) -> Row:
         """Return a row of the account that is named, or of the active one; in the tenant that is named, if any.
 
         :param tenant: GUID, domain or display name.
+        :param subscription: ID or name.
         :raises NotSignedInError: nobody is signed in to this cloud.
-        :raises AccountError: there is no such account, or it is not signed in to that tenant.
+        :raises AccountError: there is no such account, or it has nothing in that tenant or no such subscription.
         """
         if username is None and tenant is None:
             return self.find()
@@ -140,8 +142,11 @@ class Session:
         active = rules.active_row(rows)
         name = username or (account_of(active).label if active is not None else "")
         found = [row for row in rows if account_of(row).matches(name) and (not tenant or _is_in_tenant(row, tenant))]
+        if subscription:
+            found = rules.matching(found, subscription)
         if not found:
             where = f" in tenant '{tenant}'" if tenant else ""
+            where += f" with a subscription '{subscription}'" if subscription else ""
             raise AccountError(
                 f"'{name}' is not signed in{where}.", "List who is with `az account list --all-identities`."
             )
@@ -218,19 +223,7 @@ class Session:
             f"The subscription of '{subscription}' {problem} in cloud '{self.settings.cloud}'.", next_step
         )
 
-    # Tokens
-
-    def token(
-        self, row: Row, *, scopes: Sequence[str], tenant: str | None = None, advised_scopes: Sequence[str] | None = None
-    ) -> AccessToken:
-        """Return a token of the account that a row belongs to; the row's tenant unless another one is given.
-
-        :raises NotSignedInError: the account's tokens are gone.
-        :raises SignInError: the sign-in service refused.
-        """
-        with self.services.stored_tokens() as applications:
-            credential = self.services.credential_of(row, applications)
-            return credential.token(scopes, tenant=tenant or row["tenantId"], advised_scopes=advised_scopes)
+    # Credentials
 
     def _has_credentials(self, row: Row) -> bool:
         """Tell whether tokens or a secret of a row's account are still stored; asked when rows are brought back."""
