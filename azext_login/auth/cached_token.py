@@ -9,7 +9,7 @@ there could be a doubt, the answer is None, and MSAL is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ Entry = Mapping[str, Any]
 FRESH = 300
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+# With more digits it is no year of which a local time could be told.
+_TIME = re.compile(r"[0-9]{1,11}")
 
 # The authority type of accounts at Entra ID; AD FS and Cloud Shell have rules of their own.
 _ENTRA = "MSSTS"
@@ -70,9 +73,13 @@ def find_token(
             return None
     entries = (entry for section in _SECTIONS for entry in cache.get(section, {}).values())
     found = [entry for entry in entries if is_candidate(entry, query) and _same(_home_of(entry), home)]
-    if len(found) != 1 or (_seconds(found[0].get("cached_at")) or 0) < (cached_since or 0):
+    if len(found) != 1 or (seconds(found[0].get("cached_at")) or 0) < (cached_since or 0):
         return None
-    return _usable(found[0], query, now, validity)
+    (entry,) = found
+    if cache.get("AccessToken", {}).get(_key_of(query, home), entry) is not entry:
+        # MSAL looks there first, and believes the key about the scopes.
+        return None
+    return _usable(entry, query, home, now, validity)
 
 
 def is_candidate(entry: Entry, query: TokenQuery) -> bool:
@@ -93,30 +100,49 @@ def _home_of(entry: Entry) -> object:
     return entry.get("home_account_id") or None
 
 
-def _home_account(accounts: Iterable[Entry], environment: str, username: str) -> str | None:
-    """Return the one account of a user name, if there is no doubt about it."""
-    named = [account for account in accounts if _same(account.get("username"), username)]
-    homes = {account.get("home_account_id") for account in named}
-    if len(homes) != 1 or not all(_is_plain(account, environment) for account in named):
+def _key_of(query: TokenQuery, home: str | None) -> str:
+    """Return the key that MSAL stores an access token under."""
+    parts = (
+        home or "",
+        query.environment,
+        "AccessToken",
+        query.client_id,
+        query.tenant,
+        " ".join(sorted(query.scopes)),
+    )
+    return "-".join(parts).lower()
+
+
+def _home_account(accounts: Collection[Entry], environment: str, username: str) -> str | None:
+    """Return the one account of a user name, if there is no doubt about it.
+
+    MSAL knows an account by its last entry; there is one for each tenant, and a person may have been renamed.
+    """
+    homes = {account.get("home_account_id") for account in accounts if _same(account.get("username"), username)}
+    home = homes.pop() if len(homes) == 1 else None
+    if not isinstance(home, str) or not home:
         return None
-    (home,) = homes
-    return home if isinstance(home, str) and home else None
+    of_home = (account for account in accounts if _same(account.get("home_account_id"), home))
+    return home if all(_is_plain(account, environment, home, username) for account in of_home) else None
 
 
-def _is_plain(account: Entry, environment: str) -> bool:
+def _is_plain(account: Entry, environment: str, home: str, username: str) -> bool:
     return (
         account.get("environment") == environment
+        and account.get("home_account_id") == home
+        and str(account.get("username")).lower() == username.lower()
         and account.get("authority_type") == _ENTRA
         and account.get("account_source") != _BROKER
     )
 
 
-def _usable(entry: Entry, query: TokenQuery, now: float, validity: float) -> AccessToken | None:
-    expires_on, refresh_on = _seconds(entry.get("expires_on")), entry.get("refresh_on")
+def _usable(entry: Entry, query: TokenQuery, home: str | None, now: float, validity: float) -> AccessToken | None:
+    expires_on = seconds(entry.get("expires_on"))
     secret = entry.get("secret")
     plain = (
         isinstance(secret, str)
         and bool(secret)
+        and entry.get("home_account_id", "") == home
         and entry.get("environment") == query.environment
         and entry.get("client_id") == query.client_id
         and entry.get("realm") == query.tenant
@@ -126,19 +152,19 @@ def _usable(entry: Entry, query: TokenQuery, now: float, validity: float) -> Acc
     )
     if not plain or expires_on is None or expires_on - now < validity:
         return None
-    if refresh_on is not None:
-        renewal = _seconds(refresh_on)
+    if "refresh_on" in entry:
+        renewal = seconds(entry["refresh_on"])
         if renewal is None or renewal < now:
             return None
     return AccessToken(str(secret), expires_on)
 
 
-def _seconds(value: object) -> int | None:
-    """Return POSIX time as MSAL stores it: digits in a string, or a number."""
+def seconds(value: object) -> int | None:
+    """Return POSIX time as MSAL stores it: digits in a string, or a number. None for what is no time."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     text = str(value)
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if _TIME.fullmatch(text) else None
 
 
 def _same(left: object, right: object) -> bool:
