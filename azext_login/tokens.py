@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from knack.log import get_logger
 
 from .auth.access_token import AccessToken
-from .auth.cached_token import FRESH, TokenQuery, find_token, is_candidate
+from .auth.cached_token import FRESH, TokenQuery, find_token, is_candidate, seconds
 from .errors import ServiceUnreachableError, SignInError
 from .profile.model import Row, account_of
 
@@ -46,14 +46,14 @@ class TokenRequest:
     advised_scopes: Sequence[str] | None = None
     """Scopes to repeat in the advice when a person has to sign in again."""
 
-    @property
-    def wants_new(self) -> bool:
-        """Whether a cached token will not do."""
-        return self.force or self.claims_challenge is not None
-
 
 def get_token(
-    session: Session, row: Row, request: TokenRequest, *, clock: Callable[[], float] = time.time
+    session: Session,
+    row: Row,
+    request: TokenRequest,
+    *,
+    clock: Callable[[], float] = time.time,
+    environ: Mapping[str, str] = os.environ,
 ) -> AccessToken:
     """Return a token of the account that a row belongs to.
 
@@ -66,44 +66,53 @@ def get_token(
     """
     began = clock()
     query = _query_of(session, row, request)
-    if query is None:
+    if query is None or request.claims_challenge is not None:
         return _long_enough(_ask(session, row, request, query, began), request, clock())
     cache = session.services.token_cache
-    if not request.wants_new:
-        token = find_token(cache.usable(), query, now=began, validity=max(request.validity, FRESH))
+    # Where that is not so, only MSAL knows which entry of the cache is the right one.
+    is_plain = _is_plain(session, row, environ)
+
+    def find(
+        *, validity: float = max(request.validity, FRESH), cached_since: float | None = None
+    ) -> AccessToken | None:
+        if not is_plain:
+            return None
+        return find_token(cache.usable(), query, now=clock(), validity=validity, cached_since=cached_since)
+
+    # An encrypted cache is opened with what MSAL brings, so MSAL may as well look into it.
+    if not request.force and not session.settings.encrypt_token_cache:
+        token = find()
         if token is not None:
             return token
     from .auth.single_flight import SingleFlight
 
-    flight = SingleFlight(session.settings.config_dir, _key_of(query, request))
-    with flight as turn:
-        if request.claims_challenge is None:
-            # Somebody else may have asked meanwhile. Where a new token is wanted, theirs is one.
-            token = find_token(
-                cache.usable(),
-                query,
-                now=clock(),
-                validity=max(request.validity, FRESH),
-                cached_since=began if request.force else None,
-            )
-            if token is not None:
-                return token
-            turn.raise_failure_since(began)
+    with SingleFlight(session.settings.config_dir, _key_of(query, request)) as turn:
+        # Somebody else may have asked meanwhile. Where a new token is wanted, theirs is one.
+        token = find(cached_since=began if request.force else None)
+        if token is not None:
+            return token
+        turn.raise_failure_since(began)
         with turn.noting_failure(clock):
             try:
-                token = _ask(session, row, request, query, clock())
+                token = _ask(session, row, request, query, began)
             except ServiceUnreachableError as error:
-                token = _despite(error, session, query, request, clock())
+                kept = None if request.force else find(validity=max(request.validity, 1.0))
+                if kept is None:
+                    raise
+                token = kept
+                _tell_that_it_is_old(token, error, clock())
     return _long_enough(token, request, clock())
 
 
-def _ask(session: Session, row: Row, request: TokenRequest, query: TokenQuery | None, now: float) -> AccessToken:
+def _ask(session: Session, row: Row, request: TokenRequest, query: TokenQuery | None, began: float) -> AccessToken:
     """Let MSAL find a token, or ask for one."""
 
     def is_of_no_use(entry: Mapping[str, Any]) -> bool:
         if query is None or not is_candidate(entry, query):
             return False
-        return request.force or int(entry["expires_on"]) - now < request.validity
+        if request.force:
+            return (seconds(entry.get("cached_at")) or 0) < began
+        return (seconds(entry.get("expires_on")) or 0) - began < request.validity
 
     with session.services.stored_tokens(leave_out=is_of_no_use) as applications:
         credential = session.services.credential_of(row, applications)
@@ -115,21 +124,12 @@ def _ask(session: Session, row: Row, request: TokenRequest, query: TokenQuery | 
         )
 
 
-def _despite(
-    error: ServiceUnreachableError, session: Session, query: TokenQuery, request: TokenRequest, now: float
-) -> AccessToken:
-    """Return a cached token that lives for as long as was asked, although the service cannot be reached."""
-    token = None
-    if not request.wants_new:
-        token = find_token(session.services.token_cache.usable(), query, now=now, validity=max(request.validity, 1.0))
-    if token is None:
-        raise error
+def _tell_that_it_is_old(token: AccessToken, error: ServiceUnreachableError, now: float) -> None:
     logger.warning(
         "The token could not be renewed and is used as it is, for the %d seconds that it still has: %s",
         token.expires_on - now,
         str(error).partition("\n")[0],
     )
-    return token
 
 
 def _long_enough(token: AccessToken, request: TokenRequest, now: float) -> AccessToken:
@@ -144,26 +144,26 @@ def _long_enough(token: AccessToken, request: TokenRequest, now: float) -> Acces
 
 
 def _query_of(session: Session, row: Row, request: TokenRequest) -> TokenQuery | None:
-    """Return how to look the token up in the cache; None for accounts and settings about which only MSAL knows."""
-    account, settings = account_of(row), session.settings
-    uses_broker = (sys.platform == "win32" and settings.broker_on_windows) or (
-        sys.platform == "darwin" and settings.broker_on_mac
-    )
-    if (
-        account.keeps_to_its_tenant
-        or settings.is_adfs
-        or settings.encrypt_token_cache
-        or (account.is_user and uses_broker)
-        or os.environ.get(_AGENT_SESSION_VARIABLE)
-    ):
+    """Return which entries of the cache are about a request; None for accounts whose tokens are not in it."""
+    account = account_of(row)
+    if account.keeps_to_its_tenant:
         return None
     return TokenQuery(
-        environment=urlsplit(settings.authority).hostname or "",
+        environment=urlsplit(session.settings.authority).hostname or "",
         client_id=_AZURE_CLI if account.is_user else account.name,
         tenant=request.tenant or str(row["tenantId"]),
         scopes=tuple(request.scopes),
         username=account.name if account.is_user else None,
     )
+
+
+def _is_plain(session: Session, row: Row, environ: Mapping[str, str]) -> bool:
+    """Tell whether nothing but the cache decides which token an account gets."""
+    settings = session.settings
+    uses_broker = (sys.platform == "win32" and settings.broker_on_windows) or (
+        sys.platform == "darwin" and settings.broker_on_mac
+    )
+    return not (settings.is_adfs or (account_of(row).is_user and uses_broker) or environ.get(_AGENT_SESSION_VARIABLE))
 
 
 def _key_of(query: TokenQuery, request: TokenRequest) -> str:
