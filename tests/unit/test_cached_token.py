@@ -266,7 +266,7 @@ def test_what_msal_has_stored_alone_is_found_whenever_msal_gives_it_out(
     cache = _usable(_sections(_cache_with(**token)), tmp_path_factory)
     expected = _msal_finds(cache, query)
     found = find_token(cache, query, now=time.time())
-    (entry,) = cache["AccessToken"].values() or ({},)
+    (entry,) = cache["AccessToken"].values()
     has_reason = (
         entry.get("token_type") != "Bearer"
         or "key_id" in entry
