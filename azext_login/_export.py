@@ -66,7 +66,7 @@ def format_token(token: AccessToken, token_format: str, environ: Mapping[str, st
     """Return a token in one of FORMATS.
 
     :raises UnexpectedAnswerError: the token has a character that no access token may have (RFC 6749 appendix A.12).
-    :raises AccountError: the caller wants a version of the format that is not known.
+    :raises AccountError: the caller wants an unknown version of the format, or the format cannot hold this token.
     """
     if not _VSCHAR.fullmatch(token.secret):
         raise UnexpectedAnswerError(
@@ -127,6 +127,12 @@ def _powershell(token: AccessToken) -> str:
 
 def _dotenv(token: AccessToken) -> str:
     value = token.secret
+    if "${" in value:
+        # python-dotenv, for one, puts the value of a variable there, whatever quotes are around.
+        raise AccountError(
+            "The access token has '${' in it, which programs that read dotenv files replace. It was not written.",
+            "Choose another format with --format.",
+        )
     if not _PLAIN.fullmatch(value):
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         value = f"'{escaped}'"
