@@ -59,7 +59,7 @@ def decode_claims_challenge(encoded: str | None) -> str | None:
     return decoded
 
 
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s?)?")
+_DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,7})s?)?")
 
 
 def validate_min_validity(namespace: argparse.Namespace) -> None:
