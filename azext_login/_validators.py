@@ -73,7 +73,7 @@ def validate_min_validity(namespace: argparse.Namespace) -> None:
     match = _DURATION.fullmatch(text.strip().lower())
     if not match or not any(match.groups()):
         raise ValueError(
-            f"usage error: '{text}' is not a duration. Give seconds, or a number with s, m or h, for example 10m."
+            f"usage error: {text!r} is not a duration. Give seconds, or a number with s, m or h, for example 10m."
         )
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
     namespace.min_validity = float(hours * 3600 + minutes * 60 + seconds)
