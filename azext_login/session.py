@@ -148,7 +148,8 @@ class Session:
             where = f" in tenant '{tenant}'" if tenant else ""
             where += f" with a subscription '{subscription}'" if subscription else ""
             raise AccountError(
-                f"'{name}' is not signed in{where}.", "List who is with `az account list --all-identities`."
+                f"'{name}' is not signed in{where}.",
+                "List who is with `az account list --all-identities`, or sign in with `az login`.",
             )
         return next((row for row in found if row is active), found[0])
 

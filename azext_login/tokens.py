@@ -15,7 +15,7 @@ from knack.log import get_logger
 
 from .auth.access_token import AccessToken
 from .auth.cached_token import FRESH, TokenQuery, find_token, is_candidate, seconds
-from .errors import ServiceUnreachableError, SignInError
+from .errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from .profile.model import Row, account_of
 
 if TYPE_CHECKING:
@@ -58,11 +58,12 @@ def get_token(
     """Return a token of the account that a row belongs to.
 
     Of several processes that miss the same token at the same time, one asks for it. Where the service cannot be
-    reached, a cached token is used as long as it lives for as long as was asked.
+    reached, or something else answers in its place, a cached token is used that lives for as long as was asked.
 
     :raises NotSignedInError: the account's tokens are gone.
     :raises SignInError: the sign-in service refused, or its tokens do not live as long as was asked.
     :raises ServiceUnreachableError: it did not answer, and no cached token will do.
+    :raises UnexpectedAnswerError: the same, and something else answered.
     """
     began = clock()
     query = _query_of(session, row, request)
@@ -95,7 +96,7 @@ def get_token(
         with turn.noting_failure(clock):
             try:
                 token = _ask(session, row, request, query, began)
-            except ServiceUnreachableError as error:
+            except (ServiceUnreachableError, UnexpectedAnswerError) as error:
                 kept = None if request.force else find(validity=max(request.validity, 1.0))
                 if kept is None:
                     raise
@@ -124,7 +125,7 @@ def _ask(session: Session, row: Row, request: TokenRequest, query: TokenQuery | 
         )
 
 
-def _tell_that_it_is_old(token: AccessToken, error: ServiceUnreachableError, now: float) -> None:
+def _tell_that_it_is_old(token: AccessToken, error: Exception, now: float) -> None:
     logger.warning(
         "The token could not be renewed and is used as it is, for the %d seconds that it still has: %s",
         token.expires_on - now,
