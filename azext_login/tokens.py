@@ -139,8 +139,7 @@ def _long_enough(token: AccessToken, request: TokenRequest, now: float) -> Acces
         return token
     raise SignInError(
         f"The token would have to live for {request.validity:.0f} seconds, and a new one lives for {left:.0f} at most.",
-        next_step="Ask for less with --min-validity, and for a new token when it ends. The lifetime is the tenant's "
-        "policy. To sign in again, run az login",
+        next_step="Ask for less with --min-validity, and again when the token ends. Lifetimes are the tenant's policy.",
     )
 
 

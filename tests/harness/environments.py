@@ -34,8 +34,8 @@ METADATA = ROOT / "azext_login" / "azext_metadata.json"
 
 AZDEV = "0.2.13"
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
-#: Programs that read our tokens in tests, under the names of their Debian packages.
-SHELLS = ("dash", "fish", "git", "zsh")
+#: Programs that read our tokens and files in tests, under the names of their Debian packages.
+SHELLS = ("curl", "dash", "fish", "git", "jq", "zsh")
 
 
 class SetUpError(RuntimeError):

@@ -1,4 +1,4 @@
-"""Every command block of README.rst, run as it stands there."""
+"""Every command block of README.rst, run as it stands there; those about tokens in test_documented_tokens.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tests.harness.az import Az
 from tests.harness.forms import FormPerson
 from tests.harness.person import BrowserPerson
 from tests.harness.stage import Stage
-from tests.localcloud import LocalCloud, Person
+from tests.integration.test_documented_tokens import TESTED as TESTED_WITH_TOKENS
+from tests.localcloud import Person
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,13 +55,12 @@ _TESTED = {
     'read -rsp "Azure password: " AZ_PASS && echo',
     "az account list --output table",
     'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table',
-    "az account get-access-token",
     "make demo",
 }
 
 
 def test_no_block_of_the_readme_is_untested() -> None:
-    assert {lines[0] for lines in _blocks()} == _TESTED
+    assert {lines[0] for lines in _blocks()} == _TESTED | TESTED_WITH_TOKENS
 
 
 def _bash(az: Az, lines: list[str], *, env: dict[str, str] | None = None, stdin: str = "") -> str:
@@ -159,11 +159,6 @@ def test_several_accounts(signed_in: Az) -> None:
     output = _bash(signed_in, _block(first_line))
     assert output.count("Shared Platform") == 2
     assert signed_in.run("account", "show").json()["tenantDefaultDomain"] == "fabrikam.example"
-
-
-def test_tokens_for_programs(signed_in: Az, cloud: LocalCloud) -> None:
-    output = _bash(signed_in, _block("az account get-access-token"))
-    assert output.count("accessToken") == 3
 
 
 def test_the_two_commands_of_the_project_exist() -> None:

@@ -91,6 +91,8 @@ def test_a_lifetime_that_no_token_has_is_an_error_with_the_longest_one(alice_her
     longest = re.search(r"lives for (\d+) at most", error)
     assert longest
     assert 890 <= int(longest[1]) <= 900
+    # Signing in again would not help.
+    assert "az login" not in error
     # The new token is kept, and good for what is asked for usually.
     assert _token(alice_here, "--min-validity", "5m")["expires_on"] - time.time() < 900
     assert own_cloud.admin.count_requests(_REQUESTS) == 1

@@ -1,0 +1,69 @@
+"""The blocks of README.rst, made fit for the local cloud, and a shell to run them in."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.harness.az import Az
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The README speaks of the public cloud; the local one has the same people and tenants under `.example`.
+_LOCALLY = {
+    "contoso.onmicrosoft.com": "contoso.onmicrosoft.example",
+    "contoso.com": "contoso.example",
+    "fabrikam.com": "fabrikam.example",
+    "management.azure.com": "management.localcloud.example",
+}
+
+
+def blocks() -> list[list[str]]:
+    """Return the command lines of each block of commands."""
+    return [[line.strip().removeprefix("$ ") for line in lines if line.strip()] for lines in _code_blocks("console")]
+
+
+def block(first_line: str) -> list[str]:
+    """Return the block of commands that begins with `first_line`, for the local cloud."""
+    (found,) = [lines for lines in blocks() if lines[0] == first_line]
+    lines = []
+    for line in found:
+        for public, local in _LOCALLY.items():
+            line = line.replace(public, local)
+        lines.append(line)
+    return lines
+
+
+def yaml_blocks() -> list[str]:
+    """Return the text of each YAML block."""
+    return ["\n".join(line[3:] for line in lines) + "\n" for lines in _code_blocks("yaml")]
+
+
+def code_blocks(language: str) -> list[str]:
+    """Return the text of each block in a language."""
+    return ["\n".join(line[3:] for line in lines) + "\n" for lines in _code_blocks(language)]
+
+
+def bash(az: Az, lines: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "") -> str:
+    """Run lines in one shell, ending at the first that fails, and return its output."""
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(lines)],
+        env=az.environment(env),
+        cwd=az.config_dir,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{lines}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def _code_blocks(language: str) -> list[list[str]]:
+    text = (ROOT / "README.rst").read_text(encoding="utf-8")
+    found = re.findall(rf"^\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", text, flags=re.MULTILINE)
+    return [block_text.rstrip("\n").split("\n") for block_text in found]
