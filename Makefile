@@ -28,7 +28,7 @@ demo-shell:  ## A shell with the local cloud running and the extension installed
 	@$(IN_VENV) -m tests.demo --shell
 
 test:  ## Run all tests (ARGS= for pytest)
-	@$(SET_UP) tools newest oldest chromium
+	@$(SET_UP) tools newest oldest chromium shells
 	@$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
 
 parity:  ## Compare every command line with the built-in commands of the newest azure-cli

@@ -172,11 +172,16 @@ helps["account get-access-token"] = """
 type: command
 short-summary: Get a token for utilities to access Azure.
 long-summary: >-
-    The token is valid for at least 5 minutes. Without a subscription or a tenant, it is one of the current account.
+    The token is valid for at least 5 minutes, or for as long as --min-validity says. Without a subscription, a tenant
+    or a user name, it is one of the current account.
 
 
     In the output, `expires_on` is a POSIX timestamp (UTC) and `expiresOn` is a local date and time. Programs should
     use `expires_on`: the local time is ambiguous when daylight saving time ends.
+
+
+    A cached token is used if there is one. If the sign-in service cannot be reached, that goes for a token with less
+    than 5 minutes left, too, with a warning. When several programs need a new token at once, one of them asks for it.
 
 
     --subscription takes precedence over --name.
@@ -191,6 +196,40 @@ examples:
       text: az account get-access-token --resource-type ms-graph
     - name: Get an access token for a scope.
       text: az account get-access-token --scope https://vault.azure.net/.default
+    - name: Get an access token that lives for half an hour at least.
+      text: az account get-access-token --min-validity 30m
+    - name: Get a new access token after a role was assigned.
+      text: az account get-access-token --force-refresh
+    - name: Get an access token of another account that is signed in.
+      text: az account get-access-token --username johndoe@contoso.com
+"""
+
+helps["account export-token"] = """
+type: command
+short-summary: Write an access token in the form that a program reads.
+long-summary: >-
+    Takes the same options as 'az account get-access-token'. --output and --query make no difference, except for
+    `--output none`, which writes nothing. On a terminal, the token is written only with --yes.
+
+
+    bash, fish, powershell and dotenv set AZURE_ACCESS_TOKEN and AZURE_ACCESS_TOKEN_EXPIRES_ON (POSIX time in seconds).
+    exec-credential answers in the version that kubectl asks for in KUBERNETES_EXEC_INFO. With git and no resource, the
+    token is for Azure DevOps.
+examples:
+    - name: Set environment variables in bash, zsh and other POSIX shells.
+      text: eval "$(az account export-token --format bash)"
+    - name: Set environment variables in fish.
+      text: az account export-token --format fish | source
+    - name: Set environment variables in PowerShell.
+      text: az account export-token --format powershell | Out-String | Invoke-Expression
+    - name: Answer kubectl, which has this command in its kubeconfig, with a token for AKS.
+      text: az account export-token --format exec-credential --resource 6dae42f8-4368-4678-94ff-3960e28e3630
+    - name: Give curl the header that it sends.
+      text: >-
+        az account export-token --format header | curl --header @-
+        "https://management.azure.com/subscriptions?api-version=2022-12-01"
+    - name: Answer git as a credential helper, with a token for Azure DevOps that lives for 10 minutes at least.
+      text: az account export-token --format git --min-validity 10m
 """
 
 helps["account renew"] = """

@@ -12,13 +12,27 @@ from knack.log import get_logger
 from ._completers import complete_tenants, complete_users
 from ._host import host_parameters
 from ._terminal import can_choose
-from ._validators import validate_tenant
+from ._validators import validate_min_validity, validate_tenant
 
 logger = get_logger(__name__)
 
 AZURE_PIPELINES = "azure-pipelines"
 TOKEN_SOURCES = ("github", AZURE_PIPELINES)
 """The services that `--federated-token-source` can ask for a federated token."""
+
+TOKEN_FORMATS = ("exec-credential", "bash", "fish", "powershell", "dotenv", "header", "git")
+"""What `account export-token` can write."""
+
+# --resource-type -> name of the endpoint in the cloud's settings, as built in.
+RESOURCE_TYPES = {
+    "oss-rdbms": "ossrdbms_resource_id",
+    "arm": "active_directory_resource_id",
+    "aad-graph": "active_directory_graph_resource_id",
+    "ms-graph": "microsoft_graph_resource_id",
+    "batch": "batch_resource_id",
+    "media": "media_resource_id",
+    "data-lake": "active_directory_data_lake_resource_id",
+}
 
 # Command -> destinations of the options that are ours, wherever the host does not have them.
 ADDED_OPTIONS = {
@@ -38,6 +52,7 @@ ADDED_OPTIONS = {
     ),
     "account list": frozenset({"all_identities", "tenant", "exclude_tenants", "show_refresh"}),
     "account set": frozenset({"username", "tenant"}),
+    "account get-access-token": frozenset({"username", "min_validity", "force_refresh", "claims_challenge"}),
 }
 
 
@@ -158,6 +173,81 @@ def declare_arguments(loader: Any) -> None:
         context.argument(
             "tenant", _host_argument(loader, "account get-access-token", "tenant"), completer=complete_tenants
         )
+        _declare_token_options(context)
+
+    with loader.argument_context("account export-token") as context:
+        _declare_token_selection(context)
+        _declare_token_options(context)
+        context.argument(
+            "token_format",
+            options_list=["--format", "-f"],
+            arg_type=get_enum_type(TOKEN_FORMATS),
+            help="Who reads it: exec-credential (kubectl), bash (and other POSIX shells), fish, powershell, dotenv, "
+            "header (of HTTP), git (credential helper, for Azure DevOps).",
+        )
+        context.argument(
+            "yes", options_list=["--yes", "-y"], action="store_true", help="Write the token to a terminal as well."
+        )
+
+
+def _declare_token_selection(context: Any) -> None:
+    """Declare the options that the host's get-access-token has for whose token it is, and what it is for.
+
+    The host registers them for its own command only.
+    """
+    context.argument(
+        "subscription",
+        options_list=["--subscription", "-s", "--name", "-n"],
+        action=SubscriptionOverName,
+        validator=warn_of_ignored_name,
+        help="Name or ID of the subscription whose account and tenant the token is of. Default: the active one.",
+    )
+    context.argument(
+        "resource_type",
+        arg_type=get_enum_type(RESOURCE_TYPES),
+        options_list=["--resource-type"],
+        help="Well-known resource that the token is for.",
+    )
+    context.argument("resource", options_list=["--resource"], help="Resource that the token is for, as an address.")
+    context.argument(
+        "scopes",
+        options_list=["--scope"],
+        nargs="*",
+        help="Scopes of the token, separated by spaces. Instead of --resource.",
+    )
+    context.argument(
+        "tenant",
+        options_list=["--tenant", "-t"],
+        completer=complete_tenants,
+        help="Tenant (ID) that the token is of. Default: that of the subscription.",
+    )
+
+
+def _declare_token_options(context: Any) -> None:
+    context.argument(
+        "username",
+        options_list=["--username"],
+        completer=complete_users,
+        help="Account (user name or application ID) whose token it is. Default: that of the subscription.",
+    )
+    context.argument(
+        "min_validity",
+        options_list=["--min-validity"],
+        validator=validate_min_validity,
+        help="How long the token has to live at least: seconds, or a number with s, m or h, for example 10m. A cached "
+        "token that ends earlier is replaced.",
+    )
+    context.argument(
+        "force_refresh",
+        options_list=["--force-refresh"],
+        action="store_true",
+        help="Ask for a new token whatever is cached, for example after a role was assigned.",
+    )
+    context.argument(
+        "claims_challenge",
+        options_list=["--claims-challenge"],
+        help="Base64-encoded claims that a resource has asked for in its WWW-Authenticate header.",
+    )
 
 
 def _host_argument(loader: Any, scope: str, destination: str) -> Any:

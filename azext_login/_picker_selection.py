@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._picker import pick_subscription
 from ._text import printable
 from .errors import AccountError, NotSignedInError
-from .profile.model import Row, account_of
+from .profile.model import Row, account_of, is_in_tenant
 from .session import Session
 
 
@@ -42,10 +42,7 @@ def select_by_person(session: Session, *, username: str | None = None, tenant: s
     return session.select(chosen["id"], username=account_of(chosen).label, tenant=chosen["tenantId"])
 
 
-_TENANT_KEYS = ("tenantId", "tenantDefaultDomain", "tenantDisplayName")
-
-
 def _is_offered(row: Row, username: str | None, tenant: str | None) -> bool:
     if username and not account_of(row).matches(username):
         return False
-    return not tenant or tenant.lower() in (str(row.get(key)).lower() for key in _TENANT_KEYS)
+    return not tenant or is_in_tenant(row, tenant)

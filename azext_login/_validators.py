@@ -6,6 +6,7 @@ import argparse
 import base64
 import binascii
 import json
+import re
 from typing import Any
 
 from azure.cli.core.azclierror import InvalidArgumentValueError
@@ -56,3 +57,23 @@ def decode_claims_challenge(encoded: str | None) -> str | None:
     if not isinstance(claims, dict):
         raise InvalidArgumentValueError("--claims-challenge does not hold a JSON object. Nothing was sent.")
     return decoded
+
+
+_DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,7})s?)?")
+
+
+def validate_min_validity(namespace: argparse.Namespace) -> None:
+    """Turn a duration such as `300`, `90s`, `10m`, `1h` or `1h30m` into seconds.
+
+    :raises ValueError: it is none. The host makes a usage error (exit code 2) of it.
+    """
+    text = namespace.min_validity
+    if text is None or not isinstance(text, str):
+        return
+    match = _DURATION.fullmatch(text.strip().lower())
+    if not match or not any(match.groups()):
+        raise ValueError(
+            f"usage error: {text!r} is not a duration. Give seconds, or a number with s, m or h, for example 10m."
+        )
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    namespace.min_validity = float(hours * 3600 + minutes * 60 + seconds)

@@ -23,4 +23,5 @@ def declare_commands(loader: Any) -> None:
         group.show_command("show", "show_account")
         group.command("clear", "clear_accounts")
         group.command("get-access-token", "get_access_token")
+        group.command("export-token", "export_token")
         group.command("renew", "renew_account")

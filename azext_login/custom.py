@@ -13,24 +13,13 @@ from ._collector import resume
 from ._host import accepts_host_options, exit_with
 from ._results import plain, share_equal_strings
 from .errors import AccountError
-from .profile.model import Row, account_of, is_enabled
+from .profile.model import Row, is_enabled
 from .session import Session
 
 if TYPE_CHECKING:
-    from .auth.credentials import AccessToken
+    from .auth.access_token import AccessToken
 
 logger = get_logger(__name__)
-
-# --resource-type -> name of the endpoint in the cloud's settings, as built in.
-_RESOURCE_TYPES = {
-    "oss-rdbms": "ossrdbms_resource_id",
-    "arm": "active_directory_resource_id",
-    "aad-graph": "active_directory_graph_resource_id",
-    "ms-graph": "microsoft_graph_resource_id",
-    "batch": "batch_resource_id",
-    "media": "media_resource_id",
-    "data-lake": "active_directory_data_lake_resource_id",
-}
 
 
 @accepts_host_options("login")
@@ -213,25 +202,65 @@ def get_access_token(
     scopes: Sequence[str] | None = None,
     resource_type: str | None = None,
     tenant: str | None = None,
+    username: str | None = None,
+    min_validity: float | None = None,
+    force_refresh: bool = False,
+    claims_challenge: str | None = None,
 ) -> dict[str, Any]:
     """Return an access token for utilities to access Azure."""
-    if subscription and tenant:
-        raise AccountError("Please specify only one of subscription and tenant, not both")
+    from ._tokens import TokenOptions, find_row, token_of
+
+    options = TokenOptions(
+        subscription=subscription,
+        resource=resource,
+        scopes=scopes,
+        resource_type=resource_type,
+        tenant=tenant,
+        username=username,
+        min_validity=min_validity,
+        force_refresh=force_refresh,
+        claims_challenge=claims_challenge,
+    )
     session = Session.from_cli(cmd.cli_ctx)
-    row = session.find(subscription)
-    account = account_of(row)
-    if tenant and tenant.lower() != row["tenantId"].lower() and account.keeps_to_its_tenant:
-        kind = "managed identity" if account.is_managed_identity else "Cloud Shell"
-        raise AccountError(
-            f"For {kind} account, getting access token for non-current tenants is not supported. The specified tenant "
-            f"must be the current tenant {row['tenantId']}",
-            "Leave --tenant out, or sign in as somebody of that tenant with `az login`.",
-        )
-    if resource is None and resource_type:
-        resource = getattr(cmd.cli_ctx.cloud.endpoints, _RESOURCE_TYPES[resource_type])
-    asked = scopes or ([resource + "/.default"] if resource else None)
-    token = session.token(row, scopes=asked or session.settings.arm_scopes, tenant=tenant, advised_scopes=asked)
-    return _token_result(token, tenant=tenant or row["tenantId"], subscription=None if tenant else row["id"])
+    row = find_row(session, options)
+    token = token_of(session, cmd.cli_ctx, row, options)
+    shown = row["id"] if subscription or not tenant else None
+    return _token_result(token, tenant=tenant or row["tenantId"], subscription=shown)
+
+
+def export_token(
+    cmd: Any,
+    token_format: str,
+    yes: bool = False,
+    subscription: str | None = None,
+    resource: str | None = None,
+    scopes: Sequence[str] | None = None,
+    resource_type: str | None = None,
+    tenant: str | None = None,
+    username: str | None = None,
+    min_validity: float | None = None,
+    force_refresh: bool = False,
+    claims_challenge: str | None = None,
+) -> None:
+    """Write an access token in the form that a program reads."""
+    from ._export import check_destination, default_resource, write_token
+    from ._tokens import TokenOptions, find_row, token_of
+
+    check_destination(yes)
+    options = TokenOptions(
+        subscription=subscription,
+        resource=resource if resource or scopes or resource_type else default_resource(token_format),
+        scopes=scopes,
+        resource_type=resource_type,
+        tenant=tenant,
+        username=username,
+        min_validity=min_validity,
+        force_refresh=force_refresh,
+        claims_challenge=claims_challenge,
+    )
+    session = Session.from_cli(cmd.cli_ctx)
+    token = token_of(session, cmd.cli_ctx, find_row(session, options), options)
+    write_token(token, token_format, output=cmd.cli_ctx.invocation.data["output"])
 
 
 def renew_account(

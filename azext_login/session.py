@@ -19,12 +19,11 @@ from ._host import HostSettings, activate_cloud, new_installation_id, read_host_
 from .errors import AccountError, NotSignedInError, StoreError
 from .profile import subscriptions as rules
 from .profile.clouds import CloudConfig
-from .profile.model import Row, account_of
+from .profile.model import Row, account_of, is_in_tenant
 from .profile.state import ProfileState
 from .profile.store import ProfileStore
 
 if TYPE_CHECKING:
-    from .auth.credentials import AccessToken
     from .services import Services
 
 logger = get_logger(__name__)
@@ -128,23 +127,30 @@ class Session:
             )
         return found[0]
 
-    def account_row(self, username: str | None = None, tenant: str | None = None) -> Row:
+    def account_row(
+        self, username: str | None = None, tenant: str | None = None, *, subscription: str | None = None
+    ) -> Row:
         """Return a row of the account that is named, or of the active one; in the tenant that is named, if any.
 
         :param tenant: GUID, domain or display name.
+        :param subscription: ID or name.
         :raises NotSignedInError: nobody is signed in to this cloud.
-        :raises AccountError: there is no such account, or it is not signed in to that tenant.
+        :raises AccountError: there is no such account, or it has nothing in that tenant or no such subscription.
         """
         if username is None and tenant is None:
             return self.find()
         rows = self.rows(all_identities=True)
         active = rules.active_row(rows)
         name = username or (account_of(active).label if active is not None else "")
-        found = [row for row in rows if account_of(row).matches(name) and (not tenant or _is_in_tenant(row, tenant))]
+        found = [row for row in rows if account_of(row).matches(name) and (not tenant or is_in_tenant(row, tenant))]
+        if subscription:
+            found = rules.matching(found, subscription)
         if not found:
             where = f" in tenant '{tenant}'" if tenant else ""
+            where += f" with a subscription '{subscription}'" if subscription else ""
             raise AccountError(
-                f"'{name}' is not signed in{where}.", "List who is with `az account list --all-identities`."
+                f"'{name}' is not signed in{where}.",
+                "List who is with `az account list --all-identities`, or sign in with `az login`.",
             )
         return next((row for row in found if row is active), found[0])
 
@@ -206,7 +212,7 @@ class Session:
         if username:
             found = [row for row in found if account_of(row).matches(username)]
         if tenant:
-            found = [row for row in found if _is_in_tenant(row, tenant)]
+            found = [row for row in found if is_in_tenant(row, tenant)]
         return found
 
     def _no_choice(self, subscription: str, found: Sequence[Row]) -> AccountError:
@@ -219,19 +225,7 @@ class Session:
             f"The subscription of '{subscription}' {problem} in cloud '{self.settings.cloud}'.", next_step
         )
 
-    # Tokens
-
-    def token(
-        self, row: Row, *, scopes: Sequence[str], tenant: str | None = None, advised_scopes: Sequence[str] | None = None
-    ) -> AccessToken:
-        """Return a token of the account that a row belongs to; the row's tenant unless another one is given.
-
-        :raises NotSignedInError: the account's tokens are gone.
-        :raises SignInError: the sign-in service refused.
-        """
-        with self.services.stored_tokens() as applications:
-            credential = self.services.credential_of(row, applications)
-            return credential.token(scopes, tenant=tenant or row["tenantId"], advised_scopes=advised_scopes)
+    # Credentials
 
     def _has_credentials(self, row: Row) -> bool:
         """Tell whether tokens or a secret of a row's account are still stored; asked when rows are brought back."""
@@ -258,13 +252,6 @@ class Session:
         from .auth.tenants import resolve_tenant
 
         return resolve_tenant(self.services.http, self.settings.authority, domain, self.settings.verify_certificates)
-
-
-_TENANT_KEYS = ("tenantId", "tenantDefaultDomain", "tenantDisplayName")
-
-
-def _is_in_tenant(row: Row, tenant: str) -> bool:
-    return tenant.lower() in (str(row.get(key)).lower() for key in _TENANT_KEYS)
 
 
 def set_command(row: Row) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from knack.log import get_logger
 
 from ._files import remove_if_present
+from .auth.single_flight import purge
 from .errors import StoreError
 from .profile import subscriptions as rules
 from .profile.model import Row, account_of
@@ -42,6 +43,7 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
     known = any(forgotten)
     services.decrypted_keys.forget(name)
     services.http_cache().purge_names()
+    purge(session.settings.config_dir)
     with session.change() as state:
         was_active = rules.active_row(rules.in_cloud(state.rows, cloud))
         known = bool(rules.remove_account(state, name)) or known
@@ -61,6 +63,7 @@ def clear(session: Session) -> None:
     session.services.token_cache.clear()
     session.services.decrypted_keys.clear()
     session.services.http_cache().clear()
+    purge(session.settings.config_dir)
     session.store.clear()
 
 

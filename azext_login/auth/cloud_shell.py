@@ -14,9 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import SignInError, UnexpectedAnswerError
+from .access_token import AccessToken
 from .application import AZURE_CLI_CLIENT_ID
 from .assigned_identity import AssignedIdentity
-from .credentials import AccessToken
 from .identity_sources import CLOUD_SHELL_ADDRESS, CLOUD_SHELL_VARIABLE, IdentitySource, cloud_shell_source
 
 

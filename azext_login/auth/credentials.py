@@ -5,31 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import AccountError, NotSignedInError
+from .access_token import AccessToken
 from .application import ApplicationFactory, authority_errors
 from .errors import Attempt, explain
 
 # Set by an orchestrator that runs commands for a person, see azure.cli.core.auth.agentic_session.
 _AGENT_SESSION_VARIABLE = "COPILOT_AGENT_SESSION_ID"
-
-
-@dataclass(frozen=True)
-class AccessToken:
-    """A token as handed out. `expires_on` is POSIX time in seconds."""
-
-    secret: str
-    expires_on: int
-
-    @classmethod
-    def from_result(cls, result: Mapping[str, Any], *, now: float) -> AccessToken:
-        """Read MSAL's result, whose `expires_in` counts from `now`."""
-        return cls(result["access_token"], int(now) + int(result["expires_in"]))
-
-    def __repr__(self) -> str:
-        return f"AccessToken(expires_on={self.expires_on})"
 
 
 class Credential(Protocol):

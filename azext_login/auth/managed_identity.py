@@ -12,8 +12,8 @@ from knack.log import get_logger
 
 from ..errors import SignInError, UnexpectedAnswerError
 from ..http import capitalised
+from .access_token import AccessToken
 from .assigned_identity import AssignedIdentity
-from .credentials import AccessToken
 from .identity_sources import IdentitySource, SourceKind, find_source
 
 logger = get_logger(__name__)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotSignedInError, SignInError
+from .access_token import AccessToken
 from .application import ApplicationFactory, authority_errors
 from .assertions import AssertionSource, check_assertion, source_from_json
-from .credentials import AccessToken
 from .errors import Attempt, explain, login_command
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .cached_token import seconds
 from .secret_file import SharedSecretFile, one_place
 
 Sections = dict[str, dict[str, dict[str, Any]]]
@@ -186,7 +187,7 @@ def _is_of_application(entry: Mapping[str, Any], applications: frozenset[str]) -
 
 def _is_usable(section: str, entry: Mapping[str, Any]) -> bool:
     if section == "AccessToken":
-        return isinstance(entry.get("secret"), str) and str(entry.get("expires_on", "")).isdigit()
+        return isinstance(entry.get("secret"), str) and seconds(entry.get("expires_on")) is not None
     if section in ("RefreshToken", "IdToken"):
         return isinstance(entry.get("secret"), str)
     if section == "Account":

@@ -34,6 +34,7 @@ ENABLED = "Enabled"
 
 
 _NAME_AND_TYPE = ("name", "type")
+_TENANT_KEYS = ("tenantId", "tenantDefaultDomain", "tenantDisplayName")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ def is_enabled(row: Mapping[str, Any]) -> bool:
 def is_tenant_level(row: Mapping[str, Any]) -> bool:
     """Tell whether a row stands for a tenant rather than for a subscription."""
     return row.get("name") == TENANT_LEVEL_NAME
+
+
+def is_in_tenant(row: Mapping[str, Any], tenant: str) -> bool:
+    """Tell whether a row belongs to a tenant, given by its GUID, default domain or display name in any case."""
+    return tenant.lower() in (str(row.get(key)).lower() for key in _TENANT_KEYS)
 
 
 def answers_to(row: Mapping[str, Any], wanted: str) -> bool:

@@ -1,8 +1,8 @@
-"""Create the environments that the checkout works in, each once: tools, azure-cli hosts, a browser.
+"""Create the environments that the checkout works in, each once: tools, azure-cli hosts, a browser, shells.
 
 Runs on a bare Python, before anything is installed: standard library only.
 
-    python3 tests/harness/environments.py tools newest oldest chromium
+    python3 tests/harness/environments.py tools newest oldest chromium shells
 
 Each environment carries a stamp that names what was installed, written last: an environment that is up to
 date costs nothing, and one that was interrupted is made again. Several processes may ask for the same one at
@@ -36,6 +36,8 @@ AZDEV = "0.2.13"
 RUNTIME_PACKAGES = ("prompt-toolkit", "wcwidth")
 """What setup.py's install_requires comes down to."""
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
+#: Programs that read our tokens and files in tests, under the names of their Debian packages.
+SHELLS = ("curl", "dash", "fish", "git", "jq", "zsh")
 
 
 class SetUpError(RuntimeError):
@@ -239,6 +241,28 @@ def chromium() -> None:
     say(missing)
 
 
+def shells() -> None:
+    """Install the programs in SHELLS where that is possible; say so and go on where it is not.
+
+    Raises:
+        SetUpError: one is missing, and this is continuous integration, where it has to be there.
+    """
+    missing = [name for name in SHELLS if not shutil.which(name)]
+    if not missing:
+        return
+    if can_install_packages():
+        say("installing " + " and ".join(missing))
+        apt_install(*missing)
+        return
+    problem = (
+        f"{' and '.join(missing)} cannot be tested with: installing takes a password here. "
+        f"Run: sudo apt-get install {' '.join(missing)}"
+    )
+    if in_ci():
+        raise SetUpError(problem)
+    say(problem)
+
+
 def has_chromium() -> bool:
     """Tell whether a Chromium (or Chrome) and the driver for it are on PATH."""
     return browser_executable() is not None and shutil.which("chromedriver") is not None
@@ -263,6 +287,7 @@ ENVIRONMENTS: dict[str, Callable[[], None]] = {
     "newest": lambda: host("newest", newest_version()),
     "oldest": lambda: host("oldest", oldest_version()),
     "chromium": chromium,
+    "shells": shells,
     "azdev": lambda: virtual_environment(
         HOSTS / "azdev",
         f"azdev=={AZDEV} {newest_version()}",

@@ -43,6 +43,11 @@ def yaml_blocks() -> list[str]:
     return ["\n".join(line[3:] for line in lines) + "\n" for lines in _code_blocks("yaml")]
 
 
+def code_blocks(language: str) -> list[str]:
+    """Return the text of each block in a language."""
+    return ["\n".join(line[3:] for line in lines) + "\n" for lines in _code_blocks(language)]
+
+
 def bash(az: Az, lines: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "") -> str:
     """Run lines in one shell, ending at the first that fails, and return its output."""
     done = subprocess.run(

@@ -1,4 +1,7 @@
-"""Every command block of README.rst, run as it stands there; those about workloads in test_documented_workloads.py."""
+"""Every command block of README.rst, run as it stands there.
+
+Those about workloads are run in test_documented_workloads.py, those about tokens in test_documented_tokens.py.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ from tests.harness.person import BrowserPerson
 from tests.harness.stage import Stage
 from tests.harness.wheel import without_package_index
 from tests.integration.readme import ROOT, bash, block, blocks
+from tests.integration.test_documented_tokens import TESTED as TESTED_WITH_TOKENS
 from tests.integration.test_documented_workloads import TESTED as TESTED_WITH_WORKLOADS
-from tests.localcloud import LocalCloud, Person
+from tests.localcloud import Person
 
 # First line of each block that is tested below.
 _TESTED = {
@@ -30,13 +34,12 @@ _TESTED = {
     "az account list --output table",
     "az account list --refresh --tenant fabrikam.com",
     'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table',
-    "az account get-access-token",
     "make demo",
 }
 
 
 def test_no_block_of_the_readme_is_untested() -> None:
-    assert {lines[0] for lines in blocks()} == _TESTED | TESTED_WITH_WORKLOADS
+    assert {lines[0] for lines in blocks()} == _TESTED | TESTED_WITH_WORKLOADS | TESTED_WITH_TOKENS
 
 
 def test_the_wheel_installs_and_goes_without_a_trace(
@@ -125,11 +128,6 @@ def test_several_accounts(signed_in: Az) -> None:
     output = bash(signed_in, block(first_line))
     assert output.count("Shared Platform") == 2
     assert signed_in.run("account", "show").json()["tenantDefaultDomain"] == "fabrikam.example"
-
-
-def test_tokens_for_programs(signed_in: Az, cloud: LocalCloud) -> None:
-    output = bash(signed_in, block("az account get-access-token"))
-    assert output.count("accessToken") == 3
 
 
 def test_the_two_commands_of_the_project_exist() -> None:

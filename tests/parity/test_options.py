@@ -13,11 +13,27 @@ from tests.parity.options import COMMANDS, ask
 
 HOSTS = [pytest.param("newest"), pytest.param("oldest", marks=pytest.mark.oldest)]
 #: Options that we add to the host's, by the oldest host's count.
-_EVERYWHERE = {"account list": {"--all-identities"}, "account set": {"--username", "--tenant"}}
+_LOGIN = {
+    "--no-browser",
+    "--from-env",
+    "--federated-token-file",
+    "--federated-token-source",
+    "--token-source",
+    "--service-connection-id",
+    "--service-connection",
+    "--no-store-secret",
+    "--store-decrypted-key",
+    "--exclude-tenant",
+}
+_EVERYWHERE = {
+    "account list": {"--all-identities", "--tenant", "--exclude-tenant", "--show-refresh"},
+    "account set": {"--username", "--tenant"},
+    "account get-access-token": {"--username", "--min-validity", "--force-refresh", "--claims-challenge"},
+}
 ADDED = {
-    "newest": {"login": {"--no-browser"}, **_EVERYWHERE},
+    "newest": {"login": _LOGIN, **_EVERYWHERE},
     "oldest": {
-        "login": {"--no-browser", "--skip-subscription-discovery", "--skip-sub", "--subscription", "-s"},
+        "login": {*_LOGIN, "--skip-subscription-discovery", "--skip-sub", "--subscription", "-s"},
         **_EVERYWHERE,
     },
 }

@@ -16,8 +16,8 @@ from azure.cli.core.azclierror import AzCLIError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from azext_login.auth.access_token import AccessToken
 from azext_login.auth.assertions import AssertionSource, FileAssertion, expiry_of
-from azext_login.auth.credentials import AccessToken
 from azext_login.auth.service_principal import ServicePrincipal, ServicePrincipalCredential
 from azext_login.errors import AccountError, NotSignedInError, ServiceUnreachableError
 from azext_login.profile.model import Account

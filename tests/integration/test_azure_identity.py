@@ -1,0 +1,107 @@
+"""azure-identity's AzureCliCredential, unmodified, from ten threads or tasks at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.az import Az
+from tests.integration.token_cache_files import claims_of, let_tokens_age
+from tests.localcloud import LocalCloud
+
+ALICE = "alice@contoso.example"
+ARM = "https://management.localcloud.example/.default"
+CALLERS = 10
+
+_PROGRAM = Path(__file__).with_name("azure_identity_program.py")
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("kind", ["sync", "async"])]
+
+
+def _tokens(
+    az: Az, kind: str, scope: str = ARM, *, settings: dict[str, Any] | None = None, **options: Any
+) -> list[dict[str, Any]]:
+    """Let ten ask at once, and return what each of them got."""
+    words = [kind, str(CALLERS), scope, json.dumps(settings or {}), json.dumps(options)]
+    done = subprocess.run(
+        [sys.executable, _PROGRAM, *words],
+        env={**az.environment(), "PATH": f"{az.host.bin}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    assert len(found) == CALLERS
+    return found
+
+
+def test_all_get_the_token_that_is_cached(signed_in: Az, kind: str) -> None:
+    expected = signed_in.run("account", "get-access-token", "--resource", ARM.removesuffix("/.default")).ok().json()
+    for found in _tokens(signed_in, kind):
+        assert found == {"token": expected["accessToken"], "expires_on": expected["expires_on"]}
+
+
+def test_all_get_a_new_token_with_one_request(make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str) -> None:
+    az = make_az(cloud=own_cloud)
+    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    let_tokens_age(az, left=-1)
+    own_cloud.admin.clear_requests()
+    own_cloud.admin.fail_next("/token$", count=None, kind="hang", hang=5)
+    found = _tokens(az, kind)
+    assert len({each["token"] for each in found}) == 1
+    assert found[0]["expires_on"] > time.time()
+    assert own_cloud.admin.count_requests("/token$") == 1
+
+
+@pytest.mark.parametrize("given", ["when made", "when asked"])
+def test_the_tenant_that_is_asked_for_has_issued_the_tokens(
+    signed_in: Az, cloud: LocalCloud, kind: str, given: str
+) -> None:
+    fabrikam = cloud.directory.tenant("fabrikam.example").id
+    if given == "when made":
+        found = _tokens(signed_in, kind, settings={"tenant_id": fabrikam})
+    else:
+        found = _tokens(signed_in, kind, settings={"additionally_allowed_tenants": ["*"]}, tenant_id=fabrikam)
+    assert {claims_of(each["token"])["tid"] for each in found} == {fabrikam}
+
+
+def test_tenant_and_subscription_go_together(signed_in: Az, cloud: LocalCloud, kind: str) -> None:
+    fabrikam = cloud.directory.tenant("fabrikam.example").id
+    settings = {"tenant_id": fabrikam, "subscription": "Contoso Development"}
+    assert {claims_of(each["token"])["tid"] for each in _tokens(signed_in, kind, settings=settings)} == {fabrikam}
+
+
+def test_a_claims_challenge_is_answered_with_a_command_that_we_have(signed_in: Az, kind: str) -> None:
+    """The credential does not pass claims on: it says which sign-in to run."""
+    for found in _tokens(signed_in, kind, claims='{"access_token": {"acrs": {"value": "c1"}}}'):
+        assert found["error"] == "CredentialUnavailableError"
+        assert "az login --claims-challenge" in found["message"]
+    help_text = signed_in.run("login", "--help").ok().stdout
+    assert "--claims-challenge" in help_text
+
+
+def test_nobody_signed_in_is_told_apart_from_something_broken(az: Az, kind: str) -> None:
+    for found in _tokens(az, kind):
+        assert found["error"] == "CredentialUnavailableError"
+        assert "Please run 'az login'" in found["message"]
+
+
+def test_a_service_that_is_away_is_told_apart_from_nobody_signed_in(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str
+) -> None:
+    az = make_az(cloud=own_cloud)
+    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    let_tokens_age(az, left=-1)
+    own_cloud.admin.fail_next(".*", count=None, kind="drop")
+    for found in _tokens(az, kind):
+        assert found["error"] == "ClientAuthenticationError"
+        assert "sign-in service" in found["message"]

@@ -1,0 +1,295 @@
+"""What README.rst says about tokens for programs and about prompts, run as it stands there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dotenv import dotenv_values
+
+from tests.harness.az import Az
+from tests.harness.environments import SHELLS, in_ci
+from tests.integration.readme import bash, block, code_blocks
+from tests.integration.token_cache_files import claims_of
+from tests.localcloud import LocalCloud
+
+ALICE = "alice@contoso.example"
+
+_GET, _FRESH = "az account get-access-token", "az account get-access-token --min-validity 30m"
+_EXPORT = 'eval "$(az account export-token --format bash)"'
+_GIT = 'git config --global credential.https://dev.azure.com.helper ""'
+
+#: First lines of the blocks of commands that are tested here.
+TESTED = {_GET, _FRESH, _EXPORT, _GIT}
+
+_DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
+
+
+@pytest.fixture
+def az(signed_in: Az) -> Az:
+    """`az` with alice signed in, and with the programs that stand beside it on other machines."""
+    return signed_in.with_env(PATH=f"{signed_in.host.bin}:/usr/bin:/bin", CURL_CA_BUNDLE=signed_in.ca_bundle)
+
+
+def _program(name: str) -> str:
+    """Return the path of a program. Skips where it is not installed, and fails in continuous integration."""
+    path = shutil.which(name)
+    if path is None:
+        missing = f"{name} is not installed"
+        if in_ci() and name in SHELLS:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return path
+
+
+def _code(language: str, begins: str) -> str:
+    (found,) = [text for text in code_blocks(language) if text.startswith(begins)]
+    return found
+
+
+def _run(az: Az, *command: str, stdin: str = "", **env: str) -> str:
+    done = subprocess.run(
+        command,
+        env=az.environment(env),
+        cwd=az.config_dir,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+# Tokens
+
+
+def test_tokens_for_programs(az: Az) -> None:
+    assert bash(az, block(_GET)).count("accessToken") == 3
+
+
+def test_how_fresh_and_whose(az: Az, cloud: LocalCloud) -> None:
+    lines = [f"{line} --query accessToken --output tsv" for line in block(_FRESH)]
+    claims = [claims_of(token) for token in bash(az, lines).split()]
+    assert [each["unique_name"].rpartition("#")[2] for each in claims] == [ALICE] * 4
+    assert claims[0]["uti"] != claims[1]["uti"]
+    assert claims[3]["tid"] == cloud.directory.tenant("fabrikam.example").id
+
+
+def test_forms_for_posix_shells(az: Az, cloud: LocalCloud) -> None:
+    # `management.azure.com` is where the public cloud's Resource Manager is.
+    lines = [line.replace("https://management.localcloud.example", cloud.url) for line in block(_EXPORT)]
+    output = bash(az, [*lines, 'echo; echo "$AZURE_ACCESS_TOKEN"', "bash -c 'echo $AZURE_ACCESS_TOKEN_EXPIRES_ON'"])
+    subscriptions, token, expires_on = output.rsplit("\n", 3)[:3]
+    assert "Contoso Production" in {row["displayName"] for row in json.loads(subscriptions)["value"]}
+    assert claims_of(token)["unique_name"] == ALICE
+    assert int(expires_on) == claims_of(token)["exp"]
+    file = az.config_dir / ".env"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert dotenv_values(file)["AZURE_ACCESS_TOKEN"] == token
+
+
+def test_the_form_for_fish(az: Az) -> None:
+    fish = _program("fish")
+    output = _run(az, fish, "--no-config", "-c", _code("fish", "az account") + "echo $AZURE_ACCESS_TOKEN")
+    assert claims_of(output)["unique_name"] == ALICE
+
+
+def test_the_form_for_powershell(az: Az) -> None:
+    pwsh = _program("pwsh")
+    program = _code("powershell", "az account") + "$env:AZURE_ACCESS_TOKEN"
+    assert claims_of(_run(az, pwsh, "-NoProfile", "-Command", program))["unique_name"] == ALICE
+
+
+def test_git_signs_in_to_azure_devops(az: Az) -> None:
+    _program("git")
+    # As on a machine that has one already.
+    bash(az, ["git config --global credential.helper store"])
+    bash(az, block(_GIT))
+    asked = "protocol=https\nhost=dev.azure.com\nusername=azure-cli\n\n"
+    answer = _run(az, "git", "credential", "fill", stdin=asked, GIT_TERMINAL_PROMPT="0")
+    credential = dict(line.split("=", 1) for line in answer.splitlines())
+    assert claims_of(credential["password"])["aud"] == _DEVOPS
+    # What git does after the sign-in has worked, or has not.
+    for verb in ("approve", "reject"):
+        _run(az, "git", "credential", verb, stdin=answer)
+    assert not (az.config_dir / "home" / ".git-credentials").exists()
+    # Elsewhere the helper has no say.
+    done = subprocess.run(
+        ["git", "credential", "fill"],
+        input="protocol=https\nhost=example.com\n\n",
+        env=az.environment({"GIT_TERMINAL_PROMPT": "0"}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "password=" not in done.stdout
+
+
+_KUBECONFIG: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "test",
+    "contexts": [{"name": "test", "context": {"cluster": "test", "user": "azure"}}],
+}
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+def test_kubectl_gets_its_token(az: Az, cloud: LocalCloud, version: str) -> None:
+    """The local cloud has no Kubernetes, but its Resource Manager says what it thinks of a token."""
+    kubectl = _program("kubectl")
+    text = _code("yaml", "users:").replace("client.authentication.k8s.io/v1", f"client.authentication.k8s.io/{version}")
+    users = yaml.safe_load(text)
+    (user,) = users["users"]
+    (resource,) = [arg for arg in user["user"]["exec"]["args"] if arg.startswith("--resource=")]
+    exported = json.loads(_run(az, "az", *user["user"]["exec"]["args"]))
+    assert claims_of(exported["status"]["token"])["aud"] == resource.removeprefix("--resource=")
+    # Resource Manager wants a token of its own.
+    user["user"]["exec"]["args"].remove(resource)
+    cluster = {"server": cloud.url, "certificate-authority": str(az.ca_bundle)}
+    document = {**_KUBECONFIG, **users, "clusters": [{"name": "test", "cluster": cluster}]}
+    kubeconfig = az.config_dir / "kubeconfig"
+    kubeconfig.write_text(json.dumps(document), encoding="utf-8")
+    path = "/subscriptions?api-version=2022-12-01"
+    answer = json.loads(_run(az, kubectl, "--kubeconfig", str(kubeconfig), "get", "--raw", path))
+    assert "Contoso Production" in {row["displayName"] for row in answer["value"]}
+
+
+# Prompts
+
+
+_EVIL = "Evil \x1b]0;title\x07 $(echo no) `echo no` %n \\u é"
+_HARMLESS = "Evil ]0;title $(echo no) `echo no` %n \\u é"
+
+
+def _rename_active(az: Az, name: str, *, encoding: str = "utf-8") -> None:
+    document = az.profile()
+    for row in document["subscriptions"]:
+        if row["isDefault"]:
+            row["name"] = name
+    az.profile_path.write_text(json.dumps(document), encoding=encoding)
+
+
+def _bash_prompt(az: Az) -> str:
+    program = _code("bash", "azure_subscription()") + 'printf "%s" "${PS1@P}"'
+    return _run(az, "bash", "--norc", "-c", program)
+
+
+def _zsh_prompt(az: Az) -> str:
+    program = _code("zsh", "azure_subscription()") + 'print -rn -- "${(%%)PROMPT}"'
+    return _run(az, _program("zsh"), "-f", "-c", program)
+
+
+def _powershell_prompt(az: Az) -> str:
+    return _run(az, _program("pwsh"), "-NoProfile", "-Command", _code("powershell", "function prompt") + "prompt")
+
+
+@pytest.mark.parametrize("prompt", [_bash_prompt, _zsh_prompt, _powershell_prompt], ids=["bash", "zsh", "PowerShell"])
+def test_a_prompt_shows_the_active_subscription(az: Az, prompt: Any) -> None:
+    if prompt is not _powershell_prompt:
+        _program("jq")
+    assert prompt(az).startswith("[Contoso Production] ")
+    az.run("account", "set", "--subscription", "Entwicklung Zürich – 測試 ☃").ok()
+    assert prompt(az).startswith("[Entwicklung Zürich – 測試 ☃] ")
+    # With the byte order mark that the host writes, and a name that somebody has thought up.
+    _rename_active(az, _EVIL, encoding="utf-8-sig")
+    assert prompt(az).startswith(f"[{_HARMLESS}] ")
+    az.run("logout").ok()
+    assert prompt(az).startswith("[] ")
+    az.profile_path.unlink()
+    assert prompt(az).startswith("[] ")
+
+
+def test_a_prompt_that_reads_all_the_time_never_sees_half_a_file(az: Az) -> None:
+    _program("jq")
+    reader = subprocess.Popen(
+        ["bash", "-c", "while sleep 0.01; do jq -e .installationId azureProfile.json >/dev/null || echo torn; done"],
+        env=az.environment(),
+        cwd=az.config_dir,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        for name in ("Contoso Development", "Fabrikam Main") * 2:
+            az.run("account", "set", "--subscription", name).ok()
+    finally:
+        reader.terminate()
+        output, _ = reader.communicate(timeout=30)
+    assert output == ""
+
+
+def _all_keys(az: Az) -> dict[str, Any]:
+    document = az.profile()
+    (active,) = [row for row in document["subscriptions"] if row["isDefault"]]
+    assert document["installationId"]
+    return dict(active)
+
+
+def test_the_keys_that_the_readme_promises_are_there(az: Az) -> None:
+    active = _all_keys(az)
+    for key in ("id", "name", "state", "tenantId", "environmentName"):
+        assert isinstance(active[key], str), key
+    assert active["user"] == {"name": ALICE, "type": "user"}
+    assert "secret" not in az.profile_path.read_text(encoding="utf-8").lower()
+    assert not az.profile_path.read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+# https://starship.rs/config/#azure
+_STARSHIP_VARIABLES = {"subscription", "username", "symbol", "style"}
+# https://ohmyposh.dev/docs/segments/cloud/az#properties
+_OH_MY_POSH_PROPERTIES = {
+    *(".EnvironmentName", ".HomeTenantID", ".ID", ".IsDefault", ".Name", ".State"),
+    *(".TenantID", ".TenantDisplayName", ".User.Name", ".Origin"),
+}
+
+
+def _words(template: str, begins: str) -> set[str]:
+    cleaned = "".join(character if character.isalnum() or character in "$." else " " for character in template)
+    return {word.removeprefix("$") for word in cleaned.replace("$", " $").split() if word.startswith(begins)}
+
+
+def test_starship_s_configuration_is_one(az: Az, tmp_path: Path) -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML")
+    text = _code("toml", "[azure]")
+    section = tomllib.loads(text)["azure"]
+    assert section["disabled"] is False
+    assert _words(section["format"], "$") <= _STARSHIP_VARIABLES
+    if shutil.which("starship"):
+        file = tmp_path / "starship.toml"
+        file.write_text(text, encoding="utf-8")
+        shown = _run(az, "starship", "module", "azure", STARSHIP_CONFIG=str(file))
+        assert "Contoso Production" in shown
+        assert ALICE in shown
+
+
+def test_oh_my_posh_s_segment_is_one(az: Az, tmp_path: Path) -> None:
+    segment = json.loads(_code("json", "{"))
+    assert segment["type"] == "az"
+    assert _words(segment["template"], ".") <= _OH_MY_POSH_PROPERTIES
+    if shutil.which("oh-my-posh"):
+        theme = {"version": 3, "blocks": [{"type": "prompt", "alignment": "left", "segments": [segment]}]}
+        file = tmp_path / "theme.omp.json"
+        file.write_text(json.dumps(theme), encoding="utf-8")
+        shown = _run(az, "oh-my-posh", "print", "primary", "--config", str(file))
+        assert f"Contoso Production {ALICE} LocalCloud" in shown
+
+
+def test_no_block_of_another_language_is_untested() -> None:
+    tested: dict[str, Sequence[str]] = {
+        "fish": ["az account"],
+        "powershell": ["az account", "function prompt"],
+        "bash": ["azure_subscription()"],
+        "zsh": ["azure_subscription()"],
+        "toml": ["[azure]"],
+        "json": ["{"],
+    }
+    for language, beginnings in tested.items():
+        assert len(code_blocks(language)) == len(beginnings)

@@ -1,0 +1,193 @@
+"""`az account export-token` in real processes: every format, whose token, and where it may go."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pytest
+from dotenv import dotenv_values
+
+from tests.harness.az import Az
+from tests.harness.hosts import Host
+from tests.integration.token_cache_files import claims_of, let_tokens_age
+from tests.localcloud import LocalCloud
+
+ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+EXPORT = ("account", "export-token", "--format")
+FORMATS = ("exec-credential", "bash", "fish", "powershell", "dotenv", "header", "git")
+_DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
+
+# The tokens of the local cloud, like those of Entra ID, need no quoting. Others are in the tests of the formats.
+_TOKEN = r"([\w.-]+)"
+_PATTERNS = {
+    "exec-credential": rf'\{{"apiVersion": .* "status": \{{"token": "{_TOKEN}", .*\}}\}}\n',
+    "bash": rf"export AZURE_ACCESS_TOKEN='{_TOKEN}'\nexport AZURE_ACCESS_TOKEN_EXPIRES_ON=\d+\n",
+    "fish": rf"set -gx AZURE_ACCESS_TOKEN '{_TOKEN}'\nset -gx AZURE_ACCESS_TOKEN_EXPIRES_ON \d+\n",
+    "powershell": rf"\$env:AZURE_ACCESS_TOKEN = '{_TOKEN}'\n\$env:AZURE_ACCESS_TOKEN_EXPIRES_ON = '\d+'\n",
+    "dotenv": rf"AZURE_ACCESS_TOKEN={_TOKEN}\nAZURE_ACCESS_TOKEN_EXPIRES_ON=\d+\n",
+    "header": rf"Authorization: Bearer {_TOKEN}\n",
+    "git": rf"username=.+\npassword={_TOKEN}\npassword_expiry_utc=\d+\n",
+}
+
+
+def _token_in(output: str, token_format: str) -> str:
+    match = re.fullmatch(_PATTERNS[token_format], output)
+    assert match, f"that is no {token_format}: {output}"
+    return match[1]
+
+
+@pytest.mark.parametrize("token_format", FORMATS)
+@pytest.mark.parametrize("setting", ["as it is", "table", "query"])
+def test_every_format_is_written_whatever_form_people_like(signed_in: Az, token_format: str, setting: str) -> None:
+    az = signed_in.with_env(AZURE_CORE_OUTPUT="table") if setting == "table" else signed_in
+    options = ("--query", "x", "-o", "tsv") if setting == "query" else ()
+    resource = _DEVOPS if token_format == "git" else "https://management.localcloud.example/"
+    expected = az.run("account", "get-access-token", "--resource", resource, "-o", "json").ok().json()
+    output = az.run(*EXPORT, token_format, *options).ok().stdout
+    assert _token_in(output, token_format) == expected["accessToken"]
+    if token_format not in ("exec-credential", "header"):
+        assert str(expected["expires_on"]) in output
+
+
+def test_output_none_writes_nothing(signed_in: Az) -> None:
+    assert signed_in.run(*EXPORT, "header", "--output", "none").ok().stdout == ""
+
+
+def test_the_options_choose_whose_token_and_what_for(signed_in: Az, cloud: LocalCloud) -> None:
+    signed_in.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
+    fabrikam = cloud.directory.tenant("fabrikam.example").id
+
+    def claims(*options: str, token_format: str = "header") -> dict[str, object]:
+        return claims_of(_token_in(signed_in.run(*EXPORT, token_format, *options).ok().stdout, token_format))
+
+    assert claims()["unique_name"] == BOB
+    assert claims("--username", ALICE)["unique_name"] == ALICE
+    assert claims("--username", ALICE, "--tenant", fabrikam)["tid"] == fabrikam
+    assert str(claims("--subscription", "Contoso Development")["unique_name"]).endswith(ALICE)
+    assert claims("-n", "Contoso Development", "-t", fabrikam)["tid"] == fabrikam
+    assert claims("--resource", "https://vault.azure.net")["aud"] == "https://vault.azure.net"
+    assert claims("--scope", "https://vault.azure.net/.default")["aud"] == "https://vault.azure.net"
+    assert "graph" in str(claims("--resource-type", "ms-graph")["aud"])
+    # git's own resource is for those who name none.
+    assert claims(token_format="git")["aud"] == _DEVOPS
+    assert claims("--resource", "https://vault.azure.net", token_format="git")["aud"] == "https://vault.azure.net"
+    assert "graph" in str(claims("--resource-type", "ms-graph", token_format="git")["aud"])
+
+
+def test_a_lifetime_and_a_new_token_can_be_asked_for(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
+    az = make_az(cloud=own_cloud)
+    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    let_tokens_age(az, left=1000)
+    own_cloud.admin.clear_requests()
+    az.run(*EXPORT, "header", "--min-validity", "10m").ok()
+    assert own_cloud.admin.count_requests("/token$") == 0
+    az.run(*EXPORT, "header", "--min-validity", "20m").ok()
+    assert own_cloud.admin.count_requests("/token$") == 1
+    let_tokens_age(az, left=1000)
+    az.run(*EXPORT, "header", "--force-refresh").ok()
+    assert own_cloud.admin.count_requests("/token$") == 2
+    error = az.run(*EXPORT, "header", "--min-validity", "100h")
+    error.failed()
+    assert error.stdout == ""
+
+
+def test_kubectl_s_question_decides_the_version(signed_in: Az) -> None:
+    def run(version: str) -> tuple[int, str, str]:
+        info = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}})
+        result = signed_in.run(*EXPORT, "exec-credential", env={"KUBERNETES_EXEC_INFO": info})
+        return result.exit_code, result.stdout, result.stderr
+
+    for version in ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"):
+        code, output, _ = run(version)
+        assert code == 0
+        assert json.loads(output)["apiVersion"] == version
+    code, output, error = run("client.authentication.k8s.io/v1alpha1")
+    assert (code, output) == (1, "")
+    assert "KUBERNETES_EXEC_INFO" in error
+
+
+def test_windows_line_ends_or_none_make_no_difference_to_dotenv(signed_in: Az) -> None:
+    text = signed_in.run(*EXPORT, "dotenv").ok().stdout
+    expected = dotenv_values(stream=io.StringIO(text))
+    assert dotenv_values(stream=io.StringIO(text.replace("\n", "\r\n"))) == expected
+    assert dotenv_values(stream=io.StringIO(text.rstrip("\n"))) == expected
+
+
+# On a terminal
+
+
+def test_on_a_terminal_a_token_is_shown_only_to_who_says_so(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
+    az = make_az(cloud=own_cloud)
+    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    own_cloud.admin.clear_requests()
+    terminal = az.pty(*EXPORT, "git", size=(60, 4000))
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    said = terminal.before or ""
+    assert terminal.exitstatus == 1
+    assert "--yes" in said
+    assert "eyJ" not in said
+    assert not own_cloud.admin.requests()
+    terminal = az.pty(*EXPORT, "git", "--yes", size=(60, 4000))
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+    shown = _token_in((terminal.before or "").replace("\r\n", "\n"), "git")
+    assert claims_of(shown)["aud"] == _DEVOPS
+
+
+def test_a_terminal_on_standard_error_alone_is_no_obstacle(signed_in: Az, tmp_path: Path) -> None:
+    """As at the prompt: `az account export-token --format header > file`."""
+    file = tmp_path / "header"
+    line = f'exec "$0" "$@" > "{file}"'
+    terminal = pexpect.spawn(
+        "/bin/sh",
+        ["-c", line, str(signed_in.host.az), *EXPORT, "header"],
+        env=signed_in.environment({"TERM": "xterm"}),
+        encoding="utf-8",
+        timeout=60,
+    )
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+    assert "eyJ" not in (terminal.before or "")
+    _token_in(file.read_text(encoding="utf-8"), "header")
+
+
+# Wrong command lines, and nobody there
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--format",), ("--format", "csv"), ("--format", "bash", "--resource-type", "x")]
+)
+def test_what_is_no_format_is_a_usage_error(signed_in: Az, options: tuple[str, ...]) -> None:
+    assert signed_in.run("account", "export-token", *options).failed(2).stdout == ""
+
+
+def test_who_is_not_signed_in_is_told_to_sign_in(az: Az) -> None:
+    result = az.run(*EXPORT, "header").failed()
+    assert result.stdout == ""
+    assert "az login" in result.stderr
+
+
+def test_no_token_is_in_the_debug_log(signed_in: Az) -> None:
+    signed_in.run(*EXPORT, "header", "--force-refresh", "--debug").ok()
+    for path in signed_in.config_dir.rglob("*"):
+        if path.is_file() and path.name != "msal_token_cache.json" and os.access(path, os.R_OK):
+            assert b"eyJ" not in path.read_bytes(), path
+
+
+@pytest.mark.oldest
+def test_it_works_on_the_oldest_host(make_az: Callable[..., Az], cloud: LocalCloud, oldest: Host) -> None:
+    az = make_az(host=oldest)
+    az.run("login", "-u", ALICE, f"-p={cloud.directory.person(ALICE).password}").ok()
+    for token_format in FORMATS:
+        _token_in(az.run(*EXPORT, token_format).ok().stdout, token_format)
+    token = az.run("account", "get-access-token", "--min-validity", "10m", "--username", ALICE).ok().json()
+    assert claims_of(token["accessToken"])["unique_name"] == ALICE

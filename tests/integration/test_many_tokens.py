@@ -1,0 +1,104 @@
+"""Twenty programs that find an expired token at once: one request, one answer or one error for all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import Az, Result
+from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+
+ALICE = "alice@contoso.example"
+CALLERS = 20
+TOKEN = ("account", "get-access-token")
+_REQUESTS = "/token$"
+
+
+@pytest.fixture(params=["user", "service principal"])
+def caller(request: pytest.FixtureRequest, make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
+    """`az` with somebody signed in whose tokens have expired, in a cloud that nobody else uses."""
+    az = make_az(cloud=own_cloud)
+    if request.param == "user":
+        az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    else:
+        az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", "contoso.example").ok()
+    let_tokens_age(az, left=-1)
+    own_cloud.admin.clear_requests()
+    # Slower than twenty processes start, so that all of them miss the token.
+    own_cloud.admin.fail_next(_REQUESTS, count=None, kind="hang", hang=8)
+    return az
+
+
+def _all_at_once(az: Az, *options: str, callers: int = CALLERS) -> list[Result]:
+    words = (*TOKEN, *options)
+    processes = [az.start(*words) for _ in range(callers)]
+    return [az.result(process, *words, timeout=150) for process in processes]
+
+
+@pytest.mark.timeout(300)
+def test_one_of_twenty_asks_and_all_have_the_same_new_token(caller: Az, own_cloud: LocalCloud) -> None:
+    before = access_tokens(caller)
+    tokens = {result.ok().json()["accessToken"] for result in _all_at_once(caller)}
+    assert len(tokens) == 1
+    assert not tokens & before
+    assert own_cloud.admin.count_requests(_REQUESTS) == 1
+
+
+@pytest.mark.timeout(300)
+def test_the_error_of_the_one_that_asked_is_the_error_of_all(caller: Az, own_cloud: LocalCloud) -> None:
+    refusal = {
+        "error": "invalid_grant",
+        "error_description": "AADSTS50173: The provided grant has expired.",
+        "error_codes": [50173],
+        "suberror": "bad_token",
+    }
+    own_cloud.admin.clear_faults()
+    own_cloud.admin.fail_next(_REQUESTS, count=None, status=400, body=json.dumps(refusal), hang=8)
+    errors = {result.failed().stderr for result in _all_at_once(caller)}
+    (error,) = errors
+    assert "AADSTS50173" in error
+    assert "az login" in error
+    assert own_cloud.admin.count_requests(_REQUESTS) == 1
+    # Who comes later asks anew.
+    own_cloud.admin.clear_faults()
+    caller.run(*TOKEN).ok()
+
+
+@pytest.mark.timeout(300)
+def test_requests_for_different_things_do_not_wait_for_each_other(caller: Az, own_cloud: LocalCloud) -> None:
+    resources = ("https://vault.azure.net", "https://graph.microsoft.com", "https://storage.azure.com")
+    words = [(*TOKEN, "--resource", resource) for resource in resources for _ in range(2)]
+    processes = [caller.start(*each) for each in words]
+    results = [caller.result(process, *each) for process, each in zip(processes, words, strict=True)]
+    assert {claims_of(result.ok().json()["accessToken"])["aud"].rstrip("/") for result in results} == set(resources)
+    assert own_cloud.admin.count_requests(_REQUESTS) == 3
+    # One after the other would take three times the answer's eight seconds.
+    assert max(result.seconds for result in results) < 22
+
+
+def test_what_was_noted_of_a_failure_goes_with_the_account(caller: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.clear_faults()
+    own_cloud.admin.fail_next(_REQUESTS, count=None, status=400, body='{"error": "invalid_grant"}')
+    caller.run(*TOKEN).failed()
+    assert _notes(caller)
+    name = caller.run("account", "show", "--query", "user.name", "-o", "tsv").ok().stdout.strip()
+    caller.run("logout").ok()
+    assert not _notes(caller)
+    for path in caller.config_dir.rglob("*"):
+        assert not path.is_file() or name not in path.read_bytes().decode("utf-8", "replace"), path.name
+
+
+def _notes(az: Az) -> list[Path]:
+    return list((az.config_dir / "login_requests").glob("*.json"))
+
+
+@pytest.mark.timeout(300)
+def test_where_there_can_be_no_lock_everybody_asks_and_is_answered(caller: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.clear_faults()
+    (caller.config_dir / "login_requests").write_text("in the way", encoding="utf-8")
+    for result in _all_at_once(caller, callers=4):
+        result.ok()

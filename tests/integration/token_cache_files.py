@@ -1,0 +1,40 @@
+"""What tests do to the stored tokens of an `az`: look at them, and let time pass."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+from tests.harness.az import Az
+
+_FILE = "msal_token_cache.json"
+
+
+def let_tokens_age(az: Az, *, left: float, cached_ago: float = 3000) -> None:
+    """Make every stored access token one that was cached some seconds ago and has `left` seconds to live."""
+    let_tokens_end(az, int(time.time() + left), cached_ago=cached_ago)
+
+
+def let_tokens_end(az: Az, moment: int, *, cached_ago: float = 3000) -> None:
+    """Make every stored access token one that ends at `moment` (POSIX time)."""
+    path = az.config_dir / _FILE
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for entry in document["AccessToken"].values():
+        entry["cached_at"] = str(int(time.time() - cached_ago))
+        entry["expires_on"] = entry["extended_expires_on"] = str(moment)
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def access_tokens(az: Az) -> set[str]:
+    """Return the access tokens that are stored."""
+    document = json.loads((az.config_dir / _FILE).read_text(encoding="utf-8"))
+    return {entry["secret"] for entry in document["AccessToken"].values()}
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return what a token of the local cloud says (RFC 7519), unverified."""
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
