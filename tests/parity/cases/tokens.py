@@ -87,13 +87,6 @@ CASES = (
         Case("account get-access-token -s <fabrikam-main>", state="sp_in_two_tenants"),
         Case("account get-access-token", state="expired_sp_tokens"),
         Case("account get-access-token", state="no_entries"),
-        Case(
-            "account get-access-token",
-            state="managed_identity",
-            env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:9"},
-            handed_over=True,
-        ),
-        Case("account get-access-token --tenant <fabrikam>", state="managed_identity"),
     ),
     *group(
         # The sign-in service is in trouble.
