@@ -1,6 +1,7 @@
 """`python -m tests.bench [RUNS]`: time a few commands with and without the extension, signed in to a local cloud.
 
 `python -m tests.bench parallel [COMMANDS]`: eight shells at once; see parallel.py.
+`python -m tests.bench tokens [PAIRS]`: cached and expired tokens; see tokens.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import parallel
+from tests.bench import parallel, tokens
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.stage import CloudStage, Stage
@@ -47,4 +48,6 @@ def main(runs: int) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["parallel"]:
         sys.exit(1 if parallel.main(*(int(word) for word in sys.argv[2:])) else 0)
+    if sys.argv[1:2] == ["tokens"]:
+        sys.exit(tokens.main(*(int(word) for word in sys.argv[2:])))
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
