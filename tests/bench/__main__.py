@@ -2,6 +2,7 @@
 
 `python -m tests.bench parallel [COMMANDS]`: eight shells at once; see parallel.py.
 `python -m tests.bench discovery [PAIRS]`: reading all subscriptions again; see discovery.py.
+`python -m tests.bench tokens [PAIRS]`: cached and expired tokens; see tokens.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import discovery, parallel
+from tests.bench import discovery, parallel, tokens
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.stage import CloudStage, Stage
@@ -50,4 +51,6 @@ if __name__ == "__main__":
         sys.exit(1 if parallel.main(*(int(word) for word in sys.argv[2:])) else 0)
     if sys.argv[1:2] == ["discovery"]:
         sys.exit(discovery.main(*(int(word) for word in sys.argv[2:])))
+    if sys.argv[1:2] == ["tokens"]:
+        sys.exit(tokens.main(*(int(word) for word in sys.argv[2:])))
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

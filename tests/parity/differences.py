@@ -248,6 +248,22 @@ DIFFERENCES: tuple[Difference, ...] = (
         aspects=frozenset({"exit code", "stdout"}),
     ),
     Difference(
+        "tenant-and-subscription",
+        builtin="``az account get-access-token`` refuses ``--tenant`` together with ``--subscription``.",
+        here="The account is that of the subscription, and the token is of the tenant.",
+        reason="a guest of another tenant has one account and needs tokens of both",
+        cases=("get-access-token --tenant <[^>]*> --subscription",),
+        aspects=frozenset({"exit code", "stdout", "access tokens"}),
+    ),
+    Difference(
+        "exact-end",
+        builtin="``expires_on`` of a cached token is up to a second early, and not always the same.",
+        here="It is the moment at which the token ends.",
+        reason="the moment is stored, and need not be computed from what is left of it",
+        cases=(r"get-access-token --query '\{t:tenant,e:expires_on\}'",),
+        aspects=frozenset({"stdout"}),
+    ),
+    Difference(
         "retries",
         builtin="One 503 of the sign-in service, or one failure of the service for managed identities, ends the "
         "command, and the next tries fail from a cache.",
