@@ -118,6 +118,22 @@ DIFFERENCES: tuple[Difference, ...] = (
         cases=("^alice_with_old_tenant_row: login",),
         aspects=frozenset({"rows", "stdout"}),
     ),
+    Difference(
+        "one-table",
+        builtin="A sign-in prints a warning of several lines for each tenant that asks for a second factor or refuses.",
+        here="One table with a line for each: the tenant, what happened, and what to run.",
+        reason="a guest of many tenants gets pages of them",
+        cases=("^empty: login --use-device-code( -o (table|none)| --query \\[\\]\\.name)?$",),
+        here_says="tenants did not show subscriptions:\n(.|\n)*Woodgrove Bank +asks for more",
+    ),
+    Difference(
+        "default-named",
+        builtin="The first enabled subscription becomes the default one without a word.",
+        here="The same, unless ``login.default_subscription`` is set, and a line says which one that is.",
+        reason="people have deleted things in a subscription that they did not choose",
+        cases=("^empty: login --use-device-code( -o (table|none)| --query \\[\\]\\.name)?$",),
+        here_says="is the default subscription now",
+    ),
     # Signing in.
     Difference(
         "failed-sign-in-leaves-nothing",
@@ -281,7 +297,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         reason="the other tenants have nothing to do with it",
         cases=("error 403 at",),
         aspects=frozenset({"exit code", *_LIST, *_TOKENS, "profile", "modes", "advice", "crash"}),
-        here_says="left out",
+        here_says="did not show subscriptions",
     ),
     Difference(
         "errors-not-tracebacks",
