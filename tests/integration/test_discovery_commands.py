@@ -489,7 +489,7 @@ def test_ctrl_c_during_a_refresh_keeps_what_was_there_and_what_was_read(
     before = _names(az)
     many.admin.rename_subscription("Tenant 003 Subscription 001", "Renamed")
     _make_cold(az)
-    _hang(many, "tenant007.example", 30)
+    _hang(many, "tenant007.example", 15)
     said = _interrupted(az.pty(*REFRESH, size=(40, 200)))
     assert "Ctrl-C ended the search for subscriptions." in said
     assert _names(az) == before - {"Tenant 003 Subscription 001"} | {"Renamed"}
@@ -501,7 +501,7 @@ def test_ctrl_c_during_a_sign_in_keeps_the_sign_in_and_what_was_found(
     make_az: Callable[..., Az], many: LocalCloud
 ) -> None:
     az = make_az(cloud=many)
-    _hang(many, "tenant007.example", 30)
+    _hang(many, "tenant007.example", 15)
     said = _interrupted(az.pty("login", "-u", MAX, f"-p={many.directory.person(MAX).password}", size=(40, 200)))
     assert f"The sign-in of {MAX} was kept, with the 96 that were found until then." in said
     assert len(_names(az)) == 96
@@ -509,10 +509,14 @@ def test_ctrl_c_during_a_sign_in_keeps_the_sign_in_and_what_was_found(
     assert len(az.run(*REFRESH).ok().json()) == 100
 
 
-def test_ctrl_c_before_anything_was_found_stores_nothing(own_az: Az, own_cloud: LocalCloud) -> None:
-    _hang(own_cloud, "fabrikam.example", 30)
-    terminal = own_az.pty("login", "-u", BOB, f"-p={own_cloud.directory.person(BOB).password}", size=(40, 200))
-    terminal.expect("waiting for Fabrikam")
+@pytest.mark.parametrize("options", [(), ("--tenant", _guid("fabrikam"), "--allow-no-subscriptions")])
+def test_ctrl_c_before_anything_was_found_stores_nothing(
+    own_az: Az, own_cloud: LocalCloud, options: tuple[str, ...]
+) -> None:
+    own_cloud.admin.fail_next("^/subscriptions", kind="hang", hang=15, count=None)
+    password = own_cloud.directory.person(BOB).password
+    terminal = own_az.pty("login", "-u", BOB, f"-p={password}", *options, size=(40, 200))
+    terminal.expect("0 of 1 tenant, 0 subscriptions; waiting for")
     terminal.sendintr()
     terminal.expect(pexpect.EOF)
     terminal.close()
