@@ -370,6 +370,15 @@ def test_a_person_whose_entries_have_two_names_is_left_to_msal() -> None:
     assert find_token(sections, USER_QUERY, now=NOW) is None
 
 
+def test_a_token_in_the_place_of_another_one_is_left_to_msal() -> None:
+    """MSAL looks at the key of the scopes first, and believes it."""
+    sections = _sections(_cache_with())
+    ((key, entry),) = sections["AccessToken"].items()
+    sections["AccessToken"] = {key: {**entry, "target": GRAPH, "secret": "of graph"}, "elsewhere": entry}
+    assert _msal_finds(sections, USER_QUERY) == "of graph"
+    assert find_token(sections, USER_QUERY, now=NOW) is None
+
+
 @pytest.mark.parametrize("change", [{"authority_type": "ADFS"}, {"account_source": "broker"}, {"environment": ALIAS}])
 def test_accounts_with_rules_of_their_own_are_left_to_msal(change: dict[str, str]) -> None:
     sections = _sections(_cache_with())
