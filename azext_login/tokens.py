@@ -148,10 +148,12 @@ def _query_of(session: Session, row: Row, request: TokenRequest) -> TokenQuery |
     account = account_of(row)
     if account.keeps_to_its_tenant:
         return None
+    tenant = request.tenant or str(row["tenantId"])
     return TokenQuery(
         environment=urlsplit(session.settings.authority).hostname or "",
         client_id=_AZURE_CLI if account.is_user else account.name,
-        tenant=request.tenant or str(row["tenantId"]),
+        # MSAL takes the first part of an authority's path for the tenant, and AD FS has nothing else there.
+        tenant="adfs" if session.settings.is_adfs else tenant,
         scopes=tuple(request.scopes),
         username=account.name if account.is_user else None,
     )

@@ -42,6 +42,7 @@ class TokenQuery:
     client_id: str
     """The application that asks: the Azure CLI's, or a service principal's own."""
     tenant: str
+    """GUID, domain, or the word that MSAL has for the one tenant of AD FS, `adfs`."""
     scopes: tuple[str, ...]
     username: str | None
     """None for a service principal."""
@@ -85,11 +86,12 @@ def find_token(
 def is_candidate(entry: Entry, query: TokenQuery) -> bool:
     """Tell whether an access token is of the query's client and tenant and has its scopes, usable or not.
 
-    Compared without regard to case, so that an entry about which MSAL may think otherwise is one too many.
+    Compared without regard to case, so that an entry about which MSAL may think otherwise is one too many. What is not
+    a GUID may be the name of any tenant.
     """
     return (
         _same(entry.get("client_id"), query.client_id)
-        and _same(entry.get("realm"), query.tenant)
+        and (_same(entry.get("realm"), query.tenant) or not _GUID.fullmatch(query.tenant))
         and bool(_home_of(entry)) == (query.username is not None)
         and {scope.casefold() for scope in query.scopes}
         <= {scope.casefold() for scope in str(entry.get("target", "")).split()}

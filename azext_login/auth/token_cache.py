@@ -191,7 +191,8 @@ def _is_usable(section: str, entry: Mapping[str, Any]) -> bool:
     if section in ("RefreshToken", "IdToken"):
         return isinstance(entry.get("secret"), str)
     if section == "Account":
-        return all(isinstance(entry.get(key), str) for key in ("home_account_id", "environment"))
+        keys = ("home_account_id", "environment", "username", "authority_type")
+        return all(isinstance(entry.get(key), str) for key in keys)
     return True
 
 

@@ -295,3 +295,28 @@ def _put(az: Az, content: str) -> None:
         check=True,
         capture_output=True,
     )
+
+
+def test_with_a_keyring_a_new_token_can_be_asked_for_and_an_old_one_be_used_without_the_service(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, keyring: dict[str, str]
+) -> None:
+    """Tokens in a keyring are MSAL's to find, but what is asked of their lifetime holds for them as well."""
+    az = make_az(cloud=own_cloud).with_env(**keyring)
+    _sign_in(az, own_cloud).ok()
+
+    def token(*options: str) -> str:
+        return str(az.run("account", "get-access-token", *options).ok().json()["accessToken"])
+
+    first = token()
+    assert token("--min-validity", "10m") == first
+    time.sleep(1.1)  # tokens are cached by the second
+    forced = token("--force-refresh")
+    assert forced != first
+    assert token() == forced
+    own_cloud.admin.token_lifetime(200)
+    error = az.run("account", "get-access-token", "--min-validity", "3h").failed().stderr
+    assert "for 200 at most" in error or "for 199 at most" in error
+    own_cloud.admin.fail_next("/token$", count=None, kind="drop")
+    result = az.run("account", "get-access-token").ok()
+    assert "used as it is" in result.stderr
+    assert result.json()["accessToken"] not in (first, forced)

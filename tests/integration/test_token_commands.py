@@ -58,7 +58,15 @@ def test_a_cached_token_that_lives_long_enough_is_not_asked_for_again(alice_here
     assert not own_cloud.admin.requests()
 
 
-@pytest.mark.parametrize("options", [("--min-validity", "20m"), ("--min-validity=1200",), ("--force-refresh",)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--min-validity", "20m"),
+        ("--min-validity=1200", "--tenant", "contoso.example"),
+        ("--force-refresh",),
+        ("--force-refresh", "--tenant", "contoso.example"),
+    ],
+)
 def test_a_cached_token_that_will_not_do_is_replaced_for_everybody(
     alice_here: Az, own_cloud: LocalCloud, options: tuple[str, ...]
 ) -> None:

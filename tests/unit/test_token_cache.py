@@ -130,3 +130,15 @@ def test_the_entries_of_an_application_go_and_others_stay(tmp_path: Path) -> Non
     assert store.forget("0AB1")
     assert json.loads(path.read_text(encoding="utf-8")) == [entries[2]]
     assert not store.forget("0AB1")
+
+
+@pytest.mark.parametrize("key", ["home_account_id", "environment", "username", "authority_type"])
+@pytest.mark.parametrize("value", [None, 7, "absent"])
+def test_an_account_that_would_end_msal_is_left_out_of_what_it_gets(cache: TokenCache, key: str, value: object) -> None:
+    """MSAL takes these four for granted, of every account that is there."""
+    good = {"home_account_id": "h", "environment": "e", "username": BOB, "authority_type": "MSSTS"}
+    bad: dict[str, Any] = {**good, key: value}
+    if value == "absent":
+        del bad[key]
+    cache.commit({}, {"Account": {"good": dict(good), "bad": bad}})
+    assert cache.usable()["Account"] == {"good": good}
