@@ -190,6 +190,17 @@ def test_signing_in_again_leaves_the_first_tenants_row_in_use() -> None:
     assert [row["tenantId"] for row in state.others] == ["t-2"]
 
 
+def test_rows_that_another_tool_wrote_twice_are_one_after_a_sign_in() -> None:
+    state = ProfileState([_shared(ALICE), _shared(ALICE), _shared(BOB), _row("1", "Production")])
+    rules.sign_in(state, [_shared(ALICE)])
+    _assert_valid(state)
+    assert [(row["name"], row["user"]["name"]) for row in state.all_rows()] == [
+        ("Shared", ALICE.name),
+        ("Production", ALICE.name),
+        ("Shared", BOB.name),
+    ]
+
+
 def test_the_last_choice_of_a_person_comes_back_with_their_next_sign_in() -> None:
     state = ProfileState()
     rules.sign_in(state, [_row("1", "Production"), _row("2", "Development")])
