@@ -69,6 +69,12 @@ def get_token(
     query = _query_of(session, row, request)
     if query is None or request.claims_challenge is not None:
         return _long_enough(_ask(session, row, request, query, began), request, clock())
+    if query.username is None:
+        # An application of which nothing is stored has signed out; damage is found here, as in every other command.
+        entries = session.services.service_principals
+        entries.make_usable()
+        if query.client_id.casefold() not in entries.client_ids():
+            entries.find(query.client_id, query.tenant)
     cache = session.services.token_cache
     # Where that is not so, only MSAL knows which entry of the cache is the right one.
     is_plain = _is_plain(session, row, environ)

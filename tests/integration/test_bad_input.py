@@ -117,7 +117,6 @@ def test_claims_challenge_that_is_not_base64_is_an_error(signed_in: Az, before: 
         (["--resource", "https://no-such-thing.example"], "resource"),
         (["--tenant", NOBODY], NOBODY),
         (["--subscription", "No Such Subscription"], "No Such Subscription"),
-        (["--tenant", "contoso.example", "--subscription", "Contoso Production"], "both"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

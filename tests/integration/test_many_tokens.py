@@ -57,7 +57,7 @@ def test_the_error_of_the_one_that_asked_is_the_error_of_all(caller: Az, own_clo
         "suberror": "bad_token",
     }
     own_cloud.admin.clear_faults()
-    own_cloud.admin.fail_next(_REQUESTS, count=None, status=400, body=json.dumps(refusal), hang=8)
+    own_cloud.admin.fail_next(_REQUESTS, count=None, status=400, body=json.dumps(refusal), hang=20)
     errors = {result.failed().stderr for result in _all_at_once(caller)}
     (error,) = errors
     assert "AADSTS50173" in error

@@ -182,9 +182,9 @@ def test_a_secret_that_is_refused_is_one_error_with_the_next_step(
 @pytest.mark.parametrize(
     ("issue", "says"),
     [
-        ({"audience": "api://somebody-else"}, "No federated credential"),
-        ({"subject": "system:serviceaccount:build:somebody-else"}, "No federated credential"),
-        ({"issuer": "somebody-else"}, "No federated credential"),
+        ({"audience": "api://somebody-else"}, "names another issuer, subject or audience"),
+        ({"subject": "system:serviceaccount:build:somebody-else"}, "names another issuer, subject or audience"),
+        ({"issuer": "somebody-else"}, "names another issuer, subject or audience"),
         ({"forged": True}, "federated"),
         ({"starts_in": 900.0}, "not valid yet"),
     ],
