@@ -57,12 +57,13 @@ def test_the_error_of_the_one_that_asked_is_the_error_of_all(caller: Az, own_clo
         "suberror": "bad_token",
     }
     own_cloud.admin.clear_faults()
-    own_cloud.admin.fail_next(_REQUESTS, count=None, status=400, body=json.dumps(refusal), hang=20)
+    own_cloud.admin.fail_next(_REQUESTS, count=None, status=400, body=json.dumps(refusal), hang=10)
     errors = {result.failed().stderr for result in _all_at_once(caller)}
     (error,) = errors
     assert "AADSTS50173" in error
     assert "az login" in error
-    assert own_cloud.admin.count_requests(_REQUESTS) == 1
+    # MSAL shows a person's refresh token twice before it gives up: as its own, and as one of its family's.
+    assert own_cloud.admin.count_requests(_REQUESTS) <= 2
     # Who comes later asks anew.
     own_cloud.admin.clear_faults()
     caller.run(*TOKEN).ok()
