@@ -21,7 +21,7 @@ Ask = Callable[[Tenant], Iterable[Subscription]]
 
 # Tenants that are asked at the same time. A request spends its time waiting, so this is many more than processors;
 # more than this do not come out faster, and services throttle.
-_WORKERS = 32
+_WORKERS = 50
 
 # Seconds without a further answer after which a tenant is given up.
 _PATIENCE = 60.0
