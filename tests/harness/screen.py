@@ -38,9 +38,12 @@ class Screen:
         return [column for column in found if column >= 0]
 
     def wait_for(self, what: str | Callable[[list[str]], bool], seconds: float = 60) -> list[str]:
-        """Wait until a text is on the screen, or lines fulfil a condition, and return the lines."""
+        """Wait until a text is on the screen, or lines fulfil a condition, and return the lines.
+
+        A list that is drawn anew hides the cursor until it is whole, and half a drawing fulfils nothing.
+        """
         deadline = time.monotonic() + seconds
-        while not (what in "\n".join(self.lines) if isinstance(what, str) else what(self.lines)):
+        while self._screen.cursor.hidden or not self._has(what):
             assert time.monotonic() < deadline, f"{what} never came\n" + "\n".join(self.lines)
             assert self._read(0.2), f"it ended before {what}\n{self.said}"
         return self.lines
@@ -63,6 +66,9 @@ class Screen:
         assert "Traceback" not in self.said, self.said
         assert self.terminal.exitstatus is not None, f"ended by signal {self.terminal.signalstatus}\n{self.said}"
         return int(self.terminal.exitstatus)
+
+    def _has(self, what: str | Callable[[list[str]], bool]) -> bool:
+        return what in "\n".join(self.lines) if isinstance(what, str) else what(self.lines)
 
     def _read(self, seconds: float) -> bool:
         """Read what is there, or wait for it; False at the end."""

@@ -24,7 +24,8 @@ def _read(folder: Path) -> configparser.ConfigParser:
     """Read the file as the host does, which ends in a traceback of every command if it fails."""
     config = configparser.ConfigParser()
     config.read_string((folder / CLOUDS).read_text(encoding="utf-8"))
-    for section in config.sections():
+    # The clouds that the host knows have sections in every file, to which the defaults belong as well.
+    for section in (config.default_section, *config.sections()):
         config.items(section)
     return config
 
