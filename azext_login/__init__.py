@@ -21,11 +21,13 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
         pause(cli_ctx)
         super().__init__(cli_ctx=cli_ctx)
         from . import _help  # noqa: F401  # importing it registers the help texts
+        from ._format import register_table_hook
         from ._parser import register_parser_hooks
         from ._results import register_result_hook
 
         register_parser_hooks(self)
         register_result_hook(cli_ctx)
+        register_table_hook(cli_ctx)
 
     def load_command_table(self, args: list[str] | None) -> Any:
         """Return the table with our commands only; the host's loader has already registered its own.

@@ -1,7 +1,8 @@
-"""Table layouts: which columns `--output table` shows, in which order."""
+"""Table layouts: which columns `--output table` shows, in which order, and how wide they are."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,3 +20,28 @@ _ACCOUNT_COLUMNS = {
 def account_table(accounts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of `az account list --output table`."""
     return [{title: account.get(key) for title, key in _ACCOUNT_COLUMNS.items()} for account in accounts]
+
+
+def register_table_hook(cli_ctx: Any) -> None:
+    """Keep the columns of tables where they are without this extension, once it is known that a table is wanted."""
+    from knack.events import EVENT_INVOKER_TRANSFORM_RESULT
+
+    def prepare(*_: Any, **__: Any) -> None:
+        if cli_ctx.invocation.data.get("output") == "table":
+            _count_columns_as_built_in()
+
+    cli_ctx.register_event(EVENT_INVOKER_TRANSFORM_RESULT, prepare)
+
+
+def _count_columns_as_built_in() -> None:
+    """Let tabulate count a wide character as one column, as it does where it finds nothing better.
+
+    prompt_toolkit brings wcwidth along. tabulate uses it when it finds it, and counts wide characters as two columns,
+    so that everything after them moves; scripts cut tables by position. A host that has wcwidth itself keeps that.
+    """
+    import tabulate
+
+    wcwidth = getattr(tabulate, "wcwidth", None)
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if wcwidth is not None and os.path.abspath(wcwidth.__file__).startswith(here + os.sep):
+        tabulate.WIDE_CHARS_MODE = False

@@ -52,11 +52,21 @@ def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Prog
     send_telemetry("set_login_experience_v2", session.settings.login_experience_v2)
     if in_cloud_console() and not options.identity:
         logger.warning(_CLOUD_SHELL_NOTICE)
+    request = SignInRequest(
+        tenant=options.tenant,
+        scopes=options.scopes,
+        allow_no_subscriptions=options.allow_no_subscriptions,
+        skip_subscription_discovery=options.skip_subscription_discovery,
+        subscription=options.subscription,
+        exclude_tenants=options.exclude_tenants,
+        on_progress=on_progress,
+    )
     if options.is_workload:
         from ._workload_login import sign_in_workload
 
-        return sign_in_workload(session, options, on_progress)
-    return _sign_in_person(session, options, claims_challenge, on_progress)
+        return sign_in_workload(session, options, request)
+    flow = _interactive_flow(options, claims_challenge) if options.is_interactive else _password_flow(session, options)
+    return sign_in_user(session, request, flow)
 
 
 def report_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
@@ -82,28 +92,6 @@ def report_guess(outcome: SignInOutcome) -> None:
             'or once for all: az config set login.default_subscription="ID"',
             outcome.guessed["name"], len(outcome.rows),
         )  # fmt: skip
-
-
-def _sign_in_person(
-    session: Session,
-    options: LoginOptions,
-    claims_challenge: str | None,
-    on_progress: Callable[[Progress], None],
-) -> SignInOutcome:
-    if options.is_interactive:
-        authenticate = _interactive_flow(options, claims_challenge)
-    else:
-        authenticate = _password_flow(session, options)
-    request = SignInRequest(
-        tenant=options.tenant,
-        scopes=options.scopes,
-        allow_no_subscriptions=options.allow_no_subscriptions,
-        skip_subscription_discovery=options.skip_subscription_discovery,
-        subscription=options.subscription,
-        exclude_tenants=options.exclude_tenants,
-        on_progress=on_progress,
-    )
-    return sign_in_user(session, request, authenticate)
 
 
 def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignInOutcome) -> bool:

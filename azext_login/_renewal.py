@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
+from .errors import first_line
 from .renewing import Renewal, renew, watch
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def watch_and_report(session: Session, row: Row) -> Renewal | None:
     def report_failure(error: AzCLIError, pause: float) -> None:
         logger.warning(
             "%s Nothing was renewed, and nothing that is stored has changed. Trying again in %d seconds: %s",
-            _time_of(time.time()), pause, str(error).partition("\n")[0],
+            _time_of(time.time()), pause, first_line(error),
         )  # fmt: skip
 
     with _signals() as is_stopped:
@@ -79,7 +80,7 @@ def _report_failures(renewal: Renewal) -> None:
         logger.warning(
             "The access token for %s could not be renewed and stays as it was: %s",
             " ".join(failure.scopes),
-            str(failure.error).partition("\n")[0],
+            first_line(failure.error),
         )
 
 

@@ -15,6 +15,7 @@ from .errors import (
     InterruptedDiscoveryError,
     ServiceUnreachableError,
     UnexpectedAnswerError,
+    first_line,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
         logger.warning(
             "The subscriptions of '%s' could not be refreshed and stay as they were: %s To sign in again, run az login",
             failure.account.name,
-            str(failure.error).splitlines()[0],
+            first_line(failure.error),
         )
     _report_tenants(outcome.discoveries, kept=True)
     if outcome.newly_active is not None:
@@ -127,7 +128,7 @@ def _finding(report: TenantReport) -> tuple[str, str]:
         return "was not waited for (Ctrl-C)", refresh
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
         return "did not answer", refresh
-    return _shortened(printable(str(failure).partition("\n")[0]), _LONGEST_FINDING), login
+    return _shortened(printable(first_line(failure)), _LONGEST_FINDING), login
 
 
 def _shortened(text: str, longest: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,20 +33,6 @@ def share_equal_strings(rows: Sequence[Row]) -> None:
                     part[key] = known.setdefault(value, value)
 
 
-def _count_columns_as_built_in() -> None:
-    """Keep table columns where they are without this extension.
-
-    prompt_toolkit brings wcwidth along. tabulate uses it when it finds it, and counts wide characters as two columns,
-    so that everything after them moves; scripts cut tables by position. A host that has wcwidth itself keeps that.
-    """
-    import tabulate
-
-    wcwidth = getattr(tabulate, "wcwidth", None)
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    if wcwidth is not None and os.path.abspath(wcwidth.__file__).startswith(here + os.sep):
-        tabulate.WIDE_CHARS_MODE = False
-
-
 def register_result_hook(cli_ctx: Any) -> None:
     """Turn the tuples of `plain` into lists, after the host's own transformations and before its filters."""
     from knack.events import EVENT_INVOKER_TRANSFORM_RESULT
@@ -55,7 +40,5 @@ def register_result_hook(cli_ctx: Any) -> None:
     def to_list(_: Any, event_data: dict[str, Any], **__: Any) -> None:
         if isinstance(event_data["result"], tuple):
             event_data["result"] = list(event_data["result"])
-        if cli_ctx.invocation.data.get("output") == "table":
-            _count_columns_as_built_in()
 
     cli_ctx.register_event(EVENT_INVOKER_TRANSFORM_RESULT, to_list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,6 @@ from .signing_in import SignInOutcome, SignInRequest
 if TYPE_CHECKING:
     from .auth.assertions import AssertionSource
     from .auth.service_principal import ServicePrincipal
-    from .profile.discovery import Progress
     from .session import Session
 
 logger = get_logger(__name__)
@@ -65,10 +64,13 @@ def options_from_environment(session: Session, options: LoginOptions) -> LoginOp
     )
 
 
-def sign_in_workload(session: Session, options: LoginOptions, on_progress: Callable[[Progress], None]) -> SignInOutcome:
-    """Sign a service principal, a managed identity or a Cloud Shell in."""
+def sign_in_workload(session: Session, options: LoginOptions, request: SignInRequest) -> SignInOutcome:
+    """Sign a service principal, a managed identity or a Cloud Shell in.
+
+    :param request: what the options ask for, whoever signs in.
+    """
     if options.identity:
-        return _sign_in_machine(session, options, on_progress)
+        return _sign_in_machine(session, options, request)
     from .auth.errors import Attempt, login_command
     from .signing_in_workload import sign_in_service_principal
 
@@ -88,19 +90,9 @@ def sign_in_workload(session: Session, options: LoginOptions, on_progress: Calla
     principal = _service_principal(session, options)
     host_certificate, decrypted_key = _stored_certificate(principal, options)
     attempt = Attempt(tenant=principal.tenant, service_principal=principal.login_options())
-    request = SignInRequest(
-        tenant=principal.tenant,
-        scopes=options.scopes,
-        allow_no_subscriptions=options.allow_no_subscriptions,
-        skip_subscription_discovery=options.skip_subscription_discovery,
-        subscription=options.subscription,
-        again=login_command(attempt),
-        exclude_tenants=options.exclude_tenants,
-        on_progress=on_progress,
-    )
     return sign_in_service_principal(
         session,
-        request,
+        replace(request, again=login_command(attempt)),
         principal,
         store_secret=not options.no_store_secret,
         host_certificate=host_certificate,
@@ -108,14 +100,16 @@ def sign_in_workload(session: Session, options: LoginOptions, on_progress: Calla
     )
 
 
-def _sign_in_machine(session: Session, options: LoginOptions, on_progress: Callable[[Progress], None]) -> SignInOutcome:
+def _sign_in_machine(session: Session, options: LoginOptions, request: SignInRequest) -> SignInOutcome:
     from .auth.cloud_shell import CloudShellCredential, in_cloud_shell
     from .signing_in_workload import sign_in_cloud_shell, sign_in_managed_identity
 
     http = session.services.http
     if in_cloud_shell():
         request = SignInRequest(
-            again="az login --identity", nothing_found="No subscriptions were found in the cloud shell."
+            again="az login --identity",
+            nothing_found="No subscriptions were found in the cloud shell.",
+            on_progress=request.on_progress,
         )
         return sign_in_cloud_shell(session, request, CloudShellCredential(http=http))
     from .auth.managed_identity import ManagedIdentityCredential
@@ -123,10 +117,10 @@ def _sign_in_machine(session: Session, options: LoginOptions, on_progress: Calla
     ids = {"client-id": options.client_id, "object-id": options.object_id, "resource-id": options.resource_id}
     again = " ".join(["az login --identity", *(f'--{name} "{value}"' for name, value in ids.items() if value)])
     request = SignInRequest(
-        allow_no_subscriptions=options.allow_no_subscriptions,
+        allow_no_subscriptions=request.allow_no_subscriptions,
         again=again,
         nothing_found=_NO_ACCESS,
-        on_progress=on_progress,
+        on_progress=request.on_progress,
     )
     credential = ManagedIdentityCredential(options.client_id, options.object_id, options.resource_id, http=http)
     return sign_in_managed_identity(session, request, credential)

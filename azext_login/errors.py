@@ -24,7 +24,13 @@ __all__ = [
     "SignInError",
     "StoreError",
     "UnexpectedAnswerError",
+    "first_line",
 ]
+
+
+def first_line(error: object) -> str:
+    """Return what an error says first, for a message that names several."""
+    return str(error).partition("\n")[0]
 
 
 class SignInError(AuthenticationError):  # type: ignore[misc]  # the host is untyped

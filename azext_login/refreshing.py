@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from azure.cli.core.azclierror import AzCLIError
 
-from .errors import AccountError, InterruptedDiscoveryError
+from .errors import AccountError, InterruptedDiscoveryError, first_line
 from .exclusions import without_excluded
 from .profile import subscriptions as rules
 from .profile.discovery import Ask, Discovery, Progress, discover
@@ -178,7 +178,7 @@ def _known_tenant(tenant: str, rows: Sequence[Row]) -> Tenant:
 
 
 def _all_failed(state: ProfileState, cloud: str, failure: RefreshFailure) -> dict[str, str | None]:
-    reason = str(failure.error).partition("\n")[0]
+    reason = first_line(failure.error)
     rows = rules.in_cloud(state.all_rows(), cloud)
     return {str(row["tenantId"]): reason for row in rows if account_of(row).key == failure.account.key}
 

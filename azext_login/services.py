@@ -29,6 +29,26 @@ if TYPE_CHECKING:
 TokenOfTenant = Callable[[str | None, str | None], str]
 
 
+class StagedTokens:
+    """The tokens of a sign-in, in memory until it is known that there is something to use with them."""
+
+    def __init__(self, services: Services):
+        from msal import SerializableTokenCache
+
+        self._disk = services.token_cache
+        self._tokens = SerializableTokenCache()
+        self._http_cache = services.http_cache()
+        self.applications = services.applications(self._tokens, self._http_cache.load())
+
+    def keep(self) -> None:
+        """Store the tokens beside those of others, and the discovery documents that it took to get them.
+
+        :raises StoreError: the tokens cannot be written.
+        """
+        self._disk.commit({}, _sections_of(self._tokens))
+        self._http_cache.save()
+
+
 class Services:
     """Makes what one command needs. Nothing is imported or opened before it is asked for."""
 
@@ -69,6 +89,10 @@ class Services:
 
         return HttpCache(self._settings.config_dir, enabled=self._settings.use_http_cache)
 
+    def staged_tokens(self) -> StagedTokens:
+        """Return a place for the tokens of a sign-in."""
+        return StagedTokens(self)
+
     @contextmanager
     def stored_tokens(
         self, *, leave_out: Callable[[Mapping[str, Any]], bool] = lambda entry: False
@@ -93,7 +117,7 @@ class Services:
         finally:
             if tokens.has_state_changed:
                 try:
-                    disk.commit(before, sections_of(tokens), applications=self._signed_in_applications)
+                    disk.commit(before, _sections_of(tokens), applications=self._signed_in_applications)
                 except StoreError as error:
                     # A token that cannot be kept is still a token.
                     logger.warning("The renewed tokens were not stored. %s", error)
@@ -119,6 +143,7 @@ class Services:
         return ApplicationFactory(
             ApplicationSettings(
                 authority=settings.authority,
+                is_adfs=settings.is_adfs,
                 instance_discovery=settings.instance_discovery,
                 client_capabilities=settings.client_capabilities,
                 broker_on_windows=settings.broker_on_windows,
@@ -165,9 +190,8 @@ class Services:
         """
         from .auth.service_principal import ServicePrincipal
 
-        entries = self.service_principals
-        entries.make_usable()
-        return ServicePrincipal.from_entry(entries.find(account_of(row).name, str(row["tenantId"])))
+        entry = self.service_principals.find(account_of(row).name, str(row["tenantId"]))
+        return ServicePrincipal.from_entry(entry)
 
     def service_principal_credential(
         self,
@@ -222,7 +246,7 @@ class Services:
         )
 
 
-def sections_of(cache: Any) -> dict[str, Any]:
+def _sections_of(cache: Any) -> dict[str, Any]:
     """Return the entries of MSAL's in-memory cache."""
     content: dict[str, Any] = json.loads(cache.serialize())
     return content

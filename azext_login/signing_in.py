@@ -8,14 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ._host import send_telemetry
-from .errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from .errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
 from .exclusions import without_excluded
 from .profile import subscriptions as rules
 from .profile.discovery import Discovery, Progress, TenantReport, discover
 from .profile.model import Account, Row, answers_to
 from .profile.resources import Subscription, Tenant
 from .profile.state import slot_of
-from .services import sections_of
 
 if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
@@ -69,19 +68,10 @@ def sign_in_user(session: Session, request: SignInRequest, authenticate: Authent
 
     :raises SignInError: the sign-in failed, or there is nothing to use with it.
     """
-    from msal import SerializableTokenCache
-
-    services = session.services
-    tokens = SerializableTokenCache()
-    http_cache = services.http_cache()
-    applications = services.applications(tokens, http_cache.load())
-    account = _authenticate(session, request, authenticate, applications)
-
-    def keep_tokens(found: Sequence[Subscription]) -> None:
-        services.token_cache.commit({}, sections_of(tokens))
-        http_cache.save()
-
-    return complete(session, request, account, services.user_credential(account, applications), keep_tokens)
+    staged = session.services.staged_tokens()
+    account = _authenticate(session, request, authenticate, staged.applications)
+    credential = session.services.user_credential(account, staged.applications)
+    return complete(session, request, account, credential, lambda found: staged.keep())
 
 
 def complete(
@@ -169,14 +159,14 @@ def _nothing_found(request: SignInRequest, account: Account, discovery: Discover
     from .auth.errors import Attempt, login_command
 
     if request.skip_subscription_discovery:
-        reasons = "".join(f"\n{_first_line(report.failure)}" for report in discovery.failed)
+        reasons = "".join(f"\n{first_line(report.failure)}" for report in discovery.failed)
         return SignInError(
             f"The subscription '{request.subscription}' could not be retrieved for '{account.name}'. "
             f"Ensure the subscription exists and that you have access to it. Nothing was stored.{reasons}"
         )
     message = f"{request.nothing_found or f'No subscriptions found for {account.name}.'} Nothing was stored."
     if discovery.failed:
-        failures = (f"Tenant {report.tenant.label}: {_first_line(report.failure)}" for report in discovery.failed)
+        failures = (f"Tenant {report.tenant.label}: {first_line(report.failure)}" for report in discovery.failed)
         refused = [report for report in discovery.failed if isinstance(report.failure, SignInError)]
         commands = (login_command(Attempt(tenant=report.tenant.id)) for report in refused)
         return SignInError(
@@ -222,7 +212,3 @@ def _store(
     return SignInOutcome(
         account, matches or shown, discovery, unmatched_subscription=None if matches else request.subscription
     )
-
-
-def _first_line(error: object) -> str:
-    return str(error).partition("\n")[0]

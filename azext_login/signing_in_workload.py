@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from .auth.token_claims import claims_of
 from .profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, SN_ISSUER, Account
-from .services import sections_of
 from .signing_in import SignInOutcome, SignInRequest, complete
 
 if TYPE_CHECKING:
@@ -37,14 +36,10 @@ def sign_in_service_principal(
     :param decrypted_key: PEM text to store instead, so that they can. A secret.
     :raises SignInError: Entra refused, or there is nothing to use with it. Nothing is stored then.
     """
-    from msal import SerializableTokenCache
-
     services = session.services
-    tokens = SerializableTokenCache()
-    http_cache = services.http_cache()
-    applications = services.applications(tokens, http_cache.load())
+    staged = services.staged_tokens()
     fetched: list[str] = []
-    credential = services.service_principal_credential(principal, applications, on_assertion=fetched.append)
+    credential = services.service_principal_credential(principal, staged.applications, on_assertion=fetched.append)
     credential.token(list(request.scopes or session.settings.arm_scopes), tenant=request.tenant)
 
     def keep(found: Sequence[Subscription]) -> None:
@@ -58,8 +53,7 @@ def sign_in_service_principal(
         if decrypted_key is not None:
             certificate = str(services.decrypted_keys.keep(proved.client_id, str(proved.tenant), decrypted_key))
         services.service_principals.save(proved.to_entry(store_secret=store_secret, host_certificate=certificate))
-        services.token_cache.commit({}, sections_of(tokens))
-        http_cache.save()
+        staged.keep()
 
     account = Account(principal.client_id, _WORKLOAD, {SN_ISSUER: True} if principal.send_chain else {})
     return complete(session, request, account, credential, keep)

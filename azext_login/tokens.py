@@ -14,20 +14,15 @@ from urllib.parse import urlsplit
 from knack.log import get_logger
 
 from .auth.access_token import AccessToken
+from .auth.azure_cli import AGENT_SESSION_VARIABLE, AZURE_CLI_CLIENT_ID
 from .auth.cached_token import FRESH, TokenQuery, find_token, is_candidate, seconds
-from .errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from .errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
 from .profile.model import Row, account_of
 
 if TYPE_CHECKING:
     from .session import Session
 
 logger = get_logger(__name__)
-
-# The public client of the Azure CLI (azure.cli.core.auth.constants).
-_AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-
-# Marks requests of an agent's session; their tokens have cache keys of their own.
-_AGENT_SESSION_VARIABLE = "COPILOT_AGENT_SESSION_ID"
 
 
 @dataclass(frozen=True)
@@ -71,10 +66,7 @@ def get_token(
         return _long_enough(_ask(session, row, request, query, began), request, clock())
     if query.username is None:
         # An application of which nothing is stored has signed out; damage is found here, as in every other command.
-        entries = session.services.service_principals
-        entries.make_usable()
-        if query.client_id.casefold() not in entries.client_ids():
-            entries.find(query.client_id, query.tenant)
+        session.services.service_principals.require(query.client_id, query.tenant)
     cache = session.services.token_cache
     # Where that is not so, only MSAL knows which entry of the cache is the right one.
     is_plain = _is_plain(session, row, environ)
@@ -135,7 +127,7 @@ def _tell_that_it_is_old(token: AccessToken, error: Exception, now: float) -> No
     logger.warning(
         "The token could not be renewed and is used as it is, for the %d seconds that it still has: %s",
         token.expires_on - now,
-        str(error).partition("\n")[0],
+        first_line(error),
     )
 
 
@@ -157,7 +149,7 @@ def _query_of(session: Session, row: Row, request: TokenRequest) -> TokenQuery |
     tenant = request.tenant or str(row["tenantId"])
     return TokenQuery(
         environment=urlsplit(session.settings.authority).hostname or "",
-        client_id=_AZURE_CLI if account.is_user else account.name,
+        client_id=AZURE_CLI_CLIENT_ID if account.is_user else account.name,
         # MSAL takes the first part of an authority's path for the tenant, and AD FS has nothing else there.
         tenant="adfs" if session.settings.is_adfs else tenant,
         scopes=tuple(request.scopes),
@@ -171,7 +163,7 @@ def _is_plain(session: Session, row: Row, environ: Mapping[str, str]) -> bool:
     uses_broker = (sys.platform == "win32" and settings.broker_on_windows) or (
         sys.platform == "darwin" and settings.broker_on_mac
     )
-    return not (settings.is_adfs or (account_of(row).is_user and uses_broker) or environ.get(_AGENT_SESSION_VARIABLE))
+    return not (settings.is_adfs or (account_of(row).is_user and uses_broker) or environ.get(AGENT_SESSION_VARIABLE))
 
 
 def _key_of(query: TokenQuery, request: TokenRequest) -> str:

@@ -11,10 +11,8 @@ from urllib.parse import urlsplit
 
 from ..errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import capitalised, connection_errors
+from .azure_cli import AZURE_CLI_CLIENT_ID
 from .errors import unknown_tenant
-
-# The public client that the Azure CLI is registered as in every tenant (azure.cli.core.auth.constants).
-AZURE_CLI_CLIENT_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 SERVICE = "the sign-in service"
 
@@ -25,6 +23,8 @@ class ApplicationSettings:
 
     authority: str
     """Address of the sign-in service without a tenant."""
+    is_adfs: bool
+    """Whether that is an AD FS server, which has no tenants."""
     instance_discovery: bool
     client_capabilities: Sequence[str]
     broker_on_windows: bool
@@ -45,7 +45,7 @@ class ApplicationFactory:
     @property
     def is_adfs(self) -> bool:
         """Whether the authority is an AD FS server, which has no tenants."""
-        return self._settings.authority.rstrip("/").lower().endswith("/adfs")
+        return self._settings.is_adfs
 
     def authority_of(self, tenant: str | None) -> str:
         """Return the authority's address for a tenant; `organizations` is every work or school account's."""

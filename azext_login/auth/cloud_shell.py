@@ -15,8 +15,8 @@ from typing import Any
 
 from ..errors import SignInError, UnexpectedAnswerError
 from .access_token import AccessToken
-from .application import AZURE_CLI_CLIENT_ID
 from .assigned_identity import AssignedIdentity
+from .azure_cli import AZURE_CLI_CLIENT_ID
 from .identity_sources import CLOUD_SHELL_ADDRESS, CLOUD_SHELL_VARIABLE, IdentitySource, cloud_shell_source
 
 

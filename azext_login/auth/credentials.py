@@ -10,10 +10,8 @@ from typing import Any, Protocol
 from ..errors import AccountError, NotSignedInError
 from .access_token import AccessToken
 from .application import ApplicationFactory, authority_errors
+from .azure_cli import AGENT_SESSION_VARIABLE
 from .errors import Attempt, explain
-
-# Set by an orchestrator that runs commands for a person, see azure.cli.core.auth.agentic_session.
-_AGENT_SESSION_VARIABLE = "COPILOT_AGENT_SESSION_ID"
 
 
 class Credential(Protocol):
@@ -55,7 +53,7 @@ class UserCredential:
         self._username = username
         self._authority = authority
         self._clock = clock
-        self._agent_session = environ.get(_AGENT_SESSION_VARIABLE) or None
+        self._agent_session = environ.get(AGENT_SESSION_VARIABLE) or None
         self._on_agent_session = on_agent_session
 
     def token(

@@ -33,15 +33,9 @@ class ServicePrincipalEntries:
         """Return the entry of an application in a tenant, or else in another one: the application may be the same.
 
         :raises NotSignedInError: the application has none.
-        :raises StoreError: the file cannot be read.
+        :raises StoreError: the file cannot be read, or its place in the keyring holds tokens.
         """
-        entries = [entry for entry in self._entries() if _is_usable_entry(entry) and _is_client(entry, client_id)]
-        if not entries:
-            raise NotSignedInError(
-                f"Nothing is stored of service principal '{client_id}'.",
-                next_step="Run `az login` for this service principal:\n"
-                f'az login --service-principal --username "{client_id}" --password=@- --tenant "{tenant}"',
-            )
+        entries = self._of_client(client_id, tenant)
         own = [entry for entry in entries if _is_of(entry, tenant)]
         if not own:
             logger.warning(
@@ -50,13 +44,32 @@ class ServicePrincipalEntries:
             )  # fmt: skip
         return dict((own or entries)[0])
 
+    def require(self, client_id: str, tenant: str) -> None:
+        """Make sure that an application has an entry, in whichever tenant.
+
+        :param tenant: the one to name in the advice.
+        :raises NotSignedInError: it has none.
+        :raises StoreError: the file cannot be read, or its place in the keyring holds tokens.
+        """
+        self._of_client(client_id, tenant)
+
+    def _of_client(self, client_id: str, tenant: str) -> list[Entry]:
+        found = [entry for entry in self._usable() if _is_client(entry, client_id)]
+        if not found:
+            raise NotSignedInError(
+                f"Nothing is stored of service principal '{client_id}'.",
+                next_step="Run `az login` for this service principal:\n"
+                f'az login --service-principal --username "{client_id}" --password=@- --tenant "{tenant}"',
+            )
+        return found
+
     def save(self, entry: Entry) -> None:
         """Store an entry instead of the one for the same application and tenant.
 
         :raises StoreError: the file cannot be written, or its place in the keyring holds tokens.
         """
         client_id, tenant = str(entry["client_id"]), str(entry["tenant"])
-        self.make_usable()
+        self._usable()
         with self._file.change() as write:
             others = [one for one in self._entries() if not (_is_client(one, client_id) and _is_of(one, tenant))]
             write([*others, entry])
@@ -93,17 +106,17 @@ class ServicePrincipalEntries:
         self._file.purge()
         return known
 
-    def make_usable(self) -> None:
-        """Set the file aside if built-in code would fail over it, and keep the entries that it can use.
+    def _usable(self) -> list[Entry]:
+        """Return the entries that built-in code can use. A file over which it would fail is set aside before.
 
-        :raises StoreError: its place in the keyring holds tokens instead.
+        :raises StoreError: the file cannot be read, or its place in the keyring holds tokens.
         """
         content = self._file.read()
         if isinstance(content, dict) and content and self._file.shares_the_keyring:
             accounts = sections_in(content).get("Account", {}).values()
             names = [str(account.get("username")) for account in accounts]
             raise one_place("tokens where secrets of service principals belong", names)
-        entries = self._entries()
+        entries = content if isinstance(content, list) else []
         usable = [entry for entry in entries if _is_usable_entry(entry)]
         if len(usable) != len(entries):
             with self._file.change() as write:
@@ -111,6 +124,7 @@ class ServicePrincipalEntries:
                 write(usable)
             logger.warning("%s held entries that cannot be used. It was set aside, and the others were kept.",
                            self._file.path)  # fmt: skip
+        return usable
 
     def clear(self) -> None:
         """Delete the entries."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from azure.cli.core.azclierror import AzCLIError
 
-from ..errors import InterruptedDiscoveryError, ServiceUnreachableError
+from ..errors import InterruptedDiscoveryError, ServiceUnreachableError, first_line
 from ..http import patiently
 from .resources import Subscription, Tenant
 
@@ -64,8 +64,7 @@ class Discovery:
     def failures(self) -> dict[str, str | None]:
         """Return for each tenant (GUID) what kept it from answering, in one line; None if it answered."""
         return {
-            report.tenant.id: None if report.failure is None else str(report.failure).partition("\n")[0]
-            for report in self.reports
+            report.tenant.id: None if report.failure is None else first_line(report.failure) for report in self.reports
         }
 
     @property
