@@ -90,7 +90,7 @@ def report_guess(outcome: SignInOutcome) -> None:
         logger.warning(
             "'%s' is the default subscription now, the first of %d. To choose, run az account set --subscription ID, "
             'or once for all: az config set login.default_subscription="ID"',
-            outcome.guessed["name"], len(outcome.rows),
+            printable(outcome.guessed["name"]), len(outcome.rows),
         )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
     if outcome.newly_active is not None:
         logger.warning(
             "Subscription '%s' (%s) is active now. To choose another one, run az account set --subscription ID",
-            outcome.newly_active["name"],
+            printable(outcome.newly_active["name"]),
             outcome.newly_active["id"],
         )
     if outcome.interrupted:
@@ -82,7 +82,7 @@ def _report_duplicates(discovery: Discovery) -> None:
         logger.warning(
             "Subscription %s '%s' can be accessed from tenants %s (used) and %s. To use the other one, run "
             'az account set --subscription "%s" --tenant "%s"',
-            subscription.id, subscription.name, duplicate.kept_tenant_id, subscription.tenant_id,
+            subscription.id, printable(subscription.name), duplicate.kept_tenant_id, subscription.tenant_id,
             subscription.id, subscription.tenant_id,
         )  # fmt: skip
 
@@ -138,7 +138,8 @@ def _shortened(text: str, longest: int) -> str:
 def report_selection(row: Row) -> None:
     """Say, on a terminal, which subscription is active now, and for whom."""
     if sys.stderr.isatty():
-        logger.warning("Active now: '%s' (%s), as %s.", row["name"], row["id"], row["user"]["name"])
+        name, user = (printable(text) for text in (row["name"], row["user"]["name"]))
+        logger.warning("Active now: '%s' (%s), as %s.", name, row["id"], user)
 
 
 def report_sign_out(name: str, outcome: SignOutOutcome) -> None:

@@ -152,10 +152,11 @@ class AuthorityHttpClient:
 
 
 @contextmanager
-def connection_errors(service: str, address: str) -> Iterator[None]:
+def connection_errors(service: str, address: str, *, to_check: str = "with `az cloud show`") -> Iterator[None]:
     """Turn what requests raises into one error that names the service and its address.
 
     :param service: what the person knows it as, for example "the sign-in service".
+    :param to_check: how a person finds out whether the address is right.
     :raises ServiceUnreachableError: no answer.
     :raises UnexpectedAnswerError: an answer that is not HTTP, or not complete.
     """
@@ -165,7 +166,7 @@ def connection_errors(service: str, address: str) -> Iterator[None]:
         if any(sign in str(error) for sign in _NOT_TLS):
             raise ServiceUnreachableError(
                 f"{capitalised(service)} at {address} does not speak TLS: {_cause(error)}.",
-                "Check its address with `az cloud show`; then run the command again.",
+                f"Check its address {to_check}; then run the command again.",
             ) from error
         raise ServiceUnreachableError(
             f"The certificate of {service} at {address} could not be verified: {_cause(error)}.",
@@ -185,7 +186,7 @@ def connection_errors(service: str, address: str) -> Iterator[None]:
     except requests.exceptions.ConnectionError as error:
         raise ServiceUnreachableError(
             f"{capitalised(service)} at {address} could not be reached: {_cause(error)}.",
-            "Check the network, and the address with `az cloud show`; then run the command again.",
+            f"Check the network, and the address {to_check}; then run the command again.",
         ) from error
     except requests.exceptions.RequestException as error:
         raise UnexpectedAnswerError(

@@ -141,7 +141,7 @@ def _fetch(
     service: _Service, http: requests.Session, method: str, url: str, headers: Mapping[str, str], bearer: _Bearer
 ) -> str:
     host = urlsplit(url).hostname or ""
-    with connection_errors(service.name, host):
+    with connection_errors(service.name, host, to_check=f"in {service.address_variable}"):
         # The token is for this address and no other. For `verify`, see `build_session`.
         response = http.request(
             method,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._text import printable
 from .model import ENABLED, TENANT_LEVEL_NAME, Account, Row
 
 
@@ -20,7 +21,7 @@ class Tenant:
     @property
     def label(self) -> str:
         """Return what to show to a person, for example `0f1e... 'Contoso'`."""
-        return f"{self.id} '{self.display_name}'" if self.display_name else self.id
+        return f"{self.id} '{printable(self.display_name)}'" if self.display_name else self.id
 
 
 @dataclass(frozen=True)

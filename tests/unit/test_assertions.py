@@ -391,8 +391,10 @@ def test_a_service_that_is_not_there_is_named(system: BuildSystem) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-        message, _ = refused(system, {system.address: address, system.token: JOB_TOKEN}, ServiceUnreachableError)
+        environ = {system.address: address, system.token: JOB_TOKEN}
+        message, advice = refused(system, environ, ServiceUnreachableError)
     assert "service for ID tokens at 127.0.0.1" in message
+    assert f"the address in {system.address}" in advice
 
 
 def _fetched(path: Path) -> str:

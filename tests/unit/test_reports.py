@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login._reports import report_discovery, report_refresh
+from azext_login._login import report_guess
+from azext_login._reports import report_discovery, report_refresh, report_selection
 from azext_login.errors import (
     AccountError,
     InteractionRequiredError,
@@ -21,6 +22,7 @@ from azext_login.profile.discovery import Discovery, DuplicateView, TenantReport
 from azext_login.profile.model import Account
 from azext_login.profile.resources import Subscription, Tenant
 from azext_login.refreshing import RefreshFailure, RefreshOutcome
+from azext_login.signing_in import SignInOutcome
 
 
 def _report(tenant: str, failure: AzCLIError | None = None, subscriptions: Sequence[str] = ()) -> TenantReport:
@@ -73,6 +75,24 @@ def test_a_name_or_an_answer_cannot_move_the_cursor_or_forge_a_line(caplog: pyte
     (record,) = caplog.records
     assert record.getMessage().count("\n") == 2
     assert not set(record.getMessage()) & set("\x1b\r\x07")
+
+
+def test_the_name_of_a_subscription_cannot_either(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil = "\x1b[2JEvil\r\nWARNING: run this"
+    shared = Subscription("a", evil, "Enabled", "two")
+    row = {"id": "a", "name": evil, "user": {"name": "alice@contoso.example", "type": "user"}}
+    outcome = SignInOutcome(Account("alice@contoso.example"), [row], Discovery(()), guessed=row)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with caplog.at_level(logging.WARNING):
+        report_discovery(Discovery((), (DuplicateView(shared, "one"),)))
+        report_refresh(RefreshOutcome((), (), newly_active=row))
+        report_selection(row)
+        report_guess(outcome)
+    said = [record.getMessage() for record in caplog.records]
+    assert [text.count("Evil") for text in said] == [1, 1, 1, 1]
+    assert not set("".join(said)) & set("\x1b\r\n")
 
 
 def test_a_long_name_and_a_long_answer_are_cut(caplog: pytest.LogCaptureFixture) -> None:
