@@ -5,6 +5,7 @@ What it looks like on a better one is in test_picker.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
@@ -183,10 +184,10 @@ def test_a_hidden_prompt_asks_for_the_password(az: Az, alice: Person) -> None:
 def _listening_ports(pid: int) -> list[int]:
     import psutil
 
-    found = {
-        connection.laddr.port
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        for connection in process.net_connections(kind="tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    found = set()
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        # A child may look around in the system for a moment, and end.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            connections = process.net_connections(kind="tcp")
+            found |= {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
     return sorted(found)
