@@ -148,6 +148,24 @@ def test_a_pfx_file_without_a_passphrase_is_read_again_by_our_commands_and_built
     assert token_claims(stock(workload_az), "--resource", VAULT)["appid"] == CI_APP
 
 
+@pytest.mark.parametrize(
+    ("name", "says", "stored"),
+    [
+        ("ci.pfx", "--password was ignored", {"azextLogin"}),
+        ("ci.pem", "--certificate was ignored", {"client_secret"}),
+    ],
+)
+def test_beside_a_certificate_without_a_passphrase_a_password_is_a_secret_only_where_built_in_commands_take_it_for_one(
+    workload_az: Az, certificates: Certificates, tmp_path: Path, name: str, says: str, stored: set[str]
+) -> None:
+    write_certificate = write_pfx if name.endswith("pfx") else write_pem
+    path = write_certificate(tmp_path / name, certificates.registered)
+    proof = Proof(("--certificate", str(path), "--password=@-", "-o", "none"), CI_SECRET)
+    said = proof.run(workload_az).ok().stderr
+    assert said.count(says) == 1
+    assert set(entries(workload_az)[0]) == {"client_id", "tenant", *stored}
+
+
 def test_the_passphrase_of_a_certificate_is_not_stored_and_is_asked_for_through_the_environment(
     workload_az: Az, certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -49,6 +49,15 @@ def with_certificate(path: Path, *more: str, input: str | None = None) -> Proof:
     return Proof(("--certificate", str(path), *more), input)
 
 
+def with_password(path: Path) -> Proof:
+    return with_certificate(path, "--password=@-", input=WRONG)
+
+
+def cut(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[:700])
+    return path
+
+
 Making = Callable[[Path, Certificates], Proof]
 CERTIFICATES: dict[str, tuple[Making, str]] = {
     "no such file": (lambda folder, made: with_certificate(folder / "ci.pem"), "no such file"),
@@ -84,16 +93,22 @@ CERTIFICATES: dict[str, tuple[Making, str]] = {
         "is not valid before",
     ),
     "the wrong passphrase of a PEM key": (
-        lambda folder, made: with_certificate(
-            write_pem(folder / "ci.pem", made.registered, passphrase=PASSPHRASE), "--password=@-", input=WRONG
-        ),
+        lambda folder, made: with_password(write_pem(folder / "ci.pem", made.registered, passphrase=PASSPHRASE)),
         "passphrase of",
     ),
     "the wrong passphrase of a PFX file": (
-        lambda folder, made: with_certificate(
-            write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE), "--password=@-", input=WRONG
-        ),
+        lambda folder, made: with_password(write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE)),
         "passphrase of",
+    ),
+    "no such file, with a password": (lambda folder, made: with_password(folder / "ci.pfx"), "no such file"),
+    "a directory, with a password": (lambda folder, made: with_password(folder), "is a directory"),
+    "half a PFX file, with a password": (
+        lambda folder, made: with_password(cut(write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE))),
+        "is damaged",
+    ),
+    "another kind of file, with a password": (
+        lambda folder, made: with_password(write(folder / "ci.pfx", "hello")),
+        "neither a PEM file nor a PFX",
     ),
     "no passphrase, and nobody to ask": (
         lambda folder, made: with_certificate(

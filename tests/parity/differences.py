@@ -199,6 +199,18 @@ DIFFERENCES: tuple[Difference, ...] = (
         here_says="Nothing was sent",
     ),
     Difference(
+        "certificate-beside-password",
+        builtin="``--certificate`` beside ``--password`` is not looked at: what is given as password is sent as a "
+        "client secret, also where it is the passphrase of the certificate.",
+        here="The password is the passphrase of a certificate that has one. A certificate that cannot be used is "
+        "refused, and nothing is sent. Only one that built-in commands could use as it is gives way to the password, "
+        "with a line that says so.",
+        reason="a passphrase is not for the sign-in service to see",
+        cases=("^empty: login .* -p=<ci-secret> --certificate nowhere.pem",),
+        aspects=frozenset({"exit code", *_LIST, *_TOKENS, "profile", "modes", "service principals", "advice"}),
+        here_says="Nothing was sent",
+    ),
+    Difference(
         "certificate-order",
         builtin="In the file of ``--certificate``, the certificate of the key must be the first one.",
         here="The order makes no difference; a warning says what built-in commands cannot read.",
