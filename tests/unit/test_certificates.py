@@ -370,7 +370,7 @@ def test_a_file_that_cannot_be_used_is_explained(write: Callable[..., Path], con
     assert str(path) in message
 
 
-@pytest.mark.parametrize("passphrase", ["w-r-o-n-g", "x" * 5000, "nul\0nul", "lone \ud800 surrogate", "falsch-ä"])
+@pytest.mark.parametrize("passphrase", ["w-r-o-n-g", "x" * 5000, "nul\0nul", "lone \ud800 surrogate", "falsch-\udce4"])
 @pytest.mark.parametrize(
     "content",
     [
