@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ._params import AZURE_PIPELINES
+from ._text import is_utf_8
 from .errors import AccountError
 
 
@@ -98,6 +99,7 @@ def check_usage(options: LoginOptions) -> None:
         ),
         *_rules_of_service_principals(o),
         *_rules_of_environment(o),
+        *_rules_of_text(o),
     ]
     for broken, message in rules:
         if broken:
@@ -188,6 +190,23 @@ def _rules_of_environment(o: LoginOptions) -> list[_Rule]:
             "usage error: '--from-env' takes who signs in, and how, from the environment, and is not applicable with "
             f"'{''.join(given[:1])}'",
         )
+    ]
+
+
+def _rules_of_text(o: LoginOptions) -> list[_Rule]:
+    # A path may have any bytes, and so may the passphrase of a key. Other secrets are looked at where they are used.
+    options = {
+        "--username": o.username,
+        "--scope": " ".join(o.scopes or ()),
+        "--client-id": o.client_id,
+        "--object-id": o.object_id,
+        "--resource-id": o.resource_id,
+        "--service-connection-id": o.service_connection_id,
+    }
+    return [
+        (not is_utf_8(value), f"usage error: '{name}' holds bytes that are not UTF-8")
+        for name, value in options.items()
+        if value
     ]
 
 

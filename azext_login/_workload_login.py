@@ -166,9 +166,9 @@ def _service_principal(session: Session, options: LoginOptions, certificate: _Ce
         return ServicePrincipal(
             client_id, tenant, FEDERATED, assertion=options.client_assertion, send_chain=by_subject_name
         )
-    from ._passwords import prompt_for_password
+    from ._passwords import given_or_asked_for
 
-    secret = options.password or prompt_for_password()
+    secret = given_or_asked_for(options.password)
     return ServicePrincipal(client_id, tenant, SECRET, secret=secret, send_chain=by_subject_name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -117,6 +118,17 @@ def test_any_client_secret_can_be_typed(az_there: Az, given: Canaries, secret: s
     terminal.close()
     assert terminal.exitstatus == 0, terminal.before
     assert stored_secret(az_there) == secret
+
+
+def test_a_secret_that_is_typed_in_another_encoding_is_refused(az_there: Az) -> None:
+    terminal = az_there.pty(*_WORDS)
+    terminal.expect("Password: ")
+    terminal.waitnoecho()
+    os.write(terminal.child_fd, b"p\xe4ss\n")
+    terminal.expect("The password holds bytes that are not UTF-8.")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 1, terminal.before
 
 
 @pytest.mark.parametrize(

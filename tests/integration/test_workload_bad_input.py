@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -26,6 +27,8 @@ from tests.localcloud.certificatemaker import make_certificate
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
 WRONG = "no-such~secret'1"
+#: Latin-1, as Python hands over bytes of the command line and the environment that are not UTF-8 (PEP 383).
+NOT_UTF_8 = "p\udce4ss"
 APPLICATION = ("login", "--service-principal", "-u", CI_APP)
 FROM_ENVIRONMENT = ("login", "--from-env")
 DAY = timedelta(days=1)
@@ -258,8 +261,20 @@ def test_a_build_systems_service_that_gives_no_token_is_one_error(
         ({"AZURE_AUTHORITY_HOST": "https://["}, "not the address of a sign-in service"),
         ({"AZURE_CLIENT_SECRET": WRONG}, "client secret of service principal"),
         ({"AZURE_TENANT_ID": "nowhere.example"}, "nowhere.example"),
+        ({"AZURE_TENANT_ID": NOT_UTF_8}, "AZURE_TENANT_ID holds bytes that are not UTF-8"),
+        ({"AZURE_CLIENT_SECRET": NOT_UTF_8}, "AZURE_CLIENT_SECRET holds bytes that are not UTF-8"),
     ],
-    ids=["nothing", "no tenant", "empty", "another cloud", "no address", "wrong secret", "unknown tenant"],
+    ids=[
+        "nothing",
+        "no tenant",
+        "empty",
+        "another cloud",
+        "no address",
+        "wrong secret",
+        "unknown tenant",
+        "a tenant in Latin-1",
+        "a secret in Latin-1",
+    ],
 )
 def test_an_environment_that_signs_nobody_in_is_one_error_with_the_variables_to_look_at(
     bystanders: Az, environment: dict[str, str], says: str
@@ -289,12 +304,35 @@ def test_options_that_are_missing_or_contradict_each_other_are_refused_before_an
     assert "usage error" in refused(away, "login", *words.split()).lower()
 
 
-@pytest.mark.parametrize("words", [(), ("--password=",)], ids=["no secret", "an empty secret"])
-def test_a_secret_that_is_missing_cannot_be_asked_for_without_a_terminal(
-    bystanders: Az, words: tuple[str, ...]
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="a command line of any bytes")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--tenant", NOBODY, f"--password={NOT_UTF_8}"), "The password holds bytes that are not UTF-8"),
+        (("--tenant", NOBODY, f"--username={NOT_UTF_8}", "-p=x"), "'--username' holds bytes that are not UTF-8"),
+        (("--tenant", NOT_UTF_8, "--password=x"), "Tenant 'p?ss' was not found"),
+    ],
+    ids=["password", "user name", "tenant"],
+)
+def test_what_is_not_utf_8_is_refused_by_name_before_anything_is_sent(
+    bystanders: Az, words: tuple[str, ...], says: str
 ) -> None:
     away = bystanders.with_env(NO_PROXY="")
-    assert "--password" in refused(away, *APPLICATION, "--tenant", NOBODY, *words)
+    assert says in refused(away, *APPLICATION, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [((), "Please specify both username and password"), (("--password=@-",), "The password that was given is empty")],
+    ids=["no secret", "an empty secret"],
+)
+def test_a_secret_that_is_missing_cannot_be_asked_for_without_a_terminal(
+    bystanders: Az, words: tuple[str, ...], says: str
+) -> None:
+    away = bystanders.with_env(NO_PROXY="")
+    error = refused(away, *APPLICATION, "--tenant", NOBODY, *words)
+    assert says in error
+    assert "--password" in error
 
 
 @pytest.mark.parametrize(
