@@ -74,7 +74,7 @@ def check_usage(options: LoginOptions) -> None:
         ),
         (
             o.use_cert_sn_issuer and not o.service_principal,
-            "usage error: '--use-cert-sn-issuer' is only applicable with a service principal",
+            "usage error: '--use-sn-issuer' is only applicable with a service principal",
         ),
         (
             o.service_principal and not o.username,

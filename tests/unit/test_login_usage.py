@@ -41,6 +41,11 @@ def test_options_that_contradict_each_other_or_cannot_be_sent_are_refused(option
         check_usage(LoginOptions(**options))
 
 
+def test_an_option_of_service_principals_is_refused_in_the_built_ins_words() -> None:
+    with pytest.raises(AccountError, match="usage error: '--use-sn-issuer' is only applicable with a service"):
+        check_usage(LoginOptions(username="u", use_cert_sn_issuer=True))
+
+
 @pytest.mark.parametrize(
     "options",
     [
