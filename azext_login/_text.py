@@ -22,6 +22,14 @@ def is_utf_8(text: str) -> bool:
     return True
 
 
+def fits_header(text: str) -> bool:
+    """Tell whether this can be the secret in a header: printable ASCII without blanks.
+
+    requests and http.client quote a header that they refuse, so it is for us to look first.
+    """
+    return text.isascii() and text.isprintable() and " " not in text
+
+
 def printable(text: object) -> str:
     """Return text as it can be shown in one line of a terminal without moving anything else.
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from knack.log import get_logger
 
-from ..errors import ServiceUnreachableError
+from ..errors import MalformedAnswerError, ServiceUnreachableError, UnexpectedAnswerError
 from ..http import capitalised, connection_errors
 from .identity_answers import BusyError
 from .identity_sources import IMDS_PATH, IdentitySource, SourceKind
@@ -145,6 +145,10 @@ def reaching(source: IdentitySource) -> Iterator[None]:
                     raise
                 said = "does not prove with its certificate that it is the one that IDENTITY_SERVER_THUMBPRINT names"
                 raise unreachable(source, said) from error
+    except MalformedAnswerError as error:
+        raise UnexpectedAnswerError(
+            f"{error} {source.reason} Nothing that was stored before has changed.", *error.recommendations
+        ) from error
     except ServiceUnreachableError as error:
         if source.reason in str(error):
             raise
