@@ -14,6 +14,7 @@ from knack.log import get_logger
 
 from ._login_usage import LoginOptions
 from ._params import AZURE_PIPELINES
+from ._parser import secret_option
 from .errors import AccountError, StoreError
 from .signing_in import SignInOutcome, SignInRequest
 
@@ -237,10 +238,29 @@ def _stored_certificate(certificate: _Certificate, options: LoginOptions) -> tup
 def warn_of_secret_on_command_line(options: LoginOptions, argv: Sequence[str]) -> None:
     """Say how to avoid it when a password can be read in the process list and the shell's history."""
     secret = options.password
-    if not secret:
+    if not secret or not _is_on_command_line(secret, argv):
         return
-    if any(secret == word or word.endswith(f"={secret}") or word == f"-p{secret}" for word in argv):
+    if secret.startswith("@"):
+        logger.warning(
+            "What is given as the password begins with @, but names no file that can be read. All of it, with the @, "
+            "was taken for the password itself. If it was to be read from a file, check the path."
+        )
+    else:
         logger.warning(
             "The password is on the command line, where other programs and the shell's history can see it. Give it "
             "on standard input with --password=@-, in a file with --password=@FILE, or with --from-env."
         )
+
+
+def _is_on_command_line(secret: str, argv: Sequence[str]) -> bool:
+    """Tell whether the option has the secret itself for a value, and not where to read it."""
+    for index, word in enumerate(argv):
+        name, separator, value = word.partition("=")
+        if secret_option(name) == "--password":
+            given = value if separator else next(iter(argv[index + 1 :]), None)
+            # Standard input can be read whatever it holds.
+            if given == secret and given != "@-":
+                return True
+        elif word == f"-p{secret}":
+            return True
+    return False

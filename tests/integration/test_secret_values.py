@@ -183,6 +183,26 @@ def test_a_password_on_the_command_line_is_warned_about_without_repeating_it(az:
     assert "visible!secret" not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "input"),
+    [(("-p=@-",), "login"), (("-p", "@-"), "@-"), (("--password=@-",), CI_APP)],
+    ids=["the command", "its own source", "the user name"],
+)
+def test_a_secret_from_standard_input_is_not_taken_for_another_word_of_the_command(
+    az: Az, words: tuple[str, ...], input: str
+) -> None:
+    result = az.run("login", "--service-principal", "-u", CI_APP, *words, input=input).failed()
+    assert "WARNING" not in result.stderr
+
+
+@pytest.mark.parametrize("words", [("-p=@nowhere/of-this-name",), ("--password", "@.")], ids=["no file", "a directory"])
+def test_a_file_that_cannot_be_read_is_not_taken_for_a_password_without_a_word(az: Az, words: tuple[str, ...]) -> None:
+    result = az.run("login", "--service-principal", "-u", CI_APP, *words).failed()
+    assert result.stderr.count("names no file that can be read") == 1
+    assert "The password is on the command line" not in result.stderr
+    assert "of-this-name" not in result.stderr
+
+
 def test_nothing_is_warned_about_where_only_errors_are_wanted(az: Az) -> None:
     words = ("login", "--service-principal", "-u", CI_APP, "-p", "visible!secret", "--only-show-errors")
     assert "The password is on the command line" not in az.run(*words).failed().stderr
