@@ -33,8 +33,8 @@ _PASSWORD_NOTICE_PUBLIC = (
     "authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
 )
 _PASSWORD_NOTICE = (
-    "Using authentication with username and password in the command line is strongly discouraged. Use one of the "
-    "recommended authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
+    "Using authentication with username and password in the command line is strongly discouraged. Consider using "
+    "one of the recommended authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
 )
 _CLOUD_SHELL_NOTICE = (
     "Cloud Shell is automatically authenticated under the initial account signed-in with. Run 'az login' only if you "

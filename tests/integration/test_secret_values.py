@@ -208,6 +208,11 @@ def test_nothing_is_warned_about_where_only_errors_are_wanted(az: Az) -> None:
     assert "The password is on the command line" not in az.run(*words).failed().stderr
 
 
+def test_a_persons_password_is_advised_against_in_the_built_ins_words(az: Az, stock_az: Az) -> None:
+    notices = {one.run("login", "-u", BOB).failed().stderr.splitlines()[0] for one in (az, stock_az)}
+    assert len(notices) == 1, notices
+
+
 def test_a_password_on_the_command_line_still_works(az: Az) -> None:
     result = az.run(*_WORDS, f"-p={CI_SECRET}").ok()
     assert "The password is on the command line" in result.stderr
