@@ -155,7 +155,7 @@ class ManagedIdentityCredential:
         from msal import ManagedIdentityClient, SystemAssignedManagedIdentity, UserAssignedManagedIdentity
 
         from .identity_answers import check_answer
-        from .identity_requests import BoundedHttp
+        from .identity_requests import BoundedHttp, PinnedAdapter
 
         source, session = self._source, self._session()
 
@@ -168,6 +168,8 @@ class ManagedIdentityCredential:
             return url
 
         session.hooks["response"].append(check)
+        if source.kind is SourceKind.SERVICE_FABRIC:
+            session.mount("https://", PinnedAdapter(self._environ["IDENTITY_SERVER_THUMBPRINT"]))
         named = {str(self._identity.option).replace("-", "_"): self._identity.value}
         return ManagedIdentityClient(
             UserAssignedManagedIdentity(**named) if self._identity.option else SystemAssignedManagedIdentity(),

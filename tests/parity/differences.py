@@ -248,6 +248,16 @@ DIFFERENCES: tuple[Difference, ...] = (
         here_says="gives tokens of one identity only",
     ),
     Difference(
+        "certificate-of-service-fabric",
+        builtin="On Service Fabric, ``az login --identity`` of older Azure CLIs never accepts the certificate of the "
+        "cluster's service.",
+        here="It is known by ``IDENTITY_SERVER_THUMBPRINT`` on every supported Azure CLI.",
+        reason="nobody but the cluster has signed that certificate",
+        cases=("login --identity \\(on Service Fabric\\)",),
+        aspects=frozenset({"exit code", *_LIST, "profile", "modes"}),
+        hosts=("oldest",),
+    ),
+    Difference(
         "login-options-of-newer-hosts",
         builtin="``--subscription`` and ``--skip-subscription-discovery`` of ``az login`` need a recent Azure CLI.",
         here="They work on every supported Azure CLI.",
