@@ -52,8 +52,10 @@ class LoginOptions:
         return not (self.username or self.is_workload or self.from_env)
 
 
-def check_usage(options: LoginOptions) -> None:
+def check_usage(options: LoginOptions, *, next_step: str = "Run `az login --help` for examples.") -> None:
     """Refuse combinations that make no sense, by the built-in's rules and in its order.
+
+    With --from-env, they are checked again once it is known who signs in.
 
     :raises AccountError: the combination cannot be used (exit code 1, as built in).
     """
@@ -103,7 +105,7 @@ def check_usage(options: LoginOptions) -> None:
     ]
     for broken, message in rules:
         if broken:
-            raise AccountError(message, "Run `az login --help` for examples.")
+            raise AccountError(message, next_step)
 
 
 def ignored_options(options: LoginOptions) -> list[tuple[str, str]]:

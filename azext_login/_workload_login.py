@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from knack.log import get_logger
 
-from ._login_usage import LoginOptions
+from ._login_usage import LoginOptions, check_usage
 from ._params import AZURE_PIPELINES
 from ._parser import secret_option
 from .errors import AccountError, StoreError
@@ -21,6 +21,7 @@ from .signing_in import SignInOutcome, SignInRequest
 if TYPE_CHECKING:
     from .auth.assertions import AssertionSource
     from .auth.certificates import ClientCertificate
+    from .auth.environment import EnvironmentCredential
     from .auth.service_principal import ServicePrincipal
     from .session import Session
 
@@ -46,6 +47,7 @@ def options_from_environment(session: Session, options: LoginOptions) -> LoginOp
     """Return the options with who signs in, and how, taken from the environment, and say which variables that were.
 
     :raises SignInError: the environment describes no credential, or one for another cloud.
+    :raises AccountError: other options do not go with it.
     """
     from azure.cli.core.util import is_guid
 
@@ -60,15 +62,20 @@ def options_from_environment(session: Session, options: LoginOptions) -> LoginOp
         tenant = None
     check_authority(authority, session.settings.authority, session.settings.cloud)
     logger.warning("Signing in with a %s from %s.", found.kind, ", ".join(found.variables))
+    described = _described(replace(options, from_env=False, tenant=tenant), found)
+    check_usage(described, next_step="With --from-env, AZURE_TENANT_ID stands for --tenant. See `az login --help`.")
     if tenant and not is_guid(tenant):
-        tenant = session.resolve_tenant(tenant)
+        described = replace(described, tenant=session.resolve_tenant(tenant))
+    return described
+
+
+def _described(options: LoginOptions, found: EnvironmentCredential) -> LoginOptions:
     if found.username:
-        return replace(options, username=found.username, password=found.password, tenant=tenant)
+        return replace(options, username=found.username, password=found.password)
     return replace(
         options,
         service_principal=True,
         username=found.client_id,
-        tenant=tenant,
         password=found.secret,
         # The passphrase is looked for in the environment wherever a certificate needs one.
         certificate=str(found.certificate_path) if found.certificate_path else None,

@@ -263,8 +263,10 @@ def _wrong_passphrase(path: str) -> SignInError:
 
 
 def _with_passphrase(path: str) -> str:
+    from .service_principal import PASSPHRASE_VARIABLE
+
     return (
-        "Give the passphrase on standard input:\n"
+        f"Set {PASSPHRASE_VARIABLE} to the passphrase, or give it on standard input:\n"
         f'az login --service-principal --username APP_ID --tenant TENANT_ID --certificate "{path}" --password=@-'
     )
 

@@ -285,6 +285,27 @@ def test_an_environment_that_signs_nobody_in_is_one_error_with_the_variables_to_
     assert says in refused(bystanders, *FROM_ENVIRONMENT, env=environment)
 
 
+USER = {"AZURE_USERNAME": "alice@contoso.example", "AZURE_PASSWORD": WRONG}
+CLIENT = {"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": NOBODY, "AZURE_CLIENT_SECRET": WRONG}
+
+
+@pytest.mark.parametrize(
+    ("option", "environment", "says"),
+    [
+        ("--no-store-secret", USER, "'--no-store-secret' is only applicable with a service principal"),
+        ("--skip-subscription-discovery", USER, "AZURE_TENANT_ID"),
+        ("--store-decrypted-key", CLIENT, "'--store-decrypted-key' requires"),
+    ],
+)
+def test_an_option_that_does_not_go_with_what_the_environment_describes_is_refused_before_anything_is_sent(
+    bystanders: Az, option: str, environment: dict[str, str], says: str
+) -> None:
+    away = bystanders.with_env(NO_PROXY="")
+    error = refused(away, *FROM_ENVIRONMENT, option, env=environment)
+    assert "usage error" in error
+    assert says in error
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -385,6 +385,7 @@ def test_a_wrong_passphrase_is_named_with_the_way_to_give_it(
     path = write(content)
     error = refusal(path, passphrase)
     assert "passphrase" in error.error_msg
+    assert "AZURE_CLIENT_CERTIFICATE_PASSWORD" in error.recommendations[0]
     assert "is wrong" in error.error_msg
     assert f'--certificate "{path}" --password=@-' in error.recommendations[0]
 
