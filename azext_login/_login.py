@@ -33,8 +33,8 @@ _PASSWORD_NOTICE_PUBLIC = (
     "authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
 )
 _PASSWORD_NOTICE = (
-    "Using authentication with username and password in the command line is strongly discouraged. Use one of the "
-    "recommended authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
+    "Using authentication with username and password in the command line is strongly discouraged. Consider using "
+    "one of the recommended authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
 )
 _CLOUD_SHELL_NOTICE = (
     "Cloud Shell is automatically authenticated under the initial account signed-in with. Run 'az login' only if you "
@@ -189,14 +189,14 @@ def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Au
 
 
 def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
-    from ._passwords import prompt_for_password
+    from ._passwords import given_or_asked_for
     from .auth.errors import Attempt, explain
     from .auth.flows.password import sign_in_with_password
 
     username = str(options.username)
     is_public_cloud = session.settings.authority.startswith("https://login.microsoftonline.com")
     logger.warning(_PASSWORD_NOTICE_PUBLIC if is_public_cloud else _PASSWORD_NOTICE)
-    password = options.password or prompt_for_password()
+    password = given_or_asked_for(options.password)
 
     def with_password(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
         result = sign_in_with_password(application, username=username, password=password, scopes=scopes)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ._params import AZURE_PIPELINES
+from ._text import is_utf_8
 from .errors import AccountError
 
 
@@ -51,8 +52,10 @@ class LoginOptions:
         return not (self.username or self.is_workload or self.from_env)
 
 
-def check_usage(options: LoginOptions) -> None:
+def check_usage(options: LoginOptions, *, next_step: str = "Run `az login --help` for examples.") -> None:
     """Refuse combinations that make no sense, by the built-in's rules and in its order.
+
+    With --from-env, they are checked again once it is known who signs in.
 
     :raises AccountError: the combination cannot be used (exit code 1, as built in).
     """
@@ -73,7 +76,7 @@ def check_usage(options: LoginOptions) -> None:
         ),
         (
             o.use_cert_sn_issuer and not o.service_principal,
-            "usage error: '--use-cert-sn-issuer' is only applicable with a service principal",
+            "usage error: '--use-sn-issuer' is only applicable with a service principal",
         ),
         (
             o.service_principal and not o.username,
@@ -98,10 +101,11 @@ def check_usage(options: LoginOptions) -> None:
         ),
         *_rules_of_service_principals(o),
         *_rules_of_environment(o),
+        *_rules_of_text(o),
     ]
     for broken, message in rules:
         if broken:
-            raise AccountError(message, "Run `az login --help` for examples.")
+            raise AccountError(message, next_step)
 
 
 def ignored_options(options: LoginOptions) -> list[tuple[str, str]]:
@@ -188,6 +192,23 @@ def _rules_of_environment(o: LoginOptions) -> list[_Rule]:
             "usage error: '--from-env' takes who signs in, and how, from the environment, and is not applicable with "
             f"'{''.join(given[:1])}'",
         )
+    ]
+
+
+def _rules_of_text(o: LoginOptions) -> list[_Rule]:
+    # A path may have any bytes, and so may the passphrase of a key. Other secrets are looked at where they are used.
+    options = {
+        "--username": o.username,
+        "--scope": " ".join(o.scopes or ()),
+        "--client-id": o.client_id,
+        "--object-id": o.object_id,
+        "--resource-id": o.resource_id,
+        "--service-connection-id": o.service_connection_id,
+    }
+    return [
+        (not is_utf_8(value), f"usage error: '{name}' holds bytes that are not UTF-8")
+        for name, value in options.items()
+        if value
     ]
 
 

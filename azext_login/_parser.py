@@ -14,6 +14,8 @@ from ._params import ADDED_OPTIONS
 # The options of `az login` whose values are secrets.
 _SECRET_OPTIONS = ("--password", "--federated-token")
 _LINE_END = "\r\n"
+# PowerShell puts it in front of what it pipes to a program. From a file, the host takes it away.
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def register_parser_hooks(loader: Any) -> None:
@@ -55,8 +57,8 @@ def prepare_secrets(args: list[str], argv: Sequence[str]) -> None:
     The host reads `@-` and `@FILE` before anything parses the words. Of `az login --password @-`, it is left with two
     words, and with a secret that starts with a dash, the parser takes the second one for an option, and so do the
     host's command log and telemetry, which keep its name. One that starts with an @ would be read from a file once
-    more. `--password=SECRET` is free of all that. Of a line of standard input that ends as on Windows, the host leaves
-    the carriage return in the secret; it goes.
+    more. `--password=SECRET` is free of all that. Of a line of standard input that comes as on Windows, the host leaves
+    the carriage return in the secret, and the byte order mark in front of it; they go.
 
     :param args: the words of the command as the host has read them. Changed in place.
     :param argv: the words as the process was given them. They tell which ones were read, so nothing is done for
@@ -68,17 +70,20 @@ def prepare_secrets(args: list[str], argv: Sequence[str]) -> None:
         return
     for index in reversed(range(1, len(args))):
         name, separator, source = argv[index].partition("=")
-        option = _secret_option(name)
+        option = secret_option(name)
         if option is None:
             continue
         if separator and source.startswith("@"):
-            secret = args[index].partition("=")[2]
-            args[index] = f"{option}={secret.rstrip(_LINE_END)}"
+            args[index] = f"{option}={_without_marks(args[index].partition('=')[2])}"
         elif not separator and index + 1 < len(argv) and argv[index + 1].startswith("@"):
-            args[index : index + 2] = [f"{option}={args[index + 1].rstrip(_LINE_END)}"]
+            args[index : index + 2] = [f"{option}={_without_marks(args[index + 1])}"]
 
 
-def _secret_option(word: str) -> str | None:
+def _without_marks(secret: str) -> str:
+    return secret.removeprefix(_BYTE_ORDER_MARK).rstrip(_LINE_END)
+
+
+def secret_option(word: str) -> str | None:
     """Return the option that a word is, or abbreviates."""
     if word == "-p":
         return "--password"

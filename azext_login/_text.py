@@ -1,4 +1,4 @@
-"""Text from elsewhere, made fit for a line of a terminal."""
+"""Text from elsewhere: whether it can be sent on, and how it is made fit for a line of a terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ _WHITE_SPACE = "\t\n\r"
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # They choose between a narrow and a wide form of the character before, and terminals disagree about the result.
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+
+
+def is_utf_8(text: str) -> bool:
+    """Tell whether text can be sent on. Other bytes of argv and of the environment are surrogates (PEP 383)."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def fits_header(text: str) -> bool:
+    """Tell whether this can be the secret in a header: printable ASCII without blanks.
+
+    requests and http.client quote a header that they refuse, so it is for us to look first.
+    """
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def printable(text: object) -> str:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knack.log import get_logger
 
-from ._login_usage import LoginOptions
+from ._login_usage import LoginOptions, check_usage
 from ._params import AZURE_PIPELINES
-from .errors import AccountError, SignInError, StoreError
+from ._parser import secret_option
+from .errors import AccountError, StoreError
 from .signing_in import SignInOutcome, SignInRequest
 
 if TYPE_CHECKING:
     from .auth.assertions import AssertionSource
+    from .auth.certificates import ClientCertificate
+    from .auth.environment import EnvironmentCredential
     from .auth.service_principal import ServicePrincipal
     from .session import Session
 
@@ -29,10 +33,21 @@ _NO_ACCESS = (
 )
 
 
+@dataclass(frozen=True)
+class _Certificate:
+    """A certificate file that can be used."""
+
+    path: str
+    is_protected: bool
+    passphrase: str | None = field(repr=False)
+    content: ClientCertificate
+
+
 def options_from_environment(session: Session, options: LoginOptions) -> LoginOptions:
     """Return the options with who signs in, and how, taken from the environment, and say which variables that were.
 
     :raises SignInError: the environment describes no credential, or one for another cloud.
+    :raises AccountError: other options do not go with it.
     """
     from azure.cli.core.util import is_guid
 
@@ -47,15 +62,20 @@ def options_from_environment(session: Session, options: LoginOptions) -> LoginOp
         tenant = None
     check_authority(authority, session.settings.authority, session.settings.cloud)
     logger.warning("Signing in with a %s from %s.", found.kind, ", ".join(found.variables))
+    described = _described(replace(options, from_env=False, tenant=tenant), found)
+    check_usage(described, next_step="With --from-env, AZURE_TENANT_ID stands for --tenant. See `az login --help`.")
     if tenant and not is_guid(tenant):
-        tenant = session.resolve_tenant(tenant)
+        described = replace(described, tenant=session.resolve_tenant(tenant))
+    return described
+
+
+def _described(options: LoginOptions, found: EnvironmentCredential) -> LoginOptions:
     if found.username:
-        return replace(options, username=found.username, password=found.password, tenant=tenant)
+        return replace(options, username=found.username, password=found.password)
     return replace(
         options,
         service_principal=True,
         username=found.client_id,
-        tenant=tenant,
         password=found.secret,
         # The passphrase is looked for in the environment wherever a certificate needs one.
         certificate=str(found.certificate_path) if found.certificate_path else None,
@@ -87,8 +107,9 @@ def sign_in_workload(session: Session, options: LoginOptions, request: SignInReq
             "Add the tenant that the application is in, by its ID or domain name:\n"
             f'az login --service-principal --username "{options.username}" --tenant TENANT',
         )
-    principal = _service_principal(session, options)
-    host_certificate, decrypted_key = _stored_certificate(principal, options)
+    certificate = _certificate(options)
+    principal = _service_principal(session, options, certificate)
+    host_certificate, decrypted_key = _stored_certificate(certificate, options) if certificate else (None, None)
     attempt = Attempt(tenant=principal.tenant, service_principal=principal.login_options())
     return sign_in_service_principal(
         session,
@@ -126,9 +147,11 @@ def _sign_in_machine(session: Session, options: LoginOptions, request: SignInReq
     return sign_in_managed_identity(session, request, credential)
 
 
-def _service_principal(session: Session, options: LoginOptions) -> ServicePrincipal:
-    """Return who signs in, with the proof that the options give. What cannot be used is refused here, before anything
-    is sent."""
+def _service_principal(session: Session, options: LoginOptions, certificate: _Certificate | None) -> ServicePrincipal:
+    """Return who signs in, with the proof that the options give.
+
+    :param certificate: the one to use, if any.
+    """
     from .auth.service_principal import CERTIFICATE, FEDERATED, SECRET, ServicePrincipal
 
     client_id, tenant = str(options.username), options.tenant
@@ -137,27 +160,23 @@ def _service_principal(session: Session, options: LoginOptions) -> ServicePrinci
     source = _source(session, options)
     if source is not None:
         return ServicePrincipal(client_id, tenant, FEDERATED, source=source, send_chain=by_subject_name)
-    if options.certificate:
-        path = str(Path(options.certificate).expanduser().absolute())
-        protected, passphrase = _passphrase(path, options.password)
-        if protected or not options.password:
-            return ServicePrincipal(
-                client_id,
-                tenant,
-                CERTIFICATE,
-                certificate=path,
-                is_protected=protected,
-                passphrase=passphrase,
-                send_chain=by_subject_name,
-            )
-        logger.warning("--certificate was ignored, because --password was given and the certificate needs none.")
+    if certificate is not None:
+        return ServicePrincipal(
+            client_id,
+            tenant,
+            CERTIFICATE,
+            certificate=certificate.path,
+            is_protected=certificate.is_protected,
+            passphrase=certificate.passphrase,
+            send_chain=by_subject_name,
+        )
     if options.client_assertion and not options.password:
         return ServicePrincipal(
             client_id, tenant, FEDERATED, assertion=options.client_assertion, send_chain=by_subject_name
         )
-    from ._passwords import prompt_for_password
+    from ._passwords import given_or_asked_for
 
-    secret = options.password or prompt_for_password()
+    secret = given_or_asked_for(options.password)
     return ServicePrincipal(client_id, tenant, SECRET, secret=secret, send_chain=by_subject_name)
 
 
@@ -173,50 +192,52 @@ def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
     return None
 
 
-def _passphrase(path: str, password: str | None) -> tuple[bool, str | None]:
-    """Tell whether a certificate file has a passphrase, and return it.
+def _certificate(options: LoginOptions) -> _Certificate | None:
+    """Return the certificate to sign in with, if there is one.
 
-    :raises SignInError: the file cannot be read, or its passphrase is not known.
+    Whatever else is given, a file that cannot be used is refused here, before anything is sent: a --password may have
+    been meant for it, and is no client secret then.
+
+    :raises SignInError: the certificate cannot be used, or its passphrase is not known.
     """
-    from .auth.certificates import needs_passphrase
+    if not options.certificate:
+        return None
+    from .auth.certificates import needs_passphrase, read_certificate
+
+    path = Path(options.certificate).expanduser().absolute()
+    is_protected = needs_passphrase(path)
+    passphrase = _passphrase(options.password) if is_protected else None
+    content = read_certificate(path, passphrase=passphrase, now=time.time())
+    if options.password and not is_protected:
+        if content.host_readable:
+            # The built-in takes the password for a client secret, which it prefers.
+            logger.warning("--certificate was ignored, because --password was given and the certificate needs none.")
+            return None
+        logger.warning("--password was ignored, because %s has no passphrase.", path)
+    return _Certificate(str(path), is_protected, passphrase, content)
+
+
+def _passphrase(password: str | None) -> str | None:
+    """Return the passphrase of the certificate file, if it is known."""
     from .auth.service_principal import PASSPHRASE_VARIABLE
 
-    try:
-        protected = needs_passphrase(Path(path))
-    except SignInError:
-        if password:
-            # The built-in takes the password for a client secret then, and does not look at the file.
-            return False, None
-        raise
-    if not protected:
-        return False, None
     passphrase = password or os.environ.get(PASSPHRASE_VARIABLE)
     if not passphrase and sys.stdin.isatty():
         from ._passwords import prompt_for_password
 
         passphrase = prompt_for_password("Passphrase of the certificate: ")
-    return True, passphrase
+    return passphrase
 
 
-def _stored_certificate(principal: ServicePrincipal, options: LoginOptions) -> tuple[str | None, str | None]:
-    """Return the path of the certificate if built-in commands can read it, or what to store so that they can.
-
-    :raises SignInError: the certificate cannot be used.
-    """
-    if not principal.certificate:
-        return None, None
-    import time
-
-    from .auth.certificates import read_certificate
-
-    certificate = read_certificate(Path(principal.certificate), passphrase=principal.passphrase, now=time.time())
-    if certificate.host_readable:
-        return principal.certificate, None
+def _stored_certificate(certificate: _Certificate, options: LoginOptions) -> tuple[str | None, str | None]:
+    """Return the path of the certificate if built-in commands can read it, or what to store so that they can."""
+    if certificate.content.host_readable:
+        return certificate.path, None
     if options.store_decrypted_key:
-        return None, certificate.pem_text()
+        return None, certificate.content.pem_text()
     logger.warning(
         "Built-in commands cannot read %s, so they work until the token of this sign-in ends. With "
-        "--store-decrypted-key, a copy that they can read is stored, without a passphrase.", principal.certificate
+        "--store-decrypted-key, a copy that they can read is stored, without a passphrase.", certificate.path
     )  # fmt: skip
     return None, None
 
@@ -224,10 +245,29 @@ def _stored_certificate(principal: ServicePrincipal, options: LoginOptions) -> t
 def warn_of_secret_on_command_line(options: LoginOptions, argv: Sequence[str]) -> None:
     """Say how to avoid it when a password can be read in the process list and the shell's history."""
     secret = options.password
-    if not secret:
+    if not secret or not _is_on_command_line(secret, argv):
         return
-    if any(secret == word or word.endswith(f"={secret}") or word == f"-p{secret}" for word in argv):
+    if secret.startswith("@"):
+        logger.warning(
+            "What is given as the password begins with @, but names no file that can be read. All of it, with the @, "
+            "was taken for the password itself. If it was to be read from a file, check the path."
+        )
+    else:
         logger.warning(
             "The password is on the command line, where other programs and the shell's history can see it. Give it "
             "on standard input with --password=@-, in a file with --password=@FILE, or with --from-env."
         )
+
+
+def _is_on_command_line(secret: str, argv: Sequence[str]) -> bool:
+    """Tell whether the option has the secret itself for a value, and not where to read it."""
+    for index, word in enumerate(argv):
+        name, separator, value = word.partition("=")
+        if secret_option(name) == "--password":
+            given = value if separator else next(iter(argv[index + 1 :]), None)
+            # Standard input can be read whatever it holds.
+            if given == secret and given != "@-":
+                return True
+        elif word == f"-p{secret}":
+            return True
+    return False

@@ -188,9 +188,21 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
             f"{capitalised(service)} at {address} could not be reached: {_cause(error)}.",
             f"Check the network, and the address {to_check}; then run the command again.",
         ) from error
+    except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
+        raise MalformedAnswerError(
+            f"{capitalised(service)} at {address} broke off in the middle of its answer.",
+            "Check the network and run the command again.",
+        ) from error
+    except requests.exceptions.InvalidHeader:
+        # The error quotes the header, which may be a secret.
+        raise UnexpectedAnswerError(
+            f"{capitalised(service)} at {address} was not asked: what is to be sent to it has blanks or line ends.",
+            "Look for them in the environment and in files with secrets; then run the command again.",
+        ) from None
     except requests.exceptions.RequestException as error:
         raise UnexpectedAnswerError(
-            f"{capitalised(service)} at {address} did not speak HTTP as expected: {_cause(error)}."
+            f"{capitalised(service)} at {address} did not speak HTTP as expected: {_cause(error)}.",
+            f"Check its address {to_check}; then run the command again.",
         ) from error
     except OSError as error:
         if "CA certificate bundle" not in str(error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from .auth.token_claims import claims_of
@@ -49,11 +50,16 @@ def sign_in_service_principal(
             tenant=principal.tenant or found[0].tenant_id,
             assertion=fetched[-1] if fetched else principal.assertion,
         )
+        client_id, tenant = proved.client_id, str(proved.tenant)
         certificate = host_certificate
-        if decrypted_key is not None:
-            certificate = str(services.decrypted_keys.keep(proved.client_id, str(proved.tenant), decrypted_key))
-        services.service_principals.save(proved.to_entry(store_secret=store_secret, host_certificate=certificate))
-        staged.keep()
+        with ExitStack() as undone_by_failure:
+            if decrypted_key is not None:
+                keeping = services.decrypted_keys.keeping(client_id, tenant, decrypted_key)
+                certificate = str(undone_by_failure.enter_context(keeping))
+            entry = proved.to_entry(store_secret=store_secret, host_certificate=certificate)
+            undone_by_failure.enter_context(services.service_principals.saving(entry))
+            staged.keep()
+        services.decrypted_keys.forget_unused(client_id, tenant, certificate)
 
     account = Account(principal.client_id, _WORKLOAD, {SN_ISSUER: True} if principal.send_chain else {})
     return complete(session, request, account, credential, keep)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ..errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import capitalised, connection_errors
+from ._input_files import refusal
 from .azure_cli import AZURE_CLI_CLIENT_ID
 from .errors import unknown_tenant
 
@@ -103,7 +104,13 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
             yield
         except ValueError as error:
             # MSAL raises ValueError for a refused discovery document and for an answer that is not JSON.
-            if isinstance(error, UnicodeError) or _is_json_error(error):
+            if isinstance(error, UnicodeEncodeError):
+                # The error has the whole of it, which may be a secret.
+                raise refusal(
+                    "What was to be sent holds bytes that are not UTF-8.",
+                    "Look for them in the options of the command; then run it again.",
+                ) from None
+            if isinstance(error, UnicodeDecodeError) or _is_json_error(error):
                 raise MalformedAnswerError(
                     f"{capitalised(SERVICE)} at {address} answered something other than JSON.",
                     "A proxy or a captive portal may have answered in its place. Check the network, and the address "

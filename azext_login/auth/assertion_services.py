@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from requests.auth import AuthBase
 
+from .._text import fits_header
 from ..errors import SignInError, UnexpectedAnswerError
 from ..http import TIMEOUT, capitalised, connection_errors, parse_json_object
 from ._input_files import refusal
@@ -109,8 +110,7 @@ def _access(service: _Service, environ: Mapping[str, str]) -> tuple[str, _Bearer
             f"{' and '.join(missing)} {verb} not set.",
             service.setting_up,
         )
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        # requests and http.client quote a header that they refuse.
+    if not fits_header(token):
         raise refusal(f"{service.token_variable} holds something that is no token.", service.setting_up)
     if not _is_safe(address):
         raise refusal(

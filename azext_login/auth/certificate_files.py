@@ -140,7 +140,8 @@ def _load_pkcs12(raw: bytes, passphrase: str | None) -> tuple[PrivateKeyTypes | 
         # Older tools write BER in place of DER. That cryptography may stop reading it is not for the person here.
         warnings.simplefilter("ignore")
         try:
-            loaded = load_key_and_certificates(raw, None if passphrase is None else _encoded(passphrase))
+            # Of this passphrase the characters count, not the bytes (RFC 7292 appendix B.1).
+            loaded = load_key_and_certificates(raw, None if passphrase is None else _encoded(passphrase, "strict"))
         except ValueError as error:
             if passphrase is None or not _is_about_passphrase(error):
                 raise
@@ -184,7 +185,7 @@ def _load_key(path: str, block: PemBlock, passphrase: str | None) -> PrivateKeyT
     if block.is_encrypted and not passphrase:
         raise _passphrase_missing(path)
     try:
-        password = _encoded(passphrase) if block.is_encrypted and passphrase else None
+        password = _encoded(passphrase, "surrogateescape") if block.is_encrypted and passphrase else None
         return load_pem_private_key(block.text().encode("ascii"), password)
     except UnsupportedAlgorithm as error:
         raise (_unsupported_encryption(path) if password else unsupported_key(path, "unknown")) from error
@@ -202,15 +203,16 @@ def _load_certificate(block: PemBlock) -> Certificate | None:
         return None
 
 
-def _encoded(passphrase: str) -> bytes:
+def _encoded(passphrase: str, errors: str) -> bytes:
     """Return the bytes that OpenSSL takes. Surrogates stand for bytes that were not UTF-8 on argv (PEP 383).
 
+    :param errors: what str.encode is to do with them.
     :raises ValueError: it cannot be the passphrase of any file.
     """
     if "\0" in passphrase:
         # OpenSSL's strings end there. cryptography ends with a panic that shows the whole of it (version 50).
         raise ValueError("A password has no NUL character.")
-    return passphrase.encode("utf-8", "surrogateescape")
+    return passphrase.encode("utf-8", errors)
 
 
 def _other_kind_of_file(path: str, raw: bytes) -> SignInError:
@@ -261,8 +263,10 @@ def _wrong_passphrase(path: str) -> SignInError:
 
 
 def _with_passphrase(path: str) -> str:
+    from .service_principal import PASSPHRASE_VARIABLE
+
     return (
-        "Give the passphrase on standard input:\n"
+        f"Set {PASSPHRASE_VARIABLE} to the passphrase, or give it on standard input:\n"
         f'az login --service-principal --username APP_ID --tenant TENANT_ID --certificate "{path}" --password=@-'
     )
 

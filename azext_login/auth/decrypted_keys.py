@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .._files import remove_if_present, write_atomically
+from ..errors import StoreError
 
 _FOLDER = "login_certificates"
 
@@ -16,42 +19,58 @@ class DecryptedKeys:
     def __init__(self, config_dir: Path):
         self._folder = config_dir / _FOLDER
 
-    def keep(self, client_id: str, tenant: str, pem: str) -> Path:
-        """Store a key with its certificates, and return the path of the file.
+    @contextmanager
+    def keeping(self, client_id: str, tenant: str, pem: str) -> Iterator[Path]:
+        """Store a key with its certificates, and yield the path of the file. It is undone if what follows fails.
 
         :raises StoreError: the file cannot be written.
         """
         path = self._path(client_id, tenant)
+        before = None
+        with suppress(OSError):
+            before = path.read_bytes()
         write_atomically(path, pem.encode("ascii"))
-        return path
+        try:
+            yield path
+        except BaseException:
+            with suppress(StoreError):
+                if before is None:
+                    self._forget(path)
+                else:
+                    write_atomically(path, before)
+            raise
+
+    def forget_unused(self, client_id: str, tenant: str, certificate: str | None) -> None:
+        """Delete the key of an application in one tenant, unless it is the certificate that is in use.
+
+        :raises StoreError: the file cannot be deleted.
+        """
+        path = self._path(client_id, tenant)
+        if str(path) != certificate:
+            self._forget(path)
 
     def forget(self, client_id: str) -> None:
         """Delete the keys of an application in every tenant.
 
         :raises StoreError: a file cannot be deleted.
         """
-        for path in self._folder.glob(f"{_digest(client_id)}-*.pem"):
-            remove_if_present(path)
-        self._remove_folder()
+        self._forget(*self._folder.glob(f"{_digest(client_id)}-*.pem"))
 
     def clear(self) -> None:
         """Delete every key.
 
         :raises StoreError: a file cannot be deleted.
         """
-        for path in self._folder.glob("*.pem"):
-            remove_if_present(path)
-        self._remove_folder()
+        self._forget(*self._folder.glob("*.pem"))
 
     def _path(self, client_id: str, tenant: str) -> Path:
         return self._folder / f"{_digest(client_id)}-{_digest(tenant)}.pem"
 
-    def _remove_folder(self) -> None:
-        try:
+    def _forget(self, *paths: Path) -> None:
+        for path in paths:
+            remove_if_present(path)
+        with suppress(OSError):  # It is not there, or something else is in it.
             self._folder.rmdir()
-        except OSError:
-            # It is not there, or something else is in it.
-            return
 
 
 def _digest(name: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .._text import is_utf_8
 from ..errors import SignInError
 from ._input_files import refusal
 from .known_clouds import parse_authority
@@ -27,6 +28,8 @@ _USERNAME = "AZURE_USERNAME"
 _PASSWORD = "AZURE_PASSWORD"
 _TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"
 _AUTHORITY = "AZURE_AUTHORITY_HOST"
+# Paths, and what the key in a file was encrypted with.
+_OF_ANY_BYTES = (_CERTIFICATE, _PASSPHRASE, _TOKEN_FILE)
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,19 @@ def credentials_from_environment(environ: Mapping[str, str]) -> EnvironmentCrede
 
     Client secret, certificate, username and password, federated token file: in this order, whatever else is set.
 
-    :raises SignInError: there is none. The message has the names of variables and no values.
+    :raises SignInError: there is none, or it cannot be sent. The message has the names of variables and no values.
     """
     rule = next((rule for rule in _RULES if all(environ.get(name) for name in rule.required)), None)
     if rule is None:
         raise _nothing_usable(environ)
 
     used = (*rule.required, *(name for name in (*rule.optional, _AUTHORITY) if environ.get(name)))
+    unreadable = [name for name in used if name not in _OF_ANY_BYTES and not is_utf_8(environ[name])]
+    if unreadable:
+        raise refusal(
+            f"{unreadable[0]} holds bytes that are not UTF-8.",
+            "Correct the variable, or the encoding of the file that sets it; then run the command again.",
+        )
 
     def value(name: str) -> str | None:
         return environ[name] if name in used else None

@@ -221,7 +221,7 @@ def unknown_tenant(tenant: str, address: str) -> SignInError:
     return SignInError(
         f"Tenant '{tenant}' was not found at {address}.",
         next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`; then run "
-        "`az login` with the right --tenant. A person may leave --tenant out.",
+        "`az login` with the right --tenant. A service principal needs one; a person may leave --tenant out.",
     )
 
 

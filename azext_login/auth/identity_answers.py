@@ -114,7 +114,7 @@ def _check_token(body: Mapping[str, Any], source: IdentitySource, identity: Assi
     token = body.get("access_token")
     try:
         usable = isinstance(token, str) and bool(token) and int(lifetime or 0) > 0
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         usable = False
     if not usable:
         raise UnexpectedAnswerError(

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import requests
 from knack.log import get_logger
+from requests.adapters import HTTPAdapter
 
-from ..errors import ServiceUnreachableError
+from ..errors import MalformedAnswerError, ServiceUnreachableError, UnexpectedAnswerError
 from ..http import capitalised, connection_errors
 from .identity_answers import BusyError
 from .identity_sources import IMDS_PATH, IdentitySource, SourceKind
@@ -39,6 +40,26 @@ def direct_session(user_agent: str | None) -> requests.Session:
     if user_agent:
         session.headers["User-Agent"] = user_agent
     return session
+
+
+class PinnedAdapter(HTTPAdapter):
+    """Knows a server by its certificate's thumbprint and nothing else.
+
+    The certificate of Service Fabric's service is signed by nobody that this machine knows. Older releases of MSAL
+    (1.34) look for that all the same; newer ones have an adapter of their own that does the same as this one.
+    """
+
+    def __init__(self, thumbprint: str):
+        self._thumbprint = "".join(thumbprint.split())
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Have urllib3 compare the thumbprint on each connection."""
+        super().init_poolmanager(*args, **kwargs, assert_fingerprint=self._thumbprint)
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Look for no authority."""
+        super().cert_verify(conn, url, verify=False, cert=cert)  # type: ignore[no-untyped-call]
 
 
 class BoundedHttp:
@@ -145,6 +166,10 @@ def reaching(source: IdentitySource) -> Iterator[None]:
                     raise
                 said = "does not prove with its certificate that it is the one that IDENTITY_SERVER_THUMBPRINT names"
                 raise unreachable(source, said) from error
+    except MalformedAnswerError as error:
+        raise UnexpectedAnswerError(
+            f"{error} {source.reason} Nothing that was stored before has changed.", *error.recommendations
+        ) from error
     except ServiceUnreachableError as error:
         if source.reason in str(error):
             raise

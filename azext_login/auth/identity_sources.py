@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
 
+from .._text import fits_header
 from ..errors import SignInError
 
 IMDS_HOST_VARIABLE = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
@@ -27,6 +28,9 @@ _VARIABLES = (
     IMDS_HOST_VARIABLE,
 )
 
+# Those of them that are sent as a header.
+_SECRETS = ("IDENTITY_HEADER", "MSI_SECRET")
+
 # Set by the webhook of AKS: https://learn.microsoft.com/azure/aks/workload-identity-overview
 _FEDERATED_TOKEN_VARIABLE = "AZURE_FEDERATED_TOKEN_FILE"
 
@@ -37,6 +41,8 @@ _IMDS = "http://169.254.169.254"
 _ARC = "http://localhost:40342/metadata/identity/oauth2/token"
 _ARC_AGENT_ON_LINUX = "/opt/azcmagent/bin/himds"
 _ARC_AGENT_ON_WINDOWS = r"%ProgramFiles%\AzureConnectedMachineAgent\himds.exe"
+
+_KEPT = "Nothing was sent, and nothing that was stored has changed."
 
 
 class SourceKind(Enum):
@@ -109,12 +115,21 @@ def find_source(
 
     A variable counts when it is there, even if it is empty.
 
-    :raises SignInError: a variable that should hold an address holds none.
+    :raises SignInError: a variable that should hold an address or a secret holds none.
     """
     seen = tuple(name for name in _VARIABLES if name in environ)
 
     def source(kind: SourceKind, address: str, *chosen_by: str) -> IdentitySource:
-        return _checked(IdentitySource(kind, address, chosen_by, seen, bool(environ.get(_FEDERATED_TOKEN_VARIABLE))))
+        made = _checked(IdentitySource(kind, address, chosen_by, seen, bool(environ.get(_FEDERATED_TOKEN_VARIABLE))))
+        for name in _SECRETS:
+            if name in chosen_by and not fits_header(environ[name]):
+                raise SignInError(
+                    f"The environment variable {name} holds something that cannot be sent: blanks, line ends or "
+                    f"letters that are not ASCII. {_KEPT}",
+                    next_step="Leave the variable as the platform sets it, without a line end from a file; then run "
+                    "the command again.",
+                )
+        return made
 
     def has(*names: str) -> bool:
         return all(name in environ for name in names)
@@ -168,7 +183,6 @@ def _checked(source: IdentitySource) -> IdentitySource:
         return source
     name = next(iter(n for n in source.chosen_by if n.endswith(("_ENDPOINT", "_HOST"))), "the environment")
     raise SignInError(
-        f"The environment variable {name} holds no address that tokens of a managed identity can be asked for. "
-        "Nothing was sent.",
+        f"The environment variable {name} holds no address that tokens of a managed identity can be asked for. {_KEPT}",
         next_step=f"The platform sets it on a resource with a managed identity. Elsewhere, remove it:\nunset {name}",
     )

@@ -155,7 +155,7 @@ class ManagedIdentityCredential:
         from msal import ManagedIdentityClient, SystemAssignedManagedIdentity, UserAssignedManagedIdentity
 
         from .identity_answers import check_answer
-        from .identity_requests import BoundedHttp
+        from .identity_requests import BoundedHttp, PinnedAdapter
 
         source, session = self._source, self._session()
 
@@ -168,6 +168,8 @@ class ManagedIdentityCredential:
             return url
 
         session.hooks["response"].append(check)
+        if source.kind is SourceKind.SERVICE_FABRIC:
+            session.mount("https://", PinnedAdapter(self._environ["IDENTITY_SERVER_THUMBPRINT"]))
         named = {str(self._identity.option).replace("-", "_"): self._identity.value}
         return ManagedIdentityClient(
             UserAssignedManagedIdentity(**named) if self._identity.option else SystemAssignedManagedIdentity(),
@@ -191,6 +193,10 @@ class ManagedIdentityCredential:
                 result: Mapping[str, Any] = self._client.acquire_token_for_client(
                     resource=resource, claims_challenge=claims_challenge
                 )
+            except (requests.exceptions.InvalidHeader, UnicodeError):
+                if source.kind is not SourceKind.ARC:
+                    raise
+                raise _unusable_key(source) from None
             except OSError as error:
                 if isinstance(error, requests.RequestException):
                     raise
@@ -224,6 +230,15 @@ def resource_of(scopes: Sequence[str]) -> str:
     from azure.cli.core.auth.util import scopes_to_resource
 
     return str(scopes_to_resource(list(scopes)))
+
+
+def _unusable_key(source: IdentitySource) -> SignInError:
+    """Return the error for a key of Azure Arc's agent that no header can hold."""
+    return SignInError(
+        f"The key file of {source.service} at {source.place} holds something else than a key. {source.reason} "
+        "Nothing that was stored before has changed.",
+        next_step="Run the command again, and check the agent with:\nazcmagent show",
+    )
 
 
 def _unreadable_challenge(source: IdentitySource, error: OSError) -> SignInError:

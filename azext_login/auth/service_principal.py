@@ -15,14 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotSignedInError, SignInError
+from knack.log import get_logger
+
+from ..errors import NotSignedInError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
 from .access_token import AccessToken
 from .application import ApplicationFactory, authority_errors
-from .assertions import AssertionSource, check_assertion, source_from_json
+from .assertions import AssertionSource, FileAssertion, check_assertion, expiry_of, source_from_json
 from .errors import Attempt, explain, login_command
 
 if TYPE_CHECKING:
     import requests
+
+logger = get_logger(__name__)
 
 Entry = dict[str, Any]
 """One element of the host's service_principal_entries."""
@@ -215,7 +219,7 @@ class ServicePrincipalCredential:
                 return {"client_assertion": self._passphrase_missing}
             return self._certificate(Path(principal.certificate))
         if principal.source is not None or principal.assertion:
-            return {"client_assertion": self.assertion}
+            return {"client_assertion": self._assertion_or_stored}
         return {"client_assertion": lambda: self._nothing_stored(tenant)}
 
     def _certificate(self, path: Path) -> Any:
@@ -233,10 +237,13 @@ class ServicePrincipalCredential:
         return certificate.as_msal_credential(send_chain=self._principal.send_chain)
 
     def assertion(self) -> str:
-        """Return a federated token that is valid now: from its source, asked once, or the stored one. A secret.
+        """Return a federated token that is valid now: from its source, asked once, or without one the stored one.
+
+        A secret.
 
         :raises SignInError: it has expired, or the source has none.
         :raises ServiceUnreachableError: the source did not answer.
+        :raises UnexpectedAnswerError: the source answered something else.
         """
         if self._fetched is None:
             principal = self._principal
@@ -248,6 +255,22 @@ class ServicePrincipalCredential:
             if found != principal.assertion:
                 self._on_assertion(found)
         return self._fetched
+
+    def _assertion_or_stored(self) -> str:
+        """Return the same, but the stored one where a build system's service gives none and it is still valid.
+
+        Not every step of a job gets the variables that the service is asked with, and built-in commands work there.
+        """
+        principal = self._principal
+        try:
+            return self.assertion()
+        except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
+            ends = expiry_of(principal.assertion or "")
+            if isinstance(principal.source, FileAssertion) or ends is None or ends <= self._clock():
+                raise
+            self._fetched = principal.assertion
+            logger.warning("%s The stored federated token is used, until it ends.", first_line(error))
+            return str(principal.assertion)
 
     def _nothing_stored(self, tenant: str | None) -> str:
         principal = self._principal

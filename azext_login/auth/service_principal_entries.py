@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from knack.log import get_logger
 
 from .._files import set_aside
-from ..errors import NotSignedInError
+from ..errors import NotSignedInError, StoreError
 from .secret_file import SharedSecretFile, one_place
 from .token_cache import sections_in
 
@@ -63,16 +65,29 @@ class ServicePrincipalEntries:
             )
         return found
 
-    def save(self, entry: Entry) -> None:
-        """Store an entry instead of the one for the same application and tenant.
+    @contextmanager
+    def saving(self, entry: Entry) -> Iterator[None]:
+        """Store an entry instead of the one for the same application and tenant. It is undone if what follows fails.
 
         :raises StoreError: the file cannot be written, or its place in the keyring holds tokens.
         """
         client_id, tenant = str(entry["client_id"]), str(entry["tenant"])
         self._usable()
-        with self._file.change() as write:
-            others = [one for one in self._entries() if not (_is_client(one, client_id) and _is_of(one, tenant))]
-            write([*others, entry])
+
+        def replace(by: list[Entry]) -> list[Entry]:
+            with self._file.change() as write:
+                entries = self._entries()
+                same = [one for one in entries if _is_client(one, client_id) and _is_of(one, tenant)]
+                write([*(one for one in entries if one not in same), *by])
+            return same
+
+        before = replace([entry])
+        try:
+            yield
+        except BaseException:
+            with suppress(StoreError):
+                replace(before)
+            raise
 
     def renew_assertion(self, client_id: str, tenant: str, assertion: str) -> bool:
         """Replace the federated token of an entry, unless that was signed out or stored without one since.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from .._text import is_utf_8
 from ..errors import UnexpectedAnswerError
 from ..http import TIMEOUT, capitalised, connection_errors, parse_json_object
 from .application import SERVICE
@@ -20,6 +21,8 @@ def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
     :raises ServiceUnreachableError: the sign-in service did not answer.
     """
     authority = authority.rstrip("/")
+    if not is_utf_8(domain):
+        raise unknown_tenant(domain.encode("utf-8", "replace").decode("utf-8"), authority)
     url = f"{authority}/{quote(domain, safe='')}/v2.0/.well-known/openid-configuration"
     with connection_errors(SERVICE, authority):
         response = http.get(url, timeout=TIMEOUT, verify=None if verify else False)

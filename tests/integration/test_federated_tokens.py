@@ -20,6 +20,7 @@ from tests.integration.workloads import (
     token_claims,
     traces,
     write,
+    write_entries,
 )
 from tests.localcloud import CI_APP, GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION, LocalCloud
 
@@ -134,9 +135,19 @@ def test_a_build_systems_job_signs_in_and_gets_tokens_for_more_as_long_as_it_run
     assert token_claims(stock(az), "--resource", GRAPH)["appid"] == CI_APP
     assert not traces(az, request_token)
 
+    # A step that does not get the variables goes on with the stored token, as built-in commands do.
+    variable = "ACTIONS_ID_TOKEN_REQUEST_URL" if service == "github" else "SYSTEM_OIDCREQUESTURI"
+    storage = ("account", "get-access-token", "--resource", "https://storage.azure.com")
+    said = az.run(*storage).ok().stderr
+    assert variable in said
+    assert "The stored federated token is used" in said
+
     # The job is over, and its service with it.
-    error = az.run("account", "get-access-token", "--resource", "https://storage.azure.com").failed().stderr
-    assert ("ACTIONS_ID_TOKEN_REQUEST_URL" if service == "github" else "SYSTEM_OIDCREQUESTURI") in error
+    (entry,) = entries(az)
+    write_entries(az, [{**entry, "client_assertion": cloud.admin.issue_assertion(subject, lifetime=-600)}])
+    error = az.run(*storage, "--force-refresh").failed().stderr
+    assert variable in error
+    assert "is used" not in error
     az.run("logout").ok()
     assert not traces(az, CI_APP)
 

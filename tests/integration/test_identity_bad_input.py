@@ -108,6 +108,7 @@ def test_an_identity_that_sees_no_subscription_is_told_so(bystanders: Az, worklo
     ("machine", "changes", "says"),
     [
         ("app_service", {"IDENTITY_HEADER": "another-process"}, "refused"),
+        ("app_service", {"IDENTITY_HEADER": "another-process\r"}, "IDENTITY_HEADER holds"),
         ("app_service", {"IDENTITY_ENDPOINT": "not an address"}, "IDENTITY_ENDPOINT"),
         ("machine_learning", {"MSI_SECRET": "another-process"}, "refused"),
         ("service_fabric", {"IDENTITY_SERVER_THUMBPRINT": "0" * 40}, "IDENTITY_SERVER_THUMBPRINT"),

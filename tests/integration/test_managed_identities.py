@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.harness.az import NOWHERE, Az
+from tests.harness.hosts import Host
 from tests.integration.internet import internet_of_cloud_shell
 from tests.integration.workloads import VAULT, stock, subscriptions_used, token_claims
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY, LocalCloud
@@ -155,3 +156,14 @@ def test_in_cloud_shell_another_account_can_sign_in_beside_its_person(az: Az, cl
     assert "Cloud Shell is automatically authenticated" in said
     users = {row["user"]["name"] for row in here.run("account", "list").ok().json()}
     assert users == {"alice@contoso.example", bob.username}
+
+
+@pytest.mark.oldest
+def test_the_oldest_azure_cli_knows_service_fabric_by_its_certificate(
+    make_az: Callable[..., Az], oldest: Host, cloud: LocalCloud
+) -> None:
+    # Its MSAL looks for an authority that has signed the certificate, and there is none.
+    here = make_az(host=oldest).with_env(**environment_of(cloud, "service_fabric"))
+    assert signed(here.run(*IDENTITY).ok().json()) == SYSTEM
+    stranger = here.run("account", "get-access-token", env={"IDENTITY_SERVER_THUMBPRINT": "0" * 40}).failed()
+    assert "does not prove with its certificate" in stranger.stderr

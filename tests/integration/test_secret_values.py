@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,6 +120,17 @@ def test_any_client_secret_can_be_typed(az_there: Az, given: Canaries, secret: s
     assert stored_secret(az_there) == secret
 
 
+def test_a_secret_that_is_typed_in_another_encoding_is_refused(az_there: Az) -> None:
+    terminal = az_there.pty(*_WORDS)
+    terminal.expect("Password: ")
+    terminal.waitnoecho()
+    os.write(terminal.child_fd, b"p\xe4ss\n")
+    terminal.expect("The password holds bytes that are not UTF-8.")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 1, terminal.before
+
+
 @pytest.mark.parametrize(
     ("words", "password"),
     [(("--password", "@-"), _OPTION), (("-p=@-",), _ALL), (("--password=@-",), _LONG)],
@@ -171,9 +183,34 @@ def test_a_password_on_the_command_line_is_warned_about_without_repeating_it(az:
     assert "visible!secret" not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "input"),
+    [(("-p=@-",), "login"), (("-p", "@-"), "@-"), (("--password=@-",), CI_APP)],
+    ids=["the command", "its own source", "the user name"],
+)
+def test_a_secret_from_standard_input_is_not_taken_for_another_word_of_the_command(
+    az: Az, words: tuple[str, ...], input: str
+) -> None:
+    result = az.run("login", "--service-principal", "-u", CI_APP, *words, input=input).failed()
+    assert "WARNING" not in result.stderr
+
+
+@pytest.mark.parametrize("words", [("-p=@nowhere/of-this-name",), ("--password", "@.")], ids=["no file", "a directory"])
+def test_a_file_that_cannot_be_read_is_not_taken_for_a_password_without_a_word(az: Az, words: tuple[str, ...]) -> None:
+    result = az.run("login", "--service-principal", "-u", CI_APP, *words).failed()
+    assert result.stderr.count("names no file that can be read") == 1
+    assert "The password is on the command line" not in result.stderr
+    assert "of-this-name" not in result.stderr
+
+
 def test_nothing_is_warned_about_where_only_errors_are_wanted(az: Az) -> None:
     words = ("login", "--service-principal", "-u", CI_APP, "-p", "visible!secret", "--only-show-errors")
     assert "The password is on the command line" not in az.run(*words).failed().stderr
+
+
+def test_a_persons_password_is_advised_against_in_the_built_ins_words(az: Az, stock_az: Az) -> None:
+    notices = {one.run("login", "-u", BOB).failed().stderr.splitlines()[0] for one in (az, stock_az)}
+    assert len(notices) == 1, notices
 
 
 def test_a_password_on_the_command_line_still_works(az: Az) -> None:

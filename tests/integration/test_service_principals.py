@@ -23,6 +23,7 @@ from tests.integration.workloads import (
     Proof,
     entries,
     guarded,
+    kept,
     stock,
     subscriptions_used,
     token_claims,
@@ -130,9 +131,38 @@ def test_a_decrypted_key_is_stored_on_request_only_for_its_owner_and_goes_with_t
     assert stat.S_IMODE(stored.stat().st_mode) == 0o600
     assert stat.S_IMODE(stored.parent.stat().st_mode) == 0o700
 
+    # The next sign-in is without it.
+    workload_az.run(*login, input=PASSPHRASE).ok()
+    assert not traces(workload_az, KEY)
+    assert "certificate" not in entries(workload_az)[0]
+
+    workload_az.run(*login, "--store-decrypted-key", input=PASSPHRASE).ok()
+    # The copy may be what somebody signs in with.
+    workload_az.run(*SERVICE_PRINCIPAL, "--certificate", str(stored)).ok()
+    assert stored.exists()
+
     workload_az.run("logout").ok()
     assert not stored.exists()
     assert path.exists()
+
+
+@pytest.mark.parametrize("file", ["service_principal_entries.json", "msal_token_cache.json"])
+@pytest.mark.parametrize("signed_in", [False, True], ids=["first sign-in", "another sign-in"])
+def test_a_sign_in_that_cannot_be_stored_takes_back_what_it_has_stored_already(
+    workload_az: Az, certificates: Certificates, tmp_path: Path, file: str, signed_in: bool
+) -> None:
+    az = workload_az
+    path = write_pfx(tmp_path / "ci.pfx", certificates.registered)
+    if signed_in:
+        secret(tmp_path, certificates).run(az).ok()
+        (az.config_dir / file).unlink()
+    (az.config_dir / file).mkdir()
+    before = kept(az)
+    login = (*SERVICE_PRINCIPAL, "--certificate", str(path), "--store-decrypted-key")
+    assert file in az.run(*login).failed().stderr
+    assert not traces(az, KEY)
+    changed = {name: content for name, content in kept(az).items() if content != before.get(name, b"[]")}
+    assert not {name for name in changed if not name.endswith((".lock", ".lockfile"))}
 
 
 def test_a_pfx_file_without_a_passphrase_is_read_again_by_our_commands_and_built_in_ones_use_its_token(
@@ -146,6 +176,24 @@ def test_a_pfx_file_without_a_passphrase_is_read_again_by_our_commands_and_built
     assert token_claims(workload_az, "--resource", VAULT)["appid"] == CI_APP
     # Our command has cached it.
     assert token_claims(stock(workload_az), "--resource", VAULT)["appid"] == CI_APP
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "stored"),
+    [
+        ("ci.pfx", "--password was ignored", {"azextLogin"}),
+        ("ci.pem", "--certificate was ignored", {"client_secret"}),
+    ],
+)
+def test_beside_a_certificate_without_a_passphrase_a_password_is_a_secret_only_where_built_in_commands_take_it_for_one(
+    workload_az: Az, certificates: Certificates, tmp_path: Path, name: str, says: str, stored: set[str]
+) -> None:
+    write_certificate = write_pfx if name.endswith("pfx") else write_pem
+    path = write_certificate(tmp_path / name, certificates.registered)
+    proof = Proof(("--certificate", str(path), "--password=@-", "-o", "none"), CI_SECRET)
+    said = proof.run(workload_az).ok().stderr
+    assert said.count(says) == 1
+    assert set(entries(workload_az)[0]) == {"client_id", "tenant", *stored}
 
 
 def test_the_passphrase_of_a_certificate_is_not_stored_and_is_asked_for_through_the_environment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -26,6 +27,8 @@ from tests.localcloud.certificatemaker import make_certificate
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
 WRONG = "no-such~secret'1"
+#: Latin-1, as Python hands over bytes of the command line and the environment that are not UTF-8 (PEP 383).
+NOT_UTF_8 = "p\udce4ss"
 APPLICATION = ("login", "--service-principal", "-u", CI_APP)
 FROM_ENVIRONMENT = ("login", "--from-env")
 DAY = timedelta(days=1)
@@ -47,6 +50,15 @@ def refused(az: Az, *words: str, input: str | None = None, env: Mapping[str, str
 
 def with_certificate(path: Path, *more: str, input: str | None = None) -> Proof:
     return Proof(("--certificate", str(path), *more), input)
+
+
+def with_password(path: Path) -> Proof:
+    return with_certificate(path, "--password=@-", input=WRONG)
+
+
+def cut(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[:700])
+    return path
 
 
 Making = Callable[[Path, Certificates], Proof]
@@ -84,16 +96,22 @@ CERTIFICATES: dict[str, tuple[Making, str]] = {
         "is not valid before",
     ),
     "the wrong passphrase of a PEM key": (
-        lambda folder, made: with_certificate(
-            write_pem(folder / "ci.pem", made.registered, passphrase=PASSPHRASE), "--password=@-", input=WRONG
-        ),
+        lambda folder, made: with_password(write_pem(folder / "ci.pem", made.registered, passphrase=PASSPHRASE)),
         "passphrase of",
     ),
     "the wrong passphrase of a PFX file": (
-        lambda folder, made: with_certificate(
-            write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE), "--password=@-", input=WRONG
-        ),
+        lambda folder, made: with_password(write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE)),
         "passphrase of",
+    ),
+    "no such file, with a password": (lambda folder, made: with_password(folder / "ci.pfx"), "no such file"),
+    "a directory, with a password": (lambda folder, made: with_password(folder), "is a directory"),
+    "half a PFX file, with a password": (
+        lambda folder, made: with_password(cut(write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE))),
+        "is damaged",
+    ),
+    "another kind of file, with a password": (
+        lambda folder, made: with_password(write(folder / "ci.pfx", "hello")),
+        "neither a PEM file nor a PFX",
     ),
     "no passphrase, and nobody to ask": (
         lambda folder, made: with_certificate(
@@ -243,8 +261,20 @@ def test_a_build_systems_service_that_gives_no_token_is_one_error(
         ({"AZURE_AUTHORITY_HOST": "https://["}, "not the address of a sign-in service"),
         ({"AZURE_CLIENT_SECRET": WRONG}, "client secret of service principal"),
         ({"AZURE_TENANT_ID": "nowhere.example"}, "nowhere.example"),
+        ({"AZURE_TENANT_ID": NOT_UTF_8}, "AZURE_TENANT_ID holds bytes that are not UTF-8"),
+        ({"AZURE_CLIENT_SECRET": NOT_UTF_8}, "AZURE_CLIENT_SECRET holds bytes that are not UTF-8"),
     ],
-    ids=["nothing", "no tenant", "empty", "another cloud", "no address", "wrong secret", "unknown tenant"],
+    ids=[
+        "nothing",
+        "no tenant",
+        "empty",
+        "another cloud",
+        "no address",
+        "wrong secret",
+        "unknown tenant",
+        "a tenant in Latin-1",
+        "a secret in Latin-1",
+    ],
 )
 def test_an_environment_that_signs_nobody_in_is_one_error_with_the_variables_to_look_at(
     bystanders: Az, environment: dict[str, str], says: str
@@ -253,6 +283,27 @@ def test_an_environment_that_signs_nobody_in_is_one_error_with_the_variables_to_
         whole = {"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": "contoso.example", "AZURE_CLIENT_SECRET": CI_SECRET}
         environment = {**whole, **environment}
     assert says in refused(bystanders, *FROM_ENVIRONMENT, env=environment)
+
+
+USER = {"AZURE_USERNAME": "alice@contoso.example", "AZURE_PASSWORD": WRONG}
+CLIENT = {"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": NOBODY, "AZURE_CLIENT_SECRET": WRONG}
+
+
+@pytest.mark.parametrize(
+    ("option", "environment", "says"),
+    [
+        ("--no-store-secret", USER, "'--no-store-secret' is only applicable with a service principal"),
+        ("--skip-subscription-discovery", USER, "AZURE_TENANT_ID"),
+        ("--store-decrypted-key", CLIENT, "'--store-decrypted-key' requires"),
+    ],
+)
+def test_an_option_that_does_not_go_with_what_the_environment_describes_is_refused_before_anything_is_sent(
+    bystanders: Az, option: str, environment: dict[str, str], says: str
+) -> None:
+    away = bystanders.with_env(NO_PROXY="")
+    error = refused(away, *FROM_ENVIRONMENT, option, env=environment)
+    assert "usage error" in error
+    assert says in error
 
 
 @pytest.mark.parametrize(
@@ -274,12 +325,35 @@ def test_options_that_are_missing_or_contradict_each_other_are_refused_before_an
     assert "usage error" in refused(away, "login", *words.split()).lower()
 
 
-@pytest.mark.parametrize("words", [(), ("--password=",)], ids=["no secret", "an empty secret"])
-def test_a_secret_that_is_missing_cannot_be_asked_for_without_a_terminal(
-    bystanders: Az, words: tuple[str, ...]
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="a command line of any bytes")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--tenant", NOBODY, f"--password={NOT_UTF_8}"), "The password holds bytes that are not UTF-8"),
+        (("--tenant", NOBODY, f"--username={NOT_UTF_8}", "-p=x"), "'--username' holds bytes that are not UTF-8"),
+        (("--tenant", NOT_UTF_8, "--password=x"), "Tenant 'p?ss' was not found"),
+    ],
+    ids=["password", "user name", "tenant"],
+)
+def test_what_is_not_utf_8_is_refused_by_name_before_anything_is_sent(
+    bystanders: Az, words: tuple[str, ...], says: str
 ) -> None:
     away = bystanders.with_env(NO_PROXY="")
-    assert "--password" in refused(away, *APPLICATION, "--tenant", NOBODY, *words)
+    assert says in refused(away, *APPLICATION, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [((), "Please specify both username and password"), (("--password=@-",), "The password that was given is empty")],
+    ids=["no secret", "an empty secret"],
+)
+def test_a_secret_that_is_missing_cannot_be_asked_for_without_a_terminal(
+    bystanders: Az, words: tuple[str, ...], says: str
+) -> None:
+    away = bystanders.with_env(NO_PROXY="")
+    error = refused(away, *APPLICATION, "--tenant", NOBODY, *words)
+    assert says in error
+    assert "--password" in error
 
 
 @pytest.mark.parametrize(

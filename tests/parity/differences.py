@@ -199,6 +199,18 @@ DIFFERENCES: tuple[Difference, ...] = (
         here_says="Nothing was sent",
     ),
     Difference(
+        "certificate-beside-password",
+        builtin="``--certificate`` beside ``--password`` is not looked at: what is given as password is sent as a "
+        "client secret, also where it is the passphrase of the certificate.",
+        here="The password is the passphrase of a certificate that has one. A certificate that cannot be used is "
+        "refused, and nothing is sent. Only one that built-in commands could use as it is gives way to the password, "
+        "with a line that says so.",
+        reason="a passphrase is not for the sign-in service to see",
+        cases=("^empty: login .* -p=<ci-secret> --certificate nowhere.pem",),
+        aspects=frozenset({"exit code", *_LIST, *_TOKENS, "profile", "modes", "service principals", "advice"}),
+        here_says="Nothing was sent",
+    ),
+    Difference(
         "certificate-order",
         builtin="In the file of ``--certificate``, the certificate of the key must be the first one.",
         here="The order makes no difference; a warning says what built-in commands cannot read.",
@@ -234,6 +246,16 @@ DIFFERENCES: tuple[Difference, ...] = (
         cases=("login --identity --client-id \\S+ \\(on Service Fabric\\)",),
         aspects=frozenset({"exit code", *_LIST, "profile", "modes"}),
         here_says="gives tokens of one identity only",
+    ),
+    Difference(
+        "certificate-of-service-fabric",
+        builtin="On Service Fabric, ``az login --identity`` of older Azure CLIs never accepts the certificate of the "
+        "cluster's service.",
+        here="It is known by ``IDENTITY_SERVER_THUMBPRINT`` on every supported Azure CLI.",
+        reason="nobody but the cluster has signed that certificate",
+        cases=("login --identity \\(on Service Fabric\\)",),
+        aspects=frozenset({"exit code", *_LIST, "profile", "modes"}),
+        hosts=("oldest",),
     ),
     Difference(
         "login-options-of-newer-hosts",

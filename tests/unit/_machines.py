@@ -53,8 +53,11 @@ def black_hole() -> Iterator[str]:
 
 
 @contextmanager
-def listening() -> Iterator[tuple[str, list[bytes]]]:
-    """Yield host:port of a socket, and the list of what the clients that connected to it have sent."""
+def listening(answer: bytes = b"") -> Iterator[tuple[str, list[bytes]]]:
+    """Yield host:port of a socket, and the list of what the clients that connected to it have sent.
+
+    :param answer: what each of them is answered, before its connection is closed.
+    """
     heard: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -67,6 +70,7 @@ def listening() -> Iterator[tuple[str, list[bytes]]]:
             with client, suppress(OSError):  # it may leave without a word
                 client.settimeout(2)
                 heard.append(client.recv(65536))
+                client.sendall(answer)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

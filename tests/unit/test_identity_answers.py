@@ -37,6 +37,7 @@ pytest_plugins = ["tests.localcloud.fixtures"]
         (200, '["s3cret"]', "application/json"),
         (200, '{"access_token": "s3cret"}', "application/json"),
         (200, '{"access_token": "s3cret", "expires_in": "soon", "expires_on": "soon"}', "application/json"),
+        (200, '{"access_token": "s3cret", "expires_in": 1e999, "expires_on": 1e999}', "application/json"),
         (200, '{"access_token": ["s3cret"], "expires_in": 9, "expires_on": 9}', "application/json"),
         (200, "", "application/json"),
         (204, "", "text/plain"),
@@ -158,6 +159,27 @@ def test_a_wrong_secret_is_not_shown(client: TokenClient, kind: str) -> None:
     assert "s3cret" not in text
 
 
+@pytest.mark.parametrize("secret", ["s3cret\r", "s3cret\nx", " s3cret", "s3cret-ä", "s3cret-\u2603"])
+@pytest.mark.parametrize("kind", ["app_service", "machine_learning", "service_fabric"])
+def test_a_secret_that_cannot_be_sent_is_named_and_not_shown(client: TokenClient, kind: str, secret: str) -> None:
+    name = "MSI_SECRET" if kind == "machine_learning" else "IDENTITY_HEADER"
+    with on_machine({**environment_of(client.cloud, kind), name: secret}), pytest.raises(SignInError) as caught:
+        credential().token(SCOPES)
+    text = said(caught.value)
+    assert f"{name} holds" in text
+    assert "s3cret" not in text
+    assert not client.cloud.admin.requests()
+
+
+def test_an_answer_that_ends_half_way_says_so_and_what_to_do() -> None:
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"
+    with listening(half) as (place, _), on_machine({"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{place}"}):
+        text = refused(UnexpectedAnswerError)
+    assert f"at http://{place}/metadata/identity/oauth2/token broke off in the middle of its answer." in text
+    assert "It was asked because of the environment" in text
+    assert text.endswith("run the command again.")
+
+
 def test_the_text_of_a_refusal_cannot_write_to_the_terminal(client: TokenClient) -> None:
     body = json.dumps({"error": "invalid_request", "error_description": "no\x1b[2J" + "x" * 5000})
     client.cloud.admin.fail_next(TOKENS, status=400, body=body)
@@ -186,10 +208,22 @@ def test_an_agent_of_azure_arc_that_knows_the_identity_is_believed(client: Token
         assert claims_of(credential(client_id=VM_IDENTITY.upper()).token(SCOPES).secret)["appid"] == VM_IDENTITY
 
 
-def test_a_challenge_of_azure_arc_that_comes_again_is_a_refusal(client: TokenClient) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"s3cret", "The request for a token was refused."),
+        (b"s3cret\nwith\n", "The key file of the agent of Azure Arc"),
+        (b"s3cret\xe2\x98\x83", "The key file of the agent of Azure Arc"),
+        (b"s3cret\xff", "The key file of the agent of Azure Arc"),
+    ],
+    ids=["a key", "lines", "no key", "bytes"],
+)
+def test_a_challenge_of_azure_arc_that_comes_again_or_has_no_key_is_a_refusal(
+    client: TokenClient, content: bytes, says: str
+) -> None:
     environment = environment_of(client.cloud, "arc")
     key = ARC_TOKENS / f"{uuid.uuid4()}.key"
-    key.write_text("s3cret", encoding="ascii")
+    key.write_bytes(content)
     try:
         challenge = {"WWW-Authenticate": f"Basic realm={key}"}
         client.cloud.admin.fail_next("/arc/", status=401, body="{}", headers=challenge, count=2)
@@ -197,7 +231,7 @@ def test_a_challenge_of_azure_arc_that_comes_again_is_a_refusal(client: TokenCli
             text = refused()
     finally:
         key.unlink()
-    assert text.startswith("The request for a token was refused.")
+    assert text.startswith(says)
     assert text.endswith("\nazcmagent show")
     assert "s3cret" not in text
 

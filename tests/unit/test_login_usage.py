@@ -33,11 +33,17 @@ GUID = "00000000-0000-0000-0000-000000000000"
         {"identity": True, "federated_token_source": "github"},
         {"certificate": "f", "store_decrypted_key": True},
         {"service_principal": True, "username": "u", "store_decrypted_key": True},
+        {"identity": True, "client_id": "p\udce4ss"},
     ],
 )
-def test_options_that_contradict_each_other_are_refused(options: dict[str, Any]) -> None:
+def test_options_that_contradict_each_other_or_cannot_be_sent_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(AccountError):
         check_usage(LoginOptions(**options))
+
+
+def test_an_option_of_service_principals_is_refused_in_the_built_ins_words() -> None:
+    with pytest.raises(AccountError, match="usage error: '--use-sn-issuer' is only applicable with a service"):
+        check_usage(LoginOptions(username="u", use_cert_sn_issuer=True))
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,9 @@ def test_a_secret_that_reads_like_its_own_source_is_prepared() -> None:
 
 @pytest.mark.parametrize("given_words", [["-p=@-"], ["--password=@-"], ["--pass=@-"], ["-p", "@-"], ["--pass", "@-"]])
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\n\r\n", ""])
-def test_the_end_of_the_line_is_no_part_of_a_secret(given_words: list[str], end: str) -> None:
-    read = [word.replace("@-", f" a\r\nb= {end}") for word in given_words]
+@pytest.mark.parametrize("begin", ["", "\ufeff"], ids=["", "byte order mark"])
+def test_what_systems_put_around_a_line_is_no_part_of_a_secret(given_words: list[str], begin: str, end: str) -> None:
+    read = [word.replace("@-", f"{begin} a\r\nb= {end}") for word in given_words]
     assert prepared(["login", *read], ["login", *given_words]) == ["login", "--password= a\r\nb= "]
 
 
