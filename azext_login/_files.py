@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -136,12 +137,23 @@ def remove_if_present(path: Path) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Take a file that an older version left readable by others away from them."""
+    """Take a file or directory that an older version left readable by others away from them."""
     if sys.platform == "win32":
         return
     with contextlib.suppress(OSError):
-        if path.stat().st_mode & 0o077:
-            path.chmod(_PRIVATE_FILE)
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            path.chmod(_PRIVATE_DIRECTORY if stat.S_ISDIR(mode) else _PRIVATE_FILE)
+
+
+def make_all_private(folder: Path, beginnings: tuple[str, ...]) -> None:
+    """Take files and directories away from others whose names begin in one of these ways."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(beginnings):
+                make_private(Path(entry.path))
 
 
 def set_aside(path: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from .._files import ASIDE, FileLock, make_private, remove_if_present, set_aside, sweep, write_atomically
+from .._files import ASIDE, FileLock, remove_if_present, set_aside, sweep, write_atomically
 from ..errors import StoreError
 
 logger = get_logger(__name__)
@@ -79,7 +79,6 @@ class SharedSecretFile:
             return self.read()
 
     def _read_text(self) -> str | None:
-        make_private(self.path)
         try:
             return self.path.read_text(encoding="utf-8")
         except FileNotFoundError:

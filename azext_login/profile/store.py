@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
-from .._files import ASIDE, FileLock, make_private, remove_if_present, set_aside, sweep, write_atomically
+from .._files import ASIDE, FileLock, remove_if_present, set_aside, sweep, write_atomically
 from ..errors import StoreError
 from .state import (
     GENERATION,
@@ -161,7 +161,6 @@ class ProfileStore:
         on_disk = generation_of(document) or 0
         last_good = self._last_good_generation()
         if not always_write and self._is_unchanged(loaded, state):
-            make_private(self._path)
             self._on_written(document)
             if on_disk:
                 self._keep_if_outdated(on_disk, list(_parts_of(document)))
