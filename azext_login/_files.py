@@ -156,13 +156,17 @@ def make_all_private(folder: Path, beginnings: tuple[str, ...]) -> None:
                 make_private(Path(entry.path))
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, *, keep: bool = False) -> Path:
     """Rename a file that cannot be used, for its owner alone, and return its new path.
 
-    :raises StoreError: it cannot be renamed.
+    :param keep: copy it instead. A part of it can be used and is about to replace it; until then it has to be there.
+    :raises StoreError: it cannot be renamed or copied.
     """
     aside = path.with_name(f"{path.name}{ASIDE}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
     try:
+        if keep:
+            write_atomically(aside, path.read_bytes())
+            return aside
         _replace(str(path), aside)
     except OSError as error:
         raise StoreError(f"{path} cannot be used, and could not be set aside: {error.strerror or error}.") from error

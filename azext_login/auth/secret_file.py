@@ -219,8 +219,11 @@ class SharedSecretFile:
             raise _UnusableError("it holds something else")
         return content
 
-    def set_aside(self, reason: str) -> None:
-        """Rename a file that cannot be used, and say so. Encrypted credentials stay where they are."""
+    def set_aside(self, reason: str, *, keep: bool = False) -> None:
+        """Rename a file that cannot be used, and say so. Encrypted credentials stay where they are.
+
+        :param keep: copy it, because a part of it is about to replace it.
+        """
         if self._encrypt:
             raise StoreError(
                 f"The encrypted credentials in {self.path} are damaged: {reason}.",
@@ -228,7 +231,7 @@ class SharedSecretFile:
             )
         if not self.path.exists():
             return
-        aside = set_aside(self.path)
+        aside = set_aside(self.path, keep=keep)
         logger.warning(
             "%s is damaged (%s) and was set aside as %s. Sign in again with `az login`.", self.path, reason, aside.name
         )
