@@ -12,6 +12,7 @@ from .auth.single_flight import purge
 from .errors import StoreError
 from .profile import subscriptions as rules
 from .profile.model import Row, account_of
+from .profile.state import slot_of
 
 if TYPE_CHECKING:
     from .auth.service_principal_entries import ServicePrincipalEntries
@@ -46,9 +47,13 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
     purge(session.settings.config_dir)
     with session.change() as state:
         was_active = rules.active_row(rules.in_cloud(state.rows, cloud))
-        known = bool(rules.remove_account(state, name)) or known
+        removed = rules.remove_account(state, name)
+        known = bool(removed) or known
         remaining = rules.in_cloud(state.rows, cloud)
-    session.store.purge([name])
+        gone = {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
+    session.store.purge(name)
+    if gone:
+        session.forget_subscriptions(gone)
     return SignOutOutcome(
         known=known,
         was_active=was_active is not None and account_of(was_active).matches(name),
@@ -65,6 +70,7 @@ def clear(session: Session) -> None:
     session.services.http_cache().clear()
     purge(session.settings.config_dir)
     session.store.clear()
+    session.forget_subscriptions()
 
 
 def _forget(session: Session, store: TokenCache | ServicePrincipalEntries, name: str) -> bool:

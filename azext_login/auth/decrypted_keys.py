@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .._files import remove_if_present, write_atomically
+from .._files import remove_if_present, sweep, write_atomically
 from ..errors import StoreError
 
 _FOLDER = "login_certificates"
@@ -35,7 +35,7 @@ class DecryptedKeys:
         except BaseException:
             with suppress(StoreError):
                 if before is None:
-                    self._forget(path)
+                    self._forget(path.name)
                 else:
                     write_atomically(path, before)
             raise
@@ -47,27 +47,29 @@ class DecryptedKeys:
         """
         path = self._path(client_id, tenant)
         if str(path) != certificate:
-            self._forget(path)
+            self._forget(path.name)
 
     def forget(self, client_id: str) -> None:
         """Delete the keys of an application in every tenant.
 
         :raises StoreError: a file cannot be deleted.
         """
-        self._forget(*self._folder.glob(f"{_digest(client_id)}-*.pem"))
+        self._forget(f"{_digest(client_id)}-*.pem")
 
     def clear(self) -> None:
         """Delete every key.
 
         :raises StoreError: a file cannot be deleted.
         """
-        self._forget(*self._folder.glob("*.pem"))
+        self._forget("*.pem")
 
     def _path(self, client_id: str, tenant: str) -> Path:
         return self._folder / f"{_digest(client_id)}-{_digest(tenant)}.pem"
 
-    def _forget(self, *paths: Path) -> None:
-        for path in paths:
+    def _forget(self, pattern: str) -> None:
+        # A writer that was killed has left a key behind as well.
+        sweep(self._folder / pattern)
+        for path in self._folder.glob(pattern):
             remove_if_present(path)
         with suppress(OSError):  # It is not there, or something else is in it.
             self._folder.rmdir()

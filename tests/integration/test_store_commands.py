@@ -53,8 +53,10 @@ def test_logging_out_one_account_leaves_the_other_whole(az: Az, cloud: LocalClou
 
 def test_logging_out_needs_no_network(signed_in: Az) -> None:
     away = signed_in.with_env(NO_PROXY="", REQUESTS_CA_BUNDLE="/nonexistent/ca.pem")
+    subscriptions = [row["id"] for row in signed_in.profile()["subscriptions"]]
     away.run("logout").ok()
-    assert not _traces(signed_in, ALICE)
+    for word in (ALICE, *subscriptions):
+        assert not _traces(signed_in, word)
     assert signed_in.run("account", "list").ok().json() == []
 
 
@@ -78,8 +80,9 @@ def test_clearing_leaves_no_name_and_no_secret_and_needs_no_network(az: Az, clou
     _sign_in_app(az)
     (az.config_dir / "msal_token_cache.json.damaged-20260101-000000").write_text(ALICE, encoding="utf-8")
     away = az.with_env(NO_PROXY="", REQUESTS_CA_BUNDLE="/nonexistent/ca.pem")
+    subscriptions = [row["id"] for row in az.profile()["subscriptions"]]
     away.run("account", "clear").ok()
-    for word in (ALICE, CI_SECRET, CI_APP):
+    for word in (ALICE, CI_SECRET, CI_APP, *subscriptions):
         assert not _traces(az, word)
     assert az.profile()["subscriptions"] == []
     assert not (az.config_dir / "msal_http_cache.bin").exists()
@@ -101,6 +104,16 @@ def test_a_damaged_token_cache_is_no_obstacle_to_signing_out(signed_in: Az, comm
     assert not _traces(signed_in, ALICE)
 
 
+@pytest.mark.parametrize("section", [[], "text", {"a": None}], ids=str)
+def test_signing_somebody_else_out_leaves_the_tokens_in_an_odd_cache(signed_in: Az, section: object) -> None:
+    path = signed_in.config_dir / "msal_token_cache.json"
+    content = {**_tokens(signed_in), "IdToken": section}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    signed_in.run("logout", "--username", BOB).ok()
+    assert _tokens(signed_in) == content
+    signed_in.run("account", "get-access-token").ok()
+
+
 def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in: Az, cloud: LocalCloud) -> None:
     (signed_in.config_dir / "msal_token_cache.json").write_text("not json", encoding="utf-8")
     error = signed_in.run("account", "get-access-token").failed().stderr
@@ -108,6 +121,50 @@ def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in
     assert "az login" in error
     _sign_in(signed_in, cloud, ALICE)
     signed_in.run("account", "get-access-token").ok()
+
+
+@pytest.mark.parametrize("command", [("account", "clear"), ("logout",)])
+def test_signing_out_leaves_nothing_that_damage_had_set_apart(signed_in: Az, command: tuple[str, ...]) -> None:
+    folder, profile = signed_in.config_dir, signed_in.profile()
+    profile["subscriptions"].append({**profile["subscriptions"][0], "id": "x", "name": None})
+    signed_in.profile_path.write_text(json.dumps(profile), encoding="utf-8")
+    signed_in.run("account", "set", "-s", "Contoso Development").ok()
+    assert json.dumps(signed_in.profile()["azextLogin"]).count(ALICE)
+    # What writers leave behind that were killed, and a copy that was set aside.
+    for name in (
+        "login_certificates/.0123456789abcdef-0123456789abcdef.pem.abc_123.tmp",
+        "login_requests/.0123.json.abc_123.tmp",
+        ".msal_token_cache.bin.abc_123.tmp",
+        "login_last_good.json.damaged-20260101-000000-1",
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(ALICE, encoding="utf-8")
+    signed_in.run(*command).ok()
+    left = _traces(signed_in, ALICE)
+    # Whose key it is cannot be seen, unless it is that of the application which signs out.
+    assert left == ([] if command == ("account", "clear") else [left[0]])
+    assert all(name.startswith("login_certificates") for name in left)
+
+
+def test_a_tenant_in_upper_case_is_no_second_one(signed_in: Az, cloud: LocalCloud) -> None:
+    before = signed_in.run("account", "list", "--all", "--all-identities").ok().json()
+    tenant = next(row["tenantId"] for row in before if row["name"] == "Contoso Production")
+    password = cloud.directory.person(ALICE).password
+    signed_in.run("login", "-u", ALICE, f"-p={password}", "--tenant", tenant.upper()).ok()
+    after = signed_in.run("account", "list", "--all", "--all-identities").ok().json()
+    assert len(after) == len(before)
+
+
+def test_what_other_tools_note_in_rows_survives_a_refresh_and_a_sign_in(signed_in: Az, cloud: LocalCloud) -> None:
+    profile = signed_in.profile()
+    for row in profile["subscriptions"]:
+        row["xNote"] = row["id"]
+    signed_in.profile_path.write_text(json.dumps(profile), encoding="utf-8")
+    signed_in.run("account", "list", "--refresh").ok()
+    _sign_in(signed_in, cloud, ALICE)
+    assert [row.get("xNote") for row in signed_in.profile()["subscriptions"]] == [
+        row["id"] for row in signed_in.profile()["subscriptions"]
+    ]
 
 
 def test_a_failed_sign_in_keeps_everything_that_was_there(signed_in: Az) -> None:
@@ -173,6 +230,20 @@ def test_every_file_with_account_data_is_for_its_owner_alone(signed_in: Az) -> N
     signed_in.run("account", "get-access-token").ok()
     for name in ("azureProfile.json", "msal_token_cache.json", "msal_http_cache.bin"):
         assert stat.S_IMODE((signed_in.config_dir / name).stat().st_mode) == 0o600, name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
+@pytest.mark.parametrize("command", [("account", "show"), ("account", "get-access-token")])
+def test_files_that_were_left_open_to_others_are_closed_by_the_next_command(
+    signed_in: Az, command: tuple[str, ...]
+) -> None:
+    ours = ("azureProfile.json", "clouds.config", "msal_", "login_")
+    paths = [path for path in signed_in.config_dir.iterdir() if path.name.startswith(ours)]
+    for path in paths:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    signed_in.run(*command).ok()
+    open_to_others = [path.name for path in paths if path.exists() and path.stat().st_mode & 0o077]
+    assert not open_to_others
 
 
 def test_no_secret_is_in_the_debug_output_or_in_the_hosts_command_log(az: Az, cloud: LocalCloud) -> None:
