@@ -231,7 +231,7 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
     """
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]

@@ -277,6 +277,18 @@ def test_only_a_tenant_that_answers_loses_rows(own_az: Az, own_cloud: LocalCloud
     assert "Fabrikam Main" in _names(own_az)
 
 
+def test_an_answer_that_is_no_list_of_subscriptions_costs_no_row(own_az: Az, own_cloud: LocalCloud) -> None:
+    _sign_in(own_az, own_cloud, BOB).ok()
+    before = own_az.profile()["subscriptions"]
+    too_deep = "[" * 100_000 + "]" * 100_000
+    for body in ("{}", '{"value": [], "nextLink": "https://[bad"}', f'{{"value": {too_deep}}}'):
+        own_cloud.admin.clear_faults()
+        own_cloud.admin.fail_next("^/subscriptions", status=200, body=body, count=None)
+        result = own_az.run(*REFRESH).ok()
+        assert re.search(r"Fabrikam +did not answer", result.stderr)
+        assert own_az.profile()["subscriptions"] == before
+
+
 # What is remembered about a tenant that did not answer.
 
 
