@@ -115,12 +115,21 @@ def build_session(*, user_agent: str | None = None, verify: bool = True) -> requ
     return session
 
 
+# MSAL's name for one call of its API, in each request that it makes for it (msal/telemetry.py).
+_CALL = "client-request-id"
+
+
 class AuthorityHttpClient:
-    """The HTTP client that MSAL calls, with two repairs of the addresses it builds.
+    """The HTTP client that MSAL calls, with two repairs of the addresses it builds, and no question asked twice.
 
     MSAL builds the address of the user-realm lookup from the authority's host without its port, and puts the user
     name into it unquoted (msal/authority.py, `user_realm_discovery`). A private authority on a port of its own,
     and a guest's name with `#EXT#` in it, need both.
+
+    A refresh token that was refused is shown again within the same call, first as one of the application's family and
+    then as its own (msal/application.py, `_acquire_token_silent_by_finding_rt_belongs_to_me_or_my_family`). The Azure
+    CLI's cache holds tokens of no other application, so the answer is known. MSAL's HTTP cache does not help, because
+    the second one may be another tenant's newer edition of the first.
     """
 
     def __init__(self, session: requests.Session, authority: str, *, verify: bool = True):
@@ -129,10 +138,21 @@ class AuthorityHttpClient:
         parts = urlsplit(authority)
         self._bare = f"https://{parts.hostname}/common/userrealm/"
         self._repaired = f"https://{parts.netloc}/common/userrealm/"
+        # Address and call -> the refusal.
+        self._refusals: dict[tuple[str, str], requests.Response] = {}
 
     def post(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a POST; MSAL's protocol for HTTP clients."""
-        return self._send("POST", url, kwargs)
+        data, call = kwargs.get("data"), (kwargs.get("headers") or {}).get(_CALL)
+        if call is None or not (isinstance(data, dict) and data.get("grant_type") == "refresh_token"):
+            return self._send("POST", url, kwargs)
+        refusal = self._refusals.pop((url, call), None)
+        if refusal is not None:
+            return refusal
+        answer = self._send("POST", url, kwargs)
+        if answer.status_code == 400:
+            self._refusals[url, call] = answer
+        return answer
 
     def get(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a GET; MSAL's protocol for HTTP clients."""

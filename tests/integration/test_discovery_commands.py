@@ -97,6 +97,14 @@ def test_a_tenant_is_asked_for_a_document_a_token_and_the_pages_of_one_list(
     assert many.admin.count_requests("^/tenants") == 9
 
 
+def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_cloud: LocalCloud) -> None:
+    _sign_in(own_az, own_cloud, ALICE).ok()
+    _make_cold(own_az)
+    own_cloud.admin.clear_requests()
+    assert "asks for more" in own_az.run(*REFRESH).ok().stderr
+    assert _asked(own_cloud)[_guid("woodgrove")] == {"document": 1, "token": 1}
+
+
 def test_a_tenant_that_was_signed_in_to_by_name_is_asked_once(own_az: Az, own_cloud: LocalCloud) -> None:
     _sign_in(own_az, own_cloud, ALICE, "--tenant", _guid("fabrikam").upper()).ok()
     _make_cold(own_az)
