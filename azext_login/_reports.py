@@ -108,7 +108,9 @@ def _report_tenants(discoveries: Sequence[Discovery], *, kept: bool) -> None:
 
     table = tabulate(lines, headers=("Tenant", "What happened", "To do"), tablefmt="plain", disable_numparse=True)
     consequence = "; what was known of them is still listed" if kept else ""
-    logger.warning("%d of %d tenants did not show subscriptions%s:\n%s", len(lines), asked, consequence, table)
+    is_partial = any(report.subscriptions for discovery in discoveries for report in discovery.failed)
+    what = "all subscriptions" if is_partial else "subscriptions"
+    logger.warning("%d of %d tenants did not show %s%s:\n%s", len(lines), asked, what, consequence, table)
 
 
 def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:
@@ -125,7 +127,7 @@ def _finding(report: TenantReport) -> tuple[str, str]:
     if isinstance(failure, InteractionRequiredError):
         return "asks for more, such as a second factor", login
     if isinstance(failure, InterruptedDiscoveryError):
-        return "was not waited for (Ctrl-C)", refresh
+        return f"was not {'read to the end' if report.subscriptions else 'waited for'} (Ctrl-C)", refresh
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
         return "did not answer", refresh
     return _shortened(printable(first_line(failure)), _LONGEST_FINDING), login

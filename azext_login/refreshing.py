@@ -93,16 +93,18 @@ def refresh(
             refreshed += _refreshed_rows(own, discovery, cloud)
             interrupted = discovery.interrupted
     # Whoever typed a tenant's ID to sign in to it may have typed it in upper case.
-    answered = {
-        (account.key, report.tenant.id.lower())
+    reports = {
+        (account.key, report.tenant.id.lower()): report
         for account, discovery in discoveries
         for report in discovery.reports
-        if report.failure is None
     }
 
     def is_outdated(row: Row) -> bool:
-        owner = (account_of(row).key, str(row.get("tenantId")).lower())
-        return row.get("environmentName") == cloud and owner in answered
+        report = reports.get((account_of(row).key, str(row.get("tenantId")).lower()))
+        if report is None or row.get("environmentName") != cloud:
+            return False
+        # Half of a list tells nothing about the other half, but that there is something.
+        return report.failure is None or (is_tenant_level(row) and bool(report.subscriptions))
 
     with session.change(mirror=True) as state:
         was_active = rules.active_row(state.rows)

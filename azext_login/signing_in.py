@@ -85,11 +85,20 @@ def complete(
 
     :param keep: stores tokens and secrets; called with what was found, once that is something.
     :raises SignInError: there is nothing.
-    :raises AccountError: every tenant is excluded.
+    :raises AccountError: every tenant is excluded, or Ctrl-C was pressed before anything was found.
     """
-    discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
+    try:
+        discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
+    except KeyboardInterrupt:
+        # Not even the tenants were known.
+        discovery = Discovery((), interrupted=True)
     if discovery.interrupted and not discovery.subscriptions:
-        raise KeyboardInterrupt
+        from .auth.errors import Attempt, login_command
+
+        raise AccountError(
+            "Ctrl-C ended the search for subscriptions. Nothing was found until then, and nothing was stored.",
+            f"To sign in, run:\n{request.again or login_command(Attempt(tenant=request.tenant))}",
+        )
     found = _subscriptions_to_store(request, account, discovery)
     # Tokens first: rows without tokens would be of no use to anybody.
     keep(found)

@@ -529,6 +529,40 @@ def test_ctrl_c_during_a_sign_in_keeps_the_sign_in_and_what_was_found(
     assert len(az.run(*REFRESH).ok().json()) == 100
 
 
+def test_ctrl_c_in_the_middle_of_a_list_keeps_its_beginning_and_removes_nothing(make_az: Callable[..., Az]) -> None:
+    with LocalCloud(tenants=1, subscriptions=30) as cloud:
+        az = make_az(cloud=cloud)
+        cloud.admin.page_size(10)
+        cloud.admin.fail_next("skiptoken", kind="hang", hang=15, count=None)
+        password = cloud.directory.person(MAX).password
+        for command in (("login", "-u", MAX, f"-p={password}"), REFRESH):
+            terminal = az.pty(*command, "-o", "none", size=(40, 200))
+            terminal.expect("0 of 1 tenant, 10 subscriptions; waiting for Tenant 001")
+            terminal.sendintr()
+            terminal.expect(pexpect.EOF)
+            terminal.close()
+            assert terminal.exitstatus == 1
+            said = str(terminal.before)
+            assert "1 of 1 tenants did not show all subscriptions" in said
+            assert re.search(
+                r"Tenant 001 +was not read to the end \(Ctrl-C\) +az account list --refresh --tenant", said
+            )
+            assert "found until then" in said
+            rows = az.run(*LIST, "--show-refresh").ok().json()
+            assert [bool(row["refreshFailure"]) for row in rows] == [True] * 10
+        cloud.admin.clear_faults()
+        assert len(az.run(*REFRESH, *NAMES).ok().json()) == 30
+        cloud.admin.rename_subscription("Tenant 001 Subscription 001", "Renamed")
+        cloud.admin.fail_next("skiptoken", kind="hang", hang=15, count=None)
+        terminal = az.pty(*REFRESH, "-o", "none", size=(40, 200))
+        terminal.expect("0 of 1 tenant, 10 subscriptions")
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+        names = az.run(*LIST, *NAMES).ok().json()
+        assert len(names) == 30
+        assert "Renamed" in names
+
+
 @pytest.mark.parametrize("options", [(), ("--tenant", _guid("fabrikam"), "--allow-no-subscriptions")])
 def test_ctrl_c_before_anything_was_found_stores_nothing(
     own_az: Az, own_cloud: LocalCloud, options: tuple[str, ...]
@@ -542,5 +576,6 @@ def test_ctrl_c_before_anything_was_found_stores_nothing(
     terminal.close()
     assert terminal.exitstatus == 1
     assert "Traceback" not in str(terminal.before)
+    assert "Nothing was found until then, and nothing was stored." in str(terminal.before)
     assert not own_az.profile().get("subscriptions")
     assert not (own_az.config_dir / "msal_token_cache.json").exists()

@@ -250,6 +250,22 @@ def test_ctrl_c_keeps_what_was_found_and_reports_the_rest() -> None:
     assert isinstance(late.failure, InterruptedDiscoveryError)
 
 
+def test_ctrl_c_keeps_what_a_tenant_had_shown_that_was_not_done() -> None:
+    end = threading.Event()
+
+    def ask(tenant: Tenant) -> Iterator[Subscription]:
+        yield from _show(tenant, ["a", "b", "A"])
+        end.wait(60)
+        yield _subscription(tenant, "c")
+
+    found = discover(_tenants(1), ask, on_progress=_interrupt_when(lambda progress: progress.subscriptions == 3))
+    end.set()
+    (report,) = found.reports
+    assert isinstance(report.failure, InterruptedDiscoveryError)
+    assert [one.id.lower() for one in report.subscriptions] == ["a", "b"]
+    assert found.failures() == {"t-0": str(report.failure)}
+
+
 def test_after_ctrl_c_nobody_is_asked_any_more() -> None:
     hanging = _Hanging("t-0")
     asked = []
