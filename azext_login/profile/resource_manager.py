@@ -11,7 +11,7 @@ import requests
 from azure.cli.core.azclierror import AzCLIError
 
 from ..errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from ..http import connection_errors, parse_json_object, patiently
+from ..http import connection_errors, is_busy, parse_json_object, patiently
 from .resources import Subscription, Tenant
 
 TokenSource = Callable[[str | None, str | None], str]
@@ -202,6 +202,6 @@ def _refusal(response: requests.Response) -> AzCLIError:
     text = f"{_SERVICE} refused ({response.status_code} {code or response.reason}): {message or 'no reason given'}"
     if response.status_code in (401, 403):
         return SignInError(text)
-    if response.status_code == 429 or response.status_code >= 500:
+    if is_busy(response):
         return ServiceBusyError(text, "Run the command again in a minute.")
     return UnexpectedAnswerError(text)

@@ -183,7 +183,32 @@ def test_a_tenant_that_throttles_is_asked_again_when_it_says(own_az: Az, own_clo
     assert second.when - first.when >= 2
 
 
-@pytest.mark.parametrize("path", ["^/subscriptions", f"/{people.FABRIKAM.id}/oauth2/v2.0/token"])
+@pytest.mark.parametrize(
+    ("path", "pause"),
+    [
+        ("^/subscriptions", "1.5"),
+        (f"/{people.FABRIKAM.id}/oauth2/v2.0/token", "soon"),
+        (f"/{people.FABRIKAM.id}/v2.0/.well-known", "-1"),
+        ("^/subscriptions", "11"),
+    ],
+)
+def test_a_tenant_that_names_a_pause_in_its_own_way_is_asked_again(
+    own_az: Az, own_cloud: LocalCloud, path: str, pause: str
+) -> None:
+    _sign_in(own_az, own_cloud, BOB).ok()
+    _make_cold(own_az)
+    own_cloud.admin.fail_next(path, kind="throttled", headers={"Retry-After": pause})
+    assert own_az.run(*REFRESH).ok().stderr == ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "^/subscriptions",
+        f"/{people.FABRIKAM.id}/oauth2/v2.0/token",
+        f"/{people.FABRIKAM.id}/v2.0/.well-known",
+    ],
+)
 @pytest.mark.parametrize(("kind", "status"), [("throttled", 429), ("unavailable", 503)])
 def test_a_tenant_that_wants_an_hour_is_reported_and_not_asked_again(
     own_az: Az, own_cloud: LocalCloud, path: str, kind: str, status: int
