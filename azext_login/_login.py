@@ -58,7 +58,9 @@ def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Prog
         allow_no_subscriptions=options.allow_no_subscriptions,
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
-        exclude_tenants=options.exclude_tenants,
+        # Read before anybody signs in: a setting that cannot be read is no reason to do it twice.
+        exclude_tenants=(*options.exclude_tenants, *session.settings.exclude_tenants),
+        default_subscription=session.settings.default_subscription,
         on_progress=on_progress,
     )
     if options.is_workload:

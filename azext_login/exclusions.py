@@ -17,12 +17,12 @@ logger = get_logger(__name__)
 
 
 def without_excluded(session: Session, tenants: Sequence[Tenant], names: Sequence[str]) -> list[Tenant]:
-    """Return the tenants that are named neither here nor in the setting `login.exclude_tenants`.
+    """Return the tenants that are not named here.
 
     :param names: GUIDs or domain names. A domain that is not the default one of a tenant is looked up.
     :raises ServiceUnreachableError: a domain could not be looked up.
     """
-    excluded = {name.casefold() for name in (*names, *session.settings.exclude_tenants)}
+    excluded = {name.casefold() for name in names}
     if not excluded:
         return list(tenants)
     known = {label for tenant in tenants for label in _labels(tenant)}

@@ -66,8 +66,9 @@ def refresh(
 
     :param tenant: GUID of the only tenant to ask, for the accounts that have subscriptions there.
     :param exclude_tenants: tenants (GUID or domain) not to ask.
-    :raises AccountError: nobody has a subscription in `tenant`.
+    :raises AccountError: nobody has a subscription in `tenant`, or the setting that excludes tenants cannot be read.
     """
+    excluded = () if tenant else (*exclude_tenants, *session.settings.exclude_tenants)
     cloud = session.settings.cloud
     failures: list[RefreshFailure] = []
     discoveries: list[tuple[Account, Discovery]] = []
@@ -80,7 +81,7 @@ def refresh(
                 continue
             try:
                 tenants, ask = _questions(session, own, tenant, applications)
-                wanted = tenants if tenant else without_excluded(session, tenants, exclude_tenants)
+                wanted = tenants if tenant else without_excluded(session, tenants, excluded)
                 discovery = discover(wanted, ask, on_progress=on_progress)
             except AzCLIError as error:
                 failures.append(RefreshFailure(own.account, error))

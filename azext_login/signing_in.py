@@ -39,6 +39,8 @@ class SignInRequest:
     nothing_found: str = ""
     """What to say when there are no subscriptions, where that is more than the account's name."""
     exclude_tenants: Sequence[str] = ()
+    default_subscription: str | None = None
+    """What is to be active where nobody has chosen."""
     on_progress: Callable[[Progress], None] = lambda progress: None
 
     @property
@@ -209,7 +211,7 @@ def _store(
             state,
             new + further,
             preferred=request.subscription,
-            fallback=session.settings.default_subscription,
+            fallback=request.default_subscription,
             on_guess=guesses.append,
         )
         rules.note_answers(state, cloud, account, discovery.failures())

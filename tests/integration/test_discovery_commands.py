@@ -337,6 +337,11 @@ def test_what_could_not_be_refreshed_is_marked_until_it_is(own_az: Az, own_cloud
     failures = {row["tenantDefaultDomain"]: row["refreshFailure"] for row in shown}
     assert failures["fabrikam.example"] is None
     assert "JSON" in failures["contoso.example"]["reason"]
+    head, *lines = own_az.run(*LIST, "--show-refresh", "-o", "table").ok().stdout.splitlines()
+    assert head.split()[-2:] == ["IsDefault", "NotRefreshed"]
+    marked = {line for line in lines if line.endswith(failures["contoso.example"]["on"])}
+    assert marked == {line for line in lines if _guid("contoso") in line}
+    assert "NotRefreshed" not in own_az.run(*LIST, "-o", "table").ok().stdout
     assert abs(time.time() - _utc(failures["contoso.example"]["on"])) < 120
     assert not any("refreshFailure" in row for row in own_az.run(*LIST).ok().json())
     assert not any("refreshFailure" in row for row in own_az.profile()["subscriptions"])
@@ -344,6 +349,7 @@ def test_what_could_not_be_refreshed_is_marked_until_it_is(own_az: Az, own_cloud
     own_cloud.admin.clear_faults()
     shown = own_az.run(*REFRESH, "--show-refresh").ok().json()
     assert not any(row["refreshFailure"] for row in shown)
+    assert "NotRefreshed" not in own_az.run(*LIST, "--show-refresh", "-o", "table").ok().stdout
 
 
 def _utc(text: str) -> float:
@@ -462,6 +468,24 @@ def test_a_default_that_nobody_chose_is_named_once_and_a_setting_makes_it_a_choi
     assert own_az.run("account", "show", "--query", "name").ok().json() == "Contoso Development"
 
 
+def test_a_percent_sign_in_a_setting_ends_only_what_needs_the_setting(own_az: Az, own_cloud: LocalCloud) -> None:
+    _sign_in(own_az, own_cloud, ALICE).ok()
+    path, before = own_az.config_dir / "config", own_az.profile()["subscriptions"]
+    text = path.read_text(encoding="utf-8")
+    password = own_cloud.directory.person(BOB).password
+    for name, command in (
+        ("default_subscription", ("login", "-u", BOB, f"-p={password}")),
+        ("exclude_tenants", REFRESH),
+    ):
+        path.write_text(f"{text}\n[login]\n{name} = 50%off.example\n", encoding="utf-8")
+        said = own_az.run(*command).failed().stderr
+        assert f"login.{name} in {path} cannot be read" in said
+        assert "Write %% for each percent sign" in said
+        assert own_az.profile()["subscriptions"] == before
+    assert own_az.run("account", "show").ok().stderr == ""
+    assert own_az.run("account", "get-access-token", "-o", "none").ok().stderr == ""
+
+
 def test_nobody_is_told_about_the_default_with_only_show_errors(own_az: Az, own_cloud: LocalCloud) -> None:
     assert _sign_in(own_az, own_cloud, ALICE, "--only-show-errors").ok().stderr == ""
 
@@ -500,7 +524,7 @@ def test_a_terminal_shows_one_line_of_progress_and_takes_it_away(make_az: Callab
     assert _screen_of(written, columns) == []
 
 
-@pytest.mark.parametrize("way", ["no terminal", "--only-show-errors"])
+@pytest.mark.parametrize("way", ["no terminal", "--only-show-errors", "core.disable_progress_bar"])
 def test_no_progress_is_shown_where_nobody_wants_it(make_az: Callable[..., Az], many: LocalCloud, way: str) -> None:
     az = make_az(cloud=many)
     _sign_in(az, many, MAX).ok()
@@ -509,7 +533,9 @@ def test_no_progress_is_shown_where_nobody_wants_it(make_az: Callable[..., Az], 
     if way == "no terminal":
         assert az.run(*REFRESH, "-o", "none").ok().stderr == ""
         return
-    terminal = az.pty(*REFRESH, "-o", "none", "--only-show-errors")
+    if way == "core.disable_progress_bar":
+        az.run("config", "set", f"{way}=true").ok()
+    terminal = az.pty(*REFRESH, "-o", "none", *([way] if way.startswith("--") else []))
     terminal.expect(pexpect.EOF)
     assert terminal.before == ""
 
