@@ -76,7 +76,7 @@ def report_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
 
     :raises AccountError: --subscription names one that was not found, or Ctrl-C ended the search.
     """
-    report_discovery(outcome.discovery)
+    report_discovery(outcome.account, outcome.discovery)
     if outcome.discovery.interrupted:
         raise AccountError(
             f"Ctrl-C ended the search for subscriptions. The sign-in of {outcome.account.name} was kept, with the "

@@ -39,7 +39,8 @@ class RefreshOutcome:
     """What `account list --refresh` could not do, and what it chose."""
 
     failures: tuple[RefreshFailure, ...]
-    discoveries: tuple[Discovery, ...]
+    discoveries: tuple[tuple[Account, Discovery], ...]
+    """What the tenants of each account answered."""
     newly_active: Row | None = None
     """The new default, where there was none or the old one is gone."""
     interrupted: bool = False
@@ -118,9 +119,7 @@ def refresh(
         for failure in failures:
             rules.note_answers(state, cloud, failure.account, _all_failed(state, cloud, failure))
     changed = active is not None and (was_active is None or was_active["id"] != active["id"])
-    return RefreshOutcome(
-        tuple(failures), tuple(discovery for _, discovery in discoveries), active if changed else None, interrupted
-    )
+    return RefreshOutcome(tuple(failures), tuple(discoveries), active if changed else None, interrupted)
 
 
 def _accounts_to_ask(session: Session, tenant: str | None) -> list[_OwnRows]:

@@ -438,6 +438,18 @@ def test_one_tenant_is_refreshed_for_the_accounts_that_have_subscriptions_there(
     assert users == {ALICE, CI_APP}
 
 
+def test_a_service_principal_whose_secret_is_wrong_by_now_is_told_how_it_signs_in(
+    own_az: Az, own_cloud: LocalCloud
+) -> None:
+    own_az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "-t", "fabrikam.example").ok()
+    entries = own_az.config_dir / "service_principal_entries.json"
+    entries.write_text(entries.read_text(encoding="utf-8").replace(CI_SECRET, "rotated"), encoding="utf-8")
+    _make_cold(own_az)
+    said = own_az.run(*REFRESH).ok().stderr
+    command = f'az login --service-principal --username "{CI_APP}" --password=@- --tenant "{_guid("fabrikam")}"'
+    assert re.search(rf"The client secret of .* {re.escape(command)}$", said, re.MULTILINE)
+
+
 def test_a_tenant_that_nobody_is_signed_in_to_is_an_error_with_the_command_to_run(
     own_az: Az, own_cloud: LocalCloud
 ) -> None:
