@@ -15,6 +15,7 @@ from ._terminal import StandardTerminal, can_choose
 from ._text import printable
 from ._validators import decode_claims_challenge
 from .errors import AccountError
+from .exclusions import Exclusions
 from .session import Session
 from .signing_in import Authenticate, SignInOutcome, SignInRequest, sign_in_user
 
@@ -59,7 +60,7 @@ def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Prog
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
         # Read before anybody signs in: a setting that cannot be read is no reason to do it twice.
-        exclude_tenants=(*options.exclude_tenants, *session.settings.exclude_tenants),
+        exclusions=Exclusions(session, options.exclude_tenants),
         default_subscription=session.settings.default_subscription,
         on_progress=on_progress,
     )

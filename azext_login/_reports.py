@@ -55,6 +55,13 @@ def report_refresh(outcome: RefreshOutcome) -> None:
             first_line(failure.error),
             _to_do(failure.account, failure.error, None),
         )
+    for account, discovery in outcome.discoveries:
+        if not discovery.reports:
+            logger.warning(
+                "Every tenant of '%s' is excluded, so nothing was asked, and its subscriptions stay as they were. To "
+                "see what is excluded every time, run az config get login.exclude_tenants",
+                account.label,
+            )
     _report_tenants(outcome.discoveries, kept=True)
     if outcome.newly_active is not None:
         logger.warning(

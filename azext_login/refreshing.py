@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from azure.cli.core.azclierror import AzCLIError
 
 from .errors import AccountError, InterruptedDiscoveryError, first_line
-from .exclusions import without_excluded
+from .exclusions import Exclusions
 from .profile import subscriptions as rules
 from .profile.discovery import Ask, Discovery, Progress, discover
 from .profile.model import Account, Row, account_of, is_tenant_level
@@ -69,7 +69,7 @@ def refresh(
     :param exclude_tenants: tenants (GUID or domain) not to ask.
     :raises AccountError: nobody has a subscription in `tenant`, or the setting that excludes tenants cannot be read.
     """
-    excluded = () if tenant else (*exclude_tenants, *session.settings.exclude_tenants)
+    exclusions = None if tenant else Exclusions(session, exclude_tenants)
     cloud = session.settings.cloud
     failures: list[RefreshFailure] = []
     discoveries: list[tuple[Account, Discovery]] = []
@@ -82,7 +82,7 @@ def refresh(
                 continue
             try:
                 tenants, ask = _questions(session, own, tenant, applications)
-                wanted = tenants if tenant else without_excluded(session, tenants, excluded)
+                wanted = exclusions.leave_out(tenants) if exclusions else tenants
                 discovery = discover(wanted, ask, on_progress=on_progress)
             except AzCLIError as error:
                 failures.append(RefreshFailure(own.account, error))
@@ -94,6 +94,8 @@ def refresh(
             discoveries.append((own.account, discovery))
             refreshed += _refreshed_rows(own, discovery, cloud)
             interrupted = discovery.interrupted
+    if exclusions and not failures:
+        exclusions.warn_of_useless()
     # Whoever typed a tenant's ID to sign in to it may have typed it in upper case.
     reports = {
         (account.key, report.tenant.id.lower()): report

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._host import send_telemetry
 from .errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
-from .exclusions import without_excluded
+from .exclusions import Exclusions
 from .profile import subscriptions as rules
 from .profile.discovery import Discovery, Progress, TenantReport, discover
 from .profile.model import Account, Row, answers_to
@@ -38,7 +38,7 @@ class SignInRequest:
     """The command that repeats a workload's sign-in, without a secret; a person's is known from the tenant."""
     nothing_found: str = ""
     """What to say when there are no subscriptions, where that is more than the account's name."""
-    exclude_tenants: Sequence[str] = ()
+    exclusions: Exclusions | None = None
     default_subscription: str | None = None
     """What is to be active where nobody has chosen."""
     on_progress: Callable[[Progress], None] = lambda progress: None
@@ -131,8 +131,10 @@ def _authenticate(
 def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:
     manager = session.services.resource_manager_of(credential, home=request.tenant)
     if request.tenant is None:
-        listed = manager.tenants()
-        tenants = without_excluded(session, listed, request.exclude_tenants)
+        listed = tenants = manager.tenants()
+        if request.exclusions is not None:
+            tenants = request.exclusions.leave_out(listed)
+            request.exclusions.warn_of_useless()
         if listed and not tenants:
             raise AccountError(
                 "Every tenant of this account is excluded from the search for subscriptions. Nothing was stored.",

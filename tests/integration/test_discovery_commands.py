@@ -406,11 +406,23 @@ def test_a_sign_in_with_every_tenant_excluded_stores_nothing(own_az: Az, own_clo
         ("login", "--tenant", "contoso.example", "--exclude-tenant", "fabrikam.example"),
         ("account", "list", "--exclude-tenant", "fabrikam.example"),
         ("account", "list", "--tenant", "fabrikam.example"),
+        ("account", "list", "--tenant", "nobody.example"),
+        ("login", "--from-env", "--exclude-tenant", "fabrikam.example"),
         (*REFRESH, "--tenant", "contoso.example", "--exclude-tenant", "fabrikam.example"),
     ],
 )
 def test_options_that_mean_nothing_together_are_a_usage_error(own_az: Az, options: tuple[str, ...]) -> None:
     assert "usage error" in own_az.run(*options).failed().stderr
+
+
+def test_an_empty_name_excludes_nobody_and_is_a_usage_error(own_az: Az) -> None:
+    assert "--exclude-tenant is empty" in own_az.run(*REFRESH, "--exclude-tenant", "").failed(2).stderr
+
+
+def test_a_refresh_with_every_tenant_excluded_says_that_nobody_was_asked(own_az: Az, own_cloud: LocalCloud) -> None:
+    _sign_in(own_az, own_cloud, BOB).ok()
+    said = own_az.run(*REFRESH, "--exclude-tenant", "fabrikam.example").ok().stderr
+    assert f"Every tenant of '{BOB}' is excluded" in said
 
 
 @pytest.mark.parametrize("name", ["fabrikam.onmicrosoft.example", _guid("fabrikam")])
