@@ -87,9 +87,9 @@ def test_what_a_program_is_to_run_is_no_sign_in_of_a_person(
 
 
 def test_the_account_is_named_where_several_were_asked(caplog: pytest.LogCaptureFixture) -> None:
-    bad = Discovery((_report("t", SignInError("No.")),))
+    bad, good = Discovery((_report("t", SignInError("No.")),)), Discovery((_report("t", subscriptions=["a"]),))
     with caplog.at_level(logging.WARNING):
-        report_refresh(RefreshOutcome((), ((ALICE, bad), (PRINCIPAL, Discovery(())), (BOB, bad))))
+        report_refresh(RefreshOutcome((), ((ALICE, bad), (PRINCIPAL, good), (BOB, bad))))
     assert _lines(caplog)[1:] == [
         "Account Tenant What happened To do",
         'alice@contoso.example Name of t No. az login --tenant "t"',
