@@ -89,6 +89,12 @@ def report_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
 
 def report_guess(outcome: SignInOutcome) -> None:
     """Say which subscription is the default where nobody has chosen it, and how to choose."""
+    if outcome.unusable_default is not None:
+        logger.warning(
+            "login.default_subscription is '%s', but no enabled subscription of %s has this ID or name.",
+            printable(outcome.unusable_default),
+            outcome.account.label,
+        )
     if outcome.guessed is not None:
         logger.warning(
             "'%s' is the default subscription now, the first of %d. To choose, run az account set --subscription ID, "

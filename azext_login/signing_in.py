@@ -60,6 +60,8 @@ class SignInOutcome:
     """A subscription that was asked for but not found; the sign-in itself was kept."""
     guessed: Row | None = None
     """The default, where it is the first of several for want of any choice."""
+    unusable_default: str | None = None
+    """The one that was set up as the default but is not there, or not enabled, where one was guessed."""
 
 
 def sign_in_user(session: Session, request: SignInRequest, authenticate: Authenticate) -> SignInOutcome:
@@ -220,7 +222,11 @@ def _store(
         in_use = {slot_of(row): row for row in state.rows}
         shown = [in_use[slot_of(row)] for row in new]
     if not request.subscription:
-        return SignInOutcome(account, shown, discovery, guessed=guesses[0] if guesses else None)
+        if not guesses:
+            return SignInOutcome(account, shown, discovery)
+        return SignInOutcome(
+            account, shown, discovery, guessed=guesses[0], unusable_default=request.default_subscription
+        )
     matches = [row for row in shown if answers_to(row, request.subscription)]
     return SignInOutcome(
         account, matches or shown, discovery, unmatched_subscription=None if matches else request.subscription

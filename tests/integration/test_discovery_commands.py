@@ -481,6 +481,12 @@ def test_a_default_that_nobody_chose_is_named_once_and_a_setting_makes_it_a_choi
     assert "is the default subscription now" not in _sign_in(own_az, own_cloud, ALICE).ok().stderr
 
     own_az.run("account", "clear").ok()
+    own_az.run("config", "set", "login.default_subscription=Nowhere").ok()
+    said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    assert f"login.default_subscription is 'Nowhere', but no enabled subscription of {ALICE} has this" in said
+    assert "'Contoso Production' is the default subscription now" in said
+
+    own_az.run("account", "clear").ok()
     own_az.run("config", "set", f"login.default_subscription={people.FABRIKAM_MAIN.id}").ok()
     said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
     assert "is the default subscription now" not in said
