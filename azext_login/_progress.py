@@ -60,6 +60,8 @@ def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
 
 def line_of(progress: Progress, width: int) -> str:
     """Return the line, no longer than `width` columns."""
+    if not progress.tenants:
+        return "looking for tenants"[:width]
     line = (
         f"{progress.answered} of {progress.tenants} {_plural(progress.tenants, 'tenant')}, "
         f"{progress.subscriptions} {_plural(progress.subscriptions, 'subscription')}"

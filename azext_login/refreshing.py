@@ -12,7 +12,7 @@ from azure.cli.core.azclierror import AzCLIError
 from .errors import AccountError, InterruptedDiscoveryError, first_line
 from .exclusions import Exclusions
 from .profile import subscriptions as rules
-from .profile.discovery import Ask, Discovery, Progress, discover
+from .profile.discovery import Ask, Discovery, Progress, discover, find_tenants
 from .profile.model import Account, Row, account_of, is_tenant_level
 from .profile.resources import Subscription, Tenant
 
@@ -81,7 +81,7 @@ def refresh(
                 failures.append(RefreshFailure(own.account, InterruptedDiscoveryError(_NOT_ASKED)))
                 continue
             try:
-                tenants, ask = _questions(session, own, tenant, applications)
+                tenants, ask = _questions(session, own, tenant, applications, on_progress)
                 wanted = exclusions.leave_out(tenants) if exclusions else tenants
                 discovery = discover(wanted, ask, on_progress=on_progress)
             except AzCLIError as error:
@@ -139,7 +139,11 @@ def _accounts_to_ask(session: Session, tenant: str | None) -> list[_OwnRows]:
 
 
 def _questions(
-    session: Session, own: _OwnRows, tenant: str | None, applications: ApplicationFactory
+    session: Session,
+    own: _OwnRows,
+    tenant: str | None,
+    applications: ApplicationFactory,
+    on_progress: Callable[[Progress], None],
 ) -> tuple[list[Tenant], Ask]:
     """Return the tenants to ask for an account, and how."""
     by_tenant = {str(row["tenantId"]): row for row in own.rows}
@@ -154,10 +158,10 @@ def _questions(
         known = _known_tenant(tenant, own.rows)
         is_described = bool(known.display_name or known.default_domain)
         return [known], partial(manager.subscriptions, described=is_described)
-    tenants = manager.tenants()
+    tenants = find_tenants(manager.tenants, on_progress=on_progress)
     # A tenant that was signed in to by name need not be in the list; it is asked as well.
     listed = {one.id.lower() for one in tenants}
-    further = [Tenant(one) for one in by_tenant if one.lower() not in listed]
+    further = [_known_tenant(one, own.rows) for one in by_tenant if one.lower() not in listed]
 
     def ask(one: Tenant) -> Iterator[Subscription]:
         return manager.subscriptions(one, described=one.id.lower() in listed)

@@ -11,7 +11,7 @@ from ._host import send_telemetry
 from .errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
 from .exclusions import Exclusions
 from .profile import subscriptions as rules
-from .profile.discovery import Discovery, Progress, TenantReport, discover
+from .profile.discovery import Discovery, Progress, TenantReport, discover, find_tenants
 from .profile.model import Account, Row, answers_to
 from .profile.resources import Subscription, Tenant
 from .profile.state import slot_of
@@ -133,7 +133,7 @@ def _authenticate(
 def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:
     manager = session.services.resource_manager_of(credential, home=request.tenant)
     if request.tenant is None:
-        listed = tenants = manager.tenants()
+        listed = tenants = find_tenants(manager.tenants, on_progress=request.on_progress)
         if request.exclusions is not None:
             tenants = request.exclusions.leave_out(listed)
             request.exclusions.warn_of_useless()

@@ -84,12 +84,51 @@ _Outcome: TypeAlias = "list[Subscription] | AzCLIError"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a discovery has come."""
+    """How far a discovery has come; without tenants, it is not known yet which there are."""
 
     tenants: int
     answered: int
     subscriptions: int
     waiting_for: tuple[Tenant, ...]
+
+
+def find_tenants(
+    ask: Callable[[], list[Tenant]],
+    *,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    patience: float = _PATIENCE,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Tenant]:
+    """Return the tenants that `ask` finds, which is called in a thread of its own.
+
+    :param on_progress: called in this thread while nothing comes.
+    :param patience: seconds after which it is given up.
+    :raises ServiceUnreachableError: it was given up.
+    """
+    answers: queue.SimpleQueue[list[Tenant] | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(ask())
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
+            answers.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    began = clock()
+    while True:
+        try:
+            answer = answers.get(timeout=_TICK)
+        except queue.Empty:
+            if clock() - began > patience:
+                raise ServiceUnreachableError(
+                    f"Nobody said for {patience:g} seconds which tenants there are.",
+                    "Run the command again in a minute.",
+                ) from None
+            on_progress(Progress(0, 0, 0, ()))
+            continue
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
 
 def discover(

@@ -644,14 +644,25 @@ def test_ctrl_c_in_the_middle_of_a_list_keeps_its_beginning_and_removes_nothing(
         assert "Renamed" in names
 
 
-@pytest.mark.parametrize("options", [(), ("--tenant", _guid("fabrikam"), "--allow-no-subscriptions")])
+@pytest.mark.parametrize(
+    ("options", "hanging", "line"),
+    [
+        ((), "^/subscriptions", "0 of 1 tenant, 0 subscriptions; waiting for"),
+        (
+            ("--tenant", _guid("fabrikam"), "--allow-no-subscriptions"),
+            "^/subscriptions",
+            "0 of 1 tenant, 0 subscriptions; waiting for",
+        ),
+        ((), "^/tenants", "looking for tenants"),
+    ],
+)
 def test_ctrl_c_before_anything_was_found_stores_nothing(
-    own_az: Az, own_cloud: LocalCloud, options: tuple[str, ...]
+    own_az: Az, own_cloud: LocalCloud, options: tuple[str, ...], hanging: str, line: str
 ) -> None:
-    own_cloud.admin.fail_next("^/subscriptions", kind="hang", hang=15, count=None)
+    own_cloud.admin.fail_next(hanging, kind="hang", hang=15, count=None)
     password = own_cloud.directory.person(BOB).password
     terminal = own_az.pty("login", "-u", BOB, f"-p={password}", *options, size=(40, 200))
-    terminal.expect("0 of 1 tenant, 0 subscriptions; waiting for")
+    terminal.expect(line)
     terminal.sendintr()
     terminal.expect(pexpect.EOF)
     terminal.close()

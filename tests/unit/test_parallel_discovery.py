@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_login.errors import InterruptedDiscoveryError, ServiceUnreachableError, SignInError
-from azext_login.profile.discovery import Discovery, Progress, discover
+from azext_login.profile.discovery import Discovery, Progress, discover, find_tenants
 from azext_login.profile.resources import Subscription, Tenant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -288,6 +288,26 @@ def test_a_bug_in_a_thread_is_not_swallowed() -> None:
 
     with pytest.raises(ZeroDivisionError, match="t-0"):
         discover(_tenants(1), ask)
+
+
+def test_who_does_not_say_which_tenants_there_are_is_given_up() -> None:
+    seen: list[Progress] = []
+    end = threading.Event()
+
+    def ask() -> list[Tenant]:
+        end.wait(60)
+        return _tenants(1)
+
+    with pytest.raises(ServiceUnreachableError, match="which tenants"):
+        find_tenants(ask, on_progress=seen.append, patience=0.5)
+    end.set()
+    assert set(seen) == {Progress(0, 0, 0, ())}
+
+
+def test_the_tenants_or_why_there_are_none_come_as_they_are() -> None:
+    assert find_tenants(lambda: _tenants(2)) == _tenants(2)
+    with pytest.raises(ZeroDivisionError):
+        find_tenants(lambda: _tenants(1 // 0))
 
 
 def test_nobody_is_waited_for_where_there_is_no_tenant() -> None:
