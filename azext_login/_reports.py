@@ -52,7 +52,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
         logger.warning(
             "The subscriptions of '%s' could not be refreshed and stay as they were: %s To go on, run %s",
             failure.account.name,
-            first_line(failure.error),
+            printable(first_line(failure.error)),
             _to_do(failure.account, failure.error, None),
         )
     for account, discovery in outcome.discoveries:
