@@ -18,8 +18,16 @@ _ACCOUNT_COLUMNS = {
 
 
 def account_table(accounts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of `az account list --output table`."""
-    return [{title: account.get(key) for title, key in _ACCOUNT_COLUMNS.items()} for account in accounts]
+    """Return the rows of `az account list --output table`.
+
+    A last column says since when a tenant could not be read again, where --show-refresh has something to show.
+    """
+    table = [{title: account.get(key) for title, key in _ACCOUNT_COLUMNS.items()} for account in accounts]
+    failures = [account.get("refreshFailure") for account in accounts]
+    if any(failures):
+        for line, failure in zip(table, failures, strict=True):
+            line["NotRefreshed"] = failure["on"] if failure else None
+    return table
 
 
 def register_table_hook(cli_ctx: Any) -> None:

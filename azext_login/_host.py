@@ -6,9 +6,11 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from pathlib import Path
 from typing import Any
+
+from .errors import AccountError
 
 # Our command -> the function of azure.cli.command_modules.profile.custom that serves it in the host.
 _HOST_OPERATIONS = {
@@ -98,10 +100,25 @@ class HostSettings:
     user_agent: str
     request_headers: Mapping[str, str]
     login_experience_v2: bool
-    exclude_tenants: tuple[str, ...]
-    """Tenants (GUID or domain) that no discovery asks: the setting login.exclude_tenants."""
-    default_subscription: str | None
-    """What is active after a sign-in where nobody has chosen: the setting login.default_subscription."""
+    own_setting: Callable[[str], str]
+    """Returns what is set in the section `login`, or ''. Read when it is used, so that a value that cannot be read ends
+    no other command."""
+
+    @property
+    def exclude_tenants(self) -> tuple[str, ...]:
+        """Tenants (GUID or domain) that no discovery asks: the setting login.exclude_tenants.
+
+        :raises AccountError: it cannot be read.
+        """
+        return tuple(self.own_setting("exclude_tenants").replace(",", " ").split())
+
+    @property
+    def default_subscription(self) -> str | None:
+        """What is active after a sign-in where nobody has chosen: the setting login.default_subscription.
+
+        :raises AccountError: it cannot be read.
+        """
+        return self.own_setting("default_subscription") or None
 
     @property
     def is_adfs(self) -> bool:
@@ -144,9 +161,21 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
         user_agent=get_az_user_agent(),
         request_headers=dict(cli_ctx.data.get("headers") or {}),
         login_experience_v2=switch("login_experience_v2", True),
-        exclude_tenants=tuple(config.get("login", "exclude_tenants", fallback="").replace(",", " ").split()),
-        default_subscription=config.get("login", "default_subscription", fallback="") or None,
+        own_setting=partial(_own_setting, config),
     )
+
+
+def _own_setting(config: Any, name: str) -> str:
+    import configparser
+
+    try:
+        return str(config.get("login", name, fallback=""))
+    except configparser.InterpolationError as error:
+        raise AccountError(
+            f"The setting login.{name} in {config.config_path} cannot be read: a percent sign stands alone there. "
+            "Nothing was changed.",
+            "Write %% for each percent sign in it, and run the command again.",
+        ) from error
 
 
 def exit_with(cli_ctx: Any, code: int) -> None:

@@ -15,6 +15,7 @@ from ._terminal import StandardTerminal, can_choose
 from ._text import printable
 from ._validators import decode_claims_challenge
 from .errors import AccountError
+from .exclusions import Exclusions
 from .session import Session
 from .signing_in import Authenticate, SignInOutcome, SignInRequest, sign_in_user
 
@@ -58,7 +59,9 @@ def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Prog
         allow_no_subscriptions=options.allow_no_subscriptions,
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
-        exclude_tenants=options.exclude_tenants,
+        # Read before anybody signs in: a setting that cannot be read is no reason to do it twice.
+        exclusions=Exclusions(session, options.exclude_tenants),
+        default_subscription=session.settings.default_subscription,
         on_progress=on_progress,
     )
     if options.is_workload:
@@ -74,7 +77,7 @@ def report_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
 
     :raises AccountError: --subscription names one that was not found, or Ctrl-C ended the search.
     """
-    report_discovery(outcome.discovery)
+    report_discovery(outcome.account, outcome.discovery)
     if outcome.discovery.interrupted:
         raise AccountError(
             f"Ctrl-C ended the search for subscriptions. The sign-in of {outcome.account.name} was kept, with the "
@@ -86,6 +89,12 @@ def report_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
 
 def report_guess(outcome: SignInOutcome) -> None:
     """Say which subscription is the default where nobody has chosen it, and how to choose."""
+    if outcome.unusable_default is not None:
+        logger.warning(
+            "login.default_subscription is '%s', but no enabled subscription of %s has this ID or name.",
+            printable(outcome.unusable_default),
+            outcome.account.label,
+        )
     if outcome.guessed is not None:
         logger.warning(
             "'%s' is the default subscription now, the first of %d. To choose, run az account set --subscription ID, "

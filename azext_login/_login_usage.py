@@ -96,7 +96,7 @@ def check_usage(options: LoginOptions, *, next_step: str = "Run `az login --help
             "usage error: '--no-browser' is only applicable to a sign-in in a web browser",
         ),
         (
-            o.exclude_tenants and (o.tenant or o.identity),
+            o.exclude_tenants and (o.tenant or o.identity or o.from_env),
             "usage error: '--exclude-tenant' is only applicable to a sign-in to all tenants",
         ),
         *_rules_of_service_principals(o),

@@ -12,7 +12,12 @@ from knack.log import get_logger
 from ._completers import complete_tenants, complete_users
 from ._host import host_parameters
 from ._terminal import can_choose
-from ._validators import validate_min_validity, validate_tenant
+from ._validators import (
+    validate_excluded_tenants,
+    validate_min_validity,
+    validate_tenant,
+    validate_tenant_to_refresh,
+)
 
 logger = get_logger(__name__)
 
@@ -115,7 +120,7 @@ def declare_arguments(loader: Any) -> None:
         context.argument(
             "tenant",
             options_list=["--tenant"],
-            validator=validate_tenant,
+            validator=validate_tenant_to_refresh,
             completer=complete_tenants,
             help="With --refresh, read only this tenant (ID or domain name) again.",
         )
@@ -260,6 +265,7 @@ def _declare_exclude_tenants(context: Any) -> None:
         "exclude_tenants",
         options_list=["--exclude-tenant"],
         nargs="+",
+        validator=validate_excluded_tenants,
         completer=complete_tenants,
         help="Tenants (ID or domain name, separated by spaces) that are not asked for subscriptions. To leave them out "
         'every time: az config set login.exclude_tenants="TENANT TENANT".',

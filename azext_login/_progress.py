@@ -26,9 +26,11 @@ _ROOM_FOR_SPINNER = 7
 def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
     """Yield what shows the progress of a discovery, with the host's own progress hook, and remove the line at the end.
 
-    Nothing is shown when standard error is no terminal, or with --only-show-errors.
+    Nothing is shown when standard error is no terminal, with --only-show-errors, or with the host's own switch for
+    progress, `core.disable_progress_bar`.
     """
-    if cli_ctx.only_show_errors or not (sys.stderr and sys.stderr.isatty()):
+    is_unwanted = cli_ctx.only_show_errors or cli_ctx.config.getboolean("core", "disable_progress_bar", fallback=False)
+    if is_unwanted or not (sys.stderr and sys.stderr.isatty()):
         yield lambda progress: None
         return
     import time
@@ -58,6 +60,8 @@ def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
 
 def line_of(progress: Progress, width: int) -> str:
     """Return the line, no longer than `width` columns."""
+    if not progress.tenants:
+        return "looking for tenants"[:width]
     line = (
         f"{progress.answered} of {progress.tenants} {_plural(progress.tenants, 'tenant')}, "
         f"{progress.subscriptions} {_plural(progress.subscriptions, 'subscription')}"

@@ -20,7 +20,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .profile.discovery import Discovery, TenantReport
-    from .profile.model import Row
+    from .profile.model import Account, Row
     from .refreshing import RefreshOutcome
     from .signing_out import SignOutOutcome
 
@@ -34,10 +34,10 @@ _LONGEST_NAME, _LONGEST_FINDING = 36, 70
 _LISTED_DUPLICATES = 3
 
 
-def report_discovery(discovery: Discovery) -> None:
+def report_discovery(account: Account, discovery: Discovery) -> None:
     """Say in one table which tenants did not show their subscriptions, and which subscriptions several tenants show."""
     _report_duplicates(discovery)
-    _report_tenants([discovery], kept=False)
+    _report_tenants([(account, discovery)], kept=False)
 
 
 def report_refresh(outcome: RefreshOutcome) -> None:
@@ -50,10 +50,18 @@ def report_refresh(outcome: RefreshOutcome) -> None:
             logger.warning("The subscriptions of '%s' stay as they were: it was not asked.", failure.account.name)
             continue
         logger.warning(
-            "The subscriptions of '%s' could not be refreshed and stay as they were: %s To sign in again, run az login",
+            "The subscriptions of '%s' could not be refreshed and stay as they were: %s To go on, run %s",
             failure.account.name,
-            first_line(failure.error),
+            printable(first_line(failure.error)),
+            _to_do(failure.account, failure.error, None),
         )
+    for account, discovery in outcome.discoveries:
+        if not discovery.reports:
+            logger.warning(
+                "Every tenant of '%s' is excluded, so nothing was asked, and its subscriptions stay as they were. To "
+                "see what is excluded every time, run az config get login.exclude_tenants",
+                account.label,
+            )
     _report_tenants(outcome.discoveries, kept=True)
     if outcome.newly_active is not None:
         logger.warning(
@@ -87,28 +95,36 @@ def _report_duplicates(discovery: Discovery) -> None:
         )  # fmt: skip
 
 
-def _report_tenants(discoveries: Sequence[Discovery], *, kept: bool) -> None:
+def _report_tenants(discoveries: Sequence[tuple[Account, Discovery]], *, kept: bool) -> None:
     """Print a table of the tenants that did not answer, or have nothing: name, what happened, what to run.
 
+    :param discoveries: each account that was asked; where they are several, the table says which one it is about.
     :param kept: their subscriptions from before are still listed.
     """
-    asked = sum(len(discovery.reports) for discovery in discoveries)
+    asked = sum(len(discovery.reports) for _, discovery in discoveries)
     lines = [
-        (_shortened(printable(report.tenant.display_name or report.tenant.id), _LONGEST_NAME), *_finding(report))
-        for discovery in discoveries
+        (
+            _shortened(printable(account.label), _LONGEST_NAME),
+            _shortened(printable(report.tenant.display_name or report.tenant.id), _LONGEST_NAME),
+            *_finding(account, report),
+        )
+        for account, discovery in discoveries
         for report in discovery.reports
         if report.failure is not None or not (report.subscriptions or kept or _is_seen_elsewhere(discovery, report))
     ]
     if not lines:
         return
-    for discovery in discoveries:
-        for report in discovery.failed:
-            logger.info("Tenant %s: %s", report.tenant.label, report.failure)
+    failed = [report for _, discovery in discoveries for report in discovery.failed]
+    for report in failed:
+        logger.info("Tenant %s: %s", report.tenant.label, report.failure)
     from tabulate import tabulate
 
-    table = tabulate(lines, headers=("Tenant", "What happened", "To do"), tablefmt="plain", disable_numparse=True)
+    headers = ("Account", "Tenant", "What happened", "To do")
+    first = 0 if len({account.key for account, _ in discoveries}) > 1 else 1
+    table = tabulate([line[first:] for line in lines], headers=headers[first:], tablefmt="plain", disable_numparse=True)
     consequence = "; what was known of them is still listed" if kept else ""
-    logger.warning("%d of %d tenants did not show subscriptions%s:\n%s", len(lines), asked, consequence, table)
+    what = "all subscriptions" if any(report.subscriptions for report in failed) else "subscriptions"
+    logger.warning("%d of %d tenants did not show %s%s:\n%s", len(lines), asked, what, consequence, table)
 
 
 def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:
@@ -116,19 +132,35 @@ def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:
     return any(duplicate.subscription.tenant_id == report.tenant.id for duplicate in discovery.duplicates)
 
 
-def _finding(report: TenantReport) -> tuple[str, str]:
-    tenant = report.tenant.id
-    login, refresh = f'az login --tenant "{tenant}"', f'az account list --refresh --tenant "{tenant}"'
+def _finding(account: Account, report: TenantReport) -> tuple[str, str]:
+    """Return what happened at a tenant, and the command that mends it."""
     failure = report.failure
+    to_do = _to_do(account, failure, report.tenant.id)
     if failure is None:
-        return "no subscriptions", f"{login} --allow-no-subscriptions"
+        return "no subscriptions", f"{to_do} --allow-no-subscriptions" if to_do.startswith("az login") else to_do
     if isinstance(failure, InteractionRequiredError):
-        return "asks for more, such as a second factor", login
+        return "asks for more, such as a second factor", to_do
     if isinstance(failure, InterruptedDiscoveryError):
-        return "was not waited for (Ctrl-C)", refresh
+        return f"was not {'read to the end' if report.subscriptions else 'waited for'} (Ctrl-C)", to_do
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
-        return "did not answer", refresh
-    return _shortened(printable(first_line(failure)), _LONGEST_FINDING), login
+        return "did not answer", to_do
+    return _shortened(printable(first_line(failure)), _LONGEST_FINDING), to_do
+
+
+def _to_do(account: Account, failure: Exception | None, tenant: str | None) -> str:
+    """Return the command to run after a failure of an account, at one tenant or at all.
+
+    A person signs in. How a program does is known where its sign-in was refused; what else keeps it out, such as a
+    missing role, is mended elsewhere, and it is asked again.
+    """
+    where = f' --tenant "{tenant}"' if tenant else ""
+    again = f"az account list --refresh{where}"
+    if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
+        return again
+    if account.is_user and not account.keeps_to_its_tenant:
+        return f"az login{where}"
+    advice = [line for text in getattr(failure, "recommendations", None) or () for line in text.splitlines()]
+    return next((line for line in advice if line.startswith("az login")), again)
 
 
 def _shortened(text: str, longest: int) -> str:

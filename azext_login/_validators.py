@@ -37,6 +37,24 @@ def validate_tenant(cmd: Any, namespace: argparse.Namespace) -> None:
     logger.debug("Resolved tenant domain name %s to GUID %s", tenant, namespace.tenant)
 
 
+def validate_tenant_to_refresh(cmd: Any, namespace: argparse.Namespace) -> None:
+    """The same for `account list`; without --refresh, the command refuses the tenant, and nobody needs its ID.
+
+    :raises ValueError, SignInError, ServiceUnreachableError: as `validate_tenant`.
+    """
+    if namespace.refresh:
+        validate_tenant(cmd, namespace)
+
+
+def validate_excluded_tenants(namespace: argparse.Namespace) -> None:
+    """Refuse a name without a letter, as from a variable that is not set: everything would be asked.
+
+    :raises ValueError: there is one. The host makes a usage error (exit code 2) of it.
+    """
+    if not all(name.strip() for name in namespace.exclude_tenants or ()):
+        raise ValueError("usage error: --exclude-tenant is empty. Give the tenant's ID or its domain name.")
+
+
 def decode_claims_challenge(encoded: str | None) -> str | None:
     """Return the JSON in a base64-encoded claims challenge, as found in a `WWW-Authenticate` header.
 

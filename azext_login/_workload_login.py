@@ -130,6 +130,7 @@ def _sign_in_machine(session: Session, options: LoginOptions, request: SignInReq
         request = SignInRequest(
             again="az login --identity",
             nothing_found="No subscriptions were found in the cloud shell.",
+            default_subscription=request.default_subscription,
             on_progress=request.on_progress,
         )
         return sign_in_cloud_shell(session, request, CloudShellCredential(http=http))
@@ -141,6 +142,7 @@ def _sign_in_machine(session: Session, options: LoginOptions, request: SignInReq
         allow_no_subscriptions=request.allow_no_subscriptions,
         again=again,
         nothing_found=_NO_ACCESS,
+        default_subscription=request.default_subscription,
         on_progress=request.on_progress,
     )
     credential = ManagedIdentityCredential(options.client_id, options.object_id, options.resource_id, http=http)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from azure.cli.core.azclierror import AzCLIError
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from .errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, UnexpectedAnswerError
@@ -28,7 +30,7 @@ _RETRIES = 3
 _SERVER_ERROR = 500
 
 # A service may ask for minutes of patience. Somebody is waiting at a terminal, so a longer pause ends the retries.
-_LONGEST_PAUSE = 10.0
+_LONGEST_PAUSE = 30.0
 
 # What OpenSSL calls an answer that is not TLS at all, in its versions.
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
@@ -39,6 +41,20 @@ Answer = TypeVar("Answer")
 
 class _BoundedRetry(Retry):
     """urllib3's retry, which gives up when the service asks for more patience than a person has."""
+
+    def parse_retry_after(self, retry_after: str) -> float | None:  # type: ignore[override]
+        """Return the seconds that a service asks for (RFC 9110 section 10.2.3); None if that cannot be understood.
+
+        urllib3 knows whole seconds and dates, and gives up on anything else.
+        """
+        try:
+            seconds = float(retry_after)
+        except ValueError:
+            try:
+                return super().parse_retry_after(retry_after)
+            except (InvalidHeader, ValueError, OverflowError):
+                return None
+        return max(seconds, 0.0) if math.isfinite(seconds) else None
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         # By itself urllib3 retries any answer that carries Retry-After, and no POST. These answers mean that the
@@ -115,12 +131,23 @@ def build_session(*, user_agent: str | None = None, verify: bool = True) -> requ
     return session
 
 
+SIGN_IN_SERVICE = "the sign-in service"
+
+# MSAL's name for one call of its API, in each request that it makes for it (msal/telemetry.py).
+_CALL = "client-request-id"
+
+
 class AuthorityHttpClient:
-    """The HTTP client that MSAL calls, with two repairs of the addresses it builds.
+    """The HTTP client that MSAL calls, with two repairs of the addresses it builds, and no question asked twice.
 
     MSAL builds the address of the user-realm lookup from the authority's host without its port, and puts the user
     name into it unquoted (msal/authority.py, `user_realm_discovery`). A private authority on a port of its own,
     and a guest's name with `#EXT#` in it, need both.
+
+    A refresh token that was refused is shown again within the same call, first as one of the application's family and
+    then as its own (msal/application.py, `_acquire_token_silent_by_finding_rt_belongs_to_me_or_my_family`). The Azure
+    CLI's cache holds tokens of no other application, so the answer is known. MSAL's HTTP cache does not help, because
+    the second one may be another tenant's newer edition of the first.
     """
 
     def __init__(self, session: requests.Session, authority: str, *, verify: bool = True):
@@ -129,17 +156,31 @@ class AuthorityHttpClient:
         parts = urlsplit(authority)
         self._bare = f"https://{parts.hostname}/common/userrealm/"
         self._repaired = f"https://{parts.netloc}/common/userrealm/"
+        # Address and call -> the refusal.
+        self._refusals: dict[tuple[str, str], requests.Response] = {}
 
     def post(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a POST; MSAL's protocol for HTTP clients."""
-        return self._send("POST", url, kwargs)
+        data, call = kwargs.get("data"), (kwargs.get("headers") or {}).get(_CALL)
+        if call is None or not (isinstance(data, dict) and data.get("grant_type") == "refresh_token"):
+            return self._send("POST", url, kwargs)
+        refusal = self._refusals.pop((url, call), None)
+        if refusal is not None:
+            return refusal
+        answer = self._send("POST", url, kwargs)
+        if answer.status_code == 400:
+            self._refusals[url, call] = answer
+        return answer
 
     def get(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a GET; MSAL's protocol for HTTP clients."""
         if url.startswith(self._bare):
             name, separator, query = url[len(self._bare) :].rpartition("?")
             url = self._repaired + quote(name, safe="@") + separator + query
-        return self._send("GET", url, kwargs)
+        answer = self._send("GET", url, kwargs)
+        # MSAL takes a 429 for a tenant that does not exist.
+        refuse_if_busy(answer, SIGN_IN_SERVICE)
+        return answer
 
     def close(self) -> None:
         """Nothing: the session belongs to the caller."""
@@ -236,6 +277,24 @@ def capitalised(service: str) -> str:
     return service[:1].upper() + service[1:]
 
 
+def is_busy(response: requests.Response) -> bool:
+    """Tell whether a service says that it is overloaded or broken, which may pass."""
+    return response.status_code == 429 or response.status_code >= 500
+
+
+def refuse_if_busy(response: requests.Response, service: str) -> None:
+    """Let no answer of an overloaded or broken service pass for one.
+
+    :raises ServiceBusyError: it is one.
+    """
+    if is_busy(response):
+        host = urlsplit(response.url).netloc
+        raise ServiceBusyError(
+            f"{capitalised(service)} at {host} is overloaded or broken (HTTP status {response.status_code}).",
+            "Run the command again in a minute.",
+        )
+
+
 def parse_json_object(response: requests.Response, service: str) -> Mapping[str, Any]:
     """Return the JSON object of an answer.
 
@@ -243,7 +302,7 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
     """
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]

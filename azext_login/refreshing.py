@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from azure.cli.core.azclierror import AzCLIError
 
 from .errors import AccountError, InterruptedDiscoveryError, first_line
-from .exclusions import without_excluded
+from .exclusions import Exclusions
 from .profile import subscriptions as rules
-from .profile.discovery import Ask, Discovery, Progress, discover
+from .profile.discovery import Ask, Discovery, Progress, discover, find_tenants
 from .profile.model import Account, Row, account_of, is_tenant_level
 from .profile.resources import Subscription, Tenant
 
@@ -39,7 +39,8 @@ class RefreshOutcome:
     """What `account list --refresh` could not do, and what it chose."""
 
     failures: tuple[RefreshFailure, ...]
-    discoveries: tuple[Discovery, ...]
+    discoveries: tuple[tuple[Account, Discovery], ...]
+    """What the tenants of each account answered."""
     newly_active: Row | None = None
     """The new default, where there was none or the old one is gone."""
     interrupted: bool = False
@@ -66,8 +67,9 @@ def refresh(
 
     :param tenant: GUID of the only tenant to ask, for the accounts that have subscriptions there.
     :param exclude_tenants: tenants (GUID or domain) not to ask.
-    :raises AccountError: nobody has a subscription in `tenant`.
+    :raises AccountError: nobody has a subscription in `tenant`, or the setting that excludes tenants cannot be read.
     """
+    exclusions = None if tenant else Exclusions(session, exclude_tenants)
     cloud = session.settings.cloud
     failures: list[RefreshFailure] = []
     discoveries: list[tuple[Account, Discovery]] = []
@@ -79,8 +81,8 @@ def refresh(
                 failures.append(RefreshFailure(own.account, InterruptedDiscoveryError(_NOT_ASKED)))
                 continue
             try:
-                tenants, ask = _questions(session, own, tenant, applications)
-                wanted = tenants if tenant else without_excluded(session, tenants, exclude_tenants)
+                tenants, ask = _questions(session, own, tenant, applications, on_progress)
+                wanted = exclusions.leave_out(tenants) if exclusions else tenants
                 discovery = discover(wanted, ask, on_progress=on_progress)
             except AzCLIError as error:
                 failures.append(RefreshFailure(own.account, error))
@@ -92,17 +94,21 @@ def refresh(
             discoveries.append((own.account, discovery))
             refreshed += _refreshed_rows(own, discovery, cloud)
             interrupted = discovery.interrupted
+    if exclusions and not failures:
+        exclusions.warn_of_useless()
     # Whoever typed a tenant's ID to sign in to it may have typed it in upper case.
-    answered = {
-        (account.key, report.tenant.id.lower())
+    reports = {
+        (account.key, report.tenant.id.lower()): report
         for account, discovery in discoveries
         for report in discovery.reports
-        if report.failure is None
     }
 
     def is_outdated(row: Row) -> bool:
-        owner = (account_of(row).key, str(row.get("tenantId")).lower())
-        return row.get("environmentName") == cloud and owner in answered
+        report = reports.get((account_of(row).key, str(row.get("tenantId")).lower()))
+        if report is None or row.get("environmentName") != cloud:
+            return False
+        # Half of a list tells nothing about the other half, but that there is something.
+        return report.failure is None or (is_tenant_level(row) and bool(report.subscriptions))
 
     with session.change(mirror=True) as state:
         was_active = rules.active_row(state.rows)
@@ -115,9 +121,7 @@ def refresh(
         for failure in failures:
             rules.note_answers(state, cloud, failure.account, _all_failed(state, cloud, failure))
     changed = active is not None and (was_active is None or was_active["id"] != active["id"])
-    return RefreshOutcome(
-        tuple(failures), tuple(discovery for _, discovery in discoveries), active if changed else None, interrupted
-    )
+    return RefreshOutcome(tuple(failures), tuple(discoveries), active if changed else None, interrupted)
 
 
 def _accounts_to_ask(session: Session, tenant: str | None) -> list[_OwnRows]:
@@ -135,27 +139,30 @@ def _accounts_to_ask(session: Session, tenant: str | None) -> list[_OwnRows]:
 
 
 def _questions(
-    session: Session, own: _OwnRows, tenant: str | None, applications: ApplicationFactory
+    session: Session,
+    own: _OwnRows,
+    tenant: str | None,
+    applications: ApplicationFactory,
+    on_progress: Callable[[Progress], None],
 ) -> tuple[list[Tenant], Ask]:
     """Return the tenants to ask for an account, and how."""
     # Of a tenant that has been written in two ways, one row stands for it.
     by_tenant = {str(row["tenantId"]).casefold(): row for row in own.rows}
-    own_tenants = [Tenant(str(row["tenantId"])) for row in by_tenant.values()]
     # At an AD FS server a service principal signs in without a tenant, too.
     names_no_tenant = own.account.is_user or session.settings.is_adfs
     if not names_no_tenant or own.account.keeps_to_its_tenant:
-        asked = [one for one in own_tenants if tenant is None or one.id.lower() == tenant.lower()]
-        return asked, partial(_ask_workload, session, by_tenant, applications)
+        asked = [row for one, row in by_tenant.items() if tenant is None or one == tenant.casefold()]
+        return [Tenant(str(row["tenantId"])) for row in asked], partial(_ask_workload, session, by_tenant, applications)
     credential = session.services.credential_of(own.rows[0], applications)
     manager = session.services.resource_manager_of(credential, home=None)
     if tenant is not None:
         known = _known_tenant(tenant, own.rows)
         is_described = bool(known.display_name or known.default_domain)
         return [known], partial(manager.subscriptions, described=is_described)
-    tenants = manager.tenants()
+    tenants = find_tenants(manager.tenants, on_progress=on_progress)
     # A tenant that was signed in to by name need not be in the list; it is asked as well.
     listed = {one.id.lower() for one in tenants}
-    further = [one for one in own_tenants if one.id.lower() not in listed]
+    further = [_known_tenant(one, own.rows) for one in by_tenant if one not in listed]
 
     def ask(one: Tenant) -> Iterator[Subscription]:
         return manager.subscriptions(one, described=one.id.lower() in listed)

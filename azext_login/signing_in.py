@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ._host import send_telemetry
 from .errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
-from .exclusions import without_excluded
+from .exclusions import Exclusions
 from .profile import subscriptions as rules
-from .profile.discovery import Discovery, Progress, TenantReport, discover
+from .profile.discovery import Discovery, Progress, TenantReport, discover, find_tenants
 from .profile.model import Account, Row, answers_to
 from .profile.resources import Subscription, Tenant
 from .profile.state import slot_of
@@ -38,7 +38,9 @@ class SignInRequest:
     """The command that repeats a workload's sign-in, without a secret; a person's is known from the tenant."""
     nothing_found: str = ""
     """What to say when there are no subscriptions, where that is more than the account's name."""
-    exclude_tenants: Sequence[str] = ()
+    exclusions: Exclusions | None = None
+    default_subscription: str | None = None
+    """What is to be active where nobody has chosen."""
     on_progress: Callable[[Progress], None] = lambda progress: None
 
     @property
@@ -58,6 +60,8 @@ class SignInOutcome:
     """A subscription that was asked for but not found; the sign-in itself was kept."""
     guessed: Row | None = None
     """The default, where it is the first of several for want of any choice."""
+    unusable_default: str | None = None
+    """The one that was set up as the default but is not there, or not enabled, where one was guessed."""
 
 
 def sign_in_user(session: Session, request: SignInRequest, authenticate: Authenticate) -> SignInOutcome:
@@ -85,11 +89,20 @@ def complete(
 
     :param keep: stores tokens and secrets; called with what was found, once that is something.
     :raises SignInError: there is nothing.
-    :raises AccountError: every tenant is excluded.
+    :raises AccountError: every tenant is excluded, or Ctrl-C was pressed before anything was found.
     """
-    discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
+    try:
+        discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
+    except KeyboardInterrupt:
+        # Not even the tenants were known.
+        discovery = Discovery((), interrupted=True)
     if discovery.interrupted and not discovery.subscriptions:
-        raise KeyboardInterrupt
+        from .auth.errors import Attempt, login_command
+
+        raise AccountError(
+            "Ctrl-C ended the search for subscriptions. Nothing was found until then, and nothing was stored.",
+            f"To sign in, run:\n{request.again or login_command(Attempt(tenant=request.tenant))}",
+        )
     found = _subscriptions_to_store(request, account, discovery)
     # Tokens first: rows without tokens would be of no use to anybody.
     keep(found)
@@ -120,8 +133,10 @@ def _authenticate(
 def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:
     manager = session.services.resource_manager_of(credential, home=request.tenant)
     if request.tenant is None:
-        listed = manager.tenants()
-        tenants = without_excluded(session, listed, request.exclude_tenants)
+        listed = tenants = find_tenants(manager.tenants, on_progress=request.on_progress)
+        if request.exclusions is not None:
+            tenants = request.exclusions.leave_out(listed)
+            request.exclusions.warn_of_useless()
         if listed and not tenants:
             raise AccountError(
                 "Every tenant of this account is excluded from the search for subscriptions. Nothing was stored.",
@@ -200,14 +215,18 @@ def _store(
             state,
             new + further,
             preferred=request.subscription,
-            fallback=session.settings.default_subscription,
+            fallback=request.default_subscription,
             on_guess=guesses.append,
         )
         rules.note_answers(state, cloud, account, discovery.failures())
         in_use = {slot_of(row): row for row in state.rows}
         shown = [in_use[slot_of(row)] for row in new]
     if not request.subscription:
-        return SignInOutcome(account, shown, discovery, guessed=guesses[0] if guesses else None)
+        if not guesses:
+            return SignInOutcome(account, shown, discovery)
+        return SignInOutcome(
+            account, shown, discovery, guessed=guesses[0], unusable_default=request.default_subscription
+        )
     matches = [row for row in shown if answers_to(row, request.subscription)]
     return SignInOutcome(
         account, matches or shown, discovery, unmatched_subscription=None if matches else request.subscription

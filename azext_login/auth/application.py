@@ -10,12 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from ..http import capitalised, connection_errors
+from ..http import SIGN_IN_SERVICE, capitalised, connection_errors
 from ._input_files import refusal
 from .azure_cli import AZURE_CLI_CLIENT_ID
 from .errors import unknown_tenant
-
-SERVICE = "the sign-in service"
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
     from msal.exceptions import MsalServiceError
 
     address = f"{urlsplit(authority).scheme}://{urlsplit(authority).netloc}"
-    with connection_errors(SERVICE, address):
+    with connection_errors(SIGN_IN_SERVICE, address):
         try:
             yield
         except ValueError as error:
@@ -112,7 +110,7 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
                 ) from None
             if isinstance(error, UnicodeDecodeError) or _is_json_error(error):
                 raise MalformedAnswerError(
-                    f"{capitalised(SERVICE)} at {address} answered something other than JSON.",
+                    f"{capitalised(SIGN_IN_SERVICE)} at {address} answered something other than JSON.",
                     "A proxy or a captive portal may have answered in its place. Check the network, and the address "
                     "with `az cloud show`; then run the command again.",
                 ) from error
@@ -123,15 +121,17 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
                     "openid, profile and offline_access cannot be asked for: they come with every sign-in.",
                     next_step="Name a resource in --scope, for example https://vault.azure.net/.default.",
                 ) from error
-            raise UnexpectedAnswerError(f"{capitalised(SERVICE)} at {address} cannot be used: {error}") from error
+            raise UnexpectedAnswerError(
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} cannot be used: {error}"
+            ) from error
         except (MsalServiceError, RuntimeError) as error:
             raise ServiceUnreachableError(
-                f"{capitalised(SERVICE)} at {address} failed: {error}.", "Run the command again in a minute."
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} failed: {error}.", "Run the command again in a minute."
             ) from error
         except (KeyError, AttributeError, TypeError) as error:
             # MSAL takes the shape of an answer for granted.
             raise UnexpectedAnswerError(
-                f"{capitalised(SERVICE)} at {address} answered JSON of another shape than expected: {error}.",
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} answered JSON of another shape than expected: {error}.",
                 "Check its address with `az cloud show`. With --debug, the place is shown.",
             ) from error
 

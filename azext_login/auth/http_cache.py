@@ -138,7 +138,7 @@ def _is_document(key: object, value: Any) -> bool:
         return False
     try:
         document = json.loads(value.text)
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, RecursionError):
         return False
     return isinstance(document, dict) and any(name in document for name in _IN_DOCUMENTS)
 

@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 from .._text import is_utf_8
 from ..errors import UnexpectedAnswerError
-from ..http import TIMEOUT, capitalised, connection_errors, parse_json_object
-from .application import SERVICE
+from ..http import SIGN_IN_SERVICE, TIMEOUT, capitalised, connection_errors, parse_json_object, refuse_if_busy
 from .errors import not_one_tenant, unknown_tenant
 
 
@@ -24,15 +23,18 @@ def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
     if not is_utf_8(domain):
         raise unknown_tenant(domain.encode("utf-8", "replace").decode("utf-8"), authority)
     url = f"{authority}/{quote(domain, safe='')}/v2.0/.well-known/openid-configuration"
-    with connection_errors(SERVICE, authority):
+    with connection_errors(SIGN_IN_SERVICE, authority):
         response = http.get(url, timeout=TIMEOUT, verify=None if verify else False)
-    if 400 <= response.status_code < 500 and response.status_code != 429:
+    refuse_if_busy(response, SIGN_IN_SERVICE)
+    if 400 <= response.status_code < 500:
         raise unknown_tenant(domain, authority)
-    document = parse_json_object(response, SERVICE)
+    document = parse_json_object(response, SIGN_IN_SERVICE)
     # An issuer reads https://login.microsoftonline.com/<GUID>/v2.0.
     parts = str(document.get("issuer", "")).split("/")
     if len(parts) < 4:
-        raise UnexpectedAnswerError(f"{capitalised(SERVICE)} at {authority} named no issuer for tenant '{domain}'.")
+        raise UnexpectedAnswerError(
+            f"{capitalised(SIGN_IN_SERVICE)} at {authority} named no issuer for tenant '{domain}'."
+        )
     if "{" in parts[3]:
         # The issuer of an endpoint for many tenants has a placeholder in its place.
         raise not_one_tenant(domain)

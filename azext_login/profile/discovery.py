@@ -32,7 +32,10 @@ _TICK = 0.1
 
 @dataclass(frozen=True)
 class TenantReport:
-    """What one tenant answered: its subscriptions, or why there is no answer."""
+    """What one tenant answered: its subscriptions, or why there is no answer.
+
+    With both, the list was not read to its end: there may be more.
+    """
 
     tenant: Tenant
     subscriptions: tuple[Subscription, ...] = ()
@@ -81,12 +84,51 @@ _Outcome: TypeAlias = "list[Subscription] | AzCLIError"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a discovery has come."""
+    """How far a discovery has come; without tenants, it is not known yet which there are."""
 
     tenants: int
     answered: int
     subscriptions: int
     waiting_for: tuple[Tenant, ...]
+
+
+def find_tenants(
+    ask: Callable[[], list[Tenant]],
+    *,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    patience: float = _PATIENCE,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Tenant]:
+    """Return the tenants that `ask` finds, which is called in a thread of its own.
+
+    :param on_progress: called in this thread while nothing comes.
+    :param patience: seconds after which it is given up.
+    :raises ServiceUnreachableError: it was given up.
+    """
+    answers: queue.SimpleQueue[list[Tenant] | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(ask())
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
+            answers.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    began = clock()
+    while True:
+        try:
+            answer = answers.get(timeout=_TICK)
+        except queue.Empty:
+            if clock() - began > patience:
+                raise ServiceUnreachableError(
+                    f"Nobody said for {patience:g} seconds which tenants there are.",
+                    "Run the command again in a minute.",
+                ) from None
+            on_progress(Progress(0, 0, 0, ()))
+            continue
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
 
 def discover(
@@ -101,7 +143,8 @@ def discover(
     """Ask every tenant for its subscriptions; one tenant's failure never costs another's result.
 
     A subscription that several tenants show belongs to the first of them, whoever answers first. Ctrl-C ends the
-    wait: tenants that have not answered are reported as interrupted, and the others' results are returned.
+    wait: tenants that have not answered are reported as interrupted, with what they had shown by then, and the
+    others' results are returned.
 
     :param on_progress: called in this thread after each answer, and while nothing comes.
     :param patience: seconds without an answer after which a tenant is given up.
@@ -116,29 +159,28 @@ def discover(
             on_progress(crew.progress())
     except KeyboardInterrupt:
         crew.interrupt()
-    return _assembled(tenants, crew.outcomes, crew.interrupted)
+    return _assembled(tenants, crew)
 
 
-def _assembled(tenants: Sequence[Tenant], outcomes: dict[int, _Outcome], interrupted: bool) -> Discovery:
+def _assembled(tenants: Sequence[Tenant], crew: _Crew) -> Discovery:
     """Put the answers into the order of the tenants, each subscription once."""
     reports: list[TenantReport] = []
     duplicates: list[DuplicateView] = []
     first_tenant: dict[str, str] = {}
     for index, tenant in enumerate(tenants):
-        outcome = outcomes[index]
-        if isinstance(outcome, AzCLIError):
-            reports.append(TenantReport(tenant, failure=outcome))
-            continue
+        outcome = crew.outcomes[index]
+        failure = outcome if isinstance(outcome, AzCLIError) else None
+        found = crew.unfinished.get(index, []) if isinstance(outcome, AzCLIError) else outcome
         kept = []
         # A list that changes while its pages are read may show a subscription on two of them.
-        for identity, subscription in {one.id.lower(): one for one in outcome}.items():
+        for identity, subscription in {one.id.lower(): one for one in found}.items():
             owner = first_tenant.setdefault(identity, tenant.id)
             if owner == tenant.id:
                 kept.append(subscription)
             else:
                 duplicates.append(DuplicateView(subscription, owner))
-        reports.append(TenantReport(tenant, tuple(kept)))
-    return Discovery(tuple(reports), tuple(duplicates), interrupted)
+        reports.append(TenantReport(tenant, tuple(kept), failure))
+    return Discovery(tuple(reports), tuple(duplicates), crew.interrupted)
 
 
 class _Crew:
@@ -147,14 +189,16 @@ class _Crew:
     def __init__(self, tenants: Sequence[Tenant], ask: Ask, workers: int, clock: Callable[[], float]):
         self.outcomes: dict[int, _Outcome] = {}
         self.interrupted = False
+        self.unfinished: dict[int, list[Subscription]] = {}
+        """What tenants had shown that were interrupted."""
         self._tenants = tenants
         self._ask = ask
         self._clock = clock
         self._todo: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[int, _Outcome | BaseException]] = queue.SimpleQueue()
-        # Index of a tenant that is being asked -> when something was last heard of it, and how much it has shown.
+        # Index of a tenant that is being asked -> when something was last heard of it, and what it has shown.
         self._heard: dict[int, float] = {}
-        self._shown: dict[int, int] = {}
+        self._shown: dict[int, list[Subscription]] = {}
         for index in range(len(tenants)):
             self._todo.put(index)
         for _ in range(min(workers, len(tenants))):
@@ -193,13 +237,16 @@ class _Crew:
             pass
         self.collect(0)
         for index in range(len(self._tenants)):
-            self.outcomes.setdefault(index, InterruptedDiscoveryError("It had not answered when Ctrl-C was pressed."))
+            if index not in self.outcomes:
+                self.outcomes[index] = InterruptedDiscoveryError("It had not answered when Ctrl-C was pressed.")
+                # Its thread goes on reading until the process ends.
+                self.unfinished[index] = list(self._shown.get(index, []))
 
     def progress(self) -> Progress:
         return Progress(
             tenants=len(self._tenants),
             answered=len(self.outcomes),
-            subscriptions=sum(self._shown.copy().values()),
+            subscriptions=sum(map(len, self._shown.copy().values())),
             waiting_for=tuple(
                 self._tenants[index] for index in sorted(self._heard.copy()) if index not in self.outcomes
             ),
@@ -238,5 +285,5 @@ class _Crew:
         for subscription in self._ask(self._tenants[index]):
             found.append(subscription)
             self._heard[index] = self._clock()
-            self._shown[index] = len(found)
+            self._shown[index] = found
         return found

@@ -11,7 +11,7 @@ import requests
 from azure.cli.core.azclierror import AzCLIError
 
 from ..errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from ..http import connection_errors, parse_json_object, patiently
+from ..http import connection_errors, is_busy, parse_json_object, patiently
 from .resources import Subscription, Tenant
 
 TokenSource = Callable[[str | None, str | None], str]
@@ -69,7 +69,9 @@ class ResourceManager:
 
     def subscription(self, subscription_id: str, tenant: Tenant) -> Subscription:
         """Return one subscription without listing the others."""
-        return self._subscription(self._get(self._url(f"/subscriptions/{subscription_id}"), tenant.id), tenant, False)
+        url = self._url(f"/subscriptions/{subscription_id}")
+        item = patiently(lambda: self._get(url, tenant.id), over=(MalformedAnswerError,))
+        return self._subscription(item, tenant, False)
 
     def _subscription(self, item: Mapping[str, Any], tenant: Tenant, described: bool) -> Subscription:
         details: dict[str, Any] = {}
@@ -100,8 +102,8 @@ class ResourceManager:
             if url in seen:
                 raise UnexpectedAnswerError(f"{_SERVICE} continued {path} with a page that was there before.")
             seen.add(url)
-            page = self._get(url, tenant_id)
-            yield from _objects(page.get("value") or [])
+            page = self._page(url, tenant_id)
+            yield from _objects(page["value"])
             url = str(page["nextLink"]) if page.get("nextLink") else None
             if url and _service_of(url) != _service_of(self._endpoint):
                 # The token goes along with every request, so it must not follow a link to another service.
@@ -110,10 +112,25 @@ class ResourceManager:
     def _url(self, path: str) -> str:
         return f"{self._endpoint}{path}?api-version={self._api_version}"
 
-    def _get(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
-        return patiently(lambda: self._get_once(url, tenant_id), over=(MalformedAnswerError,))
+    def _page(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
+        """Return a page of a list. An object without a list is no answer: whatever is in the tenant, it may be there.
 
-    def _get_once(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
+        :raises MalformedAnswerError: there is none, each time that it was asked for.
+        """
+
+        def ask() -> Mapping[str, Any]:
+            page = self._get(url, tenant_id)
+            if not isinstance(page.get("value"), list):
+                raise MalformedAnswerError(
+                    f"{_SERVICE} answered with an object in which there is no list.",
+                    "A proxy or a captive portal may have answered in its place. Check the network and run the command "
+                    "again.",
+                )
+            return page
+
+        return patiently(ask, over=(MalformedAnswerError,))
+
+    def _get(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
         response = self._send(url, self._token(tenant_id, None))
         claims = _claims_challenge(response)
         if claims:
@@ -150,8 +167,14 @@ def _text_in(item: Mapping[str, Any], key: str) -> str:
 
 
 def _service_of(url: str) -> tuple[str, str]:
-    """Return what tells one service from another: scheme and host. Resource Manager may name the usual port."""
-    parts = urlsplit(url)
+    """Return what tells one service from another: scheme and host. Resource Manager may name the usual port.
+
+    :raises UnexpectedAnswerError: it is no address.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UnexpectedAnswerError(f"{_SERVICE} continued a list at something that is no address: {error}.") from error
     return parts.scheme, parts.netloc.lower().removesuffix(":443")
 
 
@@ -179,6 +202,6 @@ def _refusal(response: requests.Response) -> AzCLIError:
     text = f"{_SERVICE} refused ({response.status_code} {code or response.reason}): {message or 'no reason given'}"
     if response.status_code in (401, 403):
         return SignInError(text)
-    if response.status_code == 429 or response.status_code >= 500:
+    if is_busy(response):
         return ServiceBusyError(text, "Run the command again in a minute.")
     return UnexpectedAnswerError(text)

@@ -141,7 +141,7 @@ def note_answers(state: ProfileState, cloud: str, account: Account, failures: Ma
 
 def refresh_failure_of(state: ProfileState, row: Row) -> dict[str, str] | None:
     """Return when and why the tenant of a row could last not be read (`on`, UTC, and `reason`); None if it could."""
-    return state.refresh_failures.get(choice_key(slot_of(row)[0], account_of(row).key, str(row.get("tenantId"))))
+    return state.refresh_failures.get(_choice_key(row))
 
 
 def _now() -> str:
@@ -247,18 +247,23 @@ def _keep(state: ProfileState, wanted: Callable[[Row], bool]) -> None:
 
 
 def _remember(state: ProfileState, chosen: Row) -> None:
-    cloud, _ = slot_of(chosen)
-    state.choices[choice_key(cloud, account_of(chosen).key, str(chosen.get("tenantId")))] = chosen["id"]
+    key = _choice_key(chosen)
+    # The newest one stands last.
+    state.choices.pop(key, None)
+    state.choices[key] = chosen["id"]
 
 
 def _last_choice(state: ProfileState, rows: Sequence[Row]) -> Row | None:
-    """Return the row that its account last chose in its tenant."""
-    for row in rows:
-        cloud, identity = slot_of(row)
-        chosen = state.choices.get(choice_key(cloud, account_of(row).key, str(row.get("tenantId"))))
-        if chosen is not None and chosen.lower() == identity and is_enabled(row):
-            return row
-    return None
+    """Return the row that its account chose last; of several tenants', the newest choice."""
+    age = {key: place for place, key in enumerate(reversed(state.choices))}
+    chosen = [
+        row for row in rows if is_enabled(row) and state.choices.get(_choice_key(row), "").lower() == slot_of(row)[1]
+    ]
+    return min(chosen, key=lambda row: age[_choice_key(row)], default=None)
+
+
+def _choice_key(row: Row) -> str:
+    return choice_key(slot_of(row)[0], account_of(row).key, str(row.get("tenantId")))
 
 
 def _in_order_of(order: Sequence[Row], rows: Sequence[Row]) -> list[Row]:

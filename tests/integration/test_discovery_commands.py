@@ -97,6 +97,14 @@ def test_a_tenant_is_asked_for_a_document_a_token_and_the_pages_of_one_list(
     assert many.admin.count_requests("^/tenants") == 9
 
 
+def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_cloud: LocalCloud) -> None:
+    _sign_in(own_az, own_cloud, ALICE).ok()
+    _make_cold(own_az)
+    own_cloud.admin.clear_requests()
+    assert "asks for more" in own_az.run(*REFRESH).ok().stderr
+    assert _asked(own_cloud)[_guid("woodgrove")] == {"document": 1, "token": 1}
+
+
 def test_a_tenant_that_was_signed_in_to_by_name_is_asked_once(own_az: Az, own_cloud: LocalCloud) -> None:
     _sign_in(own_az, own_cloud, ALICE, "--tenant", _guid("fabrikam").upper()).ok()
     _make_cold(own_az)
@@ -175,7 +183,32 @@ def test_a_tenant_that_throttles_is_asked_again_when_it_says(own_az: Az, own_clo
     assert second.when - first.when >= 2
 
 
-@pytest.mark.parametrize("path", ["^/subscriptions", f"/{people.FABRIKAM.id}/oauth2/v2.0/token"])
+@pytest.mark.parametrize(
+    ("path", "pause"),
+    [
+        ("^/subscriptions", "1.5"),
+        (f"/{people.FABRIKAM.id}/oauth2/v2.0/token", "soon"),
+        (f"/{people.FABRIKAM.id}/v2.0/.well-known", "-1"),
+        ("^/subscriptions", "11"),
+    ],
+)
+def test_a_tenant_that_names_a_pause_in_its_own_way_is_asked_again(
+    own_az: Az, own_cloud: LocalCloud, path: str, pause: str
+) -> None:
+    _sign_in(own_az, own_cloud, BOB).ok()
+    _make_cold(own_az)
+    own_cloud.admin.fail_next(path, kind="throttled", headers={"Retry-After": pause})
+    assert own_az.run(*REFRESH).ok().stderr == ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "^/subscriptions",
+        f"/{people.FABRIKAM.id}/oauth2/v2.0/token",
+        f"/{people.FABRIKAM.id}/v2.0/.well-known",
+    ],
+)
 @pytest.mark.parametrize(("kind", "status"), [("throttled", 429), ("unavailable", 503)])
 def test_a_tenant_that_wants_an_hour_is_reported_and_not_asked_again(
     own_az: Az, own_cloud: LocalCloud, path: str, kind: str, status: int
@@ -277,6 +310,18 @@ def test_only_a_tenant_that_answers_loses_rows(own_az: Az, own_cloud: LocalCloud
     assert "Fabrikam Main" in _names(own_az)
 
 
+def test_an_answer_that_is_no_list_of_subscriptions_costs_no_row(own_az: Az, own_cloud: LocalCloud) -> None:
+    _sign_in(own_az, own_cloud, BOB).ok()
+    before = own_az.profile()["subscriptions"]
+    too_deep = "[" * 100_000 + "]" * 100_000
+    for body in ("{}", '{"value": [], "nextLink": "https://[bad"}', f'{{"value": {too_deep}}}'):
+        own_cloud.admin.clear_faults()
+        own_cloud.admin.fail_next("^/subscriptions", status=200, body=body, count=None)
+        result = own_az.run(*REFRESH).ok()
+        assert re.search(r"Fabrikam +did not answer", result.stderr)
+        assert own_az.profile()["subscriptions"] == before
+
+
 # What is remembered about a tenant that did not answer.
 
 
@@ -292,6 +337,11 @@ def test_what_could_not_be_refreshed_is_marked_until_it_is(own_az: Az, own_cloud
     failures = {row["tenantDefaultDomain"]: row["refreshFailure"] for row in shown}
     assert failures["fabrikam.example"] is None
     assert "JSON" in failures["contoso.example"]["reason"]
+    head, *lines = own_az.run(*LIST, "--show-refresh", "-o", "table").ok().stdout.splitlines()
+    assert head.split()[-2:] == ["IsDefault", "NotRefreshed"]
+    marked = {line for line in lines if line.endswith(failures["contoso.example"]["on"])}
+    assert marked == {line for line in lines if _guid("contoso") in line}
+    assert "NotRefreshed" not in own_az.run(*LIST, "-o", "table").ok().stdout
     assert abs(time.time() - _utc(failures["contoso.example"]["on"])) < 120
     assert not any("refreshFailure" in row for row in own_az.run(*LIST).ok().json())
     assert not any("refreshFailure" in row for row in own_az.profile()["subscriptions"])
@@ -299,6 +349,7 @@ def test_what_could_not_be_refreshed_is_marked_until_it_is(own_az: Az, own_cloud
     own_cloud.admin.clear_faults()
     shown = own_az.run(*REFRESH, "--show-refresh").ok().json()
     assert not any(row["refreshFailure"] for row in shown)
+    assert "NotRefreshed" not in own_az.run(*LIST, "--show-refresh", "-o", "table").ok().stdout
 
 
 def _utc(text: str) -> float:
@@ -355,11 +406,23 @@ def test_a_sign_in_with_every_tenant_excluded_stores_nothing(own_az: Az, own_clo
         ("login", "--tenant", "contoso.example", "--exclude-tenant", "fabrikam.example"),
         ("account", "list", "--exclude-tenant", "fabrikam.example"),
         ("account", "list", "--tenant", "fabrikam.example"),
+        ("account", "list", "--tenant", "nobody.example"),
+        ("login", "--from-env", "--exclude-tenant", "fabrikam.example"),
         (*REFRESH, "--tenant", "contoso.example", "--exclude-tenant", "fabrikam.example"),
     ],
 )
 def test_options_that_mean_nothing_together_are_a_usage_error(own_az: Az, options: tuple[str, ...]) -> None:
     assert "usage error" in own_az.run(*options).failed().stderr
+
+
+def test_an_empty_name_excludes_nobody_and_is_a_usage_error(own_az: Az) -> None:
+    assert "--exclude-tenant is empty" in own_az.run(*REFRESH, "--exclude-tenant", "").failed(2).stderr
+
+
+def test_a_refresh_with_every_tenant_excluded_says_that_nobody_was_asked(own_az: Az, own_cloud: LocalCloud) -> None:
+    _sign_in(own_az, own_cloud, BOB).ok()
+    said = own_az.run(*REFRESH, "--exclude-tenant", "fabrikam.example").ok().stderr
+    assert f"Every tenant of '{BOB}' is excluded" in said
 
 
 @pytest.mark.parametrize("name", ["fabrikam.onmicrosoft.example", _guid("fabrikam")])
@@ -387,6 +450,18 @@ def test_one_tenant_is_refreshed_for_the_accounts_that_have_subscriptions_there(
     assert users == {ALICE, CI_APP}
 
 
+def test_a_service_principal_whose_secret_is_wrong_by_now_is_told_how_it_signs_in(
+    own_az: Az, own_cloud: LocalCloud
+) -> None:
+    own_az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "-t", "fabrikam.example").ok()
+    entries = own_az.config_dir / "service_principal_entries.json"
+    entries.write_text(entries.read_text(encoding="utf-8").replace(CI_SECRET, "rotated"), encoding="utf-8")
+    _make_cold(own_az)
+    said = own_az.run(*REFRESH).ok().stderr
+    command = f'az login --service-principal --username "{CI_APP}" --password=@- --tenant "{_guid("fabrikam")}"'
+    assert re.search(rf"The client secret of .* {re.escape(command)}$", said, re.MULTILINE)
+
+
 def test_a_tenant_that_nobody_is_signed_in_to_is_an_error_with_the_command_to_run(
     own_az: Az, own_cloud: LocalCloud
 ) -> None:
@@ -406,6 +481,12 @@ def test_a_default_that_nobody_chose_is_named_once_and_a_setting_makes_it_a_choi
     assert "is the default subscription now" not in _sign_in(own_az, own_cloud, ALICE).ok().stderr
 
     own_az.run("account", "clear").ok()
+    own_az.run("config", "set", "login.default_subscription=Nowhere").ok()
+    said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    assert f"login.default_subscription is 'Nowhere', but no enabled subscription of {ALICE} has this" in said
+    assert "'Contoso Production' is the default subscription now" in said
+
+    own_az.run("account", "clear").ok()
     own_az.run("config", "set", f"login.default_subscription={people.FABRIKAM_MAIN.id}").ok()
     said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
     assert "is the default subscription now" not in said
@@ -415,6 +496,24 @@ def test_a_default_that_nobody_chose_is_named_once_and_a_setting_makes_it_a_choi
     own_az.run("account", "list", "--refresh").ok()
     _sign_in(own_az, own_cloud, ALICE).ok()
     assert own_az.run("account", "show", "--query", "name").ok().json() == "Contoso Development"
+
+
+def test_a_percent_sign_in_a_setting_ends_only_what_needs_the_setting(own_az: Az, own_cloud: LocalCloud) -> None:
+    _sign_in(own_az, own_cloud, ALICE).ok()
+    path, before = own_az.config_dir / "config", own_az.profile()["subscriptions"]
+    text = path.read_text(encoding="utf-8")
+    password = own_cloud.directory.person(BOB).password
+    for name, command in (
+        ("default_subscription", ("login", "-u", BOB, f"-p={password}")),
+        ("exclude_tenants", REFRESH),
+    ):
+        path.write_text(f"{text}\n[login]\n{name} = 50%off.example\n", encoding="utf-8")
+        said = own_az.run(*command).failed().stderr
+        assert f"login.{name} in {path} cannot be read" in said
+        assert "Write %% for each percent sign" in said
+        assert own_az.profile()["subscriptions"] == before
+    assert own_az.run("account", "show").ok().stderr == ""
+    assert own_az.run("account", "get-access-token", "-o", "none").ok().stderr == ""
 
 
 def test_nobody_is_told_about_the_default_with_only_show_errors(own_az: Az, own_cloud: LocalCloud) -> None:
@@ -455,7 +554,7 @@ def test_a_terminal_shows_one_line_of_progress_and_takes_it_away(make_az: Callab
     assert _screen_of(written, columns) == []
 
 
-@pytest.mark.parametrize("way", ["no terminal", "--only-show-errors"])
+@pytest.mark.parametrize("way", ["no terminal", "--only-show-errors", "core.disable_progress_bar"])
 def test_no_progress_is_shown_where_nobody_wants_it(make_az: Callable[..., Az], many: LocalCloud, way: str) -> None:
     az = make_az(cloud=many)
     _sign_in(az, many, MAX).ok()
@@ -464,7 +563,9 @@ def test_no_progress_is_shown_where_nobody_wants_it(make_az: Callable[..., Az], 
     if way == "no terminal":
         assert az.run(*REFRESH, "-o", "none").ok().stderr == ""
         return
-    terminal = az.pty(*REFRESH, "-o", "none", "--only-show-errors")
+    if way == "core.disable_progress_bar":
+        az.run("config", "set", f"{way}=true").ok()
+    terminal = az.pty(*REFRESH, "-o", "none", *([way] if way.startswith("--") else []))
     terminal.expect(pexpect.EOF)
     assert terminal.before == ""
 
@@ -509,18 +610,64 @@ def test_ctrl_c_during_a_sign_in_keeps_the_sign_in_and_what_was_found(
     assert len(az.run(*REFRESH).ok().json()) == 100
 
 
-@pytest.mark.parametrize("options", [(), ("--tenant", _guid("fabrikam"), "--allow-no-subscriptions")])
+def test_ctrl_c_in_the_middle_of_a_list_keeps_its_beginning_and_removes_nothing(make_az: Callable[..., Az]) -> None:
+    with LocalCloud(tenants=1, subscriptions=30) as cloud:
+        az = make_az(cloud=cloud)
+        cloud.admin.page_size(10)
+        cloud.admin.fail_next("skiptoken", kind="hang", hang=15, count=None)
+        password = cloud.directory.person(MAX).password
+        for command in (("login", "-u", MAX, f"-p={password}"), REFRESH):
+            terminal = az.pty(*command, "-o", "none", size=(40, 200))
+            terminal.expect("0 of 1 tenant, 10 subscriptions; waiting for Tenant 001")
+            terminal.sendintr()
+            terminal.expect(pexpect.EOF)
+            terminal.close()
+            assert terminal.exitstatus == 1
+            said = str(terminal.before)
+            assert "1 of 1 tenants did not show all subscriptions" in said
+            assert re.search(
+                r"Tenant 001 +was not read to the end \(Ctrl-C\) +az account list --refresh --tenant", said
+            )
+            assert "found until then" in said
+            rows = az.run(*LIST, "--show-refresh").ok().json()
+            assert [bool(row["refreshFailure"]) for row in rows] == [True] * 10
+        cloud.admin.clear_faults()
+        assert len(az.run(*REFRESH, *NAMES).ok().json()) == 30
+        cloud.admin.rename_subscription("Tenant 001 Subscription 001", "Renamed")
+        cloud.admin.fail_next("skiptoken", kind="hang", hang=15, count=None)
+        terminal = az.pty(*REFRESH, "-o", "none", size=(40, 200))
+        terminal.expect("0 of 1 tenant, 10 subscriptions")
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+        names = az.run(*LIST, *NAMES).ok().json()
+        assert len(names) == 30
+        assert "Renamed" in names
+
+
+@pytest.mark.parametrize(
+    ("options", "hanging", "line"),
+    [
+        ((), "^/subscriptions", "0 of 1 tenant, 0 subscriptions; waiting for"),
+        (
+            ("--tenant", _guid("fabrikam"), "--allow-no-subscriptions"),
+            "^/subscriptions",
+            "0 of 1 tenant, 0 subscriptions; waiting for",
+        ),
+        ((), "^/tenants", "looking for tenants"),
+    ],
+)
 def test_ctrl_c_before_anything_was_found_stores_nothing(
-    own_az: Az, own_cloud: LocalCloud, options: tuple[str, ...]
+    own_az: Az, own_cloud: LocalCloud, options: tuple[str, ...], hanging: str, line: str
 ) -> None:
-    own_cloud.admin.fail_next("^/subscriptions", kind="hang", hang=15, count=None)
+    own_cloud.admin.fail_next(hanging, kind="hang", hang=15, count=None)
     password = own_cloud.directory.person(BOB).password
     terminal = own_az.pty("login", "-u", BOB, f"-p={password}", *options, size=(40, 200))
-    terminal.expect("0 of 1 tenant, 0 subscriptions; waiting for")
+    terminal.expect(line)
     terminal.sendintr()
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 1
     assert "Traceback" not in str(terminal.before)
+    assert "Nothing was found until then, and nothing was stored." in str(terminal.before)
     assert not own_az.profile().get("subscriptions")
     assert not (own_az.config_dir / "msal_token_cache.json").exists()

@@ -10,7 +10,7 @@ import msal
 import pytest
 import requests
 
-from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.http import AuthorityHttpClient, build_session
 from azext_login.profile.discovery import discover
 from azext_login.profile.model import Account
@@ -112,6 +112,11 @@ def test_a_claims_challenge_is_answered_with_a_new_token(
         ({"status": 200, "body": '{"value": "x"}'}, UnexpectedAnswerError),
         ({"status": 200, "body": '{"value": [], "nextLink": "https://evil.example/"}'}, UnexpectedAnswerError),
         ({"status": 200, "body": '{"value": [], "nextLink": 7}'}, UnexpectedAnswerError),
+        ({"status": 200, "body": '{"value": [], "nextLink": "https://[bad"}'}, UnexpectedAnswerError),
+        ({"status": 200, "body": "{}"}, MalformedAnswerError),
+        ({"status": 200, "body": '{"value": null}'}, MalformedAnswerError),
+        ({"status": 200, "body": '{"error": "x"}'}, MalformedAnswerError),
+        ({"status": 200, "body": '{"value": ' + "[" * 100_000 + "]" * 100_000 + "}"}, MalformedAnswerError),
         ({"status": 200, "body": '{"value": [{"displayName": "no ID"}]}'}, UnexpectedAnswerError),
         ({"status": 403, "body": '{"error": {"code": "AuthorizationFailed", "message": "no"}}'}, SignInError),
         ({"status": 401, "body": '{"error": {"code": "InvalidToken", "message": "no"}}'}, SignInError),
@@ -190,6 +195,14 @@ def test_a_short_answer_is_asked_for_again_and_the_rest_of_the_list_is_not(
     own_cloud.admin.clear_requests()
     assert len(list(manager.subscriptions(Tenant(contoso)))) == 5
     assert own_cloud.admin.count_requests("^/subscriptions") == 4
+
+
+def test_a_page_without_a_list_is_asked_for_again(
+    own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
+) -> None:
+    manager = manager_of("alice@contoso.example")
+    own_cloud.admin.fail_next("/tenants", status=200, body="{}")
+    assert len(manager.tenants()) == 4
 
 
 def test_the_hosts_headers_and_user_agent_are_sent(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_login.errors import ServiceUnreachableError, SignInError
-from azext_login.exclusions import without_excluded
+from azext_login.exclusions import Exclusions
 from azext_login.profile.resources import Tenant
 
 if TYPE_CHECKING:
@@ -45,14 +45,18 @@ class _Session:
 
 
 def _left(session: _Session, *names: str) -> list[Tenant]:
-    return without_excluded(cast("Session", session), TENANTS, names)
+    exclusions = Exclusions(cast("Session", session), names)
+    left = exclusions.leave_out(TENANTS)
+    exclusions.warn_of_useless()
+    return left
 
 
+_GUID_FORMS = [lambda name: f"{{{name}}}" if "." not in name else name, lambda name: name.replace("-", "")]
 _spellings = st.integers(0, len(TENANTS) - 1).flatmap(
     lambda index: st.tuples(
         st.just(index),
         st.sampled_from([GUIDS[index], TENANTS[index].default_domain or "", f"second{index}.example"]),
-        st.sampled_from([str.lower, str.upper, str.title]),
+        st.sampled_from([str.lower, str.upper, str.title, *_GUID_FORMS]),
     ).map(lambda drawn: (drawn[0], drawn[2](drawn[1])))
 )
 
@@ -85,6 +89,19 @@ def test_an_id_of_a_tenant_elsewhere_is_nothing_to_talk_about(caplog: pytest.Log
     with caplog.at_level(logging.WARNING):
         assert _left(_Session(excluded=("99999999-0000-4000-8000-000000000000",))) == TENANTS
     assert not caplog.text
+
+
+@pytest.mark.parametrize("name", ["99999999-0000-4000-8000-000000000000", "second9.example"])
+def test_what_is_named_for_this_command_and_excludes_nothing_is_named_once(
+    name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SECOND_DOMAINS, "second9.example", "99999999-0000-4000-8000-000000000000")
+    exclusions = Exclusions(cast("Session", _Session()), (name, GUIDS[0]))
+    with caplog.at_level(logging.WARNING):
+        assert exclusions.leave_out(TENANTS[:3]) == TENANTS[1:3]
+        assert exclusions.leave_out(TENANTS[3:]) == TENANTS[3:]
+        exclusions.warn_of_useless()
+    assert [name in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_a_tenant_is_not_asked_because_its_domain_could_not_be_looked_up() -> None:

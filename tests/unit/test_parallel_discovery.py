@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_login.errors import InterruptedDiscoveryError, ServiceUnreachableError, SignInError
-from azext_login.profile.discovery import Discovery, Progress, discover
+from azext_login.profile.discovery import Discovery, Progress, discover, find_tenants
 from azext_login.profile.resources import Subscription, Tenant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -250,6 +250,22 @@ def test_ctrl_c_keeps_what_was_found_and_reports_the_rest() -> None:
     assert isinstance(late.failure, InterruptedDiscoveryError)
 
 
+def test_ctrl_c_keeps_what_a_tenant_had_shown_that_was_not_done() -> None:
+    end = threading.Event()
+
+    def ask(tenant: Tenant) -> Iterator[Subscription]:
+        yield from _show(tenant, ["a", "b", "A"])
+        end.wait(60)
+        yield _subscription(tenant, "c")
+
+    found = discover(_tenants(1), ask, on_progress=_interrupt_when(lambda progress: progress.subscriptions == 3))
+    end.set()
+    (report,) = found.reports
+    assert isinstance(report.failure, InterruptedDiscoveryError)
+    assert [one.id.lower() for one in report.subscriptions] == ["a", "b"]
+    assert found.failures() == {"t-0": str(report.failure)}
+
+
 def test_after_ctrl_c_nobody_is_asked_any_more() -> None:
     hanging = _Hanging("t-0")
     asked = []
@@ -272,6 +288,26 @@ def test_a_bug_in_a_thread_is_not_swallowed() -> None:
 
     with pytest.raises(ZeroDivisionError, match="t-0"):
         discover(_tenants(1), ask)
+
+
+def test_who_does_not_say_which_tenants_there_are_is_given_up() -> None:
+    seen: list[Progress] = []
+    end = threading.Event()
+
+    def ask() -> list[Tenant]:
+        end.wait(60)
+        return _tenants(1)
+
+    with pytest.raises(ServiceUnreachableError, match="which tenants"):
+        find_tenants(ask, on_progress=seen.append, patience=0.5)
+    end.set()
+    assert set(seen) == {Progress(0, 0, 0, ())}
+
+
+def test_the_tenants_or_why_there_are_none_come_as_they_are() -> None:
+    assert find_tenants(lambda: _tenants(2)) == _tenants(2)
+    with pytest.raises(ZeroDivisionError):
+        find_tenants(lambda: _tenants(1 // 0))
 
 
 def test_nobody_is_waited_for_where_there_is_no_tenant() -> None:

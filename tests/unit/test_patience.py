@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from requests.adapters import HTTPAdapter
+from urllib3.response import HTTPResponse
 
 from azext_login.errors import (
     InteractionRequiredError,
@@ -13,7 +15,7 @@ from azext_login.errors import (
     ServiceUnreachableError,
     SignInError,
 )
-from azext_login.http import patiently
+from azext_login.http import build_session, patiently
 
 PASSING = ServiceUnreachableError("down"), MalformedAnswerError("cut short")
 
@@ -73,3 +75,27 @@ def test_only_the_failures_that_are_named_are_tried_again() -> None:
     with pytest.raises(ServiceUnreachableError):
         patiently(service.ask, over=(MalformedAnswerError,), sleep=lambda seconds: None)
     assert service.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("2", 2),
+        (" 1.5 ", 1.5),
+        ("0", 0),
+        ("-1", 0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("Wed, 21 Oct 99999 07:28:00 GMT", None),
+    ],
+)
+def test_a_pause_that_cannot_be_understood_is_no_reason_to_give_up(asked: str, seconds: float | None) -> None:
+    adapter = build_session().get_adapter("https://example")
+    assert isinstance(adapter, HTTPAdapter)
+    retry = adapter.max_retries
+    response = HTTPResponse(status=429, headers={"Retry-After": asked})
+    assert retry.is_retry("GET", 429, has_retry_after=True)
+    assert retry.get_retry_after(response) == seconds
+    assert retry.increment("GET", "/", response).total

@@ -29,6 +29,7 @@ def test_the_line_says_how_far_it_is_and_who_is_waited_for() -> None:
     contoso, nameless = Tenant("a", "Contoso"), Tenant("0f1e2d3c")
     assert line_of(Progress(50, 3, 1, (contoso,)), 80) == "3 of 50 tenants, 1 subscription; waiting for Contoso"
     assert line_of(Progress(1, 0, 0, (nameless,)), 80) == "0 of 1 tenant, 0 subscriptions; waiting for 0f1e2d3c"
+    assert line_of(Progress(0, 0, 0, ()), 80) == "looking for tenants"
     assert line_of(Progress(2, 2, 12, ()), 80) == "2 of 2 tenants, 12 subscriptions"
 
 

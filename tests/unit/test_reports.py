@@ -24,6 +24,10 @@ from azext_login.profile.resources import Subscription, Tenant
 from azext_login.refreshing import RefreshFailure, RefreshOutcome
 from azext_login.signing_in import SignInOutcome
 
+ALICE, BOB = Account("alice@contoso.example"), Account("bob@fabrikam.example")
+PRINCIPAL = Account("11111111-aaaa", "servicePrincipal")
+MACHINE = Account("systemAssignedIdentity", "servicePrincipal", {"assignedIdentityInfo": "MSI"})
+
 
 def _report(tenant: str, failure: AzCLIError | None = None, subscriptions: Sequence[str] = ()) -> TenantReport:
     found = tuple(Subscription(one, one, "Enabled", tenant) for one in subscriptions)
@@ -36,7 +40,7 @@ def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def _said_about_sign_in(caplog: pytest.LogCaptureFixture, *reports: TenantReport) -> list[str]:
     with caplog.at_level(logging.WARNING):
-        report_discovery(Discovery(reports))
+        report_discovery(ALICE, Discovery(reports))
     return _lines(caplog)
 
 
@@ -58,6 +62,58 @@ def test_each_tenant_has_one_line_with_what_happened_and_what_to_run(
     assert said == ["1 of 2 tenants did not show subscriptions:", "Tenant What happened To do", f"Name of t {line}"]
 
 
+_REFUSED = SignInError(
+    "The secret has expired.",
+    next_step='Make a new one: `az ad app`. To sign in again, run:\naz login --service-principal --password=@- -t "t"',
+)
+
+
+@pytest.mark.parametrize(
+    ("account", "failure", "line"),
+    [
+        (PRINCIPAL, _REFUSED, 'The secret has expired. az login --service-principal --password=@- -t "t"'),
+        (PRINCIPAL, SignInError("No role."), 'No role. az account list --refresh --tenant "t"'),
+        (PRINCIPAL, None, 'no subscriptions az account list --refresh --tenant "t"'),
+        (MACHINE, SignInError("No role."), 'No role. az account list --refresh --tenant "t"'),
+        (MACHINE, ServiceUnreachableError("x"), 'did not answer az account list --refresh --tenant "t"'),
+    ],
+)
+def test_what_a_program_is_to_run_is_no_sign_in_of_a_person(
+    caplog: pytest.LogCaptureFixture, account: Account, failure: AzCLIError | None, line: str
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        report_discovery(account, Discovery((_report("t", failure),)))
+    assert _lines(caplog)[-1] == f"Name of t {line}"
+
+
+def test_the_account_is_named_where_several_were_asked(caplog: pytest.LogCaptureFixture) -> None:
+    bad, good = Discovery((_report("t", SignInError("No.")),)), Discovery((_report("t", subscriptions=["a"]),))
+    with caplog.at_level(logging.WARNING):
+        report_refresh(RefreshOutcome((), ((ALICE, bad), (PRINCIPAL, good), (BOB, bad))))
+    assert _lines(caplog)[1:] == [
+        "Account Tenant What happened To do",
+        'alice@contoso.example Name of t No. az login --tenant "t"',
+        'bob@fabrikam.example Name of t No. az login --tenant "t"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("account", "error", "command"),
+    [
+        (ALICE, SignInError("It ended."), "az login"),
+        (ALICE, ServiceUnreachableError("It ended."), "az account list --refresh"),
+        (PRINCIPAL, _REFUSED, 'az login --service-principal --password=@- -t "t"'),
+    ],
+)
+def test_an_account_that_could_not_be_refreshed_is_told_what_fits(
+    caplog: pytest.LogCaptureFixture, account: Account, error: AzCLIError, command: str
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        report_refresh(RefreshOutcome((RefreshFailure(account, error),), ()))
+    (line,) = _lines(caplog)
+    assert line.endswith(f". To go on, run {command}")
+
+
 def test_nothing_is_said_where_every_tenant_shows_something(caplog: pytest.LogCaptureFixture) -> None:
     assert not _said_about_sign_in(caplog, _report("one", subscriptions=["a"]), _report("two", subscriptions=["b"]))
 
@@ -71,10 +127,11 @@ def test_fifty_tenants_are_one_message(caplog: pytest.LogCaptureFixture) -> None
 def test_a_name_or_an_answer_cannot_move_the_cursor_or_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:
     tenant = Tenant("t", "\x1b[2JEvil\r\nWARNING: run this")
     with caplog.at_level(logging.WARNING):
-        report_discovery(Discovery((TenantReport(tenant, (), SignInError("\x1b]0;title\x07 no")),)))
-    (record,) = caplog.records
-    assert record.getMessage().count("\n") == 2
-    assert not set(record.getMessage()) & set("\x1b\r\x07")
+        report_discovery(ALICE, Discovery((TenantReport(tenant, (), SignInError("\x1b]0;title\x07 no")),)))
+        report_refresh(RefreshOutcome((RefreshFailure(ALICE, SignInError("\x1b]0;title\x07 no")),), ()))
+    table, line = (record.getMessage() for record in caplog.records)
+    assert table.count("\n") == 2
+    assert not set(table + line) & set("\x1b\r\x07")
 
 
 def test_the_name_of_a_subscription_cannot_either(
@@ -86,7 +143,7 @@ def test_the_name_of_a_subscription_cannot_either(
     outcome = SignInOutcome(Account("alice@contoso.example"), [row], Discovery(()), guessed=row)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with caplog.at_level(logging.WARNING):
-        report_discovery(Discovery((), (DuplicateView(shared, "one"),)))
+        report_discovery(ALICE, Discovery((), (DuplicateView(shared, "one"),)))
         report_refresh(RefreshOutcome((), (), newly_active=row))
         report_selection(row)
         report_guess(outcome)
@@ -98,7 +155,7 @@ def test_the_name_of_a_subscription_cannot_either(
 def test_a_long_name_and_a_long_answer_are_cut(caplog: pytest.LogCaptureFixture) -> None:
     tenant = Tenant("t", "N" * 500)
     with caplog.at_level(logging.WARNING):
-        report_discovery(Discovery((TenantReport(tenant, (), SignInError("x" * 500)),)))
+        report_discovery(ALICE, Discovery((TenantReport(tenant, (), SignInError("x" * 500)),)))
     assert max(map(len, _lines(caplog))) < 160
 
 
@@ -106,7 +163,7 @@ def test_a_tenant_whose_subscriptions_another_one_shows_is_not_called_empty(capl
     shared = Subscription("a", "Shared", "Enabled", "two")
     found = Discovery((_report("one", subscriptions=["a"]), _report("two")), (DuplicateView(shared, "one"),))
     with caplog.at_level(logging.WARNING):
-        report_discovery(found)
+        report_discovery(ALICE, found)
     (line,) = _lines(caplog)
     assert "from tenants one (used) and two" in line
     assert 'az account set --subscription "a" --tenant "two"' in line
@@ -115,7 +172,7 @@ def test_a_tenant_whose_subscriptions_another_one_shows_is_not_called_empty(capl
 def test_many_shared_subscriptions_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     shared = tuple(DuplicateView(Subscription(str(n), "S", "Enabled", "two"), "one") for n in range(40))
     with caplog.at_level(logging.WARNING):
-        report_discovery(Discovery((_report("one", subscriptions=["a"]), _report("two")), shared))
+        report_discovery(ALICE, Discovery((_report("one", subscriptions=["a"]), _report("two")), shared))
     (line,) = _lines(caplog)
     assert line.startswith("40 subscriptions")
 
@@ -123,7 +180,7 @@ def test_many_shared_subscriptions_are_counted(caplog: pytest.LogCaptureFixture)
 def test_a_refresh_says_that_rows_are_kept_and_nothing_of_empty_tenants(caplog: pytest.LogCaptureFixture) -> None:
     discovery = Discovery((_report("empty"), _report("t", ServiceUnreachableError("x"))))
     with caplog.at_level(logging.WARNING):
-        report_refresh(RefreshOutcome((), (discovery,)))
+        report_refresh(RefreshOutcome((), ((ALICE, discovery),)))
     said = _lines(caplog)
     assert said[0] == "1 of 2 tenants did not show subscriptions; what was known of them is still listed:"
     assert len(said) == 3

@@ -241,6 +241,21 @@ def test_the_last_choice_of_a_person_comes_back_with_their_next_sign_in() -> Non
     assert chosen["name"] == "Development"
 
 
+@pytest.mark.parametrize("newest", [0, 1, 2])
+def test_of_the_choices_in_several_tenants_the_last_one_comes_back(newest: int) -> None:
+    def rows() -> list[Row]:
+        return [_row(str(number), f"In {number}", f"t-{number}") for number in range(3)]
+
+    state = ProfileState()
+    rules.sign_in(state, rows())
+    for number in (0, 1, 2, newest):
+        rules.make_active(state, state.rows[number])
+    rules.sign_in(state, [_shared(BOB)])
+    chosen = rules.sign_in(state, rows())
+    assert chosen is not None
+    assert chosen["name"] == f"In {newest}"
+
+
 def test_the_active_subscription_stays_active_when_it_is_signed_in_to_again() -> None:
     state = ProfileState([_row("1", "Production"), _row("2", "Development")])
     state.rows[1]["isDefault"] = True
@@ -428,8 +443,8 @@ def _shared(account: Account, tenant: str = "t-1") -> Row:
     return Subscription("9", "Shared", "Enabled", tenant).to_row(account, "LocalCloud")
 
 
-def _row(identity: str, name: str) -> Row:
-    return Subscription(identity, name, "Enabled", "t-1").to_row(ALICE, "LocalCloud")
+def _row(identity: str, name: str, tenant: str = "t-1") -> Row:
+    return Subscription(identity, name, "Enabled", tenant).to_row(ALICE, "LocalCloud")
 
 
 def _owner(row: Row) -> tuple[str, str, str]:
