@@ -113,7 +113,11 @@ def find_tenants(
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
             answers.put(error)
 
-    threading.Thread(target=work, daemon=True).start()
+    try:
+        threading.Thread(target=work, daemon=True).start()
+    except RuntimeError:
+        # The system allows no more threads.
+        work()
     began = clock()
     while True:
         try:
@@ -201,8 +205,13 @@ class _Crew:
         self._shown: dict[int, list[Subscription]] = {}
         for index in range(len(tenants)):
             self._todo.put(index)
+        # How many threads do not hang.
+        self._workers = 0
         for _ in range(min(workers, len(tenants))):
-            self._hire()
+            if not self._hire():
+                break
+        if not self._workers:
+            self._work()
 
     @property
     def is_busy(self) -> bool:
@@ -226,7 +235,9 @@ class _Crew:
                     "Run the command again in a minute.",
                 )
                 # Its thread may hang for ever; somebody else takes over the tenants that are left.
-                self._hire()
+                self._workers -= 1
+                if not self._hire() and not self._workers:
+                    self._work()
 
     def interrupt(self) -> None:
         self.interrupted = True
@@ -259,8 +270,14 @@ class _Crew:
         # Whoever was given up stays given up: the report says so.
         self.outcomes.setdefault(index, outcome)
 
-    def _hire(self) -> None:
-        threading.Thread(target=self._work, daemon=True).start()
+    def _hire(self) -> bool:
+        try:
+            threading.Thread(target=self._work, daemon=True).start()
+        except RuntimeError:
+            # The system allows no more. Those that there are ask all tenants, or else this one does.
+            return False
+        self._workers += 1
+        return True
 
     def _work(self) -> None:
         while True:

@@ -281,6 +281,22 @@ def test_after_ctrl_c_nobody_is_asked_any_more() -> None:
     assert len(found.failed) == 5
 
 
+@pytest.mark.parametrize("allowed", [0, 1, 2])
+def test_where_no_more_threads_can_be_started_the_others_ask_all(monkeypatch: pytest.MonkeyPatch, allowed: int) -> None:
+    start, started = threading.Thread.start, iter(range(allowed))
+
+    def bounded(thread: threading.Thread) -> None:
+        if next(started, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", bounded)
+    tenants = _tenants(8)
+    found = discover(tenants, lambda tenant: _show(tenant, [tenant.id]))
+    assert [one.id for one in found.subscriptions] == [tenant.id for tenant in tenants]
+    assert find_tenants(lambda: tenants) == tenants
+
+
 def test_a_bug_in_a_thread_is_not_swallowed() -> None:
     def ask(tenant: Tenant) -> Iterator[Subscription]:
         yield _subscription(tenant, "a")
