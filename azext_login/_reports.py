@@ -122,9 +122,10 @@ def _report_tenants(discoveries: Sequence[tuple[Account, Discovery]], *, kept: b
     headers = ("Account", "Tenant", "What happened", "To do")
     first = 0 if len({account.key for account, _ in discoveries}) > 1 else 1
     table = tabulate([line[first:] for line in lines], headers=headers[first:], tablefmt="plain", disable_numparse=True)
-    consequence = "; what was known of them is still listed" if kept else ""
+    consequence = f"; what was known of {'them' if asked > 1 else 'it'} is still listed" if kept else ""
     what = "all subscriptions" if any(report.subscriptions for report in failed) else "subscriptions"
-    logger.warning("%d of %d tenants did not show %s%s:\n%s", len(lines), asked, what, consequence, table)
+    tenants = f"{len(lines)} of {asked} tenants" if asked > 1 else "The tenant"
+    logger.warning("%s did not show %s%s:\n%s", tenants, what, consequence, table)
 
 
 def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:

@@ -157,8 +157,10 @@ def _questions(
     manager = session.services.resource_manager_of(credential, home=None)
     if tenant is not None:
         known = _known_tenant(tenant, own.rows)
-        is_described = bool(known.display_name or known.default_domain)
-        return [known], partial(manager.subscriptions, described=is_described)
+        if not known.is_described:
+            tenants = find_tenants(manager.tenants, on_progress=on_progress)
+            known = next((one for one in tenants if one.id.lower() == tenant.lower()), known)
+        return [known], partial(manager.subscriptions, described=known.is_described)
     tenants = find_tenants(manager.tenants, on_progress=on_progress)
     # A tenant that was signed in to by name need not be in the list; it is asked as well.
     listed = {one.id.lower() for one in tenants}

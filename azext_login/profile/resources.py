@@ -19,6 +19,11 @@ class Tenant:
     default_domain: str | None = None
 
     @property
+    def is_described(self) -> bool:
+        """Tell whether more is known of it than its ID."""
+        return bool(self.display_name or self.default_domain)
+
+    @property
     def label(self) -> str:
         """Return what to show to a person, for example `0f1e... 'Contoso'`."""
         return f"{self.id} '{printable(self.display_name)}'" if self.display_name else self.id

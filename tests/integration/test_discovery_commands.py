@@ -387,6 +387,14 @@ def test_a_refresh_keeps_the_rows_of_an_excluded_tenant(own_az: Az, own_cloud: L
     assert "Fabrikam Main" in names
 
 
+def test_a_tenant_that_is_read_for_the_first_time_has_its_name_in_the_rows(own_az: Az, own_cloud: LocalCloud) -> None:
+    _sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "fabrikam.example").ok()
+    rows = own_az.run(*REFRESH, "--tenant", "fabrikam.example", "--query", "[?name=='Fabrikam Main']").ok().json()
+    assert [(row["tenantDisplayName"], row["tenantDefaultDomain"]) for row in rows] == [
+        ("Fabrikam", "fabrikam.example")
+    ]
+
+
 def test_a_name_that_excludes_nothing_is_named_and_the_sign_in_goes_on(own_az: Az, own_cloud: LocalCloud) -> None:
     result = _sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "nobody.example").ok()
     assert "'nobody.example' is to be excluded, but there is no tenant" in result.stderr
@@ -624,7 +632,7 @@ def test_ctrl_c_in_the_middle_of_a_list_keeps_its_beginning_and_removes_nothing(
             terminal.close()
             assert terminal.exitstatus == 1
             said = str(terminal.before)
-            assert "1 of 1 tenants did not show all subscriptions" in said
+            assert "The tenant did not show all subscriptions" in said
             assert re.search(
                 r"Tenant 001 +was not read to the end \(Ctrl-C\) +az account list --refresh --tenant", said
             )
