@@ -114,7 +114,7 @@ def _ask(session: Session, row: Row, request: TokenRequest, query: TokenQuery | 
         return (seconds(entry.get("expires_on")) or 0) - began < request.validity
 
     with session.services.stored_tokens(leave_out=is_of_no_use) as applications:
-        credential = session.services.credential_of(row, applications)
+        credential = session.services.credential_of(row, applications, tenant=request.tenant)
         return credential.token(
             request.scopes,
             tenant=request.tenant or row["tenantId"],
