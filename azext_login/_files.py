@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from .errors import StoreError
+from .errors import LockHeldError, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,9 @@ class FileLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> FileLock:
-        """:raises StoreError: the lock file cannot be opened, or its holder did not release it in time."""
+        """:raises LockHeldError: its holder did not release it in time.
+        :raises StoreError: the lock file cannot be opened.
+        """
         try:
             self._path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, _PRIVATE_FILE)
@@ -168,7 +170,7 @@ class FileLock:
         deadline = self._clock() + self._timeout
         while not _try_lock(descriptor):
             if self._clock() >= deadline:
-                raise StoreError(
+                raise LockHeldError(
                     f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. Nothing was changed. "
                     "Wait for it to finish, or end it, and run the command again."
                 )

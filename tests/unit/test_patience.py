@@ -1,6 +1,9 @@
-"""Trying again what failed for a reason that may pass: how often, after how long, and what not."""
+"""Trying again what failed for a reason that may pass, and giving up on what takes too long."""
 
 from __future__ import annotations
+
+import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -10,10 +13,11 @@ from azext_login.errors import (
     InteractionRequiredError,
     MalformedAnswerError,
     ServiceBusyError,
+    ServiceSlowError,
     ServiceUnreachableError,
     SignInError,
 )
-from azext_login.http import patiently
+from azext_login.http import patiently, within
 
 PASSING = ServiceUnreachableError("down"), MalformedAnswerError("cut short")
 
@@ -73,3 +77,17 @@ def test_only_the_failures_that_are_named_are_tried_again() -> None:
     with pytest.raises(ServiceUnreachableError):
         patiently(service.ask, over=(MalformedAnswerError,), sleep=lambda seconds: None)
     assert service.requests == 1
+
+
+def test_what_comes_in_time_is_the_answer_or_the_error_as_it_is() -> None:
+    assert within(5, lambda: "answer", service="the service") == "answer"
+    with pytest.raises(ZeroDivisionError):
+        within(5, lambda: 1 / 0, service="the service")
+
+
+def test_what_takes_too_long_is_given_up_whatever_it_waits_for() -> None:
+    began, never = time.monotonic(), threading.Event()
+    with pytest.raises(ServiceSlowError, match=r"The service did not answer within 0\.1 seconds"):
+        within(0.1, never.wait, service="the service")
+    never.set()
+    assert time.monotonic() - began < 4
