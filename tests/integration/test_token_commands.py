@@ -200,9 +200,17 @@ def test_a_managed_identity_has_tokens_of_its_tenant_only(make_az: Callable[...,
 # The service is away
 
 
-@pytest.fixture(params=["stopped", "unavailable", "drop", "html"])
+@pytest.fixture(params=["stopped", "unavailable", "drop", "html", "throttled by Entra"])
 def away(request: pytest.FixtureRequest, alice_here: Az, own_cloud: LocalCloud, tmp_path: Path) -> Az:
     """`az` with alice signed in to a cloud that has gone away since, in one of several ways."""
+    if request.param == "throttled by Entra":
+        busy = {
+            "error": "temporarily_unavailable",
+            "error_description": "AADSTS90033: Try again.",
+            "error_codes": [90033],
+        }
+        own_cloud.admin.fail_next(_REQUESTS, count=None, status=400, body=json.dumps(busy))
+        return alice_here
     if request.param != "stopped":
         own_cloud.admin.fail_next(".*", count=None, kind=request.param)
         return alice_here
