@@ -6,10 +6,11 @@ import contextlib
 import errno
 import logging
 import os
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -46,22 +47,36 @@ def write_atomically(path: Path, *content: bytes, locked: bool = False) -> None:
     target = Path(os.path.realpath(path))
     try:
         target.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-        # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.writelines(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            _replace(temporary, target)
-        except BaseException:
-            _remove_quietly(temporary)
-            raise
+        with _undisturbed():
+            # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
+            descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+            try:
+                with os.fdopen(descriptor, "wb") as stream:
+                    stream.writelines(content)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                _replace(temporary, target)
+            except BaseException:
+                _remove_quietly(temporary)
+                raise
         sweep(target, older_than=0.0 if locked else _LEFTOVER_AGE)
     except OSError as error:
         raise StoreError(
             f"{path} could not be written: {error.strerror or error}. Its previous content is untouched."
         ) from error
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let the signals that end a command wait until a file is written. Windows cannot; there it stays the old one."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _replace(source: str, target: Path) -> None:
