@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from .errors import AccountError, UnexpectedAnswerError
+from .errors import AccountError, StoreError, UnexpectedAnswerError
 
 if TYPE_CHECKING:
     from .auth.access_token import AccessToken
@@ -33,12 +33,16 @@ _EXEC_GROUP = "client.authentication.k8s.io"
 _EXEC_VERSIONS = ("v1", "v1beta1")
 
 
-def check_destination(yes: bool) -> None:
-    """Refuse to show a token on a screen by accident.
+def check_export(token_format: str, *, yes: bool, output: str | None) -> None:
+    """Refuse what will not do, before anything is asked: above all, to show a token on a screen by accident.
 
-    :raises AccountError: standard output is a terminal, and nobody said --yes.
+    :param output: the value of --output; with `none` nothing is shown.
+    :raises AccountError: standard output is a terminal, and nobody said --yes; or the caller wants an unknown version
+        of the format.
     """
-    if sys.stdout.isatty() and not yes:
+    if token_format == "exec-credential":
+        _exec_version(os.environ.get(_EXEC_INFO))
+    if output != "none" and not yes and sys.stdout.isatty():
         raise AccountError(
             "The token would be shown on the terminal, where others can read it and where it stays. Nothing was asked.",
             "Give it to a program or a file, or add --yes.",
@@ -55,11 +59,32 @@ def write_token(token: AccessToken, token_format: str, *, output: str | None) ->
 
     :param output: the value of --output; `none` is respected, the other forms are for people.
     :raises UnexpectedAnswerError: the token could break out of its quotes or lines.
+    :raises StoreError: what is behind standard output is full, or broken.
     """
     text = format_token(token, token_format, os.environ)
-    if output != "none":
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    if output == "none":
+        return
+    try:
+        # As bytes: Windows would end the lines with a carriage return as well, which shells take for a part of them.
+        stdout = sys.stdout.buffer
+        stdout.write(text.encode("ascii"))
+        stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has heard enough. Built-in commands say nothing then.
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        raise StoreError(
+            f"The token could not be written to standard output: {error.strerror or error}. It stays cached.",
+            "Write it to a place with room, or to a program that reads it, with the same command.",
+        ) from error
+
+
+def _drop_output() -> None:
+    """Let what could not be written go nowhere: Python tries again when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def format_token(token: AccessToken, token_format: str, environ: Mapping[str, str]) -> str:
@@ -99,7 +124,7 @@ def _exec_version(info: str | None) -> str:
         return _EXEC_VERSIONS[0]
     try:
         group, _, version = str(json.loads(info)["apiVersion"]).partition("/")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         group, version = "", ""
     if group != _EXEC_GROUP or version not in _EXEC_VERSIONS:
         raise AccountError(

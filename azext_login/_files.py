@@ -6,15 +6,16 @@ import contextlib
 import errno
 import logging
 import os
+import signal
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from .errors import StoreError
+from .errors import LockHeldError, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -47,18 +48,19 @@ def write_atomically(path: Path, *content: bytes, locked: bool = False) -> None:
     target = Path(os.path.realpath(path))
     try:
         _make_directory(target.parent)
-        # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                _give_to_owner_of(target if target.exists() else target.parent, stream.fileno())
-                stream.writelines(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            _replace(temporary, target)
-        except BaseException:
-            _remove_quietly(temporary)
-            raise
+        with _undisturbed():
+            # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
+            descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+            try:
+                with os.fdopen(descriptor, "wb") as stream:
+                    _give_to_owner_of(target if target.exists() else target.parent, stream.fileno())
+                    stream.writelines(content)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                _replace(temporary, target)
+            except BaseException:
+                _remove_quietly(temporary)
+                raise
         sweep(target, older_than=0.0 if locked else _LEFTOVER_AGE)
     except OSError as error:
         raise StoreError(
@@ -92,6 +94,19 @@ else:
             with contextlib.suppress(OSError):
                 owner = pattern.stat()
                 os.chown(new, owner.st_uid, owner.st_gid)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let the signals that end a command wait until a file is written. Windows cannot; there it stays the old one."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _replace(source: str, target: Path) -> None:
@@ -191,7 +206,9 @@ class FileLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> FileLock:
-        """:raises StoreError: there can be no lock in this place, or its holder did not release it in time."""
+        """:raises LockHeldError: its holder did not release it in time.
+        :raises StoreError: there can be no lock in this place.
+        """
         try:
             descriptor = self._open()
         except OSError as error:
@@ -231,7 +248,7 @@ class FileLock:
         deadline = self._clock() + self._timeout
         while not self._try(descriptor):
             if self._clock() >= deadline:
-                raise StoreError(
+                raise LockHeldError(
                     f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. Nothing was changed. "
                     "Wait for it to finish, or end it, and run the command again."
                 )

@@ -6,13 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
+from .auth.assertions import time_text
 from .errors import first_line
 from .renewing import Renewal, renew, watch
 
@@ -31,6 +31,7 @@ _SOME_FAILED = 10
 def renew_and_report(session: Session, row: Row) -> Renewal:
     """Renew once, and name the access tokens for which that failed."""
     renewal = renew(session, row)
+    _report_last_assertion(renewal)
     _report_failures(renewal)
     return renewal
 
@@ -38,8 +39,12 @@ def renew_and_report(session: Session, row: Row) -> Renewal:
 def watch_and_report(session: Session, row: Row) -> Renewal | None:
     """Renew until a signal says to stop (SIGINT, SIGTERM, on Windows SIGBREAK), and say what each round did."""
     last_seen: list[tuple[object, ...]] = []
+    last: list[Renewal] = []
 
     def report(renewal: Renewal) -> None:
+        if not last:
+            _report_last_assertion(renewal)
+        last[:] = [renewal]
         _report_failures(renewal)
         seen = (renewal.assertion_expires_on, renewal.tokens)
         if last_seen != [seen]:
@@ -52,10 +57,10 @@ def watch_and_report(session: Session, row: Row) -> Renewal | None:
             _time_of(time.time()), pause, first_line(error),
         )  # fmt: skip
 
-    with _signals() as is_stopped:
-        renewal = watch(session, row, report=report, report_failure=report_failure, is_stopped=is_stopped)
+    with _signals() as is_stopped, suppress(_Stopped):
+        watch(session, row, report=report, report_failure=report_failure, is_stopped=is_stopped)
     logger.warning("%s Stopped. What was renewed stays stored.", _time_of(time.time()))
-    return renewal
+    return last[0] if last else None
 
 
 def exit_code_of(renewal: Renewal) -> int:
@@ -73,6 +78,16 @@ def shape(renewal: Renewal) -> dict[str, Any]:
         "accessTokens": [{"scopes": list(token.scopes), "expires_on": token.expires_on} for token in renewal.tokens],
         "failed": [{"scopes": list(failure.scopes), "error": str(failure.error)} for failure in renewal.failures],
     }
+
+
+def _report_last_assertion(renewal: Renewal) -> None:
+    if renewal.has_source or renewal.assertion_expires_on is None:
+        return
+    logger.warning(
+        "The federated token itself cannot be renewed: it was given with --federated-token. After %s there are no new "
+        "access tokens. Sign in with --federated-token-file or --federated-token-source to have it fetched again.",
+        _time_of(renewal.assertion_expires_on),
+    )
 
 
 def _report_failures(renewal: Renewal) -> None:
@@ -96,20 +111,29 @@ def _summary(renewal: Renewal) -> str:
 
 def _time_of(seconds: float) -> str:
     """Return local time, as the clock of a job's log shows it."""
-    return datetime.fromtimestamp(seconds).strftime("%H:%M:%S")
+    return time_text(seconds, "%H:%M:%S")
+
+
+class _Stopped(BaseException):
+    """A signal has asked to stop."""
 
 
 @contextmanager
 def _signals() -> Iterator[Any]:
     """Yield a function that tells whether a signal has asked to stop.
 
-    A round that is under way is finished first, so that whatever is being written is written.
+    A signal ends a round that is under way as well, whatever it waits for: what it has renewed so far is stored, and
+    a file that is being written is written (`write_atomically`).
+
+    :raises _Stopped: from wherever the first signal comes.
     """
     script = _launching_script()
     stopped: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopped.append(number)
+        if len(stopped) == 1:
+            raise _Stopped
 
     names = ("SIGINT", "SIGTERM", "SIGBREAK")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]

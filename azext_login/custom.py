@@ -243,10 +243,11 @@ def export_token(
     claims_challenge: str | None = None,
 ) -> None:
     """Write an access token in the form that a program reads."""
-    from ._export import check_destination, default_resource, write_token
+    from ._export import check_export, default_resource, write_token
     from ._tokens import TokenOptions, find_row, token_of
 
-    check_destination(yes)
+    output = cmd.cli_ctx.invocation.data["output"]
+    check_export(token_format, yes=yes, output=output)
     options = TokenOptions(
         subscription=subscription,
         resource=resource if resource or scopes or resource_type else default_resource(token_format),
@@ -260,7 +261,7 @@ def export_token(
     )
     session = Session.from_cli(cmd.cli_ctx)
     token = token_of(session, cmd.cli_ctx, find_row(session, options), options)
-    write_token(token, token_format, output=cmd.cli_ctx.invocation.data["output"])
+    write_token(token, token_format, output=output)
 
 
 def renew_account(

@@ -17,9 +17,11 @@ __all__ = [
     "AccountError",
     "InteractionRequiredError",
     "InterruptedDiscoveryError",
+    "LockHeldError",
     "MalformedAnswerError",
     "NotSignedInError",
     "ServiceBusyError",
+    "ServiceSlowError",
     "ServiceUnreachableError",
     "SignInError",
     "StoreError",
@@ -65,6 +67,10 @@ class ServiceBusyError(ServiceUnreachableError):
     """A service answered that it is overloaded or broken, each time that it was asked, or asks for a long pause."""
 
 
+class ServiceSlowError(ServiceUnreachableError):
+    """A service did not answer in the short time for which somebody waits who can do without."""
+
+
 class InterruptedDiscoveryError(ServiceUnreachableError):
     """Ctrl-C was pressed before a tenant had answered."""
 
@@ -89,3 +95,7 @@ class StoreError(FileOperationError):  # type: ignore[misc]
     """A file of the config directory could not be read or written."""
 
     retryable = False
+
+
+class LockHeldError(StoreError):
+    """Another process has held a lock for longer than we wait."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -17,7 +19,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from .errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, UnexpectedAnswerError
+from .errors import (
+    MalformedAnswerError,
+    ServiceBusyError,
+    ServiceSlowError,
+    ServiceUnreachableError,
+    UnexpectedAnswerError,
+)
 
 # Seconds to establish a connection, and seconds between two packets of an answer.
 TIMEOUT = (10.0, 60.0)
@@ -102,6 +110,39 @@ def patiently(
                 raise
             sleep(0.2 * 2**number * (0.5 + jitter()))
     return attempt()
+
+
+def within(limit: float, attempt: Callable[[], Answer], *, service: str) -> Answer:
+    """Return what `attempt` returns, or give up after `limit` seconds, whatever it is waiting for.
+
+    The limits of a request count for each packet and for each retry, and the look-up of a name has none of them. An
+    attempt that was given up ends with the process.
+
+    :param service: whom it waits for, as a person knows it.
+    :raises ServiceSlowError: it took longer.
+    """
+    outcome: list[Callable[[], Answer]] = []
+
+    def run() -> None:
+        try:
+            answer = attempt()
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
+            outcome.append(partial(_raise, error))
+        else:
+            outcome.append(lambda: answer)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(limit)
+    if not outcome:
+        raise ServiceSlowError(
+            f"{capitalised(service)} did not answer within {limit:g} seconds.", "Run the command again in a minute."
+        )
+    return outcome[0]()
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def build_session(*, user_agent: str | None = None, verify: bool = True) -> requests.Session:

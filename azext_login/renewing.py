@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from azure.cli.core.azclierror import AzCLIError
 
 from .auth.assertions import FileAssertion, expiry_of
+from .auth.errors import Attempt, login_command
 from .auth.token_claims import claims_of
 from .errors import AccountError, NotSignedInError
 from .profile.model import Account, Row, account_of
@@ -63,6 +64,8 @@ class Renewal:
     """POSIX time in seconds; None without a federated token, or if it does not say."""
     reads_file: bool = False
     """Whether the federated token comes from a file."""
+    has_source: bool = True
+    """Whether there can be another federated token after this one."""
     tokens: tuple[RenewedToken, ...] = ()
     failures: tuple[RenewalFailure, ...] = ()
 
@@ -104,11 +107,12 @@ def renew(session: Session, row: Row, *, only_due: bool = False, clock: Callable
         if account.is_user:
             credential = services.user_credential(account, applications)
             assertion = None
-            reads_file = False
+            reads_file, has_source = False, True
         else:
             principal = services.stored_principal(row)
             credential = services.service_principal_credential(principal, applications)
             assertion = _current_assertion(principal, credential, only_due, now)
+            has_source = principal.source is not None
             reads_file = isinstance(principal.source, FileAssertion)
         tokens: list[RenewedToken] = []
         failures: list[RenewalFailure] = []
@@ -120,7 +124,7 @@ def renew(session: Session, row: Row, *, only_due: bool = False, clock: Callable
             except AzCLIError as error:
                 failures.append(RenewalFailure(scopes, error))
     ends = expiry_of(assertion) if assertion else None
-    return Renewal(account, tenant, ends, reads_file, tuple(tokens), tuple(failures))
+    return Renewal(account, tenant, ends, reads_file, has_source, tuple(tokens), tuple(failures))
 
 
 def watch(
@@ -171,6 +175,15 @@ def _current_assertion(
     """Return the federated token to use from now on; a fresh one where there is a source and it is time."""
     stored = principal.assertion
     if principal.source is None:
+        ends = expiry_of(stored) if stored else None
+        if ends is not None and ends <= now:
+            attempt = Attempt(tenant=principal.tenant, service_principal=principal.login_options())
+            raise NotSignedInError(
+                f"The federated token of service principal '{principal.client_id}' has ended, and it was given with "
+                "--federated-token: nobody knows where the next one comes from. Nothing was renewed.",
+                next_step="Sign in with --federated-token-file or --federated-token-source, or with another token:\n"
+                f"{login_command(attempt)}",
+            )
         return stored
     ends = expiry_of(stored) if stored else None
     # Reading a file costs nothing.

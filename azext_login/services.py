@@ -165,9 +165,10 @@ class Services:
             on_agent_session=lambda: send_telemetry("set_agentic_session", True),
         )
 
-    def credential_of(self, row: Row, applications: ApplicationFactory) -> Credential:
+    def credential_of(self, row: Row, applications: ApplicationFactory, *, tenant: str | None = None) -> Credential:
         """Return the tokens of the account that a row belongs to.
 
+        :param tenant: the one that tokens are wanted of, if that is not the row's.
         :raises NotSignedInError: it is a service principal of which nothing is stored.
         """
         account = account_of(row)
@@ -181,16 +182,18 @@ class Services:
             from .auth.managed_identity import ManagedIdentityCredential
 
             return ManagedIdentityCredential.of(str(account.details.get(ASSIGNED_IDENTITY) or "MSI"), http=self.http)
-        return self.service_principal_credential(self.stored_principal(row), applications)
+        return self.service_principal_credential(self.stored_principal(row, tenant), applications)
 
-    def stored_principal(self, row: Row) -> ServicePrincipal:
+    def stored_principal(self, row: Row, tenant: str | None = None) -> ServicePrincipal:
         """Return the service principal that a row belongs to, as it is stored.
+
+        :param tenant: the one that tokens are wanted of; what is stored for it comes first.
 
         :raises NotSignedInError: nothing is stored of it.
         """
         from .auth.service_principal import ServicePrincipal
 
-        entry = self.service_principals.find(account_of(row).name, str(row["tenantId"]))
+        entry = self.service_principals.find(account_of(row).name, str(row["tenantId"]), asked=tenant)
         return ServicePrincipal.from_entry(entry)
 
     def service_principal_credential(

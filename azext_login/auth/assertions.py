@@ -28,6 +28,7 @@ __all__ = [
     "check_assertion",
     "expiry_of",
     "source_from_json",
+    "time_text",
 ]
 
 _LIMIT = 256 * 1024  # bytes; Entra itself takes far less
@@ -192,7 +193,16 @@ def _base64url(part: str) -> bytes | None:
 
 
 def _utc(timestamp: float) -> str:
+    return time_text(timestamp, "%Y-%m-%d %H:%M:%S UTC", timezone.utc)
+
+
+def time_text(timestamp: float, layout: str, zone: timezone | None = None) -> str:
+    """Return a time (POSIX, in seconds) for people, whatever an issuer says: not every number is one of a calendar.
+
+    :param layout: as for `strftime`.
+    :param zone: None for local time.
+    """
     try:
-        return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return datetime.fromtimestamp(timestamp, zone).strftime(layout)
     except (OverflowError, OSError, ValueError):
         return f"{timestamp:.0f} seconds after 1970"

@@ -9,7 +9,7 @@ there could be a doubt, the answer is None, and MSAL is asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,15 +72,48 @@ def find_token(
         home = _home_account(cache.get("Account", {}).values(), query.environment, query.username)
         if home is None:
             return None
-    entries = (entry for section in _SECTIONS for entry in cache.get(section, {}).values())
-    found = [entry for entry in entries if is_candidate(entry, query) and _same(_home_of(entry), home)]
+    found = [entry for entry in _entries(cache) if is_candidate(entry, query) and _same(_home_of(entry), home)]
     if len(found) != 1 or (seconds(found[0].get("cached_at")) or 0) < (cached_since or 0):
         return None
     (entry,) = found
     if cache.get("AccessToken", {}).get(_key_of(query, home), entry) is not entry:
         # MSAL looks there first, and believes the key about the scopes.
         return None
-    return _usable(entry, query, home, now, validity)
+    is_usable = _is_literal(entry, query, home) and not is_due(entry, now)
+    return _token_of(entry, now, validity) if is_usable else None
+
+
+def find_spare(
+    cache: Mapping[str, Mapping[str, Entry]], query: TokenQuery, *, now: float, validity: float
+) -> AccessToken | None:
+    """Return the cached token to go on with where nobody can be asked for a new one: the one that lives longest.
+
+    Which one MSAL would choose does not matter then, nor when it would renew it.
+
+    :param cache: as for `find_token`, and so are the others.
+    """
+    home: str | None = None
+    if query.username is not None:
+        accounts = [one for one in cache.get("Account", {}).values() if _same(one.get("username"), query.username)]
+        homes = {_home_of(account) for account in accounts if account.get("environment") == query.environment}
+        only = homes.pop() if len(homes) == 1 else None
+        if not isinstance(only, str):
+            return None
+        home = only
+    tokens = [_token_of(entry, now, validity) for entry in _entries(cache) if _is_literal(entry, query, home)]
+    return max((token for token in tokens if token), key=lambda token: token.expires_on, default=None)
+
+
+def is_due(entry: Entry, now: float) -> bool:
+    """Tell whether a token is to be renewed although it has not ended, or might be."""
+    if "refresh_on" not in entry:
+        return False
+    renewal = seconds(entry["refresh_on"])
+    return renewal is None or renewal < now
+
+
+def _entries(cache: Mapping[str, Mapping[str, Entry]]) -> Iterator[Entry]:
+    return (entry for section in _SECTIONS for entry in cache.get(section, {}).values())
 
 
 def is_candidate(entry: Entry, query: TokenQuery) -> bool:
@@ -138,27 +171,24 @@ def _is_plain(account: Entry, environment: str, home: str, username: str) -> boo
     )
 
 
-def _usable(entry: Entry, query: TokenQuery, home: str | None, now: float, validity: float) -> AccessToken | None:
-    expires_on = seconds(entry.get("expires_on"))
-    secret = entry.get("secret")
-    plain = (
-        isinstance(secret, str)
-        and bool(secret)
-        and entry.get("home_account_id", "") == home
+def _is_literal(entry: Entry, query: TokenQuery, home: str | None) -> bool:
+    """Tell whether an entry is an ordinary token, of exactly what is asked for."""
+    return (
+        entry.get("home_account_id", "") == home
         and entry.get("environment") == query.environment
         and entry.get("client_id") == query.client_id
         and entry.get("realm") == query.tenant
-        and set(query.scopes) <= set(str(entry.get("target", "")).split())
+        and set() < set(query.scopes) <= set(str(entry.get("target", "")).split())
         and entry.get("token_type", "Bearer") == "Bearer"
         and not any(name in entry for name in ("key_id", "ext_cache_key"))
     )
-    if not plain or expires_on is None or expires_on - now < validity:
+
+
+def _token_of(entry: Entry, now: float, validity: float) -> AccessToken | None:
+    secret, expires_on = entry.get("secret"), seconds(entry.get("expires_on"))
+    if not isinstance(secret, str) or not secret or expires_on is None or expires_on - now < validity:
         return None
-    if "refresh_on" in entry:
-        renewal = seconds(entry["refresh_on"])
-        if renewal is None or renewal < now:
-            return None
-    return AccessToken(str(secret), expires_on)
+    return AccessToken(secret, expires_on)
 
 
 def seconds(value: object) -> int | None:

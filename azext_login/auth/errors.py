@@ -13,7 +13,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from ..errors import InteractionRequiredError, SignInError
+from ..errors import InteractionRequiredError, ServiceBusyError, SignInError
 
 logger = get_logger(__name__)
 
@@ -30,6 +30,10 @@ _CONSENT_MISSING = frozenset({65001, 90094, 90095, 65004})
 _UNKNOWN_RESOURCE = frozenset({500011, 70011, 650053, 28000})
 _PERSONAL_ACCOUNT = frozenset({9001023, 500201, 500208, 50194})
 _DEVICE_CODE_EXPIRED = frozenset({70020})
+_BUSY = frozenset({50087, 90006, 90012, 90024, 90033, 90036, 90055})
+
+# RFC 6749 section 4.1.2.1; Entra says them at the token endpoint as well.
+_BUSY_WORDS = ("temporarily_unavailable", "server_error")
 
 # Codes, whether a person has to sign in interactively, and the sentence to begin with. The first match counts.
 _SENTENCES: tuple[tuple[frozenset[int], bool, str], ...] = (
@@ -116,14 +120,22 @@ class Attempt:
     """Options of `az login` that sign the service principal in again, without a secret; None for a person."""
 
 
-def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError:
-    """Return the error to raise for an OAuth error answer (RFC 6749 section 5.2, with Entra's additions)."""
+def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError | ServiceBusyError:
+    """Return the error to raise for an OAuth error answer (RFC 6749 section 5.2, with Entra's additions).
+
+    A refusal says how to sign in. That the service has failed does not: signing in would not help.
+    """
     codes = frozenset(code for code in error.get("error_codes") or () if isinstance(code, int))
     detail = _first_line(error.get("error_description")) or _reason(error.get("error"))
     logger.info("Entra refused: error=%s suberror=%s codes=%s trace_id=%s correlation_id=%s",
                 error.get("error"), error.get("suberror"), sorted(codes), error.get("trace_id"),
                 error.get("correlation_id"))  # fmt: skip
 
+    if codes & _BUSY or error.get("error") in _BUSY_WORDS:
+        return ServiceBusyError(
+            f"The sign-in service is overloaded, or failed for the moment.\n{detail}",
+            "Nothing that was stored before has changed. Run the command again in a minute.",
+        )
     if attempt.service_principal:
         return _explain_principal(error, codes, detail, attempt)
     interactive, headline = _headline(error, codes, attempt)

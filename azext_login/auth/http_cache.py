@@ -66,7 +66,8 @@ class HttpCache:
 
     def save(self) -> None:
         """Add new discovery documents to the file. A file that cannot be written costs a request later, no more."""
-        new = _discovery_only(self.answers)
+        # A request that was given up may still be adding to it.
+        new = _discovery_only(dict(self.answers))
         if not self._enabled or not frozenset(new) - self._loaded:
             return
         merged = _discovery_only(self._read())

@@ -31,14 +31,15 @@ class ServicePrincipalEntries:
         """Whether the host keeps the entries where it keeps tokens."""
         return self._file.shares_the_keyring
 
-    def find(self, client_id: str, tenant: str) -> Entry:
+    def find(self, client_id: str, tenant: str, *, asked: str | None = None) -> Entry:
         """Return the entry of an application in a tenant, or else in another one: the application may be the same.
 
+        :param asked: the tenant that a token is wanted of, if that may be another; an entry for it comes first.
         :raises NotSignedInError: the application has none.
         :raises StoreError: the file cannot be read, or its place in the keyring holds tokens.
         """
         entries = self._of_client(client_id, tenant)
-        own = [entry for entry in entries if _is_of(entry, tenant)]
+        own = [entry for wanted in (asked or tenant, tenant) for entry in entries if _is_of(entry, wanted)]
         if not own:
             logger.warning(
                 "Nothing is stored of service principal %s in tenant %s. What is stored for tenant %s is tried, as if "

@@ -1,4 +1,4 @@
-"""One request for everybody who needs the same answer: the others wait for it, and share its failure."""
+"""One request for everybody who needs the same token: the others wait for it, and share its outcome."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from azure.cli.core.azclierror import AzCLIError
 from knack.log import get_logger
@@ -15,8 +17,11 @@ from knack.log import get_logger
 from .._files import FileLock, remove_if_present, sweep, write_atomically
 from ..errors import (
     InteractionRequiredError,
+    LockHeldError,
     MalformedAnswerError,
     NotSignedInError,
+    ServiceBusyError,
+    ServiceSlowError,
     ServiceUnreachableError,
     SignInError,
     StoreError,
@@ -28,10 +33,31 @@ logger = get_logger(__name__)
 _FOLDER = "login_requests"
 
 # Seconds to wait for somebody else's request. Longer than a request with its retries takes.
-_PATIENCE = 60.0
+PATIENCE = 60.0
 
 _REFUSALS = {kind.__name__: kind for kind in (InteractionRequiredError, NotSignedInError, SignInError)}
-_FAILURES = {kind.__name__: kind for kind in (MalformedAnswerError, ServiceUnreachableError, UnexpectedAnswerError)}
+_FAILURES = {
+    kind.__name__: kind
+    for kind in (
+        MalformedAnswerError,
+        ServiceBusyError,
+        ServiceSlowError,
+        ServiceUnreachableError,
+        UnexpectedAnswerError,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request got that wanted more than a valid token. The token itself is in the cache."""
+
+    lifetime: float
+    """Seconds that the token had when it came."""
+    validity: float
+    """Seconds that it was to live."""
+    forced: bool
+    """Whether it was to be a new one, whatever was cached."""
 
 
 class SingleFlight:
@@ -41,17 +67,24 @@ class SingleFlight:
     example in a directory that cannot be written, everybody asks.
     """
 
-    def __init__(self, config_dir: Path, key: str):
-        """:param key: what the answers are the same for."""
+    def __init__(self, config_dir: Path, key: str, *, patience: float = PATIENCE):
+        """:param key: what the answers are the same for.
+        :param patience: seconds to wait for somebody else's request.
+        """
         name = hashlib.sha256(key.encode("utf-8")).hexdigest()[:32]
         self._note = config_dir / _FOLDER / f"{name}.json"
-        self._lock = FileLock(config_dir / _FOLDER / f"{name}.lock", timeout=_PATIENCE)
+        self._lock = FileLock(config_dir / _FOLDER / f"{name}.lock", timeout=patience)
         self._locked = False
+        self.is_taken = False
+        """Whether somebody else is still asking, after all our patience."""
 
     def __enter__(self) -> SingleFlight:
         try:
             self._lock.__enter__()
             self._locked = True
+        except LockHeldError as error:
+            self.is_taken = True
+            logger.debug("Not waiting for others any longer: %s", error)
         except StoreError as error:
             logger.debug("Asking without waiting for others: %s", error)
         return self
@@ -62,49 +95,56 @@ class SingleFlight:
         if self._locked:
             self._lock.__exit__(kind, error, trace)
 
-    def raise_failure_since(self, began: float) -> None:
-        """Raise what somebody else's request has failed with since `began` (POSIX time in seconds)."""
+    def outcome_since(self, began: float, now: float) -> Answer | AzCLIError | None:
+        """Return what somebody else's request has come to since `began`; None if there is nothing to know.
+
+        Times are POSIX time in seconds. A note of a time to come is none: the clock was wrong when it was written.
+        """
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
-            failed_at, kind = float(note["at"]), str(note["kind"])
-            message, next_step = str(note["message"]), note["next_step"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return
-        if failed_at < began:
-            return
+            if not began <= float(note["at"]) <= now:
+                return None
+            if "answer" in note:
+                found = note["answer"]
+                return Answer(float(found["lifetime"]), float(found["validity"]), found["forced"] is True)
+            kind, message, next_step = str(note["kind"]), str(note["message"]), note["next_step"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
         if kind in _REFUSALS:
-            raise _REFUSALS[kind](message, next_step=next_step)
-        if kind in _FAILURES:
-            raise _FAILURES[kind](message, next_step)
+            return _REFUSALS[kind](message, next_step=next_step)
+        return _FAILURES[kind](message, next_step) if kind in _FAILURES else None
 
     @contextmanager
     def noting_failure(self, clock: Callable[[], float]) -> Iterator[None]:
-        """Leave a note of a failure for those who wait."""
+        """Leave a note of a failure for those who wait. A success takes an older note away."""
         try:
             yield
         except AzCLIError as error:
-            if self._locked:
-                self._leave(error, clock())
+            steps = [str(step) for step in getattr(error, "recommendations", None) or ()]
+            kind, next_step = type(error).__name__, "\n".join(steps) or None
+            self._leave({"at": clock(), "kind": kind, "message": str(error), "next_step": next_step})
             raise
         if self._locked and self._note.exists():
-            remove_if_present(self._note)
+            try:
+                remove_if_present(self._note)
+            except StoreError as problem:
+                logger.debug("An old note stays: %s", problem)
 
-    def _leave(self, error: AzCLIError, now: float) -> None:
-        steps = [str(step) for step in getattr(error, "recommendations", None) or ()]
-        note = {
-            "at": now,
-            "kind": type(error).__name__,
-            "message": str(error),
-            "next_step": "\n".join(steps) or None,
-        }
+    def note_answer(self, answer: Answer, now: float) -> None:
+        """Leave a note of what was got, for those who wait and want no less."""
+        self._leave({"at": now, "answer": asdict(answer)})
+
+    def _leave(self, note: dict[str, Any]) -> None:
+        if not self._locked:
+            return
         try:
             write_atomically(self._note, json.dumps(note).encode("utf-8"))
         except StoreError as problem:
-            logger.debug("The failure could not be noted for others: %s", problem)
+            logger.debug("The outcome could not be noted for others: %s", problem)
 
 
 def purge(config_dir: Path) -> None:
-    """Delete the notes of failures: they may name people. The locks stay, and name nobody."""
+    """Delete the notes: those of failures may name people. The locks stay, and name nobody."""
     notes = config_dir / _FOLDER / "*.json"
     sweep(notes)
     for note in notes.parent.glob(notes.name):

@@ -27,7 +27,7 @@ def _error(error: ClientAuthenticationError) -> dict[str, Any]:
 
 
 def _sync(count: int, scope: str, settings: dict[str, Any], options: dict[str, Any]) -> list[dict[str, Any]]:
-    credential = AzureCliCredential(process_timeout=60, **settings)
+    credential = AzureCliCredential(**{"process_timeout": 60, **settings})
 
     def get(_: int) -> dict[str, Any]:
         try:
@@ -40,7 +40,7 @@ def _sync(count: int, scope: str, settings: dict[str, Any], options: dict[str, A
 
 
 async def _async(count: int, scope: str, settings: dict[str, Any], options: dict[str, Any]) -> list[dict[str, Any]]:
-    async with AsyncAzureCliCredential(process_timeout=60, **settings) as credential:
+    async with AsyncAzureCliCredential(**{"process_timeout": 60, **settings}) as credential:
 
         async def get() -> dict[str, Any]:
             try:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
-from tests.integration.token_cache_files import claims_of, let_tokens_age
+from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age
 from tests.localcloud import LocalCloud
 
 ALICE = "alice@contoso.example"
@@ -48,6 +48,18 @@ def test_all_get_the_token_that_is_cached(signed_in: Az, kind: str) -> None:
     expected = signed_in.run("account", "get-access-token", "--resource", ARM.removesuffix("/.default")).ok().json()
     for found in _tokens(signed_in, kind):
         assert found == {"token": expected["accessToken"], "expires_on": expected["expires_on"]}
+
+
+def test_all_get_a_token_that_still_lives_before_the_usual_ten_seconds_are_over(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str
+) -> None:
+    az = make_az(cloud=own_cloud)
+    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    az.run("account", "get-access-token", "--resource", ARM.removesuffix("/.default")).ok()
+    let_tokens_age(az, left=250)
+    before = access_tokens(az)
+    own_cloud.admin.fail_next("/token$", count=None, kind="unavailable", hang=1)
+    assert {each.get("token") for each in _tokens(az, kind, settings={"process_timeout": 10})} <= before
 
 
 def test_all_get_a_new_token_with_one_request(make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str) -> None:

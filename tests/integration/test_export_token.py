@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +113,45 @@ def test_kubectl_s_question_decides_the_version(signed_in: Az) -> None:
     assert "KUBERNETES_EXEC_INFO" in error
 
 
+@pytest.mark.parametrize("info", ["[" * 100_000, "[]", '{"apiVersion": "client.authentication.k8s.io/v1alpha1"}'])
+def test_a_question_that_cannot_be_answered_is_refused_before_a_token_is_asked_for(az: Az, info: str) -> None:
+    # Nobody is signed in, which is found out later.
+    error = az.run(*EXPORT, "exec-credential", env={"KUBERNETES_EXEC_INFO": info}).failed().stderr
+    assert "KUBERNETES_EXEC_INFO does not ask for" in error
+
+
+# Where nobody takes it
+
+
+@pytest.mark.parametrize(
+    "destination, exit_code, says",
+    [
+        ("> /dev/full", 1, "could not be written to standard output: No space left on device"),
+        ("| true", 0, ""),
+    ],
+)
+def test_an_output_that_takes_nothing_is_one_error_and_a_reader_that_has_gone_is_none(
+    signed_in: Az, destination: str, exit_code: int, says: str
+) -> None:
+    # The pipe's own exit code is that of its last command.
+    line = f'("$0" "$@"; echo "exit $?" >&2) {destination}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", line, str(signed_in.host.az), *EXPORT, "header"],
+        env=signed_in.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert f"exit {exit_code}\n" in done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 3
+
+
 def test_windows_line_ends_or_none_make_no_difference_to_dotenv(signed_in: Az) -> None:
     text = signed_in.run(*EXPORT, "dotenv").ok().stdout
     expected = dotenv_values(stream=io.StringIO(text))
@@ -134,6 +174,10 @@ def test_on_a_terminal_a_token_is_shown_only_to_who_says_so(make_az: Callable[..
     assert "--yes" in said
     assert "eyJ" not in said
     assert not own_cloud.admin.requests()
+    terminal = az.pty(*EXPORT, "git", "--output", "none")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert (terminal.exitstatus, terminal.before) == (0, "")
     terminal = az.pty(*EXPORT, "git", "--yes", size=(60, 4000))
     terminal.expect(pexpect.EOF)
     terminal.close()

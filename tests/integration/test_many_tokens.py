@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.harness.az import Az, Result
-from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age
+from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age, let_tokens_be_due
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 
 ALICE = "alice@contoso.example"
@@ -69,6 +71,88 @@ def test_the_error_of_the_one_that_asked_is_the_error_of_all(caller: Az, own_clo
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("caller", ["user"], indirect=True)
+def test_a_lifetime_that_one_of_many_cannot_have_is_asked_for_once(caller: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.token_lifetime(900)
+    results = _all_at_once(caller, "--min-validity", "2h", callers=6)
+    assert all("7200 seconds, and a new one lives for" in result.failed().stderr for result in results)
+    assert own_cloud.admin.count_requests(_REQUESTS) == 1
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("caller", ["user"], indirect=True)
+@pytest.mark.parametrize("options", [("--force-refresh",), ("--min-validity", "1h")])
+def test_of_many_who_want_the_longest_or_a_new_token_one_asks(
+    caller: Az, own_cloud: LocalCloud, options: tuple[str, ...]
+) -> None:
+    results = _all_at_once(caller, *options, callers=4)
+    assert len({result.ok().json()["accessToken"] for result in results}) == 1
+    assert own_cloud.admin.count_requests(_REQUESTS) == 1
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("caller", ["user"], indirect=True)
+def test_who_has_a_token_that_still_lives_does_not_wait_for_a_service_that_does_not_answer(
+    caller: Az, own_cloud: LocalCloud
+) -> None:
+    """Callers give up after ten seconds: azure-identity's `process_timeout`."""
+    let_tokens_age(caller, left=1000)
+    let_tokens_be_due(caller)
+    before = access_tokens(caller)
+    own_cloud.admin.clear_faults()
+    own_cloud.admin.fail_next(_REQUESTS, count=None, kind="hang", hang=10)
+    results = _all_at_once(caller, callers=4)
+    assert {result.ok().json()["accessToken"] for result in results} <= before
+    assert all("used as it is" in result.stderr for result in results)
+    # A process that starts late may begin after the first one has given up.
+    assert own_cloud.admin.count_requests(_REQUESTS) <= 2
+    assert max(result.seconds for result in results) < 9
+
+
+@pytest.mark.parametrize("caller", ["user"], indirect=True)
+@pytest.mark.parametrize("other", [("--min-validity", "1h"), ("--force-refresh",)])
+def test_the_failure_of_who_wanted_more_is_no_failure_of_who_has_enough(
+    caller: Az, own_cloud: LocalCloud, other: tuple[str, ...]
+) -> None:
+    let_tokens_age(caller, left=250)
+    before = access_tokens(caller)
+    own_cloud.admin.clear_faults()
+    own_cloud.admin.fail_next(_REQUESTS, count=None, kind="drop", hang=2.5)
+    first = caller.start(*TOKEN, *other)
+    _wait_for_a_turn(caller)
+    assert caller.run(*TOKEN).ok().json()["accessToken"] in before
+    assert "could not be reached" in caller.result(first, *TOKEN, *other).failed().stderr
+    assert own_cloud.admin.count_requests(_REQUESTS) == 1
+
+
+@pytest.mark.parametrize("caller", ["user"], indirect=True)
+def test_who_has_a_token_that_still_lives_does_not_wait_for_a_process_that_has_stopped(caller: Az) -> None:
+    let_tokens_age(caller, left=250)
+    before = access_tokens(caller)
+    stopped = caller.start(*TOKEN, "--force-refresh")
+    _wait_for_a_turn(caller)
+    stopped.send_signal(signal.SIGSTOP)
+    try:
+        result = caller.run(*TOKEN).ok()
+    finally:
+        stopped.kill()
+        stopped.communicate()
+    assert result.json()["accessToken"] in before
+    assert "Another process has been asking" in result.stderr
+    assert result.seconds < 9
+
+
+@pytest.mark.parametrize("caller", ["user"], indirect=True)
+def test_a_failure_that_was_noted_by_a_clock_that_was_ahead_ends_nothing(caller: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.clear_faults()
+    own_cloud.admin.fail_next(_REQUESTS, kind="drop")
+    caller.run(*TOKEN).failed()
+    (note,) = _notes(caller)
+    note.write_text(json.dumps({**json.loads(note.read_text(encoding="utf-8")), "at": time.time() + 86_400}))
+    caller.run(*TOKEN).ok()
+
+
+@pytest.mark.timeout(300)
 def test_requests_for_different_things_do_not_wait_for_each_other(caller: Az, own_cloud: LocalCloud) -> None:
     resources = ("https://vault.azure.net", "https://graph.microsoft.com", "https://storage.azure.com")
     words = [(*TOKEN, "--resource", resource) for resource in resources for _ in range(2)]
@@ -90,6 +174,12 @@ def test_what_was_noted_of_a_failure_goes_with_the_account(caller: Az, own_cloud
     assert not _notes(caller)
     for path in caller.config_dir.rglob("*"):
         assert not path.is_file() or name not in path.read_bytes().decode("utf-8", "replace"), path.name
+
+
+def _wait_for_a_turn(az: Az) -> None:
+    """Wait until somebody has the turn to ask for a token; so far nobody had."""
+    while not any(lock.stat().st_size for lock in (az.config_dir / "login_requests").glob("*.lock")):
+        time.sleep(0.05)
 
 
 def _notes(az: Az) -> list[Path]:

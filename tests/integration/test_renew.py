@@ -385,6 +385,45 @@ def test_a_signal_ends_a_long_pause_at_once_and_only_errors_are_shown_if_asked_f
     assert result.seconds < 5
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("service", ["^/github/", "/token$"])
+def test_a_signal_ends_a_request_that_hangs_at_once_and_what_was_fetched_stays(
+    job: Job, service: str, number: signal.Signals
+) -> None:
+    before = job.assertion
+    job.cloud.admin.fail_next(service, kind="hang", hang=12)
+    process = job.az.start(*_WATCH)
+    job.started.append(process)
+    if service == "/token$":
+        _until(lambda: job.assertion != before)
+    else:
+        _until(lambda: "psutil" in Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8"))
+    time.sleep(1.5)
+    began = time.monotonic()
+    result = job.stop(process, number).ok()
+    assert time.monotonic() - began < 5
+    assert "Stopped. What was renewed stays stored." in result.stderr
+    assert (job.assertion == before) == (service == "^/github/")
+    job.assert_whole()
+
+
+def test_a_federated_token_that_was_given_is_named_as_the_last_one(
+    job: Job, tmp_path: Path, workload_cloud: LocalCloud
+) -> None:
+    token = workload_cloud.admin.issue_assertion(_SUBJECT)
+    job.az.run(*_SIGN_IN, "--federated-token=@-", input=token).ok()
+    result = job.az.run(*_RENEW).ok()
+    assert "The federated token itself cannot be renewed" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    file = tmp_path / "token"
+    file.write_text(workload_cloud.admin.issue_assertion(_SUBJECT, lifetime=10**13), encoding="utf-8")
+    job.az.run(*_SIGN_IN, "--federated-token-file", str(file)).ok()
+    process = job.az.start(*_WATCH)
+    job.started.append(process)
+    time.sleep(4)
+    assert "seconds after 1970" in job.stop(process).ok().stderr
+
+
 def test_a_watch_ends_with_the_shell_script_that_linux_packages_start_az_with(job: Job, tmp_path: Path) -> None:
     script = tmp_path / "bin" / "az"
     script.parent.mkdir()

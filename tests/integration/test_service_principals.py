@@ -292,6 +292,12 @@ def test_one_application_is_signed_in_to_two_tenants_in_two_ways(
         wanted = workload_cloud.directory.subscription(name)
         assert subscriptions_used(stock(az), "--subscription", name) == {wanted.id}
         assert token_claims(az, "--subscription", name)["tid"] == wanted.tenant_id
+    # What was stored for a tenant proves the application there, whichever subscription is active.
+    contoso, fabrikam = entries(az)
+    write_entries(az, [{**contoso, "client_secret": "of contoso alone"}, fabrikam])
+    asked = ("--subscription", "Contoso Production", "--resource", VAULT, "--tenant", str(fabrikam["tenant"]))
+    assert token_claims(az, *asked)["tid"] == fabrikam["tenant"]
+    write_entries(az, [contoso, fabrikam])
     az.run("logout", "--username", CI_APP).ok()
     assert not traces(az, CI_APP, CI_SECRET)
 

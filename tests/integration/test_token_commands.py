@@ -16,7 +16,13 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
-from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age, let_tokens_end
+from tests.integration.token_cache_files import (
+    access_tokens,
+    claims_of,
+    let_tokens_age,
+    let_tokens_be_due,
+    let_tokens_end,
+)
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 
 ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
@@ -194,9 +200,17 @@ def test_a_managed_identity_has_tokens_of_its_tenant_only(make_az: Callable[...,
 # The service is away
 
 
-@pytest.fixture(params=["stopped", "unavailable", "drop", "html"])
+@pytest.fixture(params=["stopped", "unavailable", "drop", "html", "throttled by Entra"])
 def away(request: pytest.FixtureRequest, alice_here: Az, own_cloud: LocalCloud, tmp_path: Path) -> Az:
     """`az` with alice signed in to a cloud that has gone away since, in one of several ways."""
+    if request.param == "throttled by Entra":
+        busy = {
+            "error": "temporarily_unavailable",
+            "error_description": "AADSTS90033: Try again.",
+            "error_codes": [90033],
+        }
+        own_cloud.admin.fail_next(_REQUESTS, count=None, status=400, body=json.dumps(busy))
+        return alice_here
     if request.param != "stopped":
         own_cloud.admin.fail_next(".*", count=None, kind=request.param)
         return alice_here
@@ -219,6 +233,34 @@ def test_what_is_cached_is_good_without_the_service_for_as_long_as_it_was_asked_
     # Programs take these words for "nobody is signed in", which is not so.
     assert "az login" not in error
     assert "az account set" not in error
+
+
+@pytest.mark.parametrize("away", ["drop"], indirect=True)
+def test_what_is_cached_is_good_without_the_service_whichever_token_msal_would_choose(
+    away: Az, own_cloud: LocalCloud
+) -> None:
+    own_cloud.admin.clear_faults()
+    _token(away, "--tenant", "contoso.example")
+    own_cloud.admin.fail_next(".*", count=None, kind="drop")
+    let_tokens_age(away, left=180)
+    before = access_tokens(away)
+    assert _token(away, "--tenant", "contoso.example")["accessToken"] in before
+    let_tokens_be_due(away)
+    assert _token(away)["accessToken"] in before
+    let_tokens_age(away, left=1000)
+    (away.config_dir / "msal_http_cache.bin").unlink()
+    assert _token(away)["accessToken"] in before
+
+
+def test_a_refusal_is_a_reason_once_a_token_has_to_be_renewed(alice_here: Az, own_cloud: LocalCloud) -> None:
+    """MSAL goes on with a token of which more than five minutes are left, and says nothing."""
+    own_cloud.admin.revoke(ALICE)
+    let_tokens_be_due(alice_here)
+    for left, is_good in ((1000, True), (180, False)):
+        let_tokens_age(alice_here, left=left)
+        result = alice_here.run(*TOKEN)
+        assert "stored sign-in of 'alice@contoso.example' has expired or was revoked" in result.stderr
+        assert result.exit_code == (0 if is_good else 1)
 
 
 def test_a_refusal_is_no_reason_to_go_on_with_the_old_token(alice_here: Az, own_cloud: LocalCloud) -> None:

@@ -27,6 +27,15 @@ def let_tokens_end(az: Az, moment: int, *, cached_ago: float = 3000) -> None:
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
+def let_tokens_be_due(az: Az) -> None:
+    """Make every stored access token one that Entra wants to be renewed already, although it has not ended."""
+    path = az.config_dir / _FILE
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for entry in document["AccessToken"].values():
+        entry["refresh_on"] = str(int(time.time() - 60))
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
 def access_tokens(az: Az) -> set[str]:
     """Return the access tokens that are stored."""
     document = json.loads((az.config_dir / _FILE).read_text(encoding="utf-8"))

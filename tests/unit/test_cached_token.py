@@ -14,7 +14,7 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from azext_login.auth.cached_token import FRESH, TokenQuery, find_token
+from azext_login.auth.cached_token import FRESH, TokenQuery, find_spare, find_token
 from azext_login.auth.token_cache import TokenCache
 
 HOST, ALIAS = "login.contoso.example", "login.alias.example"
@@ -386,6 +386,63 @@ def test_accounts_with_rules_of_their_own_are_left_to_msal(change: dict[str, str
     (account,) = sections["Account"].values()
     account.update(change)
     assert find_token(sections, USER_QUERY, now=NOW) is None
+
+
+# Where nobody can be asked for a new one.
+
+
+@pytest.mark.parametrize(
+    "change, left, is_spare",
+    [
+        ({}, 3600, True),
+        ({"refresh_in": -1}, 3600, True),
+        ({}, 60, True),
+        ({}, 59, False),
+        ({"data": {"key_id": "k"}}, 3600, False),
+        ({"data": {"client_session": "s"}}, 3600, False),
+        ({"token_type": "pop"}, 3600, False),
+        ({"host": ALIAS}, 3600, False),
+        ({"tenant": OTHER_TENANT}, 3600, False),
+        ({"client": OTHER_CLIENT}, 3600, False),
+        ({"scopes": [GRAPH]}, 3600, False),
+        ({"user": BOB}, 3600, False),
+        ({"user": None}, 3600, False),
+    ],
+)
+def test_a_token_to_go_on_with_is_one_of_what_was_asked_for_that_has_not_ended(
+    change: dict[str, Any], left: int, is_spare: bool
+) -> None:
+    sections = _sections(_cache_with(**change))
+    found = find_spare(sections, USER_QUERY, now=NOW + 3600 - left, validity=60)
+    assert (found is not None) is is_spare
+
+
+@pytest.mark.parametrize("user", [ALICE, None])
+def test_a_token_of_ad_fs_is_one_to_go_on_with(user: str | None) -> None:
+    sections = _sections(_cache_with(user=user, tenant="adfs"))
+    for account in sections.get("Account", {}).values():
+        account["authority_type"] = "ADFS"
+    query = TokenQuery(HOST, CLIENT, "adfs", (ARM,), user)
+    assert find_spare(sections, query, now=NOW, validity=1) is not None
+    assert find_spare(sections, replace(query, tenant=TENANT), now=NOW, validity=1) is None
+    assert find_spare(sections, replace(query, scopes=()), now=NOW, validity=1) is None
+
+
+def test_of_several_tokens_to_go_on_with_it_is_the_one_that_lives_longest() -> None:
+    cache = _cache_with()
+    for name, lifetime in (("longest", 7200), ("short", 60)):
+        scopes = [ARM, GRAPH, name]
+        _add(cache, user=ALICE, client=CLIENT, tenant=TENANT, scopes=scopes, access_token=name, expires_in=lifetime)
+    found = find_spare(_sections(cache), USER_QUERY, now=NOW, validity=1)
+    assert found is not None
+    assert found.secret == "longest"
+
+
+def test_of_two_people_of_one_name_neither_has_a_token_to_go_on_with() -> None:
+    sections = _sections(_cache_with())
+    (account,) = sections["Account"].values()
+    sections["Account"]["another"] = {**account, "home_account_id": "somebody.else"}
+    assert find_spare(sections, USER_QUERY, now=NOW, validity=1) is None
 
 
 @example(sections={"AccessToken": {}})

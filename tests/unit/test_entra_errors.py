@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_login.auth.errors import Attempt, explain, login_command
-from azext_login.errors import InteractionRequiredError, SignInError
+from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
 
 
 def _answer(code: int, error: str = "invalid_grant") -> dict[str, Any]:
@@ -41,6 +41,22 @@ def test_a_refusal_says_what_is_wrong_and_what_to_run(code: int, words: str) -> 
     assert f"AADSTS{code}" in error.error_msg
     assert error.recommendations
     assert not isinstance(error, InteractionRequiredError)
+
+
+@pytest.mark.parametrize("principal", [None, "--service-principal"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": "temporarily_unavailable"},
+        {"error": "server_error", "error_codes": [90036]},
+        {"error": "invalid_request", "error_codes": [90055], "error_description": "AADSTS90055: Too many."},
+    ],
+)
+def test_a_service_that_failed_is_no_reason_to_sign_in(answer: dict[str, Any], principal: str | None) -> None:
+    """Programs take `az login` in an error for "not signed in"."""
+    error = explain(answer, Attempt(tenant="t", username="somebody", service_principal=principal))
+    assert isinstance(error, ServiceBusyError)
+    assert "az login" not in f"{error} {error.recommendations}"
 
 
 @pytest.mark.parametrize("code", [50076, 50079, 50158, 53003, 700082, 50173, 50055, 65001])
@@ -81,7 +97,9 @@ def test_trace_lines_stay_out_of_the_message() -> None:
 )
 def test_any_answer_becomes_an_error_with_a_message_and_a_next_step(answer: dict[str, Any]) -> None:
     error = explain(answer, Attempt())
-    assert isinstance(error, SignInError)
+    assert isinstance(error, (SignInError, ServiceBusyError))
+    if isinstance(error, ServiceBusyError):
+        return
     assert error.error_msg
     assert (
         "az login" in error.recommendations[0]

@@ -1,6 +1,9 @@
-"""Trying again what failed for a reason that may pass: how often, after how long, and what not."""
+"""Trying again what failed for a reason that may pass, and giving up on what takes too long."""
 
 from __future__ import annotations
+
+import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -12,10 +15,11 @@ from azext_login.errors import (
     InteractionRequiredError,
     MalformedAnswerError,
     ServiceBusyError,
+    ServiceSlowError,
     ServiceUnreachableError,
     SignInError,
 )
-from azext_login.http import build_session, patiently
+from azext_login.http import build_session, patiently, within
 
 PASSING = ServiceUnreachableError("down"), MalformedAnswerError("cut short")
 
@@ -99,3 +103,17 @@ def test_a_pause_that_cannot_be_understood_is_no_reason_to_give_up(asked: str, s
     assert retry.is_retry("GET", 429, has_retry_after=True)
     assert retry.get_retry_after(response) == seconds
     assert retry.increment("GET", "/", response).total
+
+
+def test_what_comes_in_time_is_the_answer_or_the_error_as_it_is() -> None:
+    assert within(5, lambda: "answer", service="the service") == "answer"
+    with pytest.raises(ZeroDivisionError):
+        within(5, lambda: 1 / 0, service="the service")
+
+
+def test_what_takes_too_long_is_given_up_whatever_it_waits_for() -> None:
+    began, never = time.monotonic(), threading.Event()
+    with pytest.raises(ServiceSlowError, match=r"The service did not answer within 0\.1 seconds"):
+        within(0.1, never.wait, service="the service")
+    never.set()
+    assert time.monotonic() - began < 4

@@ -284,7 +284,20 @@ def test_a_federated_token_without_a_source_stays_as_it_is() -> None:
     renewal = renew(world.session, world.row, clock=world.clock)
     assert world.principal == before
     assert renewal.assertion_expires_on == START + 300
+    assert not renewal.has_source
     assert world.asked == [ARM]
+
+
+def test_a_federated_token_without_a_source_that_has_ended_ends_the_round_and_the_watch() -> None:
+    world = _signed_in(ARM)
+    assert world.principal
+    world.principal = replace(world.principal, source=None)
+    with pytest.raises(NotSignedInError, match="nobody knows where the next one comes from") as ended:
+        Watched(world).run(4000)
+    assert world.now >= START + 300
+    assert 'az login --service-principal --username "0c1f0a3e-app" --federated-token=@FILE' in str(
+        ended.value.recommendations
+    )
 
 
 def test_a_secret_that_was_not_stored_ends_the_round_and_the_watch() -> None:
@@ -339,6 +352,7 @@ def test_a_pause_ends_before_anything_else_does_and_has_its_bounds(
         TENANT,
         None if assertion is None else START + assertion,
         reads_file,
+        True,
         tuple(RenewedToken((ARM,), int(START) + left) for left in tokens),
     )
     pause = renewal.pause(START)

@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login.auth.single_flight import SingleFlight, purge
+from azext_login.auth.single_flight import Answer, SingleFlight, purge
 from azext_login.errors import (
     AccountError,
     InteractionRequiredError,
     MalformedAnswerError,
     NotSignedInError,
+    ServiceBusyError,
+    ServiceSlowError,
     ServiceUnreachableError,
     SignInError,
     UnexpectedAnswerError,
@@ -38,7 +40,9 @@ def _take_turn(folder: Path, ask: _Ask, *, key: str = KEY, clock: Callable[[], f
     with SingleFlight(folder, key) as turn:
         if answer.exists():
             return answer.read_text(encoding="utf-8")
-        turn.raise_failure_since(began)
+        outcome = turn.outcome_since(began, clock())
+        if isinstance(outcome, AzCLIError):
+            raise outcome
         with turn.noting_failure(clock):
             answer.write_text(ask(), encoding="utf-8")
         return answer.read_text(encoding="utf-8")
@@ -107,6 +111,8 @@ _ERRORS: list[AzCLIError] = [
     InteractionRequiredError("A second factor is needed.", next_step="az login"),
     NotSignedInError("Nobody is here.", next_step="Please run 'az login'."),
     ServiceUnreachableError("No answer.", "Try later."),
+    ServiceBusyError("Busy.", "Try later."),
+    ServiceSlowError("No answer yet.", "Try later."),
     UnexpectedAnswerError("A strange answer.", "Check the cloud."),
     MalformedAnswerError("Half an answer.", "Check the proxy."),
 ]
@@ -122,26 +128,36 @@ def _failing(folder: Path, error: AzCLIError, at: float) -> Iterator[None]:
 @pytest.mark.parametrize("error", _ERRORS, ids=lambda error: type(error).__name__)
 def test_who_waited_hears_the_same_error_with_the_same_advice(tmp_path: Path, error: AzCLIError) -> None:
     with _failing(tmp_path, error, at=100.5), SingleFlight(tmp_path, KEY) as turn:
-        with pytest.raises(type(error)) as heard:
-            turn.raise_failure_since(100.0)
-        assert type(heard.value) is type(error)
-        assert str(heard.value) == str(error)
-        assert heard.value.recommendations == error.recommendations
+        heard = turn.outcome_since(100.0, 101.0)
+        assert isinstance(heard, AzCLIError)
+        assert type(heard) is type(error)
+        assert str(heard) == str(error)
+        assert heard.recommendations == error.recommendations
 
 
-def test_a_failure_from_before_is_not_shared(tmp_path: Path) -> None:
-    with _failing(tmp_path, _ERRORS[0], at=99.9), SingleFlight(tmp_path, KEY) as turn:
-        turn.raise_failure_since(100.0)
+@pytest.mark.parametrize("at", [99.9, 101.1, 1e12, float("nan")])
+def test_a_failure_from_before_or_from_a_time_to_come_is_not_shared(tmp_path: Path, at: float) -> None:
+    with _failing(tmp_path, _ERRORS[0], at=at), SingleFlight(tmp_path, KEY) as turn:
+        assert turn.outcome_since(100.0, 101.0) is None
+
+
+def test_who_waited_hears_what_was_asked_for_and_got(tmp_path: Path) -> None:
+    answer = Answer(900.5, 7200.0, forced=True)
+    with SingleFlight(tmp_path, KEY) as turn:
+        turn.note_answer(answer, 100.5)
+    with SingleFlight(tmp_path, KEY) as turn:
+        assert turn.outcome_since(100.0, 101.0) == answer
+        assert turn.outcome_since(100.6, 101.0) is None
 
 
 def test_a_failure_of_another_request_is_not_shared(tmp_path: Path) -> None:
     with _failing(tmp_path, _ERRORS[0], at=100.0), SingleFlight(tmp_path, "another scope") as turn:
-        turn.raise_failure_since(0.0)
+        assert turn.outcome_since(0.0, 1e12) is None
 
 
 def test_an_error_that_is_about_one_command_only_is_not_shared(tmp_path: Path) -> None:
     with _failing(tmp_path, AccountError("Two accounts."), at=100.0), SingleFlight(tmp_path, KEY) as turn:
-        turn.raise_failure_since(0.0)
+        assert turn.outcome_since(0.0, 1e12) is None
 
 
 def test_an_error_of_a_program_leaves_no_note(tmp_path: Path) -> None:
@@ -168,6 +184,9 @@ def test_a_success_takes_the_note_of_an_earlier_failure_away(tmp_path: Path) -> 
         b"\xff\xfe",
         b'{"at": "soon", "kind": "SignInError"}',
         b'{"at": 1e308, "kind": "Error"}',
+        b"[" * 100_000,
+        b'{"at": 100, "answer": {"lifetime": 1}}',
+        b'{"at": 100, "answer": []}',
     ]
     + [
         json.dumps({"at": 1e9, "kind": kind, "message": "m", "next_step": None}).encode()
@@ -179,7 +198,23 @@ def test_a_note_that_cannot_be_used_is_none(tmp_path: Path, content: bytes) -> N
         (note,) = tmp_path.rglob("*.json")
         note.write_bytes(content)
         with SingleFlight(tmp_path, KEY) as turn:
-            turn.raise_failure_since(0.0)
+            assert turn.outcome_since(0.0, 1e12) is None
+
+
+def test_an_old_note_that_cannot_be_deleted_is_no_failure(tmp_path: Path) -> None:
+    with _failing(tmp_path, _ERRORS[0], at=100.0):
+        (note,) = tmp_path.rglob("*.json")
+        note.unlink()
+        note.mkdir()
+        with SingleFlight(tmp_path, KEY) as turn, turn.noting_failure(lambda: 101.0):
+            pass
+
+
+def test_who_does_not_want_to_wait_is_told_that_somebody_has_the_turn(tmp_path: Path) -> None:
+    with SingleFlight(tmp_path, KEY) as first:
+        with SingleFlight(tmp_path, KEY, patience=0.1) as second:
+            assert second.is_taken
+        assert not first.is_taken
 
 
 # The files
@@ -201,7 +236,7 @@ def test_purging_takes_all_notes(tmp_path: Path) -> None:
         for path in tmp_path.rglob("*"):
             assert path.is_dir() or "alice" not in path.read_text(encoding="utf-8")
         with SingleFlight(tmp_path, KEY) as turn:
-            turn.raise_failure_since(0.0)
+            assert turn.outcome_since(0.0, 1e12) is None
 
 
 def test_purging_where_nothing_is_does_nothing(tmp_path: Path) -> None:
@@ -219,7 +254,7 @@ def test_where_there_can_be_no_lock_everybody_asks(tmp_path: Path, obstacle: str
         (folder / "login_requests").symlink_to(tmp_path / "nowhere" / "at all")
     for _ in range(2):
         with SingleFlight(folder, KEY) as turn:
-            turn.raise_failure_since(0.0)
+            assert turn.outcome_since(0.0, 1e12) is None
             with turn.noting_failure(lambda: 1.0):
                 pass
     with (
