@@ -45,11 +45,12 @@ def write_atomically(path: Path, *content: bytes, locked: bool = False) -> None:
     """
     target = Path(os.path.realpath(path))
     try:
-        target.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        _make_directory(target.parent)
         # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         try:
             with os.fdopen(descriptor, "wb") as stream:
+                _give_to_owner_of(target if target.exists() else target.parent, stream.fileno())
                 stream.writelines(content)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -62,6 +63,34 @@ def write_atomically(path: Path, *content: bytes, locked: bool = False) -> None:
         raise StoreError(
             f"{path} could not be written: {error.strerror or error}. Its previous content is untouched."
         ) from error
+
+
+def _make_directory(path: Path) -> None:
+    """Make a directory that may exist, and those above it, for its owner alone."""
+    if path.is_dir():
+        return
+    _make_directory(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=_PRIVATE_DIRECTORY)
+        _give_to_owner_of(path.parent, path)
+
+
+if sys.platform == "win32":
+
+    def _give_to_owner_of(pattern: Path, new: int | Path) -> None:
+        """Do nothing: there, what is in a directory belongs to whom the directory says."""
+
+else:
+
+    def _give_to_owner_of(pattern: Path, new: int | Path) -> None:
+        """Let what root has just made (a descriptor or a directory) belong to whom the files around it belong.
+
+        After a `sudo az`, they could neither read nor write it. Where it cannot be given away, it is still written.
+        """
+        if os.geteuid() == 0:
+            with contextlib.suppress(OSError):
+                owner = pattern.stat()
+                os.chown(new, owner.st_uid, owner.st_gid)
 
 
 def _replace(source: str, target: Path) -> None:
@@ -78,6 +107,7 @@ def _replace(source: str, target: Path) -> None:
 def sweep(path: Path, *, older_than: float = 0.0) -> None:
     """Remove what writers of `path` left behind that were killed before they could replace it.
 
+    :param path: its name may be a pattern, for all files of that kind in the directory.
     :param older_than: keep what may still be in use, in seconds.
     """
     target = Path(os.path.realpath(path))
@@ -134,6 +164,9 @@ class FileLock:
     The operating system releases it when its holder ends, however that ends. It is not re-entrant.
     """
 
+    is_missing = False
+    """Whether the filesystem turned out to have no locks, so that having this one keeps nobody out."""
+
     def __init__(self, path: Path, *, timeout: float = 30.0, clock: Callable[[], float] = time.monotonic):
         """:param timeout: how long to wait for another process, in seconds."""
         self._path = path
@@ -142,14 +175,19 @@ class FileLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> FileLock:
-        """:raises StoreError: the lock file cannot be opened, or its holder did not release it in time."""
+        """:raises StoreError: there can be no lock in this place, or its holder did not release it in time."""
         try:
-            self._path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, _PRIVATE_FILE)
+            descriptor = self._open()
         except OSError as error:
             raise StoreError(f"The lock file {self._path} could not be opened: {error.strerror or error}.") from error
         try:
             self._acquire(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise StoreError(
+                f"{self._path} could not be locked: {error.strerror or error}. Nothing was changed.",
+                "Run the command again, or set AZURE_CONFIG_DIR to a directory on another filesystem.",
+            ) from error
         except BaseException:
             os.close(descriptor)
             raise
@@ -164,9 +202,18 @@ class FileLock:
             _unlock(descriptor)
             os.close(descriptor)
 
+    def _open(self) -> int:
+        _make_directory(self._path.parent)
+        with contextlib.suppress(FileExistsError):
+            # Only what we make ourselves is given away: another file could be a link to somebody else's.
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+            _give_to_owner_of(self._path.parent, descriptor)
+            return descriptor
+        return os.open(self._path, os.O_RDWR | os.O_CREAT, _PRIVATE_FILE)
+
     def _acquire(self, descriptor: int) -> None:
         deadline = self._clock() + self._timeout
-        while not _try_lock(descriptor):
+        while not self._try(descriptor):
             if self._clock() >= deadline:
                 raise StoreError(
                     f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. Nothing was changed. "
@@ -177,6 +224,18 @@ class FileLock:
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, str(os.getpid()).encode("ascii"))
+
+    def _try(self, descriptor: int) -> bool:
+        try:
+            return _try_lock(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            # Replacing files in one step and the generation counter are what protects them then. Refusing to work
+            # would help nobody.
+            logger.debug("The filesystem has no locks: %s", error)
+            self.is_missing = True
+            return True
 
 
 def _holder(descriptor: int) -> str:
@@ -210,8 +269,10 @@ if sys.platform == "win32":
         return True
 
     def _unlock(descriptor: int) -> None:
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        # Closing the file releases it as well.
+        with contextlib.suppress(OSError):
+            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 
 else:
     import fcntl
@@ -219,14 +280,9 @@ else:
     def _try_lock(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except (BlockingIOError, PermissionError):
+            # The latter is how some network mounts say that another process has it.
             return False
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            # Without locks on this filesystem, replacing files in one step and the generation counter are what
-            # protects them. Refusing to work would help nobody.
-            logger.debug("The filesystem has no locks: %s", error)
         return True
 
     def _unlock(descriptor: int) -> None:

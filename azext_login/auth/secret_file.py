@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,16 @@ from .._files import ASIDE, FileLock, make_private, remove_if_present, set_aside
 from ..errors import StoreError
 
 logger = get_logger(__name__)
+
+# The host truncates the file and writes it again, and readers have no lock: a torn file may be a whole one in a moment.
+# Under its lock nobody writes who respects it, and it must not be held for long.
+_TORN_RETRIES = 10
+_TORN_RETRIES_UNDER_LOCK = 2
+_TORN_PAUSE = 0.05
+
+
+class _UnusableError(Exception):
+    """The content is not what the file is for. The argument says why."""
 
 
 class SharedSecretFile:
@@ -34,6 +45,7 @@ class SharedSecretFile:
         self._location = config_dir / name
         self._encrypt = encrypt
         self._lock = FileLock(config_dir / f"login_{name}.lock")
+        self._is_locked = False
 
     @property
     def path(self) -> Path:
@@ -48,47 +60,81 @@ class SharedSecretFile:
     def read(self) -> Any:
         """Return the parsed content, or None if there is none.
 
-        A file that is not JSON is set aside under another name, so that a sign-in can start afresh.
+        A file that is not JSON, and that nobody is just writing, is set aside under another name, so that a sign-in can
+        start afresh.
 
-        :raises StoreError: the file cannot be read or decrypted.
+        :raises StoreError: the file cannot be read, decrypted or set aside.
         """
-        if self._encrypt:
-            return self._parse(self._read_encrypted())
+        retries = _TORN_RETRIES_UNDER_LOCK if self._is_locked else _TORN_RETRIES
+        for attempt in range(retries + 1):
+            try:
+                return self._parse(self._read_encrypted() if self._encrypt else self._read_text())
+            except _UnusableError as error:
+                problem = str(error)
+            if attempt < retries:
+                time.sleep(_TORN_PAUSE)
+        if self._is_locked:
+            return self.set_aside(problem)
+        with self.change():
+            return self.read()
+
+    def _read_text(self) -> str | None:
         make_private(self.path)
         try:
-            text = self.path.read_text(encoding="utf-8")
+            return self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        except UnicodeDecodeError:
-            return self.set_aside("it is not text")
+        except UnicodeDecodeError as error:
+            raise _UnusableError("it is not text") from error
         except OSError as error:
             raise StoreError(
                 f"{self.path} could not be read: {error.strerror or error}.",
                 "Correct that, or move it away and sign in again with `az login`.",
             ) from error
-        return self._parse(text)
 
     @contextmanager
     def change(self) -> Iterator[Callable[[Any], None]]:
         """Hold both locks. Read inside with `read()`, and call the yielded function with the new content.
 
-        :raises StoreError: a lock cannot be had, because the directory cannot be written.
+        :raises StoreError: a lock cannot be had, because the directory cannot be written or somebody does not give it
+            back.
         """
-        from msal_extensions import CrossPlatLock
-
-        with self._lock:
-            lock = CrossPlatLock(str(self.path) + ".lockfile")
-            try:
-                lock.__enter__()
-            except OSError as error:
-                raise StoreError(
-                    f"{self.path} could not be locked: {error.strerror or error}. It is unchanged."
-                ) from error
+        with self._lock, self._host_lock():
+            self._is_locked = True
             try:
                 yield self._write
             finally:
-                with contextlib.suppress(OSError):
-                    lock.__exit__(None, None, None)
+                self._is_locked = False
+
+    @contextmanager
+    def _host_lock(self) -> Iterator[None]:
+        from msal_extensions import CrossPlatLock
+        from portalocker.exceptions import AlreadyLocked, BaseLockException
+
+        if self._lock.is_missing:
+            # The host's own commands cannot have theirs in this place either, and fail.
+            yield
+            return
+        path = self.path.with_name(self.path.name + ".lockfile")
+        # Whoever waits for it empties it.
+        holder = _holder_in(path)
+        lock = CrossPlatLock(str(path))
+        try:
+            lock.__enter__()
+        except AlreadyLocked as error:
+            raise StoreError(
+                f"{holder} has held {path} for several seconds. {self.path} is unchanged.",
+                "Wait for it to finish, or end it, and run the command again.",
+            ) from error
+        except (OSError, BaseLockException) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            reason = getattr(cause, "strerror", None) or error
+            raise StoreError(f"{self.path} could not be locked: {reason}. It is unchanged.") from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.__exit__(None, None, None)
 
     def delete(self) -> None:
         """Delete the plain and the encrypted file, and what was set aside of them.
@@ -101,21 +147,24 @@ class SharedSecretFile:
                 self._write({})
         for extension in (".json", ".bin"):
             remove_if_present(self._location.with_name(self._location.name + extension))
-        self.purge()
-
-    def purge(self) -> None:
-        """Delete what was set aside of the file, and what killed writers left behind.
-
-        Nobody can tell whose secrets are in a file that cannot be parsed, and whoever signs out wants theirs gone.
-        """
         self._sweep()
         for aside in self._set_aside_files():
             remove_if_present(aside)
 
+    def purge(self, name: str, without: Callable[[Any], Any]) -> None:
+        """Take an account out of what was set aside of the file, and delete what killed writers left behind.
+
+        :param without: returns the parsed content without the account.
+        """
+        from .._aside import forget_in
+
+        self._sweep()
+        forget_in(self._set_aside_files(), name, without)
+
     def _sweep(self) -> None:
-        """Remove what killed writers left behind; under the lock, nobody is writing."""
+        """Remove what killed writers left behind, with either setting; under the lock, nobody is writing."""
         with self._lock:
-            sweep(self.path)
+            sweep(self._location.with_name(f"{self._location.name}.*"))
 
     def _set_aside_files(self) -> list[Path]:
         return list(self._location.parent.glob(f"{self._location.name}.*{ASIDE}*"))
@@ -165,10 +214,10 @@ class SharedSecretFile:
             return None
         try:
             content = json.loads(text)
-        except (ValueError, RecursionError):
-            return self.set_aside("it is not valid JSON")
+        except (ValueError, RecursionError) as error:
+            raise _UnusableError("it is not valid JSON") from error
         if not isinstance(content, self._kind) and not self._encrypt:
-            return self.set_aside("it holds something else")
+            raise _UnusableError("it holds something else")
         return content
 
     def set_aside(self, reason: str) -> None:
@@ -184,6 +233,15 @@ class SharedSecretFile:
         logger.warning(
             "%s is damaged (%s) and was set aside as %s. Sign in again with `az login`.", self.path, reason, aside.name
         )
+
+
+def _holder_in(path: Path) -> str:
+    """Return who holds the host's lock: its file begins with the number of the process."""
+    try:
+        number = path.read_text(encoding="utf-8").partition(" ")[0]
+    except (OSError, UnicodeDecodeError):
+        number = ""
+    return f"Another process (PID {number})" if number.isdigit() else "Another process"
 
 
 def one_place(problem: str, names: list[str]) -> StoreError:

@@ -99,11 +99,11 @@ class ServicePrincipalEntries:
         if self._entries():
             with self._file.change() as write:
                 entries = self._entries()
-                remaining = [entry for entry in entries if not _is_client(entry, client_id)]
+                remaining = _without(entries, client_id)
                 known = len(remaining) != len(entries)
                 if known:
                     write(remaining)
-        self._file.purge()
+        self._file.purge(client_id, lambda aside: _without(aside, client_id))
         return known
 
     def _usable(self) -> list[Entry]:
@@ -120,10 +120,14 @@ class ServicePrincipalEntries:
         usable = [entry for entry in entries if _is_usable_entry(entry)]
         if len(usable) != len(entries):
             with self._file.change() as write:
-                set_aside(self._file.path)
-                write(usable)
-            logger.warning("%s held entries that cannot be used. It was set aside, and the others were kept.",
-                           self._file.path)  # fmt: skip
+                # Another process may have put that right, or added something, before we had the lock.
+                entries = self._entries()
+                usable = [entry for entry in entries if _is_usable_entry(entry)]
+                if len(usable) != len(entries):
+                    set_aside(self._file.path)
+                    write(usable)
+                    logger.warning("%s held entries that cannot be used. It was set aside, and the others were kept.",
+                                   self._file.path)  # fmt: skip
         return usable
 
     def clear(self) -> None:
@@ -138,6 +142,13 @@ class ServicePrincipalEntries:
     def client_ids(self) -> frozenset[str]:
         """Return the application IDs that have an entry, case folded."""
         return frozenset(str(entry.get("client_id", "")).casefold() for entry in self._entries() if _is_entry(entry))
+
+
+def _without(content: Any, client_id: str) -> Any:
+    """Return parsed entries without those of an application."""
+    if not isinstance(content, list):
+        return content
+    return [entry for entry in content if not _is_client(entry, client_id)]
 
 
 def _is_entry(entry: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -110,17 +111,18 @@ class TokenCache:
     def forget(self, name: str) -> bool:
         """Remove everything of a user name or an application ID, compared without regard to case.
 
+        What no version of MSAL has written stays as it is, unless it names the account: it may be somebody else's.
+
         :return: whether there was anything.
         """
         with self._file.change() as write:
-            content = self._changeable(self._file.read())
-            disk = sections_in(content)
-            remaining = without_identity(disk, name)
-            known = remaining != disk
+            content = self._file.read()
+            remaining = _without(content, name)
+            known: bool = remaining != content
             if known:
-                write({**content, **remaining})
+                write(remaining)
         # Reading may have set a damaged file aside, so this comes after it.
-        self._file.purge()
+        self._file.purge(name, lambda aside: _without(aside, name))
         return known
 
     def clear(self) -> None:
@@ -139,6 +141,33 @@ def without_identity(sections: Sections, name: str) -> Sections:
         }
         for section, entries in sections.items()
     }
+
+
+def _without(content: Any, name: str) -> Any:
+    """Return a parsed cache of any shape without an account and what names it; the rest is as it was."""
+    if not isinstance(content, dict):
+        return content
+    usable = sections_in(content)
+    remaining = without_identity(usable, name)
+
+    def kept(section: str, key: str, entry: Any) -> bool:
+        if isinstance(entry, dict):
+            return key in remaining[section]
+        return not _names(entry, name)
+
+    return {
+        section: {key: entry for key, entry in entries.items() if kept(section, key, entry)}
+        if section in usable
+        else entries
+        for section, entries in content.items()
+        if section in usable or not _names(entries, name)
+    }
+
+
+def _names(part: Any, name: str) -> bool:
+    from .._aside import names
+
+    return names(json.dumps(part).encode("ascii"), name)
 
 
 def _homes_of(sections: Sections, name: str) -> set[Any]:

@@ -234,6 +234,25 @@ def test_a_file_that_belongs_to_somebody_else_is_named(
     json.loads(signed_in.profile_path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only the superuser can take files over")
+def test_what_the_superuser_writes_belongs_to_whom_the_files_belong(signed_in: Az, cloud: LocalCloud) -> None:
+    folder = signed_in.config_dir
+    (folder / "login_profile.lock").unlink()
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    az = Restricted(signed_in)
+    az.run("account", "set", "--subscription", "Contoso Development").ok()
+    az.sign_in(cloud).ok()
+    az.run("account", "get-access-token", "--resource-type", "ms-graph", "--query", "tenant").ok()
+    ours = ("azureProfile.json", "clouds.config", "msal_", "login_")
+    taken = [
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.relative_to(folder).parts[0].startswith(ours) and path.stat().st_uid != NOBODY
+    ]
+    assert not taken, f"{taken} belong to the superuser"
+
+
 # Links
 
 

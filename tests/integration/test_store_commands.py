@@ -101,6 +101,16 @@ def test_a_damaged_token_cache_is_no_obstacle_to_signing_out(signed_in: Az, comm
     assert not _traces(signed_in, ALICE)
 
 
+@pytest.mark.parametrize("section", [[], "text", {"a": None}], ids=str)
+def test_signing_somebody_else_out_leaves_the_tokens_in_an_odd_cache(signed_in: Az, section: object) -> None:
+    path = signed_in.config_dir / "msal_token_cache.json"
+    content = {**_tokens(signed_in), "IdToken": section}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    signed_in.run("logout", "--username", BOB).ok()
+    assert _tokens(signed_in) == content
+    signed_in.run("account", "get-access-token").ok()
+
+
 def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in: Az, cloud: LocalCloud) -> None:
     (signed_in.config_dir / "msal_token_cache.json").write_text("not json", encoding="utf-8")
     error = signed_in.run("account", "get-access-token").failed().stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,53 @@ def test_clearing_also_removes_what_was_set_aside(cache: TokenCache, tmp_path: P
     (tmp_path / "msal_token_cache.bin").write_bytes(b"encrypted")
     cache.clear()
     assert not list(tmp_path.glob("msal_token_cache*"))
+
+
+def _token_of(user: str) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps({"upn": user, "oid": "1"}).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJub25lIn0.{payload}.signature"
+
+
+@pytest.mark.parametrize(
+    ("aside", "left"),
+    [
+        (json.dumps(_cache_of(ALICE, BOB)), _cache_of(BOB)),
+        (json.dumps({**_cache_of(ALICE, BOB), "IdToken": [ALICE]}), {**_cache_of(BOB), "IdToken": ...}),
+        (json.dumps({**_cache_of(BOB), "IdToken": [BOB]}), {**_cache_of(BOB), "IdToken": [BOB]}),
+        (json.dumps(_cache_of(ALICE))[:-9], None),
+        ('{"AccessToken": {"x": {"secret": "' + _token_of(ALICE.upper()) + '"}, "y": {"sec', None),
+        ('{"AccessToken": {"x": {"secret": "' + _token_of(BOB) + '"}, "y": {"sec', "the same"),
+        (json.dumps(_cache_of(BOB))[:-9], "the same"),
+    ],
+    ids=["both", "an odd section", "somebody else's odd section", "torn", "in a token", "another's token", "another's"],
+)  # fmt: skip
+def test_signing_out_takes_from_a_file_that_was_set_aside_what_is_ones_own(
+    cache: TokenCache, tmp_path: Path, aside: str, left: Any
+) -> None:
+    path = tmp_path / "msal_token_cache.json.damaged-20260101-000000-1"
+    path.write_text(aside, encoding="utf-8")
+    cache.forget(ALICE)
+    if left is None:
+        assert not path.exists()
+    elif left == "the same":
+        assert path.read_text(encoding="utf-8") == aside
+    else:
+        expected = {section: entries for section, entries in left.items() if entries is not ...}
+        assert json.loads(path.read_text(encoding="utf-8")) == expected
+
+
+@pytest.mark.parametrize("name", ["msal_token_cache.json", "service_principal_entries.json"])
+def test_a_file_that_is_torn_for_a_moment_is_read_when_it_is_whole(tmp_path: Path, name: str) -> None:
+    """The host writes in place, and readers of ours have no lock."""
+    store = (TokenCache if name.startswith("msal") else ServicePrincipalEntries)(tmp_path, encrypt=False)
+    whole = json.dumps(_cache_of(ALICE) if name.startswith("msal") else [{"client_id": "0ab1", "tenant": "t-1"}])
+    (tmp_path / name).write_text(whole[:-7], encoding="utf-8")
+    finished = threading.Timer(0.15, (tmp_path / name).write_text, [whole])
+    finished.start()
+    found = store.user_names() if isinstance(store, TokenCache) else store.client_ids()
+    finished.join()
+    assert found == ({ALICE} if name.startswith("msal") else {"0ab1"})
+    assert not list(tmp_path.glob("*.damaged-*"))
 
 
 def test_the_entries_of_an_application_go_and_others_stay(tmp_path: Path) -> None:

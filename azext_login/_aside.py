@@ -1,0 +1,64 @@
+"""Files that were set aside because they could not be used: taking one person's data out, keeping everybody else's."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ._files import remove_if_present, write_atomically
+
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+# Header and payload of a token (RFC 7519). Nothing but the payload names anybody.
+_TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)")
+
+
+def forget_in(asides: Iterable[Path], name: str, without: Callable[[Any], Any]) -> None:
+    """Take an account out of files that were set aside.
+
+    A file that cannot be taken apart goes as a whole if it names the account, since nobody could tell what in it is
+    whose.
+
+    :param without: returns the parsed content of a file without the account, and leaves what it gets as it is.
+    :raises StoreError: a file cannot be changed or deleted.
+    """
+    for aside in asides:
+        try:
+            content = aside.read_bytes()
+        except OSError:
+            # Whose it is cannot be seen either.
+            remove_if_present(aside)
+            continue
+        if not names(content, name):
+            continue
+        try:
+            left = json.dumps(without(json.loads(content)), indent=4).encode("ascii")
+        except (ValueError, RecursionError):
+            left = content
+        if names(left, name):
+            remove_if_present(aside)
+        else:
+            write_atomically(aside, left)
+
+
+def names(content: bytes, name: str) -> bool:
+    """Tell whether a text that may be damaged names an account, in any case, escaped or inside a token."""
+    text = content.decode("utf-8", errors="replace")
+    payloads = (_payload(match[1]) for match in _TOKEN.finditer(text))
+    wanted = name.casefold()
+    return any(wanted in _unescaped(part).casefold() for part in (text, *payloads))
+
+
+def _payload(encoded: str) -> str:
+    # A whole number of groups: the text may end in the middle of a token.
+    return urlsafe_b64decode(encoded[: len(encoded) // 4 * 4]).decode("utf-8", errors="replace")
+
+
+def _unescaped(text: str) -> str:
+    """Return a text with JSON's escapes of characters resolved; two of them make one of the rarer characters."""
+    text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", errors="replace")

@@ -1,0 +1,118 @@
+"""Locks that cannot be had: a filesystem without them, one that fails, and one that another process keeps."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import Az
+from tests.localcloud import LocalCloud
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the locks of POSIX systems")
+
+ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+
+# Python runs this before anything else.
+_FAILING = """
+import errno, fcntl
+
+def flock(file, operation):
+    raise OSError({number}, "there is no lock")
+
+fcntl.flock = flock
+"""
+
+
+def _with_failing_locks(az: Az, folder: Path, number: int) -> Az:
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(_FAILING.format(number=number), encoding="utf-8")
+    return az.with_env(PYTHONPATH=folder)
+
+
+def test_on_a_filesystem_without_locks_everybody_signs_in_and_out(
+    signed_in: Az, cloud: LocalCloud, tmp_path: Path
+) -> None:
+    az = _with_failing_locks(signed_in, tmp_path / "site", errno.ENOLCK)
+    az.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
+    az.run("account", "get-access-token", "--force-refresh", "--query", "tenant").ok()
+    az.run("logout", "--username", ALICE).ok()
+    users = az.run("account", "list", "--query", "[].user.name").ok().json()
+    assert set(users) == {BOB}
+    az.run("account", "clear").ok()
+
+
+@pytest.mark.parametrize("command", [("account", "set", "-s", "Contoso Development"), ("logout",)])
+def test_a_lock_that_fails_is_one_error_and_nothing_is_changed(
+    signed_in: Az, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    az = _with_failing_locks(signed_in, tmp_path / "site", errno.EIO)
+    before = signed_in.profile()
+    error = az.run(*command).failed().stderr
+    assert str(signed_in.config_dir) in error
+    assert "there is no lock" in error
+    assert signed_in.profile() == before
+
+
+def test_a_lock_of_the_host_that_is_not_given_back_is_one_error_with_its_holder(signed_in: Az) -> None:
+    before = signed_in.profile()
+    held = signed_in.config_dir / "msal_token_cache.json.lockfile"
+    with held.open("w", encoding="utf-8") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.write("4711 az")
+        stream.flush()
+        error = signed_in.run("logout").failed().stderr
+    assert str(held) in error
+    assert "PID 4711" in error
+    assert signed_in.profile() == before
+    held.unlink()
+    signed_in.run("logout").ok()
+
+
+@contextmanager
+def _being_written(path: Path) -> Iterator[None]:
+    """Write the same content again and again, the way the host does: under its lock, in place."""
+    content = path.read_text(encoding="utf-8")
+    done = threading.Event()
+    lockfile = path.with_name(path.name + ".lockfile")
+
+    def write() -> None:
+        while not done.is_set():
+            try:
+                os.close(os.open(lockfile, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                continue
+            with path.open("w", encoding="utf-8") as stream:
+                stream.write(content[: len(content) // 2])
+                stream.flush()
+                time.sleep(0.02)
+                stream.write(content[len(content) // 2 :])
+            lockfile.unlink()
+            time.sleep(0.005)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        writer.join()
+
+
+def test_a_token_cache_that_the_host_is_just_writing_is_not_taken_for_a_damaged_one(signed_in: Az) -> None:
+    path = signed_in.config_dir / "msal_token_cache.json"
+    before = json.loads(path.read_text(encoding="utf-8"))
+    with _being_written(path):
+        for _ in range(3):
+            assert not signed_in.run("account", "get-access-token", "--query", "tenant").ok().stderr
+    assert json.loads(path.read_text(encoding="utf-8")) == before
+    assert not list(signed_in.config_dir.glob("*.damaged-*"))
