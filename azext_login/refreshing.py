@@ -97,7 +97,7 @@ def refresh(
             interrupted = discovery.interrupted
     # Whoever typed a tenant's ID to sign in to it may have typed it in upper case.
     answered = {
-        (account.key, report.tenant.id.lower())
+        (account.key, report.tenant.id.casefold())
         for account, discovery in discoveries
         for report in discovery.reports
         if report.failure is None
@@ -146,11 +146,13 @@ def _questions(
     session: Session, own: _OwnRows, tenant: str | None, applications: ApplicationFactory
 ) -> tuple[list[Tenant], Ask]:
     """Return the tenants to ask for an account, and how."""
-    by_tenant = {str(row["tenantId"]): row for row in own.rows}
+    # Of a tenant that has been written in two ways, one row stands for it.
+    by_tenant = {str(row["tenantId"]).casefold(): row for row in own.rows}
+    own_tenants = [Tenant(str(row["tenantId"])) for row in by_tenant.values()]
     # At an AD FS server a service principal signs in without a tenant, too.
     names_no_tenant = own.account.is_user or session.settings.is_adfs
     if not names_no_tenant or own.account.keeps_to_its_tenant:
-        asked = [Tenant(one) for one in by_tenant if tenant is None or one.lower() == tenant.lower()]
+        asked = [one for one in own_tenants if tenant is None or one.id.lower() == tenant.lower()]
         return asked, partial(_ask_workload, session, by_tenant, applications)
     credential = session.services.credential_of(own.rows[0], applications)
     manager = session.services.resource_manager_of(credential, home=None)
@@ -161,7 +163,7 @@ def _questions(
     tenants = manager.tenants()
     # A tenant that was signed in to by name need not be in the list; it is asked as well.
     listed = {one.id.lower() for one in tenants}
-    further = [Tenant(one) for one in by_tenant if one.lower() not in listed]
+    further = [one for one in own_tenants if one.id.lower() not in listed]
 
     def ask(one: Tenant) -> Iterator[Subscription]:
         return manager.subscriptions(one, described=one.id.lower() in listed)
@@ -173,7 +175,7 @@ def _ask_workload(
     session: Session, by_tenant: Mapping[str, Row], applications: ApplicationFactory, tenant: Tenant
 ) -> Iterator[Subscription]:
     """Ask a tenant with the credential that was stored for it."""
-    credential = session.services.credential_of(by_tenant[tenant.id], applications)
+    credential = session.services.credential_of(by_tenant[tenant.id.casefold()], applications)
     yield from session.services.resource_manager_of(credential, home=tenant.id).subscriptions(tenant)
 
 
@@ -194,15 +196,15 @@ def _all_failed(state: ProfileState, cloud: str, failure: RefreshFailure) -> dic
 def _refreshed_rows(own: _OwnRows, discovery: Discovery, cloud: str) -> list[Row]:
     further = [duplicate.subscription for duplicate in discovery.duplicates]
     # A service principal may have signed in to one tenant with SN+I and to another without.
-    accounts = {str(row["tenantId"]): account_of(row) for row in own.rows}
+    accounts = {str(row["tenantId"]).casefold(): account_of(row) for row in own.rows}
     return [
-        subscription.to_row(accounts.get(subscription.tenant_id, own.account), cloud)
+        subscription.to_row(accounts.get(subscription.tenant_id.casefold(), own.account), cloud)
         for subscription in discovery.subscriptions + further
     ]
 
 
 def _owner(row: Row) -> tuple[str, str]:
-    return account_of(row).key, str(row.get("tenantId")).lower()
+    return account_of(row).key, str(row.get("tenantId")).casefold()
 
 
 def _by_account(rows: Sequence[Row]) -> list[_OwnRows]:

@@ -145,11 +145,11 @@ def _discover(session: Session, request: SignInRequest, credential: Credential) 
 def _subscriptions_to_store(request: SignInRequest, account: Account, discovery: Discovery) -> list[Subscription]:
     found = discovery.subscriptions
     if request.allow_no_subscriptions or request.is_tenant_only:
-        with_rows = {subscription.tenant_id for subscription in found}
+        with_rows = {subscription.tenant_id.casefold() for subscription in found}
         answered = [report.tenant.id for report in discovery.reports if report.failure is None]
         if request.tenant is not None:
             answered = [request.tenant]
-        found += [Subscription.tenant_level(tenant) for tenant in answered if tenant not in with_rows]
+        found += [Subscription.tenant_level(tenant) for tenant in answered if tenant.casefold() not in with_rows]
     elif not found:
         raise _nothing_found(request, account, discovery)
     return found

@@ -48,7 +48,7 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
         was_active = rules.active_row(rules.in_cloud(state.rows, cloud))
         known = bool(rules.remove_account(state, name)) or known
         remaining = rules.in_cloud(state.rows, cloud)
-    session.store.purge([name])
+    session.store.purge(name)
     return SignOutOutcome(
         known=known,
         was_active=was_active is not None and account_of(was_active).matches(name),

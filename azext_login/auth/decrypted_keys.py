@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from .._files import remove_if_present, write_atomically
+from .._files import remove_if_present, sweep, write_atomically
 
 _FOLDER = "login_certificates"
 
@@ -30,23 +30,23 @@ class DecryptedKeys:
 
         :raises StoreError: a file cannot be deleted.
         """
-        for path in self._folder.glob(f"{_digest(client_id)}-*.pem"):
-            remove_if_present(path)
-        self._remove_folder()
+        self._remove(f"{_digest(client_id)}-*.pem")
 
     def clear(self) -> None:
         """Delete every key.
 
         :raises StoreError: a file cannot be deleted.
         """
-        for path in self._folder.glob("*.pem"):
-            remove_if_present(path)
-        self._remove_folder()
+        self._remove("*.pem")
 
     def _path(self, client_id: str, tenant: str) -> Path:
         return self._folder / f"{_digest(client_id)}-{_digest(tenant)}.pem"
 
-    def _remove_folder(self) -> None:
+    def _remove(self, pattern: str) -> None:
+        # A writer that was killed has left a key behind as well.
+        sweep(self._folder / pattern)
+        for path in self._folder.glob(pattern):
+            remove_if_present(path)
         try:
             self._folder.rmdir()
         except OSError:

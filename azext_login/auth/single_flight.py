@@ -12,7 +12,7 @@ from types import TracebackType
 from azure.cli.core.azclierror import AzCLIError
 from knack.log import get_logger
 
-from .._files import FileLock, remove_if_present, write_atomically
+from .._files import FileLock, remove_if_present, sweep, write_atomically
 from ..errors import (
     InteractionRequiredError,
     MalformedAnswerError,
@@ -105,5 +105,7 @@ class SingleFlight:
 
 def purge(config_dir: Path) -> None:
     """Delete the notes of failures: they may name people. The locks stay, and name nobody."""
-    for note in (config_dir / _FOLDER).glob("*.json"):
+    notes = config_dir / _FOLDER / "*.json"
+    sweep(notes)
+    for note in notes.parent.glob(notes.name):
         remove_if_present(note)

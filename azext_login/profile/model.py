@@ -34,6 +34,16 @@ ENABLED = "Enabled"
 
 
 _NAME_AND_TYPE = ("name", "type")
+
+# What built-in code writes into a row, and what is true of it only until it is written again.
+_ROW_KEYS = frozenset(
+    (
+        "id", "name", "state", "user", "isDefault", "tenantId", "environmentName",
+        "homeTenantId", "tenantDefaultDomain", "tenantDisplayName", "managedByTenants",
+    )
+)  # fmt: skip
+_USER_KEYS = frozenset((*_NAME_AND_TYPE, ASSIGNED_IDENTITY, CLOUD_SHELL, SN_ISSUER))
+
 _TENANT_KEYS = ("tenantId", "tenantDefaultDomain", "tenantDisplayName")
 
 
@@ -84,6 +94,13 @@ def account_of(row: Mapping[str, Any]) -> Account:
     if len(user) <= len(_NAME_AND_TYPE):
         return Account(name, kind)
     return Account(name, kind, {key: value for key, value in user.items() if key not in _NAME_AND_TYPE})
+
+
+def keep_foreign_keys(new: Row, old: Row) -> None:
+    """Take over into a row what other tools have noted in the one that it replaces."""
+    new.update((key, value) for key, value in old.items() if key not in _ROW_KEYS and key not in new)
+    user, before = new["user"], old["user"]
+    user.update((key, value) for key, value in before.items() if key not in _USER_KEYS and key not in user)
 
 
 def is_enabled(row: Mapping[str, Any]) -> bool:

@@ -5,7 +5,8 @@ than ours with something added, or an empty one that replaced a damaged one. Eac
 in a key of our own, which the host copies along, and the last written document is kept beside the file:
 
 * the file has the generation of the copy: whatever differs was done on purpose by somebody, such as `az account clear`;
-* it has an older one: an old copy was written over ours, and the rows that are missing come back;
+  only what a built-in sign-in has pushed out of the place of an identity that stood behind it comes back;
+* it has an older one: an old copy was written over ours, and the rows that are missing and the choices come back;
 * it has none: the host has reset the file, or it comes from elsewhere, and the rows that are missing come back.
 
 A row comes back only if its account can still be used: nobody who has logged out is offered again.
@@ -17,7 +18,8 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 
-from .model import Row
+from .._text import printable
+from .model import Row, account_of
 from .state import (
     OWN_KEY,
     SUBSCRIPTIONS,
@@ -30,7 +32,7 @@ from .state import (
     key_of,
     slot_of,
 )
-from .subscriptions import active_row
+from .subscriptions import active_row, put_in_front
 
 HasCredentials = Callable[[Row], bool]
 """Tells whether tokens or a secret of a row's account are still stored here."""
@@ -61,6 +63,10 @@ def recover(
     if generation is not None:
         # An old copy also brings back accounts that have logged out since.
         state.rows = [row for row in state.rows if key_of(row) in good_keys or has_credentials(row)]
+    # A built-in sign-in of somebody whose row stood behind another one puts it in front as well.
+    front = {key_of(row) for row in state.rows}
+    repeated = {slot_of(row) for row in state.others if key_of(row) in front}
+    state.others = [row for row in state.others if key_of(row) not in front]
     # Whoever signs out or clears with built-in commands leaves our own rows behind.
     orphans, state.others = _split(state.others, {slot_of(row) for row in state.rows})
     missing = [row for row in good.all_rows() if key_of(row) not in known and has_credentials(row)]
@@ -71,24 +77,40 @@ def recover(
         or not isinstance(found.get(SUBSCRIPTIONS), list)
     )
     if not is_stale:
-        # Whatever is missing was removed on purpose, unless our own key is what is damaged.
-        missing = [] if is_sound(found) else [row for row in missing if key_of(row) in _keys(good.others)]
-    known_rows = state.rows + missing
+        # Whatever else is missing was removed on purpose, unless our own key is what is damaged.
+        damaged = set() if is_sound(found) else {key_of(row) for row in good.others}
+        missing = [row for row in missing if key_of(row) in damaged or slot_of(row) in repeated]
     found_default = active_row(state.rows)
     # A file from elsewhere keeps its choice. One that the host has reset has none.
     ours = active_row(good.rows) if is_stale and (generation is not None or found_default is None) else None
-    default = _default(found_default, ours, known_rows, active_cloud)
-    _place(state, [row for row in orphans if has_credentials(row)] + missing, default)
     state.others = [row for row in state.others if has_credentials(row)]
+    _place(state, [row for row in orphans if has_credentials(row)] + missing)
+    default = _default(found_default, ours, state, active_cloud)
+    chosen_again = False
+    if is_stale and generation is not None:
+        chosen_again = _choose_again(state, good, default, known)
+    if default is not None:
+        put_in_front(state, default)
+        chosen_again = chosen_again or (found_default is not None and key_of(default) != key_of(found_default))
+    for row in state.all_rows():
+        row["isDefault"] = row is default
     if is_stale:
         state.previous, state.choices = good.previous, good.choices
         state.refresh_failures = good.refresh_failures
+        lost = (row for row in good.unusable if row not in state.unusable)
+        state.unusable += [row for row in lost if not _is_of_somebody(row) or has_credentials(row)]
 
     for name, value in last_good.items():
         if name != OWN_KEY:
             found.setdefault(name, deepcopy(value))
     state.write_to(found, max(generation or 0, generation_of(last_good) or 0))
-    return Recovery(found, _note(missing, generation, default))
+    if generation is None:
+        cause = "had been damaged or reset by another process"
+    elif is_stale:
+        cause = "had been overwritten with an older copy by another process"
+    else:
+        cause = "had been changed by a built-in command"
+    return Recovery(found, _note(cause, missing, chosen_again, default))
 
 
 def _split(others: list[Row], front: set[Slot]) -> tuple[list[Row], list[Row]]:
@@ -96,7 +118,7 @@ def _split(others: list[Row], front: set[Slot]) -> tuple[list[Row], list[Row]]:
     return [row for row in others if slot_of(row) not in front], [row for row in others if slot_of(row) in front]
 
 
-def _place(state: ProfileState, missing: list[Row], default: Row | None) -> None:
+def _place(state: ProfileState, missing: list[Row]) -> None:
     taken = {slot_of(row) for row in state.rows}
     for row in missing:
         if slot_of(row) in taken:
@@ -104,15 +126,28 @@ def _place(state: ProfileState, missing: list[Row], default: Row | None) -> None
         else:
             taken.add(slot_of(row))
             state.rows.append(row)
-    for row in state.all_rows():
-        row["isDefault"] = row is default
 
 
-def _default(found: Row | None, good: Row | None, rows: list[Row], active_cloud: str | None) -> Row | None:
+def _choose_again(state: ProfileState, good: ProfileState, default: Row | None, known: set[RowKey]) -> bool:
+    """Put those rows in front that stood in front in our copy, for the subscriptions that several identities have.
+
+    :param default: its subscription has been decided.
+    :return: whether that undoes what was in the file.
+    """
+    behind = {key_of(row): row for row in state.others}
+    again = [behind[key_of(row)] for row in good.rows if key_of(row) in behind]
+    again = [row for row in again if default is None or slot_of(row) != slot_of(default)]
+    for row in again:
+        put_in_front(state, row)
+    return any(key_of(row) in known for row in again)
+
+
+def _default(found: Row | None, good: Row | None, state: ProfileState, active_cloud: str | None) -> Row | None:
     """Return the default: ours is the newer choice, unless it is one for another cloud than the active one."""
     if good is None:
         return found
-    ours = next((row for row in rows if slot_of(row) == slot_of(good)), None)
+    ours = next((row for row in state.all_rows() if key_of(row) == key_of(good)), None)
+    ours = ours or next((row for row in state.rows if slot_of(row) == slot_of(good)), None)
     if ours is None:
         return found
     if found is not None and active_cloud is not None and slot_of(found)[0] == active_cloud != slot_of(ours)[0]:
@@ -120,15 +155,19 @@ def _default(found: Row | None, good: Row | None, rows: list[Row], active_cloud:
     return ours
 
 
-def _keys(rows: list[Row]) -> set[RowKey]:
-    return {key_of(row) for row in rows}
+def _is_of_somebody(row: object) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("user"), dict) and bool(row["user"].get("name"))
 
 
-def _note(missing: list[Row], generation: int | None, default: Row | None) -> str:
-    if not missing:
+def _note(cause: str, missing: list[Row], chosen_again: bool, default: Row | None) -> str:
+    restored = []
+    if missing:
+        restored.append(f"{len(missing)} missing subscription(s) were restored")
+    if chosen_again:
+        restored.append("your last choice was restored")
+    if not restored:
         return ""
-    cause = "had been damaged or reset" if generation is None else "had been overwritten with an older copy"
-    active = f" Active now: '{default['name']}'." if default is not None else ""
-    return (
-        f"azureProfile.json {cause} by another process; {len(missing)} missing subscription(s) were restored.{active}"
-    )
+    active = ""
+    if default is not None:
+        active = f" Active now: '{printable(default['name'])}' of {printable(account_of(default).label)}."
+    return f"azureProfile.json {cause}; {' and '.join(restored)}.{active}"

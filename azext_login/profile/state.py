@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from .model import Row, account_of
 
@@ -23,6 +23,9 @@ _UNUSABLE = "unusable"
 _PREVIOUS = "previous"
 _CHOICES = "choices"
 _REFRESH_FAILURES = "refreshFailures"
+
+# Ten thousand commands a second for three hundred years.
+_NEVER_REACHED = 10**14
 
 # What built-in code takes for granted in a row.
 _NEEDED_KEYS = ("id", "name", "tenantId", "environmentName")
@@ -50,6 +53,8 @@ class ProfileState:
     """Cloud, account and tenant (joined) -> the subscription that was last chosen there."""
     refresh_failures: dict[str, dict[str, str]] = field(default_factory=dict)
     """The same -> when (`on`, UTC) and why (`reason`) its subscriptions could last not be read."""
+    unusable: list[Any] = field(default_factory=list)
+    """What stood among the rows and would make built-in code fail."""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ProfileState:
@@ -70,6 +75,11 @@ class ProfileState:
                 for key, value in _mapping(own.get(_REFRESH_FAILURES)).items()
                 if isinstance(value, dict)
             },
+            unusable=[
+                *_list(own.get(_UNUSABLE)),
+                *_unusable_rows(document.get(SUBSCRIPTIONS)),
+                *_unusable_rows(own.get(_OTHERS)),
+            ],
         )
 
     def write_to(self, document: Document, generation: int) -> None:
@@ -79,8 +89,6 @@ class ProfileState:
         """
         self._forget_absent_accounts()
         own = dict(_mapping(document.get(OWN_KEY)))
-        unusable = [*_list(own.get(_UNUSABLE)), *_unusable_rows(document.get(SUBSCRIPTIONS))]
-        unusable += _unusable_rows(own.get(_OTHERS))
         document[SUBSCRIPTIONS] = self.rows
         own[GENERATION] = generation
         parts: tuple[tuple[str, Any], ...] = (
@@ -88,7 +96,7 @@ class ProfileState:
             (_PREVIOUS, self.previous),
             (_CHOICES, self.choices),
             (_REFRESH_FAILURES, self.refresh_failures),
-            (_UNUSABLE, unusable),
+            (_UNUSABLE, self.unusable),
         )
         for name, value in parts:
             if value:
@@ -108,7 +116,7 @@ class ProfileState:
 
     def forget_everything(self) -> None:
         """Leave nobody's row, and nothing about anybody."""
-        self.rows, self.others = [], []
+        self.rows, self.others, self.unusable = [], [], []
         self.previous, self.choices, self.refresh_failures = {}, {}, {}
 
     def all_rows(self) -> list[Row]:
@@ -136,7 +144,7 @@ def is_sound(document: Mapping[str, Any]) -> bool:
 
 def is_current(document: object, last_good_generation: int | None) -> bool:
     """Tell whether a document can be used as it is."""
-    if not isinstance(document, dict) or not is_sound(document) or _has_orphans(document):
+    if not isinstance(document, dict) or not is_sound(document) or _is_out_of_step(document):
         return False
     if last_good_generation is None:
         return True
@@ -144,25 +152,34 @@ def is_current(document: object, last_good_generation: int | None) -> bool:
     return generation is not None and generation >= last_good_generation
 
 
-def _has_orphans(document: Document) -> bool:
-    """Tell whether built-in code has removed a row that another identity's row was standing behind."""
+def _is_out_of_step(document: Document) -> bool:
+    """Tell whether built-in code, which does not know of the rows of other identities, has changed those in front.
+
+    It removes a row that another identity's row was standing behind, or puts that very row in its place.
+    """
     state = ProfileState.of(document)
     if not state.others:
         return False
-    front = {slot_of(row) for row in state.rows}
-    return any(slot_of(row) not in front for row in state.others)
+    front = {slot_of(row): row for row in state.rows}
+    return any(slot_of(row) not in front or key_of(front[slot_of(row)]) == key_of(row) for row in state.others)
 
 
 def generation_of(document: Mapping[str, Any]) -> int | None:
     """Return how often we have written this document, or None if we have not."""
     own = document.get(OWN_KEY)
     generation = own.get(GENERATION) if isinstance(own, dict) else None
-    return generation if isinstance(generation, int) and not isinstance(generation, bool) else None
+    return generation if is_generation(generation) else None
+
+
+def is_generation(value: object) -> TypeGuard[int]:
+    """Tell whether we can have counted that far."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _NEVER_REACHED
 
 
 def key_of(row: Mapping[str, Any]) -> RowKey:
     """Return what identifies a row among all rows."""
-    return (*slot_of(row)[:1], account_of(row).key, str(row.get("tenantId")), slot_of(row)[1])
+    cloud, subscription = slot_of(row)
+    return cloud, account_of(row).key, str(row.get("tenantId")).casefold(), subscription
 
 
 def slot_of(row: Mapping[str, Any]) -> Slot:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
-from .._files import FileLock, make_private, remove_if_present, set_aside, sweep, write_atomically
+from .._files import ASIDE, FileLock, make_private, remove_if_present, set_aside, sweep, write_atomically
 from ..errors import StoreError
 from .state import (
     GENERATION,
@@ -25,7 +25,9 @@ from .state import (
     ProfileState,
     generation_of,
     is_current,
+    is_generation,
 )
+from .subscriptions import remove_account
 
 if TYPE_CHECKING:
     from .recovery import HasCredentials
@@ -131,24 +133,28 @@ class ProfileStore:
         remove_if_present(self._last_good)
         with self.change(always_write=True) as state:
             state.forget_everything()
-        self.purge([])
+        self._sweep()
+        for aside in self._set_aside_files():
+            remove_if_present(aside)
 
-    def purge(self, names: list[str]) -> None:
-        """Delete what was set aside of the file if it names one of these accounts; with no names, all of it.
+    def purge(self, name: str) -> None:
+        """Take an account out of what was set aside of both files, and delete what killed writers left behind.
 
-        What killed writers left behind goes in any case.
+        :raises StoreError: a file cannot be changed or deleted.
         """
+        from .._aside import forget_in
+
+        self._sweep()
+        forget_in(self._set_aside_files(), name, lambda content: _without(content, name))
+
+    def _sweep(self) -> None:
         with self._lock:
             sweep(self._path)
             sweep(self._last_good)
-        wanted = [name.casefold().encode("utf-8") for name in names]
-        for aside in self._path.parent.glob(f"{_FILE}.damaged-*"):
-            try:
-                content = aside.read_bytes().lower()
-            except OSError:
-                content = b""
-            if not wanted or any(name in content for name in wanted):
-                remove_if_present(aside)
+
+    def _set_aside_files(self) -> list[Path]:
+        folder = self._path.parent
+        return [aside for name in (_FILE, _LAST_GOOD) for aside in folder.glob(f"{name}{ASIDE}*")]
 
     def _save(self, loaded: _Loaded, state: ProfileState, always_write: bool) -> None:
         document = loaded.document
@@ -204,7 +210,7 @@ class ProfileStore:
         """Return what is in the file, put right if necessary."""
         document, fingerprint = self._parse()
         if fingerprint and not (isinstance(document, dict) and isinstance(document.get(SUBSCRIPTIONS) or [], list)):
-            self._announce_aside(set_aside(self._path), "it does not hold a list of subscriptions")
+            self._set_aside(self._path, "it does not hold a list of subscriptions")
             kept = document if isinstance(document, dict) else {}
             # What else is in the file, such as the installation ID, is not at fault.
             document, fingerprint = {name: kept[name] for name in kept if name != SUBSCRIPTIONS}, b""
@@ -231,7 +237,7 @@ class ProfileStore:
                 raise StoreError(f"{self._path} could not be read: {error.strerror or error}.") from error
             except (ValueError, RecursionError) as error:
                 if attempt == _TORN_RETRIES:
-                    self._announce_aside(set_aside(self._path), f"it is not valid JSON: {error}")
+                    self._set_aside(self._path, f"it is not valid JSON: {error}")
             time.sleep(_TORN_PAUSE)
         return None, b""
 
@@ -245,8 +251,9 @@ class ProfileStore:
             return _copied(host_copy), fingerprint
         return json.loads(content.decode("utf-8")), fingerprint
 
-    def _announce_aside(self, aside: Path, reason: str) -> None:
-        logger.warning("%s cannot be used (%s) and was set aside as %s.", self._path, reason, aside.name)
+    @staticmethod
+    def _set_aside(path: Path, reason: str) -> None:
+        logger.warning("%s cannot be used (%s) and was set aside as %s.", path, reason, set_aside(path).name)
 
     def _last_good_generation(self) -> int | None:
         try:
@@ -254,7 +261,8 @@ class ProfileStore:
                 match = _LAST_GOOD_HEAD.match(stream.read(_HEAD_LENGTH))
         except OSError:
             return None
-        return int(match[1]) if match else None
+        generation = int(match[1]) if match else None
+        return generation if is_generation(generation) else None
 
     def _read_last_good(self) -> Document | None:
         try:
@@ -266,8 +274,21 @@ class ProfileStore:
         if isinstance(profile, dict):
             return profile
         # It may hold what nothing else does, so it is not written over.
-        set_aside(self._last_good)
+        self._set_aside(self._last_good, "it does not hold a copy of azureProfile.json")
         return None
+
+
+def _without(content: Any, name: str) -> Any:
+    """Return a parsed profile, or a copy of one, without an account."""
+    if not isinstance(content, dict) or not isinstance(content.get(SUBSCRIPTIONS, []), list):
+        return content
+    if isinstance(content.get("profile"), dict):
+        return {**content, "profile": _without(content["profile"], name)}
+    state = ProfileState.of(content)
+    remove_account(state, name)
+    document = dict(content)
+    state.write_to(document, generation_of(content) or 0)
+    return document
 
 
 def _head(generation: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .model import Account, Row, account_of, answers_to, is_enabled, is_tenant_level
+from .model import Account, Row, account_of, answers_to, is_enabled, is_tenant_level, keep_foreign_keys
 from .state import ProfileState, RowKey, Slot, account_of_choice, choice_key, key_of, slot_of, without_duplicates
 
 
@@ -42,7 +42,7 @@ def make_active(state: ProfileState, chosen: Row | None, *, deliberate: bool = T
     """
     before = active_row(state.rows)
     if chosen is not None:
-        _put_in_front(state, chosen)
+        put_in_front(state, chosen)
         if deliberate:
             _remember(state, chosen)
         if before is not None and before is not chosen and slot_of(before)[0] == slot_of(chosen)[0]:
@@ -88,7 +88,7 @@ def sign_in(
         # Whoever works through one of two tenants goes on doing so.
         again = next((row for row in new if key_of(row) == key_of(was_active)), None)
         if again is not None:
-            _put_in_front(state, again)
+            put_in_front(state, again)
     new_rows = {id(row) for row in new}
     fresh = [row for row in state.rows if id(row) in new_rows]
     chosen = next(iter(matching(fresh, preferred)), None) if preferred else None
@@ -155,6 +155,7 @@ def remove_account(state: ProfileState, name: str) -> list[Row]:
     """
     removed = [row for row in state.all_rows() if account_of(row).matches(name)]
     _keep(state, lambda row: not account_of(row).matches(name))
+    state.unusable = [row for row in state.unusable if not _names(row, name)]
     gone = {account_of(row).key for row in removed} | {name.casefold()}
     state.previous = {cloud: key for cloud, key in state.previous.items() if key[1] not in gone}
     state.choices = {key: value for key, value in state.choices.items() if account_of_choice(key) not in gone}
@@ -164,13 +165,24 @@ def remove_account(state: ProfileState, name: str) -> list[Row]:
     return removed
 
 
+def _names(value: object, name: str) -> bool:
+    """Tell whether a JSON value holds a name, without regard to case."""
+    if isinstance(value, str):
+        return value.casefold() == name.casefold()
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_names(part, name) for part in parts)
+
+
 def _add(state: ProfileState, new: Sequence[Row], *, in_front: bool) -> None:
-    """Add rows, each in place of the row with the same key, or at the end.
+    """Add rows, each in place of the row with the same key, or at the end. What other tools have noted in it stays.
 
     :param in_front: built-in code is to see the new rows; of several for one subscription, the first.
     """
     _leave_one_per_slot(state)
     fresh: dict[RowKey, Row] = {key_of(row): row for row in new}
+    for row in state.all_rows():
+        if key_of(row) in fresh:
+            keep_foreign_keys(fresh[key_of(row)], row)
     leaders: dict[Slot, Row] = {}
     for row in fresh.values():
         leaders.setdefault(slot_of(row), row)
@@ -205,7 +217,7 @@ def _leave_one_per_slot(state: ProfileState) -> None:
         state.others += [row for row in behind if key_of(row) not in known]
 
 
-def _put_in_front(state: ProfileState, chosen: Row) -> None:
+def put_in_front(state: ProfileState, chosen: Row) -> None:
     """Let built-in code see `chosen` for its subscription."""
     for index, row in enumerate(state.rows):
         if row is chosen:
@@ -255,4 +267,4 @@ def _in_order_of(order: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
 
 
 def _owner(row: Row) -> tuple[object, str, object]:
-    return row.get("environmentName"), account_of(row).key, row.get("tenantId")
+    return row.get("environmentName"), account_of(row).key, str(row.get("tenantId")).casefold()

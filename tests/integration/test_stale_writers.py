@@ -21,7 +21,7 @@ import pytest
 from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
 from tests.harness.stage import CLOUD_NAME, CloudStage
-from tests.localcloud import LocalCloud
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 
 _CLOUD_SET = ("cloud", "set", "--name", CLOUD_NAME)
 ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
@@ -150,6 +150,36 @@ def test_a_choice_that_a_built_in_process_overwrites_is_kept_or_its_loss_is_told
         signed_in.run("account", "set", "-s", "Fabrikam Main").ok()
     shown = signed_in.run("account", "show").ok()
     assert shown.json()["name"] == "Fabrikam Main" or "Contoso Development" in shown.stderr
+
+
+def test_whose_row_was_chosen_comes_back_with_one_line(both: Az, tmp_path: Path) -> None:
+    chosen = ("account", "set", "-s", "Shared Platform", "--username")
+    both.run(*chosen, BOB).ok()
+    with _held(both, tmp_path, *_CLOUD_SET):
+        both.run(*chosen, ALICE, "--tenant", "contoso.example").ok()
+    shown = both.run("account", "show").ok()
+    assert shown.json()["user"]["name"] == ALICE
+    assert len(_notes(shown)) == 1
+    assert ALICE in shown.stderr
+    again = both.run("account", "show").ok()
+    assert again.json() == shown.json()
+    assert not again.stderr
+
+
+def test_a_row_that_a_built_in_sign_in_replaces_comes_back_with_one_line(signed_in: Az) -> None:
+    of_the_app = ("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", "contoso.example")
+    signed_in.run(*of_the_app).ok()
+    choose = ("account", "set", "-s", "Contoso Development", "--username", ALICE)
+    signed_in.run(*choose).ok()
+    before = _everybody(signed_in)
+    # The application's row stands behind alice's, and the built-in puts its row in the place of hers.
+    _builtin(signed_in).run(*of_the_app).ok()
+    restored = _everybody(signed_in)
+    assert _listed(restored) == _listed(before)
+    assert len(restored.json()) == len(before.json())
+    assert len(_notes(restored)) == 1
+    assert signed_in.run("account", "show").ok().json()["user"]["name"] == CI_APP
+    signed_in.run(*choose).ok()
 
 
 def test_a_refreshed_name_that_a_built_in_process_overwrites_costs_no_subscription(both: Az, tmp_path: Path) -> None:

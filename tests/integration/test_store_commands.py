@@ -120,6 +120,50 @@ def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in
     signed_in.run("account", "get-access-token").ok()
 
 
+@pytest.mark.parametrize("command", [("account", "clear"), ("logout",)])
+def test_signing_out_leaves_nothing_that_damage_had_set_apart(signed_in: Az, command: tuple[str, ...]) -> None:
+    folder, profile = signed_in.config_dir, signed_in.profile()
+    profile["subscriptions"].append({**profile["subscriptions"][0], "id": "x", "name": None})
+    signed_in.profile_path.write_text(json.dumps(profile), encoding="utf-8")
+    signed_in.run("account", "set", "-s", "Contoso Development").ok()
+    assert json.dumps(signed_in.profile()["azextLogin"]).count(ALICE)
+    # What writers leave behind that were killed, and a copy that was set aside.
+    for name in (
+        "login_certificates/.0123456789abcdef-0123456789abcdef.pem.abc_123.tmp",
+        "login_requests/.0123.json.abc_123.tmp",
+        ".msal_token_cache.bin.abc_123.tmp",
+        "login_last_good.json.damaged-20260101-000000-1",
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(ALICE, encoding="utf-8")
+    signed_in.run(*command).ok()
+    left = _traces(signed_in, ALICE)
+    # Whose key it is cannot be seen, unless it is that of the application which signs out.
+    assert left == ([] if command == ("account", "clear") else [left[0]])
+    assert all(name.startswith("login_certificates") for name in left)
+
+
+def test_a_tenant_in_upper_case_is_no_second_one(signed_in: Az, cloud: LocalCloud) -> None:
+    before = signed_in.run("account", "list", "--all", "--all-identities").ok().json()
+    tenant = next(row["tenantId"] for row in before if row["name"] == "Contoso Production")
+    password = cloud.directory.person(ALICE).password
+    signed_in.run("login", "-u", ALICE, f"-p={password}", "--tenant", tenant.upper()).ok()
+    after = signed_in.run("account", "list", "--all", "--all-identities").ok().json()
+    assert len(after) == len(before)
+
+
+def test_what_other_tools_note_in_rows_survives_a_refresh_and_a_sign_in(signed_in: Az, cloud: LocalCloud) -> None:
+    profile = signed_in.profile()
+    for row in profile["subscriptions"]:
+        row["xNote"] = row["id"]
+    signed_in.profile_path.write_text(json.dumps(profile), encoding="utf-8")
+    signed_in.run("account", "list", "--refresh").ok()
+    _sign_in(signed_in, cloud, ALICE)
+    assert [row.get("xNote") for row in signed_in.profile()["subscriptions"]] == [
+        row["id"] for row in signed_in.profile()["subscriptions"]
+    ]
+
+
 def test_a_failed_sign_in_keeps_everything_that_was_there(signed_in: Az) -> None:
     before = signed_in.profile(), _tokens(signed_in)
     signed_in.run("login", "-u", "carol@tailspin.example", "-p=carol-local-password").failed()

@@ -24,6 +24,10 @@ def _row(number: int) -> dict[str, Any]:
     return Subscription(f"id-{number}", f"Subscription {number}", "Enabled", "t-1").to_row(ALICE, "LocalCloud")
 
 
+def _row_of(name: str) -> dict[str, Any]:
+    return Subscription("id-9", "Shared", "Enabled", "t-1").to_row(Account(name), "LocalCloud")
+
+
 def _add(folder: str, number: int) -> None:
     with ProfileStore(Path(folder)).change() as profile:
         profile.rows.append(_row(number))
@@ -108,6 +112,59 @@ def test_a_file_that_is_no_profile_is_set_aside_and_the_last_good_state_comes_ba
     (aside,) = tmp_path.glob("azureProfile.json.damaged-*")
     assert aside.read_text(encoding="utf-8") == content
     assert "set aside" in caplog.text
+
+
+def test_a_copy_that_cannot_be_used_is_set_aside_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _add(str(tmp_path), 1)
+    (tmp_path / "azureProfile.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "login_last_good.json").write_text('{"generation": 1, "profile": ', encoding="utf-8")
+    _add(str(tmp_path), 2)
+    (aside,) = tmp_path.glob("login_last_good.json.damaged-*")
+    assert aside.name in caplog.text
+    ProfileStore(tmp_path).clear()
+    assert not aside.exists()
+
+
+@pytest.mark.parametrize("name", ["azureProfile.json", "login_last_good.json"])
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        ('{"subscriptions": [{"user": {"name": "J\\u00dcRGEN@contoso.example"', None),
+        ('{"subscriptions": [{"user": {"name": "Jürgen@contoso.example"', None),
+        ('{"subscriptions": [{"user": {"name": "anna@contoso.example"', ["anna@contoso.example"]),
+        ({"subscriptions": [_row_of("jürgen@contoso.example"), _row_of("anna@contoso.example")]},
+         ["anna@contoso.example"]),
+        ({"subscriptions": [{"user": {"name": "jürgen@contoso.example"}}, _row_of("anna@contoso.example")]},
+         ["anna@contoso.example"]),
+        ({"subscriptions": {"jürgen@contoso.example": "anna@contoso.example"}}, None),
+    ],
+    ids=["escaped", "plain", "somebody else", "both", "an unusable row", "another shape"],
+)  # fmt: skip
+def test_signing_out_takes_from_a_file_that_was_set_aside_what_is_ones_own(
+    tmp_path: Path, name: str, content: Any, left: list[str] | None
+) -> None:
+    aside = tmp_path / f"{name}.damaged-20260101-000000-1"
+    if isinstance(content, dict):
+        content = json.dumps({"generation": 1, "profile": content} if name.startswith("login") else content)
+    aside.write_text(content, encoding="utf-8")
+    ProfileStore(tmp_path).purge("JÜRGEN@contoso.example")
+    found = aside.read_text(encoding="utf-8") if aside.exists() else None
+    assert (found is None) == (left is None)
+    for person in left or []:
+        assert person in str(found)
+    assert "rgen@" not in str(found).casefold()
+
+
+@pytest.mark.parametrize("generation", [10**15 - 1, 10**14, -5])
+def test_a_generation_that_nobody_can_have_counted_counts_as_none(tmp_path: Path, generation: int) -> None:
+    _add(str(tmp_path), 1)
+    document = _read(tmp_path)
+    document["azextLogin"]["generation"] = generation
+    _write(tmp_path, document)
+    _add(str(tmp_path), 2)
+    assert _read(tmp_path)["azextLogin"]["generation"] == 2
+    (tmp_path / "azureProfile.json").write_text("{}", encoding="utf-8")
+    assert [row["id"] for row in ProfileStore(tmp_path).read({}).rows] == ["id-1", "id-2"]
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="needs a user whom the mode can stop")

@@ -201,6 +201,36 @@ def test_rows_that_another_tool_wrote_twice_are_one_after_a_sign_in() -> None:
     ]
 
 
+def test_what_other_tools_note_in_a_row_survives_a_sign_in_and_a_refresh() -> None:
+    old = _row("1", "Production")
+    old.update({"x-note": "keep", "homeTenantId": "an old one"})
+    old["user"].update({"x-note": "keep", "useCertSNIssuerAuth": True})
+    state = ProfileState([old])
+    rules.sign_in(state, [_row("1", "Renamed")])
+    rules.refresh(state, [_row("1", "Renamed again")], lambda row: True)
+    (row,) = state.rows
+    expected = {**_row("1", "Renamed again"), "x-note": "keep", "isDefault": True}
+    expected["user"]["x-note"] = "keep"
+    assert row == expected
+
+
+def test_a_tenant_is_the_same_in_upper_case() -> None:
+    state = ProfileState()
+    rules.sign_in(state, [_shared(ALICE, "abc")])
+    rules.sign_in(state, [_shared(ALICE, "ABC")])
+    assert [row["tenantId"] for row in state.all_rows()] == ["ABC"]
+    rules.sign_in(state, [Subscription.tenant_level("DEF").to_row(ALICE, "LocalCloud")])
+    rules.sign_in(state, [{**_row("1", "Production"), "tenantId": "def"}])
+    assert {row["name"] for row in state.all_rows()} == {"Shared", "Production"}
+
+
+def test_removing_an_account_removes_what_could_not_be_used_of_it() -> None:
+    mine, of_bob = {"user": {"name": ALICE.name.upper()}}, {"user": {"name": BOB.name}}
+    state = ProfileState(unusable=[mine, ALICE.name, None, of_bob])
+    rules.remove_account(state, ALICE.name)
+    assert state.unusable == [None, of_bob]
+
+
 def test_the_last_choice_of_a_person_comes_back_with_their_next_sign_in() -> None:
     state = ProfileState()
     rules.sign_in(state, [_row("1", "Production"), _row("2", "Development")])
