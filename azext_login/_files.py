@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -154,21 +155,36 @@ def remove_if_present(path: Path) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Take a file that an older version left readable by others away from them."""
+    """Take a file or directory that an older version left readable by others away from them."""
     if sys.platform == "win32":
         return
     with contextlib.suppress(OSError):
-        if path.stat().st_mode & 0o077:
-            path.chmod(_PRIVATE_FILE)
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            path.chmod(_PRIVATE_DIRECTORY if stat.S_ISDIR(mode) else _PRIVATE_FILE)
 
 
-def set_aside(path: Path) -> Path:
+def make_all_private(folder: Path, beginnings: tuple[str, ...]) -> None:
+    """Take files and directories away from others whose names begin in one of these ways."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(beginnings):
+                make_private(Path(entry.path))
+
+
+def set_aside(path: Path, *, keep: bool = False) -> Path:
     """Rename a file that cannot be used, for its owner alone, and return its new path.
 
-    :raises StoreError: it cannot be renamed.
+    :param keep: copy it instead. A part of it can be used and is about to replace it; until then it has to be there.
+    :raises StoreError: it cannot be renamed or copied.
     """
     aside = path.with_name(f"{path.name}{ASIDE}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
     try:
+        if keep:
+            write_atomically(aside, path.read_bytes())
+            return aside
         _replace(str(path), aside)
     except OSError as error:
         raise StoreError(f"{path} cannot be used, and could not be set aside: {error.strerror or error}.") from error

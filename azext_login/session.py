@@ -7,7 +7,7 @@ session.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
+from ._files import make_all_private
 from ._host import HostSettings, activate_cloud, new_installation_id, read_host_settings
 from ._text import printable
 from .errors import AccountError, NotSignedInError, StoreError
@@ -33,6 +34,10 @@ PREVIOUS = "-"
 """What `account set --subscription` takes for the subscription that was active before."""
 
 
+# How the names of the files begin that name accounts or hold their secrets, what is set aside of them included.
+_PRIVATE = ("azureProfile.json", "clouds.config", "msal_", "service_principal_entries", "login_")
+
+
 class Session:
     """One command's view of who is signed in to the active cloud."""
 
@@ -49,7 +54,9 @@ class Session:
         from azure.cli.core._session import ACCOUNT
         from azure.cli.core.api import get_config_dir
 
-        clouds = CloudConfig(Path(get_config_dir()))
+        config_dir = Path(get_config_dir())
+        make_all_private(config_dir, _PRIVATE)
+        clouds = CloudConfig(config_dir)
         was_active = clouds.restore_if_removed()
         if was_active is not None:
             activate_cloud(cli_ctx, was_active)
@@ -192,6 +199,16 @@ class Session:
                 "earlier subscription.",
                 error.recommendations or f'Then run:\naz account set --subscription "{active["id"]}"',
             ) from error
+
+    def forget_subscriptions(self, subscription_ids: Collection[str] | None = None) -> None:
+        """Remove subscriptions from clouds.config, or with None all. Nothing else depends on that, so it never fails.
+
+        :param subscription_ids: in lower case.
+        """
+        try:
+            self._clouds.forget(subscription_ids)
+        except StoreError as error:
+            logger.warning("%s", error)
 
     def select(self, subscription: str, *, username: str | None = None, tenant: str | None = None) -> Row:
         """Make a subscription of this cloud the active one.

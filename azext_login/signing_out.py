@@ -12,6 +12,7 @@ from .auth.single_flight import purge
 from .errors import StoreError
 from .profile import subscriptions as rules
 from .profile.model import Row, account_of
+from .profile.state import slot_of
 
 if TYPE_CHECKING:
     from .auth.service_principal_entries import ServicePrincipalEntries
@@ -49,9 +50,13 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
 
     with session.change(first=remove_secrets) as state:
         was_active = rules.active_row(rules.in_cloud(state.rows, cloud))
-        known.append(bool(rules.remove_account(state, name)))
+        removed = rules.remove_account(state, name)
+        known.append(bool(removed))
         remaining = rules.in_cloud(state.rows, cloud)
+        gone = {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
     session.store.purge(name)
+    if gone:
+        session.forget_subscriptions(gone)
     return SignOutOutcome(
         known=any(known),
         was_active=was_active is not None and account_of(was_active).matches(name),
@@ -71,6 +76,7 @@ def clear(session: Session) -> None:
         purge(session.settings.config_dir)
 
     session.store.clear(first=remove_secrets)
+    session.forget_subscriptions()
 
 
 def _forget(session: Session, store: TokenCache | ServicePrincipalEntries, name: str) -> bool:

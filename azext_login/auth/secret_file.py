@@ -13,7 +13,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from .._files import ASIDE, FileLock, make_private, remove_if_present, set_aside, sweep, write_atomically
+from .._files import ASIDE, FileLock, remove_if_present, set_aside, sweep, write_atomically
 from ..errors import StoreError
 
 logger = get_logger(__name__)
@@ -79,7 +79,6 @@ class SharedSecretFile:
             return self.read()
 
     def _read_text(self) -> str | None:
-        make_private(self.path)
         try:
             return self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -220,8 +219,11 @@ class SharedSecretFile:
             raise _UnusableError("it holds something else")
         return content
 
-    def set_aside(self, reason: str) -> None:
-        """Rename a file that cannot be used, and say so. Encrypted credentials stay where they are."""
+    def set_aside(self, reason: str, *, keep: bool = False) -> None:
+        """Rename a file that cannot be used, and say so. Encrypted credentials stay where they are.
+
+        :param keep: copy it, because a part of it is about to replace it.
+        """
         if self._encrypt:
             raise StoreError(
                 f"The encrypted credentials in {self.path} are damaged: {reason}.",
@@ -229,7 +231,7 @@ class SharedSecretFile:
             )
         if not self.path.exists():
             return
-        aside = set_aside(self.path)
+        aside = set_aside(self.path, keep=keep)
         logger.warning(
             "%s is damaged (%s) and was set aside as %s. Sign in again with `az login`.", self.path, reason, aside.name
         )

@@ -124,7 +124,7 @@ class ServicePrincipalEntries:
                 entries = self._entries()
                 usable = [entry for entry in entries if _is_usable_entry(entry)]
                 if len(usable) != len(entries):
-                    set_aside(self._file.path)
+                    set_aside(self._file.path, keep=True)
                     write(usable)
                     logger.warning("%s held entries that cannot be used. It was set aside, and the others were kept.",
                                    self._file.path)  # fmt: skip

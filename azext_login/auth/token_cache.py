@@ -79,7 +79,7 @@ class TokenCache:
             return {}
         odd = [section for section in _TOKEN_SECTIONS if not _is_section(content.get(section, {}))]
         if odd:
-            self._file.set_aside(f"its {', '.join(odd)} cannot be used")
+            self._file.set_aside(f"its {', '.join(odd)} cannot be used", keep=True)
             return {**content, **{section: sections_in(content).get(section, {}) for section in odd}}
         return dict(content)
 

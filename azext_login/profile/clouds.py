@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import configparser
 import io
+import re
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from knack.log import get_logger
 
-from .._files import FileLock, set_aside, write_atomically
+from .._files import ASIDE, FileLock, set_aside, sweep, write_atomically
 from ..errors import StoreError
 
 logger = get_logger(__name__)
@@ -18,6 +20,8 @@ _FILE = "clouds.config"
 _LAST_GOOD = "login_last_good_clouds.config"
 _LOCK = "login_clouds.lock"
 _SUBSCRIPTION = "subscription"
+
+_CHOICE = re.compile(rf"^{_SUBSCRIPTION}[ \t]*[=:][ \t]*(.*?)[ \t]*$\n?", re.MULTILINE | re.IGNORECASE)
 
 # Seconds within which the host has started and run this command, and bytes that comments alone may have.
 _JUST_NOW = 10.0
@@ -55,6 +59,26 @@ class CloudConfig:
                 self._keep(f"{_ACTIVE}{cloud}\n{text}")
             except StoreError as error:
                 logger.warning("%s %s itself is up to date.", error, _FILE)
+
+    def forget(self, subscription_ids: Collection[str] | None) -> None:
+        """Remove these subscriptions (IDs in lower case), or with None all, from the file and from its copies.
+
+        :raises StoreError: a file cannot be read or written.
+        """
+        if not self._path.exists() and not self._last_good.exists():
+            return
+        with self._lock:
+            for leftovers in (self._path, self._last_good):
+                sweep(leftovers)
+            for path in (self._path, self._last_good, *self._set_aside_files()):
+                text = _read_text(path)
+                left = _without(text, subscription_ids)
+                if left != text:
+                    write_atomically(path, left.encode("utf-8", "surrogateescape"), locked=True)
+
+    def _set_aside_files(self) -> list[Path]:
+        folder = self._path.parent
+        return [aside for name in (_FILE, _LAST_GOOD) for aside in folder.glob(f"{name}{ASIDE}*")]
 
     def restore_if_removed(self) -> str | None:
         """Bring the file back if it is gone.
@@ -122,6 +146,23 @@ class CloudConfig:
                 "Correct the file, or remove it and register your clouds again with `az cloud register`.",
             ) from error
         return config, text
+
+
+def _read_text(path: Path) -> str:
+    try:
+        # What is not text in a file that was set aside has to come back as it was.
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise StoreError(f"{path} could not be read: {error.strerror or error}.") from error
+
+
+def _without(text: str, subscription_ids: Collection[str] | None) -> str:
+    """Return a text without the lines that choose one of these subscriptions, or any. The file may be damaged."""
+    return _CHOICE.sub(
+        lambda line: "" if subscription_ids is None or line[1].lower() in subscription_ids else line[0], text
+    )
 
 
 def _is_sound(text: str) -> bool:

@@ -103,6 +103,20 @@ def keep_foreign_keys(new: Row, old: Row) -> None:
     user.update((key, value) for key, value in before.items() if key not in _USER_KEYS and key not in user)
 
 
+def bring_up_to_date(row: Row, newer: Row) -> bool:
+    """Give a row what the host's keys say in a newer one; what other tools have noted and the choice stay.
+
+    :return: whether that changed anything.
+    """
+    before = dict(row)
+    for key in _ROW_KEYS - {"isDefault"}:
+        if key in newer:
+            row[key] = newer[key]
+        else:
+            row.pop(key, None)
+    return row != before
+
+
 def is_enabled(row: Mapping[str, Any]) -> bool:
     """Tell whether the subscription can be used."""
     return row.get("state") == ENABLED

@@ -6,7 +6,8 @@ in a key of our own, which the host copies along, and the last written document 
 
 * the file has the generation of the copy: whatever differs was done on purpose by somebody, such as `az account clear`;
   only what a built-in sign-in has pushed out of the place of an identity that stood behind it comes back;
-* it has an older one: an old copy was written over ours, and the rows that are missing and the choices come back;
+* it has an older one: an old copy was written over ours, and what it is behind with comes back: rows that are missing,
+  newer content of others, and choices;
 * it has none: the host has reset the file, or it comes from elsewhere, and the rows that are missing come back.
 
 A row comes back only if its account can still be used: nobody who has logged out is offered again.
@@ -19,7 +20,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from .._text import printable
-from .model import Row, account_of
+from .model import Row, account_of, bring_up_to_date
 from .state import (
     OWN_KEY,
     SUBSCRIPTIONS,
@@ -76,6 +77,11 @@ def recover(
         # Nobody removes the list itself on purpose: an empty one is what is left by `az account clear`.
         or not isinstance(found.get(SUBSCRIPTIONS), list)
     )
+    outdated = 0
+    if is_stale and generation is not None:
+        newer = {key_of(row): row for row in good.all_rows()}
+        both = [row for row in state.all_rows() if key_of(row) in newer]
+        outdated = sum([bring_up_to_date(row, newer[key_of(row)]) for row in both])
     if not is_stale:
         # Whatever else is missing was removed on purpose, unless our own key is what is damaged.
         damaged = set() if is_sound(found) else {key_of(row) for row in good.others}
@@ -110,7 +116,7 @@ def recover(
         cause = "had been overwritten with an older copy by another process"
     else:
         cause = "had been changed by a built-in command"
-    return Recovery(found, _note(cause, missing, chosen_again, default))
+    return Recovery(found, _note(cause, len(missing), outdated, chosen_again, default))
 
 
 def _split(others: list[Row], front: set[Slot]) -> tuple[list[Row], list[Row]]:
@@ -159,10 +165,12 @@ def _is_of_somebody(row: object) -> bool:
     return isinstance(row, dict) and isinstance(row.get("user"), dict) and bool(row["user"].get("name"))
 
 
-def _note(cause: str, missing: list[Row], chosen_again: bool, default: Row | None) -> str:
+def _note(cause: str, missing: int, outdated: int, chosen_again: bool, default: Row | None) -> str:
     restored = []
     if missing:
-        restored.append(f"{len(missing)} missing subscription(s) were restored")
+        restored.append(f"{missing} missing subscription(s) were restored")
+    if outdated:
+        restored.append(f"newer details of {outdated} subscription(s) were restored")
     if chosen_again:
         restored.append("your last choice was restored")
     if not restored:
@@ -170,4 +178,4 @@ def _note(cause: str, missing: list[Row], chosen_again: bool, default: Row | Non
     active = ""
     if default is not None:
         active = f" Active now: '{printable(default['name'])}' of {printable(account_of(default).label)}."
-    return f"azureProfile.json {cause}; {' and '.join(restored)}.{active}"
+    return f"azureProfile.json {cause}; {', '.join(restored)}.{active}"

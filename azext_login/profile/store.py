@@ -14,16 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
-from .._files import (
-    ASIDE,
-    FileLock,
-    make_private,
-    remove_if_present,
-    set_aside,
-    sweep,
-    write_atomically,
-    written_beside,
-)
+from .._files import ASIDE, FileLock, remove_if_present, set_aside, sweep, write_atomically, written_beside
 from ..errors import StoreError
 from .state import (
     GENERATION,
@@ -196,7 +187,6 @@ class ProfileStore:
         last_good = self._last_good_generation()
         if not always_write and self._is_unchanged(loaded, state):
             first()
-            make_private(self._path)
             self._on_written(document)
             if on_disk:
                 self._keep_if_outdated(on_disk, list(_parts_of(document)))

@@ -187,7 +187,9 @@ def test_a_refreshed_name_that_a_built_in_process_overwrites_costs_no_subscripti
     _rewrite(both, lambda document: document["subscriptions"][0].update(name="Old name"))
     with _held(both, tmp_path, *_CLOUD_SET):
         both.run("account", "list", "--refresh").ok()
-    assert len(_listed(_everybody(both))) == len(before)
+    restored = _everybody(both)
+    assert _listed(restored) == before
+    assert len(_notes(restored)) == 1
     assert len(_defaults(both)) == 1
 
 

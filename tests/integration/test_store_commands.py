@@ -53,8 +53,10 @@ def test_logging_out_one_account_leaves_the_other_whole(az: Az, cloud: LocalClou
 
 def test_logging_out_needs_no_network(signed_in: Az) -> None:
     away = signed_in.with_env(NO_PROXY="", REQUESTS_CA_BUNDLE="/nonexistent/ca.pem")
+    subscriptions = [row["id"] for row in signed_in.profile()["subscriptions"]]
     away.run("logout").ok()
-    assert not _traces(signed_in, ALICE)
+    for word in (ALICE, *subscriptions):
+        assert not _traces(signed_in, word)
     assert signed_in.run("account", "list").ok().json() == []
 
 
@@ -78,8 +80,9 @@ def test_clearing_leaves_no_name_and_no_secret_and_needs_no_network(az: Az, clou
     _sign_in_app(az)
     (az.config_dir / "msal_token_cache.json.damaged-20260101-000000").write_text(ALICE, encoding="utf-8")
     away = az.with_env(NO_PROXY="", REQUESTS_CA_BUNDLE="/nonexistent/ca.pem")
+    subscriptions = [row["id"] for row in az.profile()["subscriptions"]]
     away.run("account", "clear").ok()
-    for word in (ALICE, CI_SECRET, CI_APP):
+    for word in (ALICE, CI_SECRET, CI_APP, *subscriptions):
         assert not _traces(az, word)
     assert az.profile()["subscriptions"] == []
     assert not (az.config_dir / "msal_http_cache.bin").exists()
@@ -227,6 +230,20 @@ def test_every_file_with_account_data_is_for_its_owner_alone(signed_in: Az) -> N
     signed_in.run("account", "get-access-token").ok()
     for name in ("azureProfile.json", "msal_token_cache.json", "msal_http_cache.bin"):
         assert stat.S_IMODE((signed_in.config_dir / name).stat().st_mode) == 0o600, name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
+@pytest.mark.parametrize("command", [("account", "show"), ("account", "get-access-token")])
+def test_files_that_were_left_open_to_others_are_closed_by_the_next_command(
+    signed_in: Az, command: tuple[str, ...]
+) -> None:
+    ours = ("azureProfile.json", "clouds.config", "msal_", "login_")
+    paths = [path for path in signed_in.config_dir.iterdir() if path.name.startswith(ours)]
+    for path in paths:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    signed_in.run(*command).ok()
+    open_to_others = [path.name for path in paths if path.exists() and path.stat().st_mode & 0o077]
+    assert not open_to_others
 
 
 def test_no_secret_is_in_the_debug_output_or_in_the_hosts_command_log(az: Az, cloud: LocalCloud) -> None:

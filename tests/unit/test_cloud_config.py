@@ -89,6 +89,29 @@ def test_a_file_that_the_host_removed_comes_back(tmp_path: Path) -> None:
     assert not CloudConfig(tmp_path).restore_if_removed()
 
 
+@pytest.mark.parametrize(("gone", "left"), [(None, set()), ({"1"}, {"2"}), ({"3"}, {"1", "2"})])
+def test_a_choice_goes_from_the_file_and_its_copies_and_nothing_else(
+    tmp_path: Path, gone: set[str] | None, left: set[str]
+) -> None:
+    (tmp_path / CLOUDS).write_text(f"# by hand\n{REGISTERED}[Other]\nsubscription = 2\n", encoding="utf-8")
+    CloudConfig(tmp_path).remember("LocalCloud", "1")
+    (tmp_path / f"{CLOUDS}.damaged-1").write_bytes(b"\xff\nsubscription=1\nsubscription: 2")
+    CloudConfig(tmp_path).forget(gone)
+    config = _read(tmp_path)
+    assert {config[name]["subscription"] for name in config.sections() if "subscription" in config[name]} == left
+    assert config["LocalCloud"]["endpoint_resource_manager"] == "https://localhost:8443"
+    whole = (tmp_path / CLOUDS).read_bytes()
+    assert whole.startswith(b"# by hand\n")
+    assert (tmp_path / COPY).read_bytes().endswith(whole)
+    aside = (tmp_path / f"{CLOUDS}.damaged-1").read_bytes()
+    assert aside.startswith(b"\xff\n")
+    assert {number for number in ("1", "2") if number.encode() in aside} == left
+    # It can still be brought back.
+    (tmp_path / CLOUDS).unlink()
+    assert CloudConfig(tmp_path).restore_if_removed()
+    assert (tmp_path / CLOUDS).read_bytes() == whole
+
+
 def test_nothing_is_restored_where_nothing_was_kept(tmp_path: Path) -> None:
     assert not CloudConfig(tmp_path).restore_if_removed()
     assert not list(tmp_path.iterdir())

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from azext_login._files import FileLock
 from azext_login.auth.service_principal_entries import ServicePrincipalEntries
 from azext_login.auth.token_cache import TokenCache, without_identity
+from azext_login.errors import StoreError
 
 ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 
@@ -179,6 +184,44 @@ def test_the_entries_of_an_application_go_and_others_stay(tmp_path: Path) -> Non
     assert store.forget("0AB1")
     assert json.loads(path.read_text(encoding="utf-8")) == [entries[2]]
     assert not store.forget("0AB1")
+
+
+_ENTRY, _ODD = {"client_id": "0ab1", "tenant": "t-1", "client_secret": "s"}, {"odd": 1}
+
+
+def test_an_entry_that_is_stored_while_an_odd_one_is_set_aside_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "service_principal_entries.json"
+    path.write_text(json.dumps([_ENTRY, _ODD]), encoding="utf-8")
+    store = ServicePrincipalEntries(tmp_path, encrypt=False)
+    other = {**_ENTRY, "client_id": "other"}
+    with FileLock(tmp_path / "login_service_principal_entries.lock"):
+        reader = threading.Thread(target=store.require, args=("0ab1", "t-1"))
+        reader.start()
+        time.sleep(0.3)  # it has read, and waits
+        path.write_text(json.dumps([_ENTRY, _ODD, other]), encoding="utf-8")
+    reader.join()
+    assert json.loads(path.read_text(encoding="utf-8")) == [_ENTRY, other]
+
+
+@pytest.mark.parametrize("name", ["msal_token_cache.json", "service_principal_entries.json"])
+def test_a_file_of_which_a_part_can_be_used_is_there_until_that_part_is(
+    cache: TokenCache, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = json.dumps({**_cache_of(ALICE), "IdToken": []} if name.startswith("msal") else [_ENTRY, _ODD])
+    (tmp_path / name).write_text(odd, encoding="utf-8")
+
+    def full_disk(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    entries = ServicePrincipalEntries(tmp_path, encrypt=False)
+    change: dict[str, Callable[[], None]] = {
+        "msal_token_cache.json": lambda: cache.commit({}, _cache_of(BOB)),
+        "service_principal_entries.json": lambda: entries.require("0ab1", "t-1"),
+    }
+    with pytest.raises(StoreError):
+        change[name]()
+    assert (tmp_path / name).read_text(encoding="utf-8") == odd
 
 
 @pytest.mark.parametrize("key", ["home_account_id", "environment", "username", "authority_type"])
