@@ -260,11 +260,8 @@ class Session:
 
     def _has_credentials(self, row: Row) -> bool:
         """Tell whether tokens or a secret of a row's account are still stored; asked when rows are brought back."""
-        account = account_of(row)
-        if account.keeps_to_its_tenant:
-            return True
         stored = self._stored_names
-        return stored is None or account.name.casefold() in stored
+        return stored is None or account_of(row).name.casefold() in stored
 
     @cached_property
     def _stored_names(self) -> frozenset[str] | None:
