@@ -12,7 +12,7 @@ from knack.log import get_logger
 from ._completers import complete_tenants, complete_users
 from ._host import host_parameters
 from ._terminal import can_choose
-from ._validators import validate_min_validity, validate_tenant
+from ._validators import validate_going_back, validate_min_validity, validate_tenant
 
 logger = get_logger(__name__)
 
@@ -133,6 +133,7 @@ def declare_arguments(loader: Any) -> None:
             _host_argument(loader, "account set", "subscription"),
             # Elsewhere the parser goes on saying what it says: its words and exit code are known to scripts.
             required=not can_choose(),
+            validator=validate_going_back,
             help="Name or ID of subscription. On a terminal, leave it out to choose from a list.",
         )
         context.argument(
