@@ -194,6 +194,9 @@ class ProfileStore:
         if self._new_installation_id is not None and not document.get(INSTALLATION_ID):
             document[INSTALLATION_ID] = self._new_installation_id()
         generation = max(on_disk, last_good or 0) + 1
+        if not is_generation(generation):
+            # Somebody wrote the last one that counts into the file.
+            generation = 1
         state.write_to(document, generation)
         content = list(_parts_of(document))
         with written_beside(self._path, *content, locked=True):

@@ -82,6 +82,14 @@ def test_a_change_that_fails_writes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("generation", [-1, 10**14 - 1, 10**14, 10**15 - 1, 10**40])
+def test_a_reset_file_comes_back_whatever_generation_somebody_wrote_into_it(tmp_path: Path, generation: int) -> None:
+    _write(tmp_path, {"subscriptions": [_row(1)], "azextLogin": {"generation": generation}})
+    _add(str(tmp_path), 2)
+    _write(tmp_path, {})
+    assert ProfileStore(tmp_path).read({}).rows == [_row(1), _row(2)]
+
+
 def test_what_goes_with_a_change_and_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     _write(tmp_path, {"subscriptions": [_row(1)]})
 
