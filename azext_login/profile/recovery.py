@@ -26,6 +26,7 @@ from .model import Row, account_of, bring_up_to_date
 from .state import (
     OWN_KEY,
     SUBSCRIPTIONS,
+    UNUSABLE,
     Document,
     ProfileState,
     RowKey,
@@ -60,6 +61,7 @@ def recover(
     generation = generation_of(found)
     good = ProfileState.of(deepcopy(last_good))
     state = ProfileState.of(found)
+    repairs = _repairs(found, state)
     known = {key_of(row) for row in state.all_rows()}
     good_keys = {key_of(row) for row in good.all_rows()}
 
@@ -125,8 +127,23 @@ def recover(
     elif is_stale:
         cause = "had been overwritten with an older copy by another process"
     else:
-        cause = "had been changed by a built-in command"
-    return Recovery(found, _note(cause, len(missing), outdated, chosen_again, default))
+        cause = "had been changed by another program" if repairs else "had been changed by a built-in command"
+    return Recovery(found, _note(cause, len(missing), outdated, chosen_again, repairs, default))
+
+
+def _repairs(found: Document, state: ProfileState) -> list[str]:
+    """Return what is about to be put right of a document, for the person."""
+    repairs = []
+    own = found.get(OWN_KEY)
+    already = own.get(UNUSABLE) if isinstance(own, dict) else None
+    unusable = len(state.unusable) - (len(already) if isinstance(already, list) else 0)
+    if unusable:
+        repairs.append(
+            f"{unusable} row(s) over which built-in commands fail were put aside in it, under {OWN_KEY}.{UNUSABLE}"
+        )
+    if sum(bool(row.get("isDefault")) for row in state.rows) > 1:
+        repairs.append("of several active subscriptions one was kept")
+    return repairs
 
 
 def _split(others: list[Row], front: set[Slot]) -> tuple[list[Row], list[Row]]:
@@ -175,7 +192,7 @@ def _is_of_somebody(row: object) -> bool:
     return isinstance(row, dict) and isinstance(row.get("user"), dict) and bool(row["user"].get("name"))
 
 
-def _note(cause: str, missing: int, outdated: int, chosen_again: bool, default: Row | None) -> str:
+def _note(cause: str, missing: int, outdated: int, chosen_again: bool, repairs: list[str], default: Row | None) -> str:
     restored = []
     if missing:
         restored.append(f"{missing} missing subscription(s) were restored")
@@ -183,6 +200,7 @@ def _note(cause: str, missing: int, outdated: int, chosen_again: bool, default: 
         restored.append(f"newer details of {outdated} subscription(s) were restored")
     if chosen_again:
         restored.append("your last choice was restored")
+    restored += repairs
     if not restored:
         return ""
     active = ""

@@ -19,7 +19,7 @@ OWN_KEY = "azextLogin"
 
 GENERATION = "generation"
 _OTHERS = "otherIdentities"
-_UNUSABLE = "unusable"
+UNUSABLE = "unusable"
 _PREVIOUS = "previous"
 _CHOICES = "choices"
 _REFRESH_FAILURES = "refreshFailures"
@@ -77,7 +77,7 @@ class ProfileState:
                 if isinstance(value, dict)
             },
             unusable=[
-                *_list(own.get(_UNUSABLE)),
+                *_list(own.get(UNUSABLE)),
                 *_unusable_rows(document.get(SUBSCRIPTIONS)),
                 *_unusable_rows(own.get(_OTHERS)),
             ],
@@ -97,7 +97,7 @@ class ProfileState:
             (_PREVIOUS, self.previous),
             (_CHOICES, self.choices),
             (_REFRESH_FAILURES, self.refresh_failures),
-            (_UNUSABLE, self.unusable),
+            (UNUSABLE, self.unusable),
         )
         for name, value in parts:
             if value:
