@@ -358,6 +358,14 @@ DIFFERENCES: tuple[Difference, ...] = (
         here_says="No subscription is active now",
     ),
     Difference(
+        "sign-out-choice",
+        builtin="``az logout`` and ``az account clear`` leave the ID of the chosen subscription in ``clouds.config``.",
+        here="It goes with the last account that has the subscription.",
+        reason="whoever signs out leaves nothing behind, and the next az cloud set would look for it in vain",
+        cases=(r"\blogout\b", "account clear"),
+        aspects=frozenset({"clouds"}),
+    ),
+    Difference(
         "clear-http-cache",
         builtin="``az account clear`` leaves names of tenants in ``msal_http_cache.bin``, readable by everybody.",
         here="Nothing is left, and every file is readable by its owner alone.",
