@@ -45,23 +45,41 @@ def write_atomically(path: Path, *content: bytes, locked: bool = False) -> None:
     :param locked: the caller has kept every other writer out, so whatever one of them left behind is removed.
     :raises StoreError: the directory or the file cannot be written.
     """
+    with written_beside(path, *content, locked=locked):
+        pass
+
+
+@contextlib.contextmanager
+def written_beside(path: Path, *content: bytes, locked: bool = False) -> Iterator[None]:
+    """Do the same in two steps: the content is on the disk when the block begins, and takes its place at the end.
+
+    So a block that changes something else begins only if there is room for both, and if it raises, nothing changes.
+    """
     target = Path(os.path.realpath(path))
-    try:
-        _make_directory(target.parent)
-        with _undisturbed():
+    with _undisturbed():
+        with _said_of(path):
+            _make_directory(target.parent)
             # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
             descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-            try:
-                with os.fdopen(descriptor, "wb") as stream:
-                    _give_to_owner_of(target if target.exists() else target.parent, stream.fileno())
-                    stream.writelines(content)
-                    stream.flush()
-                    os.fsync(stream.fileno())
+        try:
+            with _said_of(path), os.fdopen(descriptor, "wb") as stream:
+                _give_to_owner_of(target if target.exists() else target.parent, stream.fileno())
+                stream.writelines(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            yield
+            with _said_of(path):
                 _replace(temporary, target)
-            except BaseException:
-                _remove_quietly(temporary)
-                raise
-        sweep(target, older_than=0.0 if locked else _LEFTOVER_AGE)
+        except BaseException:
+            _remove_quietly(temporary)
+            raise
+    sweep(target, older_than=0.0 if locked else _LEFTOVER_AGE)
+
+
+@contextlib.contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StoreError(
             f"{path} could not be written: {error.strerror or error}. Its previous content is untouched."
@@ -218,7 +236,7 @@ class FileLock:
         except OSError as error:
             os.close(descriptor)
             raise StoreError(
-                f"{self._path} could not be locked: {error.strerror or error}. Nothing was changed.",
+                f"{self._path} could not be locked: {error.strerror or error}. Nothing that it protects was changed.",
                 "Run the command again, or set AZURE_CONFIG_DIR to a directory on another filesystem.",
             ) from error
         except BaseException:
@@ -249,7 +267,8 @@ class FileLock:
         while not self._try(descriptor):
             if self._clock() >= deadline:
                 raise LockHeldError(
-                    f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. Nothing was changed. "
+                    f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. "
+                    "Nothing that it protects was changed. "
                     "Wait for it to finish, or end it, and run the command again."
                 )
             time.sleep(_POLL_INTERVAL)

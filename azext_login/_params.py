@@ -14,6 +14,7 @@ from ._host import host_parameters
 from ._terminal import can_choose
 from ._validators import (
     validate_excluded_tenants,
+    validate_going_back,
     validate_min_validity,
     validate_tenant,
     validate_tenant_to_refresh,
@@ -138,6 +139,7 @@ def declare_arguments(loader: Any) -> None:
             _host_argument(loader, "account set", "subscription"),
             # Elsewhere the parser goes on saying what it says: its words and exit code are known to scripts.
             required=not can_choose(),
+            validator=validate_going_back,
             help="Name or ID of subscription. On a terminal, leave it out to choose from a list.",
         )
         context.argument(

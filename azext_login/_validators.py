@@ -55,6 +55,20 @@ def validate_excluded_tenants(namespace: argparse.Namespace) -> None:
         raise ValueError("usage error: --exclude-tenant is empty. Give the tenant's ID or its domain name.")
 
 
+def validate_going_back(namespace: argparse.Namespace) -> None:
+    """Refuse an account or a tenant beside `-`: the subscription that was active before has both.
+
+    :raises ValueError: one is given. The host makes a usage error (exit code 2) of it.
+    """
+    from .session import PREVIOUS
+
+    if namespace.subscription == PREVIOUS and (namespace.username or namespace.tenant):
+        raise ValueError(
+            "usage error: --username and --tenant do not go with --subscription -. "
+            "To choose a subscription of theirs, give its name or ID."
+        )
+
+
 def decode_claims_challenge(encoded: str | None) -> str | None:
     """Return the JSON in a base64-encoded claims challenge, as found in a `WWW-Authenticate` header.
 

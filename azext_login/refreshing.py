@@ -15,6 +15,7 @@ from .profile import subscriptions as rules
 from .profile.discovery import Ask, Discovery, Progress, discover, find_tenants
 from .profile.model import Account, Row, account_of, is_tenant_level
 from .profile.resources import Subscription, Tenant
+from .profile.state import RowKey, key_of
 
 if TYPE_CHECKING:
     from .auth.application import ApplicationFactory
@@ -74,6 +75,7 @@ def refresh(
     failures: list[RefreshFailure] = []
     discoveries: list[tuple[Account, Discovery]] = []
     refreshed: list[Row] = []
+    asked_about: set[RowKey] = set()
     interrupted = False
     with session.services.stored_tokens() as applications:
         for own in _accounts_to_ask(session, tenant):
@@ -92,23 +94,28 @@ def refresh(
                 interrupted = True
                 continue
             discoveries.append((own.account, discovery))
+            asked_about.update(map(key_of, own.rows))
             refreshed += _refreshed_rows(own, discovery, cloud)
             interrupted = discovery.interrupted
     if exclusions and not failures:
         exclusions.warn_of_useless()
     # Whoever typed a tenant's ID to sign in to it may have typed it in upper case.
-    reports = {
-        (account.key, report.tenant.id.lower()): report
+    answered = {
+        (account.key, report.tenant.id.casefold())
         for account, discovery in discoveries
         for report in discovery.reports
+        # Half of a list tells nothing about the other half.
+        if report.failure is None
     }
+    with_subscriptions = {_owner(row) for row in refreshed}
 
     def is_outdated(row: Row) -> bool:
-        report = reports.get((account_of(row).key, str(row.get("tenantId")).lower()))
-        if report is None or row.get("environmentName") != cloud:
+        if row.get("environmentName") != cloud:
             return False
-        # Half of a list tells nothing about the other half, but that there is something.
-        return report.failure is None or (is_tenant_level(row) and bool(report.subscriptions))
+        if is_tenant_level(row):
+            return _owner(row) in with_subscriptions
+        # What a sign-in has stored since then is newer than the answers.
+        return _owner(row) in answered and key_of(row) in asked_about
 
     with session.change(mirror=True) as state:
         was_active = rules.active_row(state.rows)
@@ -198,14 +205,14 @@ def _refreshed_rows(own: _OwnRows, discovery: Discovery, cloud: str) -> list[Row
     further = [duplicate.subscription for duplicate in discovery.duplicates]
     # A service principal may have signed in to one tenant with SN+I and to another without.
     accounts = {str(row["tenantId"]).casefold(): account_of(row) for row in own.rows}
-    fresh = [
+    return [
         subscription.to_row(accounts.get(subscription.tenant_id.casefold(), own.account), cloud)
         for subscription in discovery.subscriptions + further
     ]
-    with_rows = {row["tenantId"].casefold() for row in fresh}
-    return fresh + [
-        dict(row) for row in own.rows if is_tenant_level(row) and row["tenantId"].casefold() not in with_rows
-    ]
+
+
+def _owner(row: Row) -> tuple[str, str]:
+    return account_of(row).key, str(row.get("tenantId")).casefold()
 
 
 def _by_account(rows: Sequence[Row]) -> list[_OwnRows]:

@@ -7,7 +7,7 @@ session.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from knack.log import get_logger
 
 from ._files import make_all_private
 from ._host import HostSettings, activate_cloud, new_installation_id, read_host_settings
+from ._text import printable
 from .errors import AccountError, NotSignedInError, StoreError
 from .profile import subscriptions as rules
 from .profile.clouds import CloudConfig
@@ -173,18 +174,31 @@ class Session:
 
     # Choosing
 
-    def change(self, *, mirror: bool = False) -> AbstractContextManager[ProfileState]:
+    def change(
+        self, *, mirror: bool = False, first: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[ProfileState]:
         """Return the state to change under the lock; it is stored at the end of the block.
 
         :param mirror: note the active subscription in clouds.config as well, where the host looks when it switches
             clouds, before anybody else can choose another one.
+        :param first: stores or removes tokens and secrets, when it is certain that the rows can be stored. No
+            network: other commands wait for the lock.
         """
-        return self.store.change(then=self._mirror) if mirror else self.store.change()
+        return self.store.change(first=first, then=self._mirror if mirror else lambda state: None)
 
     def _mirror(self, state: ProfileState) -> None:
         active = rules.active_row(rules.in_cloud(state.rows, self.settings.cloud))
-        if active is not None:
+        if active is None:
+            return
+        try:
             self._clouds.remember(self.settings.cloud, active["id"])
+        except StoreError as error:
+            raise StoreError(
+                f"{error}\nazureProfile.json is up to date: '{printable(active['name'])}' is active, and who has "
+                "signed in is signed in. Only clouds.config does not have it, so `az cloud set` would go back to an "
+                "earlier subscription.",
+                error.recommendations or f'Then run:\naz account set --subscription "{active["id"]}"',
+            ) from error
 
     def forget_subscriptions(self, subscription_ids: Collection[str] | None = None) -> None:
         """Remove subscriptions from clouds.config, or with None all. Nothing else depends on that, so it never fails.
@@ -246,11 +260,8 @@ class Session:
 
     def _has_credentials(self, row: Row) -> bool:
         """Tell whether tokens or a secret of a row's account are still stored; asked when rows are brought back."""
-        account = account_of(row)
-        if account.keeps_to_its_tenant:
-            return True
         stored = self._stored_names
-        return stored is None or account.name.casefold() in stored
+        return stored is None or account_of(row).name.casefold() in stored
 
     @cached_property
     def _stored_names(self) -> frozenset[str] | None:

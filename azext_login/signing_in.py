@@ -104,9 +104,7 @@ def complete(
             f"To sign in, run:\n{request.again or login_command(Attempt(tenant=request.tenant))}",
         )
     found = _subscriptions_to_store(request, account, discovery)
-    # Tokens first: rows without tokens would be of no use to anybody.
-    keep(found)
-    return _store(session, request, account, found, discovery)
+    return _store(session, request, account, found, discovery, lambda: keep(found))
 
 
 def _authenticate(
@@ -204,13 +202,15 @@ def _store(
     account: Account,
     subscriptions: Sequence[Subscription],
     discovery: Discovery,
+    keep: Callable[[], None],
 ) -> SignInOutcome:
     cloud = session.settings.cloud
     new = [subscription.to_row(account, cloud) for subscription in subscriptions]
     # A subscription that a second tenant shows is kept for that tenant as well.
     further = [duplicate.subscription.to_row(account, cloud) for duplicate in discovery.duplicates]
     guesses: list[Row] = []
-    with session.change(mirror=True) as state:
+    # Tokens first: rows without tokens would be of no use to anybody. And neither without the other.
+    with session.change(mirror=True, first=keep) as state:
         rules.sign_in(
             state,
             new + further,

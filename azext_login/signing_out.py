@@ -36,26 +36,29 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
 
     Secrets go first: if one of them cannot be removed, the account stays listed and the command can be repeated.
     """
-    _remove_adal_tokens(session)
     services, cloud = session.services, session.settings.cloud
-    # Both, whatever the first one says. Another command that gets a token meanwhile stores it only if the application
-    # still has its secret, so that goes first.
-    forgotten = [_forget(session, store, name) for store in (services.service_principals, services.token_cache)]
-    known = any(forgotten)
-    services.decrypted_keys.forget(name)
-    services.http_cache().purge_names()
-    purge(session.settings.config_dir)
-    with session.change() as state:
+    known: list[bool] = []
+
+    def remove_secrets() -> None:
+        _remove_adal_tokens(session)
+        # Both, whatever the first one says. Another command that gets a token meanwhile stores it only if the
+        # application still has its secret, so that goes first.
+        known.extend(_forget(session, store, name) for store in (services.service_principals, services.token_cache))
+        services.decrypted_keys.forget(name)
+        services.http_cache().purge_names()
+        purge(session.settings.config_dir)
+
+    with session.change(first=remove_secrets) as state:
         was_active = rules.active_row(rules.in_cloud(state.rows, cloud))
         removed = rules.remove_account(state, name)
-        known = bool(removed) or known
+        known.append(bool(removed))
         remaining = rules.in_cloud(state.rows, cloud)
         gone = {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
     session.store.purge(name)
     if gone:
         session.forget_subscriptions(gone)
     return SignOutOutcome(
-        known=known,
+        known=any(known),
         was_active=was_active is not None and account_of(was_active).matches(name),
         remaining=remaining,
     )
@@ -63,13 +66,16 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
 
 def clear(session: Session) -> None:
     """Remove every account of every cloud."""
-    _remove_adal_tokens(session)
-    session.services.service_principals.clear()
-    session.services.token_cache.clear()
-    session.services.decrypted_keys.clear()
-    session.services.http_cache().clear()
-    purge(session.settings.config_dir)
-    session.store.clear()
+
+    def remove_secrets() -> None:
+        _remove_adal_tokens(session)
+        session.services.service_principals.clear()
+        session.services.token_cache.clear()
+        session.services.decrypted_keys.clear()
+        session.services.http_cache().clear()
+        purge(session.settings.config_dir)
+
+    session.store.clear(first=remove_secrets)
     session.forget_subscriptions()
 
 

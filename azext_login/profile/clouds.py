@@ -9,8 +9,12 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from knack.log import get_logger
+
 from .._files import ASIDE, FileLock, set_aside, sweep, write_atomically
 from ..errors import StoreError
+
+logger = get_logger(__name__)
 
 _FILE = "clouds.config"
 _LAST_GOOD = "login_last_good_clouds.config"
@@ -51,7 +55,10 @@ class CloudConfig:
                 config.set(cloud, _SUBSCRIPTION, subscription_id)
                 text = _text_of(config)
                 write_atomically(self._path, text.encode("utf-8"), locked=True)
-            self._keep(f"{_ACTIVE}{cloud}\n{text}")
+            try:
+                self._keep(f"{_ACTIVE}{cloud}\n{text}")
+            except StoreError as error:
+                logger.warning("%s %s itself is up to date.", error, _FILE)
 
     def forget(self, subscription_ids: Collection[str] | None) -> None:
         """Remove these subscriptions (IDs in lower case), or with None all, from the file and from its copies.
@@ -135,7 +142,7 @@ class CloudConfig:
             return config, ""
         except (OSError, UnicodeDecodeError, configparser.Error) as error:
             raise StoreError(
-                f"{self._path} cannot be read: {error}. Your choice was kept in azureProfile.json only.",
+                f"{self._path} cannot be read: {error}.",
                 "Correct the file, or remove it and register your clouds again with `az cloud register`.",
             ) from error
         return config, text

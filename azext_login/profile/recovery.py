@@ -10,7 +10,9 @@ in a key of our own, which the host copies along, and the last written document 
   newer content of others, and choices;
 * it has none: the host has reset the file, or it comes from elsewhere, and the rows that are missing come back.
 
-A row comes back only if its account can still be used: nobody who has logged out is offered again.
+A row comes back only if its account can still be used: nobody who has logged out is offered again. Of an identity of
+the machine nothing but its rows is stored, so they count: those of the copy, and those of a file that is not older. An
+empty list, which is what `az account clear` leaves, speaks against them.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from .model import Row, account_of, bring_up_to_date
 from .state import (
     OWN_KEY,
     SUBSCRIPTIONS,
+    UNUSABLE,
     Document,
     ProfileState,
     RowKey,
@@ -58,22 +61,31 @@ def recover(
     generation = generation_of(found)
     good = ProfileState.of(deepcopy(last_good))
     state = ProfileState.of(found)
+    repairs = _repairs(found, state)
     known = {key_of(row) for row in state.all_rows()}
     good_keys = {key_of(row) for row in good.all_rows()}
 
+    is_older = generation is not None and generation < (generation_of(last_good) or 0)
+    is_cleared = generation is not None and found.get(SUBSCRIPTIONS) == []
+
+    def is_signed_in(row: Row) -> bool:
+        if account_of(row).keeps_to_its_tenant:
+            return not is_cleared and (key_of(row) in good_keys or not is_older)
+        return has_credentials(row)
+
     if generation is not None:
         # An old copy also brings back accounts that have logged out since.
-        state.rows = [row for row in state.rows if key_of(row) in good_keys or has_credentials(row)]
+        state.rows = [row for row in state.rows if key_of(row) in good_keys or is_signed_in(row)]
     # A built-in sign-in of somebody whose row stood behind another one puts it in front as well.
     front = {key_of(row) for row in state.rows}
     repeated = {slot_of(row) for row in state.others if key_of(row) in front}
     state.others = [row for row in state.others if key_of(row) not in front]
     # Whoever signs out or clears with built-in commands leaves our own rows behind.
     orphans, state.others = _split(state.others, {slot_of(row) for row in state.rows})
-    missing = [row for row in good.all_rows() if key_of(row) not in known and has_credentials(row)]
+    missing = [row for row in good.all_rows() if key_of(row) not in known and is_signed_in(row)]
     is_stale = (
         generation is None
-        or generation < (generation_of(last_good) or 0)
+        or is_older
         # Nobody removes the list itself on purpose: an empty one is what is left by `az account clear`.
         or not isinstance(found.get(SUBSCRIPTIONS), list)
     )
@@ -89,8 +101,8 @@ def recover(
     found_default = active_row(state.rows)
     # A file from elsewhere keeps its choice. One that the host has reset has none.
     ours = active_row(good.rows) if is_stale and (generation is not None or found_default is None) else None
-    state.others = [row for row in state.others if has_credentials(row)]
-    _place(state, [row for row in orphans if has_credentials(row)] + missing)
+    state.others = [row for row in state.others if is_signed_in(row)]
+    _place(state, [row for row in orphans if is_signed_in(row)] + missing)
     default = _default(found_default, ours, state, active_cloud)
     chosen_again = False
     if is_stale and generation is not None:
@@ -115,8 +127,23 @@ def recover(
     elif is_stale:
         cause = "had been overwritten with an older copy by another process"
     else:
-        cause = "had been changed by a built-in command"
-    return Recovery(found, _note(cause, len(missing), outdated, chosen_again, default))
+        cause = "had been changed by another program" if repairs else "had been changed by a built-in command"
+    return Recovery(found, _note(cause, len(missing), outdated, chosen_again, repairs, default))
+
+
+def _repairs(found: Document, state: ProfileState) -> list[str]:
+    """Return what is about to be put right of a document, for the person."""
+    repairs = []
+    own = found.get(OWN_KEY)
+    already = own.get(UNUSABLE) if isinstance(own, dict) else None
+    unusable = len(state.unusable) - (len(already) if isinstance(already, list) else 0)
+    if unusable:
+        repairs.append(
+            f"{unusable} row(s) over which built-in commands fail were put aside in it, under {OWN_KEY}.{UNUSABLE}"
+        )
+    if sum(bool(row.get("isDefault")) for row in state.rows) > 1:
+        repairs.append("of several active subscriptions one was kept")
+    return repairs
 
 
 def _split(others: list[Row], front: set[Slot]) -> tuple[list[Row], list[Row]]:
@@ -165,7 +192,7 @@ def _is_of_somebody(row: object) -> bool:
     return isinstance(row, dict) and isinstance(row.get("user"), dict) and bool(row["user"].get("name"))
 
 
-def _note(cause: str, missing: int, outdated: int, chosen_again: bool, default: Row | None) -> str:
+def _note(cause: str, missing: int, outdated: int, chosen_again: bool, repairs: list[str], default: Row | None) -> str:
     restored = []
     if missing:
         restored.append(f"{missing} missing subscription(s) were restored")
@@ -173,6 +200,7 @@ def _note(cause: str, missing: int, outdated: int, chosen_again: bool, default: 
         restored.append(f"newer details of {outdated} subscription(s) were restored")
     if chosen_again:
         restored.append("your last choice was restored")
+    restored += repairs
     if not restored:
         return ""
     active = ""

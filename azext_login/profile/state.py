@@ -19,7 +19,7 @@ OWN_KEY = "azextLogin"
 
 GENERATION = "generation"
 _OTHERS = "otherIdentities"
-_UNUSABLE = "unusable"
+UNUSABLE = "unusable"
 _PREVIOUS = "previous"
 _CHOICES = "choices"
 _REFRESH_FAILURES = "refreshFailures"
@@ -61,9 +61,10 @@ class ProfileState:
         """Read a document. Its rows are not copied: changing them changes the document."""
         own = document.get(OWN_KEY)
         own = own if isinstance(own, dict) else {}
+        rows, others = _one_per_slot(usable_rows(document.get(SUBSCRIPTIONS)), usable_rows(own.get(_OTHERS)))
         return cls(
-            rows=usable_rows(document.get(SUBSCRIPTIONS)),
-            others=usable_rows(own.get(_OTHERS)),
+            rows=rows,
+            others=others,
             previous={
                 str(cloud): [str(part) for part in key]
                 for cloud, key in _mapping(own.get(_PREVIOUS)).items()
@@ -76,7 +77,7 @@ class ProfileState:
                 if isinstance(value, dict)
             },
             unusable=[
-                *_list(own.get(_UNUSABLE)),
+                *_list(own.get(UNUSABLE)),
                 *_unusable_rows(document.get(SUBSCRIPTIONS)),
                 *_unusable_rows(own.get(_OTHERS)),
             ],
@@ -96,7 +97,7 @@ class ProfileState:
             (_PREVIOUS, self.previous),
             (_CHOICES, self.choices),
             (_REFRESH_FAILURES, self.refresh_failures),
-            (_UNUSABLE, self.unusable),
+            (UNUSABLE, self.unusable),
         )
         for name, value in parts:
             if value:
@@ -157,9 +158,9 @@ def _is_out_of_step(document: Document) -> bool:
 
     It removes a row that another identity's row was standing behind, or puts that very row in its place.
     """
-    state = ProfileState.of(document)
-    if not state.others:
+    if not _mapping(document.get(OWN_KEY)).get(_OTHERS):
         return False
+    state = ProfileState.of(document)
     front = {slot_of(row): row for row in state.rows}
     return any(slot_of(row) not in front or key_of(front[slot_of(row)]) == key_of(row) for row in state.others)
 
@@ -185,6 +186,20 @@ def key_of(row: Mapping[str, Any]) -> RowKey:
 def slot_of(row: Mapping[str, Any]) -> Slot:
     """Return what identifies a row among those that built-in code sees."""
     return str(row.get("environmentName")), str(row.get("id")).lower()
+
+
+def _one_per_slot(rows: list[Row], others: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Let one row of a subscription stand for it where another tool has written several: the default, or the first."""
+    if len({(row["environmentName"], row["id"].lower()) for row in rows}) == len(rows):
+        return rows, others
+    front: dict[Slot, Row] = {}
+    for row in rows:
+        first = front.setdefault(slot_of(row), row)
+        if row.get("isDefault") and not first.get("isDefault"):
+            front[slot_of(row)] = row
+    known = {key_of(row) for row in front.values()}
+    behind = [row for row in rows if front[slot_of(row)] is not row and key_of(row) not in known]
+    return list(front.values()), without_duplicates([*behind, *others])
 
 
 def usable_rows(value: object) -> list[Row]:

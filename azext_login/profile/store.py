@@ -8,13 +8,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
-from .._files import ASIDE, FileLock, remove_if_present, set_aside, sweep, write_atomically
+from .._files import ASIDE, FileLock, remove_if_present, set_aside, sweep, write_atomically, written_beside
 from ..errors import StoreError
 from .state import (
     GENERATION,
@@ -30,7 +30,7 @@ from .state import (
 from .subscriptions import remove_account
 
 if TYPE_CHECKING:
-    from .recovery import HasCredentials
+    from .recovery import HasCredentials, Recovery
 
 logger = get_logger(__name__)
 
@@ -58,6 +58,8 @@ _Fingerprint = bytes
 class _Loaded(NamedTuple):
     document: Document
     fingerprint: _Fingerprint
+    note: str = ""
+    """What was put right, for the person."""
 
 
 class ProfileStore:
@@ -86,6 +88,7 @@ class ProfileStore:
         self._path = config_dir / _FILE
         self._last_good = config_dir / _LAST_GOOD
         self._lock = FileLock(config_dir / _LOCK)
+        self._lock_if_free = FileLock(config_dir / _LOCK, timeout=0)
         self._on_written = on_written
         self._has_credentials = has_credentials
         self._new_installation_id = new_installation_id
@@ -95,44 +98,66 @@ class ProfileStore:
     def read(self, host_document: object) -> ProfileState:
         """Return the state, from the document that the host has already read.
 
-        A document that is not the latest is put right first, on the disk as well where that is possible.
+        A document that is not the latest is put right first; on the disk as well, where that is possible at once.
         """
         if isinstance(host_document, dict) and is_current(host_document, self._last_good_generation()):
             return ProfileState.of(host_document)
         try:
-            with self.change() as state:
+            with self._change(self._lock_if_free) as state:
                 return state
         except StoreError as error:
-            logger.warning("%s", error)
-            return ProfileState.of(host_document) if isinstance(host_document, dict) else ProfileState()
+            logger.debug("%s is put right in memory alone: %s", self._path, error)
+        recovery = self._recovered(host_document, self._copy_of_last_good())
+        if recovery.note:
+            logger.warning("%s The file has yet to be written, which the next command does if it can.", recovery.note)
+        return ProfileState.of(recovery.document)
 
-    @contextmanager
     def change(
-        self, *, always_write: bool = False, then: Callable[[ProfileState], None] = lambda state: None
-    ) -> Iterator[ProfileState]:
-        """Yield the state under the lock, and write it afterwards if it was changed.
+        self,
+        *,
+        always_write: bool = False,
+        first: Callable[[], None] = lambda: None,
+        then: Callable[[ProfileState], None] = lambda state: None,
+    ) -> AbstractContextManager[ProfileState]:
+        """Return the state under the lock, to be written at the end of the block if it was changed.
 
         Nothing is written when the block raises.
 
         :param always_write: write even without a change, so that the last good copy is what the file is.
+        :param first: called when nothing but replacing the file is left to do; if it raises, the file stays as it is.
         :param then: called when the file is written, still under the lock.
         :raises StoreError: the file cannot be read or written, or another process holds the lock too long.
         """
-        with self._lock:
+        return self._change(self._lock, always_write, first, then)
+
+    @contextmanager
+    def _change(
+        self,
+        lock: AbstractContextManager[object],
+        always_write: bool = False,
+        first: Callable[[], None] = lambda: None,
+        then: Callable[[ProfileState], None] = lambda state: None,
+    ) -> Iterator[ProfileState]:
+        with lock:
             loaded = self._load()
             state = ProfileState.of(loaded.document)
             yield state
-            self._save(loaded, state, always_write)
+            self._save(loaded, state, always_write, first)
+            if loaded.note:
+                logger.warning("%s", loaded.note)
             then(state)
 
-    def clear(self) -> None:
+    def clear(self, *, first: Callable[[], None] = lambda: None) -> None:
         """Remove every row and every trace of one, whatever state the file is in.
 
+        :param first: called before anything is removed, under the lock.
         :raises StoreError: a file cannot be written or deleted.
         """
-        remove_if_present(self._last_good)
-        with self.change(always_write=True) as state:
-            state.forget_everything()
+        with self._lock:
+            first()
+            remove_if_present(self._last_good)
+            with self._change(nullcontext(), always_write=True) as state:
+                state.forget_everything()
         self._sweep()
         for aside in self._set_aside_files():
             remove_if_present(aside)
@@ -156,11 +181,12 @@ class ProfileStore:
         folder = self._path.parent
         return [aside for name in (_FILE, _LAST_GOOD) for aside in folder.glob(f"{name}{ASIDE}*")]
 
-    def _save(self, loaded: _Loaded, state: ProfileState, always_write: bool) -> None:
+    def _save(self, loaded: _Loaded, state: ProfileState, always_write: bool, first: Callable[[], None]) -> None:
         document = loaded.document
         on_disk = generation_of(document) or 0
         last_good = self._last_good_generation()
         if not always_write and self._is_unchanged(loaded, state):
+            first()
             self._on_written(document)
             if on_disk:
                 self._keep_if_outdated(on_disk, list(_parts_of(document)))
@@ -168,15 +194,22 @@ class ProfileStore:
         if self._new_installation_id is not None and not document.get(INSTALLATION_ID):
             document[INSTALLATION_ID] = self._new_installation_id()
         generation = max(on_disk, last_good or 0) + 1
+        if not is_generation(generation):
+            # Somebody wrote the last one that counts into the file.
+            generation = 1
         state.write_to(document, generation)
         content = list(_parts_of(document))
-        write_atomically(self._path, *content, locked=True)
+        with written_beside(self._path, *content, locked=True):
+            first()
         self._on_written(document)
-        # The copy comes second: if we are killed in between, the file is newer than its copy, which is no damage.
         self._keep(generation, content)
 
     def _keep(self, generation: int, content: list[bytes]) -> None:
-        write_atomically(self._last_good, _head(generation), *content, _TAIL, locked=True)
+        """Write the copy, after the file: a file that is newer than its copy is no damage."""
+        try:
+            write_atomically(self._last_good, _head(generation), *content, _TAIL, locked=True)
+        except StoreError as error:
+            logger.warning("%s %s itself is up to date.", error, _FILE)
 
     def _keep_if_outdated(self, generation: int, content: list[bytes]) -> None:
         """Write the copy if it is not one of this content.
@@ -215,16 +248,13 @@ class ProfileStore:
             document, fingerprint = {name: kept[name] for name in kept if name != SUBSCRIPTIONS}, b""
         if isinstance(document, dict) and is_current(document, self._last_good_generation()):
             return _Loaded(document, fingerprint)
-        return _Loaded(self._recovered(document), fingerprint)
+        recovery = self._recovered(document, self._read_last_good())
+        return _Loaded(recovery.document, fingerprint, recovery.note)
 
-    def _recovered(self, document: object) -> Document:
+    def _recovered(self, document: object, last_good: Document | None) -> Recovery:
         from .recovery import recover
 
-        last_good = self._read_last_good() or {}
-        recovery = recover(document, last_good, self._has_credentials, self._active_cloud)
-        if recovery.note:
-            logger.warning("%s", recovery.note)
-        return recovery.document
+        return recover(document, last_good or {}, self._has_credentials, self._active_cloud)
 
     def _parse(self) -> tuple[Any, _Fingerprint]:
         for attempt in range(_TORN_RETRIES + 1):
@@ -264,17 +294,18 @@ class ProfileStore:
         return generation if is_generation(generation) else None
 
     def _read_last_good(self) -> Document | None:
+        """Return the copy. What is no copy may hold what nothing else does, so it is set aside, not written over."""
+        profile = self._copy_of_last_good()
+        if profile is None and self._last_good.exists():
+            self._set_aside(self._last_good, "it does not hold a copy of azureProfile.json")
+        return profile
+
+    def _copy_of_last_good(self) -> Document | None:
         try:
             profile = json.loads(self._last_good.read_bytes())["profile"]
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            profile = None
-        if isinstance(profile, dict):
-            return profile
-        # It may hold what nothing else does, so it is not written over.
-        self._set_aside(self._last_good, "it does not hold a copy of azureProfile.json")
-        return None
+            return None
+        return profile if isinstance(profile, dict) else None
 
 
 def _without(content: Any, name: str) -> Any:

@@ -178,7 +178,6 @@ def _add(state: ProfileState, new: Sequence[Row], *, in_front: bool) -> None:
 
     :param in_front: built-in code is to see the new rows; of several for one subscription, the first.
     """
-    _leave_one_per_slot(state)
     fresh: dict[RowKey, Row] = {key_of(row): row for row in new}
     for row in state.all_rows():
         if key_of(row) in fresh:
@@ -205,16 +204,6 @@ def _add(state: ProfileState, new: Sequence[Row], *, in_front: bool) -> None:
         leading = {id(leader) for leader in leaders.values()}
         state.others = [row for row in state.others if id(row) not in leading] + behind
     state.others = without_duplicates(state.others)
-
-
-def _leave_one_per_slot(state: ProfileState) -> None:
-    """Let the first row of a subscription stand for it, where another tool has written several."""
-    front: dict[Slot, Row] = {}
-    behind = [row for row in state.rows if front.setdefault(slot_of(row), row) is not row]
-    if behind:
-        known = {key_of(row) for row in front.values()}
-        state.rows = list(front.values())
-        state.others += [row for row in behind if key_of(row) not in known]
 
 
 def put_in_front(state: ProfileState, chosen: Row) -> None:

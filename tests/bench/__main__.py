@@ -1,5 +1,6 @@
 """`python -m tests.bench [RUNS]`: time a few commands with and without the extension, signed in to a local cloud.
 
+`python -m tests.bench store [PAIRS]`: the account commands with 1,000 and 10,000 subscriptions; see store.py.
 `python -m tests.bench parallel [COMMANDS]`: eight shells at once; see parallel.py.
 `python -m tests.bench discovery [PAIRS]`: reading all subscriptions again; see discovery.py.
 `python -m tests.bench tokens [PAIRS]`: cached and expired tokens; see tokens.py.
@@ -11,9 +12,10 @@ import shutil
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import discovery, parallel, tokens
+from tests.bench import discovery, parallel, store, tokens
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.stage import CloudStage, Stage
@@ -21,6 +23,14 @@ from tests.localcloud import LocalCloud
 
 COMMANDS = ("account show", "account list", "account get-access-token", "group list")
 PERSON = "alice@contoso.example"
+
+#: By name: what prints a report, and returns 0 if every limit holds.
+REPORTS: dict[str, Callable[..., int]] = {
+    "store": store.main,
+    "parallel": parallel.main,
+    "discovery": discovery.main,
+    "tokens": tokens.main,
+}
 
 
 def seconds(az: Az, command: str, runs: int) -> float:
@@ -47,10 +57,9 @@ def main(runs: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["parallel"]:
-        sys.exit(1 if parallel.main(*(int(word) for word in sys.argv[2:])) else 0)
-    if sys.argv[1:2] == ["discovery"]:
-        sys.exit(discovery.main(*(int(word) for word in sys.argv[2:])))
-    if sys.argv[1:2] == ["tokens"]:
-        sys.exit(tokens.main(*(int(word) for word in sys.argv[2:])))
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    name, *words = sys.argv[1:] or [""]
+    if name in REPORTS:
+        sys.exit(1 if REPORTS[name](*map(int, words)) else 0)
+    if name and not name.isdigit():
+        sys.exit(f"There is no report '{name}'. There are: {', '.join(REPORTS)}.")
+    main(int(name or 5))

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.store [PAIRS]`: the account commands on large profiles, beside the built-in ones.
+"""`python -m tests.bench store [PAIRS]`: the account commands on large profiles, beside the built-in ones.
 
 Each pair runs a command with the extension and without it, one right after the other and in changing order, on the same
 rows. The ratio is the median of the pairs' ratios; memory is the peak resident size of the process.
@@ -10,7 +10,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -70,7 +69,7 @@ def run(az: Az, arguments: Sequence[str]) -> tuple[float, int]:
     return seconds, usage.ru_maxrss
 
 
-def main(pairs: int) -> int:
+def main(pairs: int = 9) -> int:
     """Print one line per case; return 1 if one is over its limit."""
     over = False
     with tempfile.TemporaryDirectory(prefix="login-bench-") as folder:
@@ -108,7 +107,3 @@ def main(pairs: int) -> int:
                 flush=True,
             )
     return 1 if over else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 9))

@@ -23,6 +23,7 @@ from tests.integration.damage import (
 )
 
 _RESTORED = ("restored",)
+_PUT_ASIDE = ("1 row(s)", "azextLogin.unusable")
 
 
 def _profile(
@@ -118,11 +119,12 @@ PROFILES = [
     _profile("subscriptions are null", _with(subscriptions=None), "show"),
     _profile("subscriptions are empty, on purpose", _with(subscriptions=[]), "!show, login", keeps_rows=False),
     # Rows that are none, and rows with parts missing: built-in commands fail over most of them.
-    _profile("a row is null", _plus(None), "show, group list"),
+    _profile("a row is null", _plus(None), "show, group list", says=_PUT_ASIDE),
     _profile("a row is a string", _plus(PRECIOUS), "set, group list"),
     _profile("a row is empty", _plus({}), "list, group list"),
     _profile("a row without an ID", _plus(_row(id=...)), "show, group list"),
     _profile("a row with a number as its ID", _plus(_row(id=1)), "set, group list"),
+    _profile("a name is null", _plus(_row(name=None, note=PRECIOUS)), "list, group list", says=_PUT_ASIDE),
     _profile("a row without a user", _plus(_row(user=...)), "list, group list"),
     _profile("a row without a tenant", _plus(_row(tenantId=...)), "show, set, group list"),
     _profile("the default has no tenant", _plus(_row(tenantId=..., isDefault=True)), "show, set, token"),
@@ -132,7 +134,7 @@ PROFILES = [
     _profile(
         "the default is of an unknown cloud", _plus(_row(environmentName="No", isDefault=True)), "set, group list"
     ),
-    _profile("two defaults", _plus(_row(isDefault=True)), "list, set"),
+    _profile("two defaults", _plus(_row(isDefault=True)), "list, set", says=("one was kept. Active now",)),
     _profile("every default is a string", _defaults("false"), "show, set, list"),
     _profile("no default", _defaults(False), "!show, set, show"),
     _profile("a row twice", _twice(), "show, set, group list"),

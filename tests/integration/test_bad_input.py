@@ -139,6 +139,15 @@ def test_a_subscription_that_does_not_exist_is_an_error_and_changes_nothing(sign
     before.assert_is_still_there()
 
 
+@pytest.mark.parametrize("option", ["--username", "--tenant"])
+def test_going_back_and_choosing_an_account_or_a_tenant_contradict_each_other(
+    signed_in: Az, before: Before, option: str
+) -> None:
+    error = signed_in.run("account", "set", "--subscription", "-", option, "contoso.example").failed(2).stderr
+    assert "--username" in error
+    before.assert_is_still_there()
+
+
 # The service itself
 # ------------------------------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ def test_a_damaged_file_costs_nobody_anything(two_signed_in: Az, cloud: LocalClo
     everything = "".join(said)
     for words in damage.says:
         assert words in everything
-    for news in ("were restored", "set aside as"):
+    for news in ("were restored", "set aside as", "azextLogin.unusable", "one was kept"):
         repeated = sum(news in text for text in said)
         assert repeated <= 1, f"'{news}' was said {repeated} times"
     if damage.keeps_rows:
@@ -136,6 +136,9 @@ def _assert_in_order(az: Az, *, written: bool) -> None:
             state = ProfileState.of(profile)
             defaults = sum(bool(row.get("isDefault")) for row in state.all_rows())
             assert defaults <= 1 or not written, "more than one default"
+            if written:
+                in_front = [(row["environmentName"], row["id"].lower()) for row in profile["subscriptions"]]
+                assert len(set(in_front)) == len(in_front), "built-in code finds two rows of one subscription"
     for path in az.config_dir.iterdir():
         assert not path.name.endswith(".tmp"), f"{path.name} was left behind"
         if sys.platform != "win32" and path.name.startswith(_PRIVATE) and path.is_file():

@@ -188,6 +188,13 @@ def test_in_a_directory_that_may_not_be_written_the_old_files_stay_whole(
     try:
         held_back.run("account", "show").ok()
         held_back.run("account", "list").ok()
+        if command == "clear":
+            # A reset profile can be put right in memory alone.
+            whole = signed_in.profile_path.read_bytes()
+            signed_in.profile_path.write_bytes(b"{}")
+            held_back.run("account", "show").ok()
+            assert signed_in.profile_path.read_bytes() == b"{}"
+            signed_in.profile_path.write_bytes(whole)
         result = _run(held_back, command, cloud)
     finally:
         signed_in.config_dir.chmod(0o700)
@@ -251,6 +258,17 @@ def test_what_the_superuser_writes_belongs_to_whom_the_files_belong(signed_in: A
         if path.relative_to(folder).parts[0].startswith(ours) and path.stat().st_uid != NOBODY
     ]
     assert not taken, f"{taken} belong to the superuser"
+
+
+def test_a_last_good_copy_that_cannot_be_written_is_a_warning_and_the_change_is_whole(signed_in: Az) -> None:
+    copy = signed_in.config_dir / "login_last_good.json"
+    copy.unlink()
+    copy.mkdir()
+    result = signed_in.run("account", "set", "-s", "Contoso Development").ok()
+    assert str(copy) in result.stderr
+    assert "azureProfile.json itself is up to date" in result.stderr
+    active = signed_in.run("account", "show", "--query", "id").ok().json()
+    assert f"subscription = {active}" in (signed_in.config_dir / "clouds.config").read_text(encoding="utf-8")
 
 
 # Links

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from azext_login._files import FileLock
 from tests.harness.az import Az
 from tests.localcloud import LocalCloud
 
@@ -24,18 +25,25 @@ ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 
 # Python runs this before anything else.
 _FAILING = """
-import errno, fcntl
+import fcntl, os
+
+lock = fcntl.flock
+only = {only!r}
 
 def flock(file, operation):
+    if only and not (os.path.exists(only) and os.path.samestat(os.fstat(file), os.stat(only))):
+        return lock(file, operation)
     raise OSError({number}, "there is no lock")
 
 fcntl.flock = flock
 """
 
 
-def _with_failing_locks(az: Az, folder: Path, number: int) -> Az:
+def _with_failing_locks(az: Az, folder: Path, number: int, *, only: str = "") -> Az:
+    """Return an `az` for which no file can be locked, or one file of its config directory cannot."""
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text(_FAILING.format(number=number), encoding="utf-8")
+    code = _FAILING.format(number=number, only=only and str(az.config_dir / only))
+    (folder / "sitecustomize.py").write_text(code, encoding="utf-8")
     return az.with_env(PYTHONPATH=folder)
 
 
@@ -61,6 +69,48 @@ def test_a_lock_that_fails_is_one_error_and_nothing_is_changed(
     assert str(signed_in.config_dir) in error
     assert "there is no lock" in error
     assert signed_in.profile() == before
+
+
+@pytest.mark.parametrize("command", ["login", "logout", "clear"])
+def test_without_the_lock_of_the_profile_no_token_comes_and_none_goes(
+    signed_in: Az, cloud: LocalCloud, tmp_path: Path, command: str
+) -> None:
+    az = _with_failing_locks(signed_in, tmp_path / "site", errno.EIO, only="login_profile.lock")
+    files = [signed_in.config_dir / name for name in ("azureProfile.json", "msal_token_cache.json", "clouds.config")]
+    before = [path.read_bytes() for path in files]
+    words = {
+        "login": ("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}"),
+        "logout": ("logout",),
+        "clear": ("account", "clear"),
+    }
+    error = az.run(*words[command]).failed().stderr
+    assert "login_profile.lock" in error
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_a_choice_that_clouds_config_cannot_take_is_told_apart_from_what_was_kept(
+    signed_in: Az, tmp_path: Path
+) -> None:
+    az = _with_failing_locks(signed_in, tmp_path / "site", errno.EIO, only="login_clouds.lock")
+    error = az.run("account", "set", "-s", "Contoso Development").failed().stderr
+    assert "login_clouds.lock" in error
+    assert "azureProfile.json is up to date: 'Contoso Development' is active" in error
+    shown = signed_in.run("account", "show").ok().json()
+    assert shown["name"] == "Contoso Development"
+    signed_in.run("account", "set", "-s", "Contoso Development").ok()
+    assert f"subscription = {shown['id']}" in (signed_in.config_dir / "clouds.config").read_text(encoding="utf-8")
+
+
+def test_a_reset_profile_is_shown_whole_while_another_process_has_the_lock(signed_in: Az) -> None:
+    before = signed_in.profile()
+    signed_in.profile_path.write_text("{}", encoding="utf-8")
+    with FileLock(signed_in.config_dir / "login_profile.lock"):
+        shown = signed_in.run("account", "list", "--all", timeout=20).ok()
+    assert {row["id"] for row in shown.json()} == {row["id"] for row in before["subscriptions"]}
+    assert [line for line in shown.stderr.splitlines() if "restored" in line] == shown.stderr.splitlines()
+    assert signed_in.profile() == {}
+    signed_in.run("account", "show").ok()
+    assert signed_in.profile()["subscriptions"] == before["subscriptions"]
 
 
 def test_a_lock_of_the_host_that_is_not_given_back_is_one_error_with_its_holder(signed_in: Az) -> None:

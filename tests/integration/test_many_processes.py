@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -56,9 +58,9 @@ def _default(az: Az) -> dict[str, Any]:
     return dict(row)
 
 
-def _sign_in(az: Az, cloud: LocalCloud, user: str) -> Result:
+def _sign_in(az: Az, cloud: LocalCloud, user: str, *options: str) -> Result:
     password = cloud.directory.person(user).password
-    return az.run("login", "-u", user, f"-p={password}", "--allow-no-subscriptions", timeout=180)
+    return az.run("login", "-u", user, f"-p={password}", "--allow-no-subscriptions", *options, timeout=180)
 
 
 @pytest.mark.timeout(900)
@@ -161,3 +163,28 @@ def test_a_logout_during_a_refresh_is_not_undone_by_it(make_az: Callable[..., Az
     for path in az.config_dir.iterdir():
         if path.is_file():
             assert BOB not in path.read_bytes().decode("utf-8", "replace"), path.name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops a process by a POSIX signal")
+def test_a_sign_in_during_a_refresh_of_the_same_account_stays_and_stays_active(
+    make_az: Callable[..., Az], own_cloud: LocalCloud
+) -> None:
+    az = make_az(cloud=own_cloud)
+    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    own_cloud.admin.clear_requests()
+    own_cloud.admin.fail_next("^/subscriptions", kind="hang", hang=1)
+    refresh = az.start("account", "list", "--refresh")
+    deadline = time.monotonic() + 60
+    while not own_cloud.admin.count_requests("^/tenants"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    refresh.send_signal(signal.SIGSTOP)
+    try:
+        _sign_in(az, own_cloud, ALICE, "--tenant", "tailspin.example").ok()
+        signed_in, rows = _default(az), _rows(az)
+    finally:
+        refresh.send_signal(signal.SIGCONT)
+    said = az.result(refresh, "account", "list", "--refresh").ok().stderr
+    assert signed_in["name"] == "N/A(tenant level account)"
+    assert (_default(az), _rows(az)) == (signed_in, rows)
+    assert "active now" not in said

@@ -234,6 +234,46 @@ def test_a_built_in_clear_that_was_held_up_brings_nobody_back(signed_in: Az, clo
     assert _everybody(signed_in).json() == []
 
 
+# Nothing is stored of a machine's identity but its rows, so nothing else says whether it is signed in.
+
+
+def _sign_in_machine(az: Az) -> str:
+    """Add the row of a managed identity, as a sign-in does that somebody else's row stands in front of."""
+    row = dict(az.profile()["subscriptions"][0])
+    row.update(isDefault=False, user={"name": "systemAssignedIdentity", "type": "servicePrincipal"})
+    row["user"]["assignedIdentityInfo"] = "MSI"
+    _rewrite(az, lambda document: document["azextLogin"].setdefault("otherIdentities", []).append(row))
+    az.run("account", "set", "-s", "Contoso Development").ok()
+    assert "systemAssignedIdentity" in {user for user, _ in _listed(_everybody(az))}
+    return str(row["user"]["name"])
+
+
+def test_a_machines_identity_comes_back_where_its_row_was_lost_and_not_where_it_was_cleared(signed_in: Az) -> None:
+    without = signed_in.profile_path.read_bytes()
+    machine = _sign_in_machine(signed_in)
+    with_machine = signed_in.profile_path.read_bytes()
+    for lost in (without, b"{}"):
+        signed_in.profile_path.write_bytes(lost)
+        assert machine in {user for user, _ in _listed(_everybody(signed_in))}
+    signed_in.run("account", "clear").ok()
+    signed_in.profile_path.write_bytes(with_machine)
+    assert _everybody(signed_in).json() == []
+
+
+def test_a_built_in_clear_takes_a_machines_identity_as_well(signed_in: Az) -> None:
+    _sign_in_machine(signed_in)
+    _builtin(signed_in).run("account", "clear").ok()
+    assert _everybody(signed_in).json() == []
+
+
+def test_a_built_in_sign_out_of_somebody_leaves_a_machines_identity(signed_in: Az) -> None:
+    machine = _sign_in_machine(signed_in)
+    # What it leaves: the rows behind, and one of another cloud.
+    row = dict(signed_in.profile()["subscriptions"][0], environmentName="AzureCloud", isDefault=False)
+    _rewrite(signed_in, lambda document: document.update(subscriptions=[row]))
+    assert machine in {user for user, _ in _listed(_everybody(signed_in))}
+
+
 def test_a_profile_that_the_host_resets_is_restored(both: Az) -> None:
     before, active = _listed(_everybody(both)), _defaults(both)
     both.profile_path.write_text('{"subscriptions": [', encoding="utf-8")

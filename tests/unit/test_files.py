@@ -34,7 +34,7 @@ def test_a_held_lock_ends_the_wait_with_its_name(tmp_path: Path) -> None:
     lock = tmp_path / "some.lock"
     holder = _start_holder(lock)
     try:
-        with pytest.raises(StoreError, match=r"some\.lock.*Nothing was changed"):
+        with pytest.raises(StoreError, match=r"some\.lock.*Nothing that it protects was changed"):
             FileLock(lock, timeout=0.2).__enter__()
     finally:
         holder.kill()

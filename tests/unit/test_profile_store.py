@@ -82,6 +82,41 @@ def test_a_change_that_fails_writes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("generation", [-1, 10**14 - 1, 10**14, 10**15 - 1, 10**40])
+def test_a_reset_file_comes_back_whatever_generation_somebody_wrote_into_it(tmp_path: Path, generation: int) -> None:
+    _write(tmp_path, {"subscriptions": [_row(1)], "azextLogin": {"generation": generation}})
+    _add(str(tmp_path), 2)
+    _write(tmp_path, {})
+    assert ProfileStore(tmp_path).read({}).rows == [_row(1), _row(2)]
+
+
+def test_what_goes_with_a_change_and_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    _write(tmp_path, {"subscriptions": [_row(1)]})
+
+    def fail() -> None:
+        assert _read(tmp_path)["subscriptions"] == [_row(1)]
+        raise StoreError("the tokens could not be stored")
+
+    with pytest.raises(StoreError, match="tokens"), ProfileStore(tmp_path).change(first=fail) as profile:
+        profile.rows.append(_row(2))
+    assert _read(tmp_path)["subscriptions"] == [_row(1)]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_change_that_cannot_be_written_does_not_begin_with_what_goes_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "azureProfile.json"
+    done: list[str] = []
+
+    def change() -> None:
+        with ProfileStore(tmp_path).change(first=lambda: done.append("stored")) as profile:
+            profile.rows.append(_row(1))
+            path.symlink_to(tmp_path / "login_profile.lock" / "below a file")
+
+    with pytest.raises(StoreError, match="could not be written"):
+        change()
+    assert not done
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
 def test_the_file_is_for_its_owner_alone_even_if_it_was_not_before(tmp_path: Path) -> None:
     _write(tmp_path, {"subscriptions": []})

@@ -190,13 +190,16 @@ def test_signing_in_again_leaves_the_first_tenants_row_in_use() -> None:
     assert [row["tenantId"] for row in state.others] == ["t-2"]
 
 
-def test_rows_that_another_tool_wrote_twice_are_one_after_a_sign_in() -> None:
-    state = ProfileState([_shared(ALICE), _shared(ALICE), _shared(BOB), _row("1", "Production")])
-    rules.sign_in(state, [_shared(ALICE)])
+def test_rows_that_another_tool_wrote_twice_are_one_row_with_the_default_in_front() -> None:
+    carols = {**_shared(Account("carol@tailspin.example")), "isDefault": True}
+    twice = [_shared(ALICE), _shared(ALICE), {**carols, "id": carols["id"].upper()}, _row("1", "Production")]
+    state = ProfileState.of({"subscriptions": [*twice, _shared(BOB)]})
     _assert_valid(state)
+    assert rules.active_row(state.rows) is twice[2]
     assert [(row["name"], row["user"]["name"]) for row in state.all_rows()] == [
-        ("Shared", ALICE.name),
+        ("Shared", "carol@tailspin.example"),
         ("Production", ALICE.name),
+        ("Shared", ALICE.name),
         ("Shared", BOB.name),
     ]
 
