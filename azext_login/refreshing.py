@@ -68,8 +68,9 @@ def refresh(
 
     :param tenant: GUID of the only tenant to ask, for the accounts that have subscriptions there.
     :param exclude_tenants: tenants (GUID or domain) not to ask.
-    :raises AccountError: nobody has a subscription in `tenant`, or the setting that excludes tenants cannot be read.
+    :raises AccountError: nobody has a subscription in `tenant`, or a setting of ours cannot be read.
     """
+    default_subscription = session.settings.default_subscription
     exclusions = None if tenant else Exclusions(session, exclude_tenants)
     cloud = session.settings.cloud
     failures: list[RefreshFailure] = []
@@ -122,7 +123,7 @@ def refresh(
         # Whoever signed out while we asked the network stays signed out.
         present = {(row["environmentName"], account_of(row).key) for row in state.all_rows()}
         still_there = [row for row in refreshed if (cloud, account_of(row).key) in present]
-        active = rules.refresh(state, still_there, is_outdated)
+        active = rules.refresh(state, still_there, is_outdated, fallback=default_subscription)
         for account, discovery in discoveries:
             rules.note_answers(state, cloud, account, discovery.failures())
         for failure in failures:

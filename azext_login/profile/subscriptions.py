@@ -103,12 +103,19 @@ def sign_in(
     return chosen
 
 
-def refresh(state: ProfileState, refreshed: Sequence[Row], is_outdated: Callable[[Row], bool]) -> Row | None:
+def refresh(
+    state: ProfileState,
+    refreshed: Sequence[Row],
+    is_outdated: Callable[[Row], bool],
+    *,
+    fallback: str | None = None,
+) -> Row | None:
     """Put fresh rows in place of the outdated ones, and keep the rest, the default included.
 
     :param is_outdated: tells which existing rows the refresh speaks for.
-    :return: the default. It stays if its subscription is still there; otherwise it is the first usable one of the
-        fresh rows, if there is any.
+    :param fallback: the subscription (ID or name) that is to be the default where nobody has chosen.
+    :return: the default. It stays if its subscription is still there; otherwise it is the fresh row that its account
+        chose last, the one that is set up, or the first usable one, if there is any.
     """
     was_active = active_row(state.rows)
     fresh = {key_of(row): row for row in refreshed}
@@ -118,7 +125,10 @@ def refresh(state: ProfileState, refreshed: Sequence[Row], is_outdated: Callable
     if was_active is not None:
         chosen = next((row for row in state.rows if slot_of(row) == slot_of(was_active)), None)
     if chosen is None:
-        chosen = first_usable([row for row in state.rows if key_of(row) in fresh])
+        usable = [row for row in state.rows if key_of(row) in fresh]
+        own = [row for row in usable if was_active is None or account_of(row).key == account_of(was_active).key]
+        chosen = _last_choice(state, own) or _first_enabled(matching(usable, fallback) if fallback else [])
+        chosen = chosen or first_usable(usable)
     for row in state.all_rows():
         row["isDefault"] = row is chosen
     return chosen

@@ -293,6 +293,30 @@ def test_a_refresh_chooses_the_first_enabled_one_when_the_active_subscription_is
     assert chosen is state.rows[1]
 
 
+@pytest.mark.parametrize(
+    ("of_alice", "fallback", "expected"),
+    [
+        (("3",), "Staging", "Production"),
+        (("3", "4"), None, "Staging"),
+        ((), "Staging", "Staging"),
+        ((), "No such one", "Test"),
+    ],
+)
+def test_a_refresh_goes_by_choices_when_the_active_subscription_is_gone(
+    of_alice: tuple[str, ...], fallback: str | None, expected: str
+) -> None:
+    """Those of whoever had the one that is gone, then what is set up, then the first one."""
+    rows = [_row("2", "Test"), _row("3", "Production", tenant="t-2"), _row("4", "Staging", tenant="t-3")]
+    of_bob = Subscription("5", "Bob's", "Enabled", "t-2").to_row(BOB, "LocalCloud")
+    state = ProfileState([_row("1", "Gone"), *rows, of_bob])
+    by_id = {row["id"]: row for row in state.rows}
+    for identity in (*of_alice, "5", "1"):
+        rules.make_active(state, by_id[identity], deliberate=identity != "1")
+    chosen = rules.refresh(state, [dict(row) for row in [*rows, of_bob]], lambda row: True, fallback=fallback)
+    assert chosen is not None
+    assert chosen["name"] == expected
+
+
 def test_a_refresh_leaves_a_shared_subscription_with_the_account_that_had_it() -> None:
     state = ProfileState([_shared(BOB)])
     rules.refresh(state, [_shared(ALICE), _shared(BOB)], lambda row: True)
