@@ -66,9 +66,12 @@ def write_token(token: AccessToken, token_format: str, *, output: str | None) ->
         return
     try:
         # As bytes: Windows would end the lines with a carriage return as well, which shells take for a part of them.
-        stdout = sys.stdout.buffer
-        stdout.write(text.encode("ascii"))
-        stdout.flush()
+        stdout = getattr(sys.stdout, "buffer", None)
+        if stdout is None:  # Somebody who runs the command inside of another program collects it.
+            sys.stdout.write(text)
+        else:
+            stdout.write(text.encode("ascii"))
+            stdout.flush()
     except BrokenPipeError:
         # Whoever reads has heard enough. Built-in commands say nothing then.
         _drop_output()

@@ -10,10 +10,11 @@ import signal
 import stat
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from .errors import LockHeldError, StoreError
 
@@ -56,7 +57,7 @@ def written_beside(path: Path, *content: bytes, locked: bool = False) -> Iterato
     So a block that changes something else begins only if there is room for both, and if it raises, nothing changes.
     """
     target = Path(os.path.realpath(path))
-    with _undisturbed():
+    with uninterrupted():
         with _said_of(path):
             _make_directory(target.parent)
             # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
@@ -114,17 +115,44 @@ else:
                 os.chown(new, owner.st_uid, owner.st_gid)
 
 
+# Signals that came during a block which is not to be interrupted, and what else handles them.
+_received: list[int] = []
+_handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
+
+
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let the signals that end a command wait until a file is written. Windows cannot; there it stays the old one."""
-    if sys.platform == "win32":
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C, and a SIGTERM that somebody handles, wait until the block has ended.
+
+    Handlers run in the main thread, whichever thread the system gives a signal to, so nothing waits in another one.
+    Nobody waits long: see `interruption_point`.
+    """
+    if _handlers or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                _handlers[number] = handler
+                signal.signal(number, lambda received, frame: _received.append(received))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        handlers = dict(_handlers)
+        _handlers.clear()
+        for handled, handler in handlers.items():
+            signal.signal(handled, handler)
+        waiting = list(_received)
+        _received.clear()
+        for received in waiting:
+            handlers[received](received, None)
+
+
+def interruption_point() -> None:
+    """Give way to a signal that waits, in a place where nothing is half done."""
+    while _handlers and _received and threading.current_thread() is threading.main_thread():
+        number = _received.pop(0)
+        _handlers[number](number, None)
 
 
 def _replace(source: str, target: Path) -> None:
@@ -185,7 +213,8 @@ def make_all_private(folder: Path, beginnings: tuple[str, ...]) -> None:
         return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(beginnings):
+            # What a link points to may be shared on purpose.
+            if entry.name.startswith(beginnings) and not entry.is_symlink():
                 make_private(Path(entry.path))
 
 
@@ -265,6 +294,7 @@ class FileLock:
     def _acquire(self, descriptor: int) -> None:
         deadline = self._clock() + self._timeout
         while not self._try(descriptor):
+            interruption_point()
             if self._clock() >= deadline:
                 raise LockHeldError(
                     f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. "

@@ -141,7 +141,11 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
     endpoints = cli_ctx.cloud.endpoints
 
     def switch(name: str, default: bool) -> bool:
-        return bool(config.getboolean("core", name, fallback=default))
+        try:
+            return bool(config.getboolean("core", name, fallback=default))
+        except ValueError:
+            # Neither on nor off. Most commands have no use for it, and need not end over it.
+            return default
 
     return HostSettings(
         config_dir=Path(get_config_dir()),

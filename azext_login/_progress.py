@@ -29,8 +29,7 @@ def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
     Nothing is shown when standard error is no terminal, with --only-show-errors, or with the host's own switch for
     progress, `core.disable_progress_bar`.
     """
-    is_unwanted = cli_ctx.only_show_errors or cli_ctx.config.getboolean("core", "disable_progress_bar", fallback=False)
-    if is_unwanted or not (sys.stderr and sys.stderr.isatty()):
+    if cli_ctx.only_show_errors or not (sys.stderr and sys.stderr.isatty()) or _is_switched_off(cli_ctx.config):
         yield lambda progress: None
         return
     import time
@@ -90,3 +89,10 @@ def _plural(number: int, noun: str) -> str:
 
 def _width() -> int:
     return max(20, shutil.get_terminal_size().columns - _ROOM_FOR_SPINNER)
+
+
+def _is_switched_off(config: Any) -> bool:
+    try:
+        return bool(config.getboolean("core", "disable_progress_bar", fallback=False))
+    except ValueError:
+        return False

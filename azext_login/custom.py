@@ -126,7 +126,7 @@ def list_accounts(
     show_refresh: bool = False,
 ) -> tuple[Row, ...]:
     """Return the subscriptions of the active cloud, or of every cloud."""
-    if (tenant or exclude_tenants) and not refresh:
+    if (tenant is not None or exclude_tenants) and not refresh:
         raise AccountError(
             "usage error: '--tenant' and '--exclude-tenant' require '--refresh'",
             "Run `az account list --help` for examples.",

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from azure.cli.core.azclierror import AzCLIError
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import InvalidHeader, LocationParseError
 from urllib3.util import Retry
 
 from .errors import (
@@ -186,9 +186,9 @@ class AuthorityHttpClient:
     and a guest's name with `#EXT#` in it, need both.
 
     A refresh token that was refused is shown again within the same call, first as one of the application's family and
-    then as its own (msal/application.py, `_acquire_token_silent_by_finding_rt_belongs_to_me_or_my_family`). The Azure
-    CLI's cache holds tokens of no other application, so the answer is known. MSAL's HTTP cache does not help, because
-    the second one may be another tenant's newer edition of the first.
+    then as its own (msal/application.py, `_acquire_token_silent_by_finding_rt_belongs_to_me_or_my_family`). The answer
+    is known then. MSAL's HTTP cache does not help: it keeps no refusals of ours. Another refresh token of the same
+    person is another question: it may have a second factor.
     """
 
     def __init__(self, session: requests.Session, authority: str, *, verify: bool = True):
@@ -197,20 +197,21 @@ class AuthorityHttpClient:
         parts = urlsplit(authority)
         self._bare = f"https://{parts.hostname}/common/userrealm/"
         self._repaired = f"https://{parts.netloc}/common/userrealm/"
-        # Address and call -> the refusal.
-        self._refusals: dict[tuple[str, str], requests.Response] = {}
+        # Address, call and refresh token -> the refusal.
+        self._refusals: dict[tuple[str, str, str], requests.Response] = {}
 
     def post(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a POST; MSAL's protocol for HTTP clients."""
         data, call = kwargs.get("data"), (kwargs.get("headers") or {}).get(_CALL)
         if call is None or not (isinstance(data, dict) and data.get("grant_type") == "refresh_token"):
             return self._send("POST", url, kwargs)
-        refusal = self._refusals.pop((url, call), None)
+        question = url, call, str(data.get("refresh_token"))
+        refusal = self._refusals.get(question)
         if refusal is not None:
             return refusal
         answer = self._send("POST", url, kwargs)
         if answer.status_code == 400:
-            self._refusals[url, call] = answer
+            self._refusals[question] = answer
         return answer
 
     def get(self, url: str, **kwargs: Any) -> requests.Response:
@@ -285,6 +286,12 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
         raise UnexpectedAnswerError(
             f"{capitalised(service)} at {address} did not speak HTTP as expected: {_cause(error)}.",
             f"Check its address {to_check}; then run the command again.",
+        ) from error
+    except (ValueError, LocationParseError) as error:
+        # Not of an address that was asked for, which is looked at before: of a proxy's. It may hold a password.
+        raise ServiceUnreachableError(
+            f"{capitalised(service)} at {address} was not asked: HTTPS_PROXY or HTTP_PROXY is not the address of a proxy.",
+            "Correct the environment variable, or remove it.",
         ) from error
     except OSError as error:
         if "CA certificate bundle" not in str(error):

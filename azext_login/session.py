@@ -35,7 +35,11 @@ PREVIOUS = "-"
 
 
 # How the names of the files begin that name accounts or hold their secrets, what is set aside of them included.
-_PRIVATE = ("azureProfile.json", "clouds.config", "msal_", "service_principal_entries", "login_")
+_PRIVATE = (
+    "azureProfile.json", "clouds.config", "msal_token_cache", "msal_http_cache", "service_principal_entries",
+    "login_profile", "login_clouds", "login_last_good", "login_msal_token_cache", "login_service_principal_entries",
+    "login_requests", "login_certificates",
+)  # fmt: skip
 
 
 class Session:
@@ -125,12 +129,12 @@ class Session:
         found = rules.matching(rows, subscription)
         if not found:
             raise AccountError(
-                f"Subscription '{subscription}' not found. Check the spelling and casing and try again.",
+                f"Subscription '{printable(subscription)}' not found. Check the spelling and casing and try again.",
                 "List the subscriptions with `az account list --all --output table`.",
             )
         if len(found) > 1:
             raise AccountError(
-                f"Multiple subscriptions with the name '{subscription}' found. Specify the subscription ID.",
+                f"Multiple subscriptions with the name '{printable(subscription)}' found. Specify the subscription ID.",
                 "Their IDs: " + ", ".join(str(row["id"]) for row in found),
             )
         return found[0]
@@ -154,10 +158,10 @@ class Session:
         if subscription:
             found = rules.matching(found, subscription)
         if not found:
-            where = f" in tenant '{tenant}'" if tenant else ""
-            where += f" with a subscription '{subscription}'" if subscription else ""
+            where = f" in tenant '{printable(tenant)}'" if tenant else ""
+            where += f" with a subscription '{printable(subscription)}'" if subscription else ""
             raise AccountError(
-                f"'{name}' is not signed in{where}.",
+                f"'{printable(name)}' is not signed in{where}.",
                 "List who is with `az account list --all-identities`, or sign in with `az login`.",
             )
         return next((row for row in found if row is active), found[0])
@@ -253,7 +257,7 @@ class Session:
         else:
             next_step = "\n".join(["To choose one, run:", *(set_command(row) for row in found)])
         return AccountError(
-            f"The subscription of '{subscription}' {problem} in cloud '{self.settings.cloud}'.", next_step
+            f"The subscription of '{printable(subscription)}' {problem} in cloud '{self.settings.cloud}'.", next_step
         )
 
     # Credentials

@@ -89,7 +89,10 @@ def get_token(
         return found.token
     from .auth.single_flight import PATIENCE, SingleFlight
 
-    patience = _SHORT_WAIT if found.outlasts(2 * _SHORT_WAIT, began, request) else PATIENCE
+    # Where only MSAL can tell what is cached, there may be a token that needs nobody.
+    is_known = _cache_decides(session, row, environ) and not session.settings.encrypt_token_cache
+    is_urgent = not is_known or found.outlasts(2 * _SHORT_WAIT, began, request)
+    patience = _SHORT_WAIT if is_urgent else PATIENCE
     with SingleFlight(session.settings.config_dir, _key_of(query, request), patience=patience) as turn:
         return errand.take_turn(turn)
 

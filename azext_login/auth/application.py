@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+
 from ..errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import SIGN_IN_SERVICE, capitalised, connection_errors
 from ._input_files import refusal
@@ -100,6 +102,9 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
     with connection_errors(SIGN_IN_SERVICE, address):
         try:
             yield
+        except requests.exceptions.InvalidHeader:
+            # A ValueError as well, that quotes what was to be sent.
+            raise
         except ValueError as error:
             # MSAL raises ValueError for a refused discovery document and for an answer that is not JSON.
             if isinstance(error, UnicodeEncodeError):

@@ -77,4 +77,4 @@ class DecryptedKeys:
 
 def _digest(name: str) -> str:
     """Return a name for a file: what was typed as an ID may hold anything."""
-    return hashlib.sha256(name.casefold().encode("utf-8")).hexdigest()[:16]
+    return hashlib.sha256(name.casefold().encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -13,6 +13,7 @@ from typing import Any
 
 from knack.log import get_logger
 
+from .._text import printable
 from ..errors import InteractionRequiredError, ServiceBusyError, SignInError
 
 logger = get_logger(__name__)
@@ -231,7 +232,7 @@ def login_command(attempt: Attempt) -> str:
 def unknown_tenant(tenant: str, address: str) -> SignInError:
     """Return the error for a tenant that the authority has no discovery document for."""
     return SignInError(
-        f"Tenant '{tenant}' was not found at {address}.",
+        f"Tenant '{printable(tenant)}' was not found at {address}.",
         next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`; then run "
         "`az login` with the right --tenant. A service principal needs one; a person may leave --tenant out.",
     )

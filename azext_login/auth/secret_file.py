@@ -158,7 +158,7 @@ class SharedSecretFile:
         from .._aside import forget_in
 
         self._sweep()
-        forget_in(self._set_aside_files(), name, without)
+        forget_in(self._set_aside_files(), name, without, are_secret=True)
 
     def _sweep(self) -> None:
         """Remove what killed writers left behind, with either setting; under the lock, nobody is writing."""

@@ -32,8 +32,8 @@ logger = get_logger(__name__)
 
 _FOLDER = "login_requests"
 
-# Seconds to wait for somebody else's request. Longer than a request with its retries takes.
-PATIENCE = 60.0
+# Seconds to wait for somebody else's request. Longer than a request takes with three pauses of half a minute.
+PATIENCE = 120.0
 
 _REFUSALS = {kind.__name__: kind for kind in (InteractionRequiredError, NotSignedInError, SignInError)}
 _FAILURES = {

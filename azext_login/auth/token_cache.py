@@ -122,7 +122,7 @@ class TokenCache:
             if known:
                 write(remaining)
         # Reading may have set a damaged file aside, so this comes after it.
-        self._file.purge(name, lambda aside: _without(aside, name))
+        self._file.purge(name, lambda aside: _without_strangers(_without(aside, name)))
         return known
 
     def clear(self) -> None:
@@ -164,6 +164,24 @@ def _without(content: Any, name: str) -> Any:
     }
 
 
+def _without_strangers(content: Any) -> Any:
+    """Return a parsed cache without the tokens of persons whom it does not name: nobody could tell whose they are."""
+    if not isinstance(content, dict):
+        return content
+    usable = sections_in(content)
+    known = {_home_of(entry) for entry in usable.get("Account", {}).values()}
+
+    def is_known(entry: Mapping[str, Any]) -> bool:
+        return not entry.get("home_account_id") or _home_of(entry) in known
+
+    return {
+        section: {key: entry for key, entry in entries.items() if not isinstance(entry, dict) or is_known(entry)}
+        if section in usable and section in _TOKEN_SECTIONS
+        else entries
+        for section, entries in content.items()
+    }
+
+
 def _names(part: Any, name: str) -> bool:
     from .._aside import names
 
@@ -174,7 +192,7 @@ def _homes_of(sections: Sections, name: str) -> set[Any]:
     """Return the home accounts of a user name."""
     wanted = name.casefold()
     return {
-        entry.get("home_account_id")
+        _home_of(entry)
         for entry in sections.get("Account", {}).values()
         if str(entry.get("username", "")).casefold() == wanted
     }
@@ -185,8 +203,14 @@ def _belongs(entry: Mapping[str, Any], name: str, homes: set[Any]) -> bool:
 
     An application's tokens have no home account: they are found by the client that asked for them.
     """
-    home = entry.get("home_account_id")
+    home = _home_of(entry)
     return home in homes if home else str(entry.get("client_id", "")).casefold() == name.casefold()
+
+
+def _home_of(entry: Mapping[str, Any]) -> str | None:
+    """Return the home account of an entry. In a damaged file it may be anything, which nobody else has then."""
+    home = entry.get("home_account_id")
+    return home if isinstance(home, str) or home is None else json.dumps(home)
 
 
 def _is_section(value: Any) -> bool:
@@ -197,7 +221,7 @@ def _signed_out(before: Sections, disk: Sections) -> frozenset[Any]:
     """Return the home accounts that were signed in when we started and are not any more."""
 
     def homes(sections: Sections) -> set[Any]:
-        return {entry.get("home_account_id") for entry in sections.get("Account", {}).values()}
+        return {_home_of(entry) for entry in sections.get("Account", {}).values()}
 
     return frozenset(homes(before) - homes(disk))
 

@@ -26,6 +26,10 @@ _WORKERS = 50
 # Seconds without a further answer after which a tenant is given up.
 _PATIENCE = 60.0
 
+# The same for the list of tenants, of which nothing is heard until it is whole: three pauses of half a minute that an
+# overloaded service asks for, and some.
+_PATIENCE_FOR_TENANTS = 120.0
+
 # Seconds between two looks at who is late.
 _TICK = 0.1
 
@@ -96,7 +100,7 @@ def find_tenants(
     ask: Callable[[], list[Tenant]],
     *,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    patience: float = _PATIENCE,
+    patience: float = _PATIENCE_FOR_TENANTS,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Tenant]:
     """Return the tenants that `ask` finds, which is called in a thread of its own.

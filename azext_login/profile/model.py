@@ -114,6 +114,9 @@ def bring_up_to_date(row: Row, newer: Row) -> bool:
             row[key] = newer[key]
         else:
             row.pop(key, None)
+    if isinstance(newer.get("user"), dict) and isinstance(before.get("user"), dict):
+        foreign = {key: value for key, value in before["user"].items() if key not in _USER_KEYS}
+        row["user"] = {**newer["user"], **foreign}
     return row != before
 
 

@@ -88,7 +88,7 @@ class ResourceManager:
                 None if managed_by is None else [{"tenantId": entry.get("tenantId")} for entry in _objects(managed_by)]
             )
         return Subscription(
-            id=_text_in(item, "id").rpartition("/")[2],
+            id=_last_part(_text_in(item, "id")),
             name=str(item.get("displayName") or ""),
             state=item.get("state"),
             tenant_id=tenant.id,
@@ -164,6 +164,17 @@ def _text_in(item: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise UnexpectedAnswerError(f"{_SERVICE} listed something without '{key}'.")
     return value
+
+
+def _last_part(path: str) -> str:
+    """Return the last part of a resource's ID.
+
+    :raises UnexpectedAnswerError: it is empty.
+    """
+    last = path.rpartition("/")[2]
+    if not last:
+        raise UnexpectedAnswerError(f"{_SERVICE} answered with a subscription that has no ID.")
+    return last
 
 
 def _service_of(url: str) -> tuple[str, str]:

@@ -8,13 +8,22 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
-from .._files import ASIDE, FileLock, remove_if_present, set_aside, sweep, write_atomically, written_beside
+from .._files import (
+    ASIDE,
+    FileLock,
+    remove_if_present,
+    set_aside,
+    sweep,
+    uninterrupted,
+    write_atomically,
+    written_beside,
+)
 from ..errors import StoreError
 from .state import (
     GENERATION,
@@ -107,6 +116,11 @@ class ProfileStore:
                 return state
         except StoreError as error:
             logger.debug("%s is put right in memory alone: %s", self._path, error)
+        # Whoever has the lock may have put it right since the host has read it.
+        with suppress(OSError, ValueError, RecursionError):
+            document, _ = self._read_file()
+            if isinstance(document, dict) and is_current(document, self._last_good_generation()):
+                return ProfileState.of(document)
         recovery = self._recovered(host_document, self._copy_of_last_good())
         if recovery.note:
             logger.warning("%s The file has yet to be written, which the next command does if it can.", recovery.note)
@@ -142,10 +156,13 @@ class ProfileStore:
             loaded = self._load()
             state = ProfileState.of(loaded.document)
             yield state
-            self._save(loaded, state, always_write, first)
-            if loaded.note:
-                logger.warning("%s", loaded.note)
-            then(state)
+            # Whoever is interrupted between two of these steps finds tokens without rows, or the host writes its old
+            # copy when it ends.
+            with uninterrupted():
+                self._save(loaded, state, always_write, first)
+                if loaded.note:
+                    logger.warning("%s", loaded.note)
+                then(state)
 
     def clear(self, *, first: Callable[[], None] = lambda: None) -> None:
         """Remove every row and every trace of one, whatever state the file is in.
@@ -170,7 +187,7 @@ class ProfileStore:
         from .._aside import forget_in
 
         self._sweep()
-        forget_in(self._set_aside_files(), name, lambda content: _without(content, name))
+        forget_in(self._set_aside_files(), name, lambda content: _without(content, name), are_secret=False)
 
     def _sweep(self) -> None:
         with self._lock:

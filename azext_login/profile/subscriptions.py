@@ -256,7 +256,9 @@ def _last_choice(state: ProfileState, rows: Sequence[Row]) -> Row | None:
     """Return the row that its account chose last; of several tenants', the newest choice."""
     age = {key: place for place, key in enumerate(reversed(state.choices))}
     chosen = [
-        row for row in rows if is_enabled(row) and state.choices.get(_choice_key(row), "").lower() == slot_of(row)[1]
+        row
+        for row in rows
+        if is_enabled(row) and _choice_key(row) in age and state.choices[_choice_key(row)].lower() == slot_of(row)[1]
     ]
     return min(chosen, key=lambda row: age[_choice_key(row)], default=None)
 

@@ -139,6 +139,38 @@ def test_a_subscription_that_does_not_exist_is_an_error_and_changes_nothing(sign
     before.assert_is_still_there()
 
 
+@pytest.mark.parametrize(
+    ("command", "environment", "said"),
+    [
+        ("account list --refresh", {"HTTPS_PROXY": "http://user:s3cret[@localhost:1", "NO_PROXY": ""}, "HTTPS_PROXY"),
+        ("account get-access-token --tenant \udcff", {}, "was not found"),
+        ("account set -s \udcff", {}, "doesn't exist"),
+        ("account list --tenant=", {}, "usage error"),
+    ],
+    ids=["a proxy", "a tenant", "a subscription", "no tenant"],
+)
+def test_what_nobody_would_give_is_one_error(
+    signed_in: Az, command: str, environment: dict[str, str], said: str
+) -> None:
+    result = signed_in.run(*command.split(), env=environment)
+    result.assert_clean()
+    assert "s3cret" not in result.stderr
+    assert "Logging error" not in result.stderr
+    assert said in result.stderr
+
+
+def test_a_switch_that_is_neither_on_nor_off_ends_no_command(signed_in: Az) -> None:
+    switches = ("LOGIN_EXPERIENCE_V2", "INSTANCE_DISCOVERY", "USE_MSAL_HTTP_CACHE", "DISABLE_PROGRESS_BAR")
+    odd = {f"AZURE_CORE_{name}": "maybe" for name in switches}
+    signed_in.run("account", "list", "--refresh", env=odd).ok()
+
+
+def test_somebody_who_cannot_be_anybody_signs_out_like_anybody(signed_in: Az) -> None:
+    result = signed_in.run("logout", "--username", "\udcff")
+    assert result.exit_code == 0
+    result.assert_clean()
+
+
 @pytest.mark.parametrize("option", ["--username", "--tenant"])
 def test_going_back_and_choosing_an_account_or_a_tenant_contradict_each_other(
     signed_in: Az, before: Before, option: str

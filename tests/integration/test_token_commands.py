@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.forms import FormPerson, LastPage
+from tests.integration.test_device_code import sign_in
 from tests.integration.token_cache_files import (
     access_tokens,
     claims_of,
@@ -270,6 +272,24 @@ def test_a_refusal_is_no_reason_to_go_on_with_the_old_token(alice_here: Az, own_
 
 
 # What programs look for in errors
+
+
+def test_every_refresh_token_of_a_person_is_tried(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, form_person: Callable[..., FormPerson]
+) -> None:
+    """One was signed in to with a second factor, and the one that came later was not."""
+    az = make_az(cloud=own_cloud)
+    own_cloud.admin.demand_mfa("fabrikam.example")
+
+    def visit(url: str, code: str) -> LastPage:
+        return form_person(ALICE, user_code=code, at=own_cloud).visit(url)
+
+    tenant = sign_in(az, visit, "--tenant", "fabrikam.example")[0].ok().json()[0]["tenantId"]
+    time.sleep(1.1)
+    password = own_cloud.directory.person(ALICE).password
+    other = ("--scope", "https://graph.microsoft.com/.default", "--tenant", "contoso.example")
+    az.run("login", "-u", ALICE, f"-p={password}", *other).ok()
+    az.run("account", "get-access-token", "--tenant", tenant, "--resource", "https://vault.azure.net").ok()
 
 
 def test_who_is_not_signed_in_is_told_to_sign_in(az: Az) -> None:

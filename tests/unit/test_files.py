@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from azext_login._files import FileLock, remove_if_present, write_atomically
+from azext_login._files import FileLock, remove_if_present, uninterrupted, write_atomically, written_beside
 from azext_login.errors import StoreError
 
 _HOLDER = """
@@ -85,3 +89,60 @@ def test_a_directory_that_did_not_exist_is_made_for_its_owner_alone(tmp_path: Pa
 
 def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     remove_if_present(tmp_path / "nothing")
+
+
+# Signals
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Other threads, to which the system may give a signal as well."""
+    ended = threading.Event()
+    for _ in range(count):
+        threading.Thread(target=ended.wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+@pytest.mark.parametrize("others", [0, 3])
+def test_ctrl_c_comes_when_a_file_is_written_whatever_threads_there_are(tmp_path: Path, others: int) -> None:
+    path, steps = tmp_path / "file", []
+
+    def write() -> None:
+        with uninterrupted():
+            with written_beside(path, b"new"):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.2)
+                steps.append("block")
+            steps.append("after")
+
+    with _threads(others), pytest.raises(KeyboardInterrupt):
+        write()
+    assert path.read_bytes() == b"new"
+    assert steps == ["block", "after"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+def test_ctrl_c_ends_the_wait_for_a_lock_where_nothing_has_been_changed(tmp_path: Path) -> None:
+    holder = _start_holder(tmp_path / "lock")
+    path, began = tmp_path / "file", time.monotonic()
+
+    def write() -> None:
+        with written_beside(path, b"new"):
+            os.kill(os.getpid(), signal.SIGINT)
+            with FileLock(tmp_path / "lock"):
+                pass
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    finally:
+        holder.kill()
+        holder.wait()
+    assert time.monotonic() - began < 10
+    assert not path.exists()
+    assert not list(tmp_path.glob(".file*"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,27 @@ def test_the_host_gets_exactly_what_was_written(tmp_path: Path) -> None:
     with ProfileStore(tmp_path, on_written=seen.append).change() as profile:
         profile.rows = [_row(1)]
     assert seen == [_read(tmp_path)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+def test_ctrl_c_while_rows_and_tokens_are_stored_comes_when_everything_is(tmp_path: Path) -> None:
+    """The host writes what it has got when the command ends, so it has to get the latest."""
+    done: list[str] = []
+    store = ProfileStore(tmp_path, on_written=lambda document: done.append("host"))
+
+    def keep_tokens() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        done.append("tokens")
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        store.change(first=keep_tokens, then=lambda state: done.append("mirror")) as state,
+    ):
+        state.rows = [_row(1)]
+    assert done == ["tokens", "host", "mirror"]
+    assert _read(tmp_path)["subscriptions"] == [_row(1)]
+    assert (tmp_path / "login_last_good.json").exists()
 
 
 def test_a_byte_order_mark_is_read_and_not_written(tmp_path: Path) -> None:

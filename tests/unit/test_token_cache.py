@@ -138,10 +138,16 @@ def _token_of(user: str) -> str:
         (json.dumps({**_cache_of(BOB), "IdToken": [BOB]}), {**_cache_of(BOB), "IdToken": [BOB]}),
         (json.dumps(_cache_of(ALICE))[:-9], None),
         ('{"AccessToken": {"x": {"secret": "' + _token_of(ALICE.upper()) + '"}, "y": {"sec', None),
-        ('{"AccessToken": {"x": {"secret": "' + _token_of(BOB) + '"}, "y": {"sec', "the same"),
-        (json.dumps(_cache_of(BOB))[:-9], "the same"),
+        ('{"RefreshToken": {"uid.utid-refreshtoken": {"secret": "of nobody that it names"}, "y": {"sec', None),
+        ('{"AccessToken": {"x": {"secret": "eyJhbGciOi.eyJ\u00e9\u00e9\u00e9"}, "y": {"sec', None),
+        (json.dumps({"RefreshToken": {"x": {"home_account_id": "uid.utid", "secret": "x"}}}), {"RefreshToken": {}}),
+        (json.dumps({"IdToken": {"x": {"home_account_id": ["x"], "secret": "x"}}}), {"IdToken": {}}),
+        (json.dumps({**_cache_of(BOB), "Note": f"m{ALICE}"}), {**_cache_of(BOB), "Note": f"m{ALICE}"}),
     ],
-    ids=["both", "an odd section", "somebody else's odd section", "torn", "in a token", "another's token", "another's"],
+    ids=[
+        "both", "an odd section", "somebody else's odd section", "torn", "in a token", "torn, of nobody that it names",
+        "a torn token", "of nobody that it names", "an odd home", "a longer name",
+    ],
 )  # fmt: skip
 def test_signing_out_takes_from_a_file_that_was_set_aside_what_is_ones_own(
     cache: TokenCache, tmp_path: Path, aside: str, left: Any
@@ -151,8 +157,6 @@ def test_signing_out_takes_from_a_file_that_was_set_aside_what_is_ones_own(
     cache.forget(ALICE)
     if left is None:
         assert not path.exists()
-    elif left == "the same":
-        assert path.read_text(encoding="utf-8") == aside
     else:
         expected = {section: entries for section, entries in left.items() if entries is not ...}
         assert json.loads(path.read_text(encoding="utf-8")) == expected
