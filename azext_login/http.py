@@ -290,7 +290,8 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
     except (ValueError, LocationParseError) as error:
         # Not of an address that was asked for, which is looked at before: of a proxy's. It may hold a password.
         raise ServiceUnreachableError(
-            f"{capitalised(service)} at {address} was not asked: HTTPS_PROXY or HTTP_PROXY is not the address of a proxy.",
+            f"{capitalised(service)} at {address} was not asked: HTTPS_PROXY or HTTP_PROXY is not the address of a "
+            "proxy.",
             "Correct the environment variable, or remove it.",
         ) from error
     except OSError as error:
