@@ -158,11 +158,18 @@ class ProfileStore:
             yield state
             # Whoever is interrupted between two of these steps finds tokens without rows, or the host writes its old
             # copy when it ends.
-            with uninterrupted():
-                self._save(loaded, state, always_write, first)
-                if loaded.note:
-                    logger.warning("%s", loaded.note)
-                then(state)
+            is_done = False
+            try:
+                with uninterrupted():
+                    self._save(loaded, state, always_write, first)
+                    if loaded.note:
+                        logger.warning("%s", loaded.note)
+                    then(state)
+                    is_done = True
+            except KeyboardInterrupt:
+                if is_done:
+                    logger.warning("Ctrl-C came when everything was stored already, and nothing was taken back.")
+                raise
 
     def clear(self, *, first: Callable[[], None] = lambda: None) -> None:
         """Remove every row and every trace of one, whatever state the file is in.

@@ -54,7 +54,9 @@ def test_the_host_gets_exactly_what_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
-def test_ctrl_c_while_rows_and_tokens_are_stored_comes_when_everything_is(tmp_path: Path) -> None:
+def test_ctrl_c_while_rows_and_tokens_are_stored_comes_when_everything_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The host writes what it has got when the command ends, so it has to get the latest."""
     done: list[str] = []
     store = ProfileStore(tmp_path, on_written=lambda document: done.append("host"))
@@ -72,6 +74,7 @@ def test_ctrl_c_while_rows_and_tokens_are_stored_comes_when_everything_is(tmp_pa
     assert done == ["tokens", "host", "mirror"]
     assert _read(tmp_path)["subscriptions"] == [_row(1)]
     assert (tmp_path / "login_last_good.json").exists()
+    assert "everything was stored already" in caplog.text
 
 
 def test_a_byte_order_mark_is_read_and_not_written(tmp_path: Path) -> None:
