@@ -188,7 +188,6 @@ class Services:
         """Return the service principal that a row belongs to, as it is stored.
 
         :param tenant: the one that tokens are wanted of; what is stored for it comes first.
-
         :raises NotSignedInError: nothing is stored of it.
         """
         from .auth.service_principal import ServicePrincipal

@@ -38,11 +38,6 @@ def block(first_line: str) -> list[str]:
     return lines
 
 
-def yaml_blocks() -> list[str]:
-    """Return the text of each YAML block."""
-    return ["\n".join(line[3:] for line in lines) + "\n" for lines in _code_blocks("yaml")]
-
-
 def code_blocks(language: str) -> list[str]:
     """Return the text of each block in a language."""
     return ["\n".join(line[3:] for line in lines) + "\n" for lines in _code_blocks(language)]

@@ -8,19 +8,19 @@ from secrets import token_urlsafe
 from tests.integration.canaries import new_canary, signature_of
 from tests.integration.secret_routes import (
     BOB,
-    PRINCIPAL,
     Attempt,
     Canaries,
     Route,
     request_token_of_github,
     secret_from_standard_input,
 )
+from tests.integration.workloads import SERVICE_PRINCIPAL
 from tests.localcloud import CI_APP, GITHUB_SUBJECT
 
 
 def wrong_secret(given: Canaries) -> Attempt:
     secret = new_canary("--")
-    return Attempt((*PRINCIPAL, "-p", "@-"), {secret: ""}, input=secret)
+    return Attempt((*SERVICE_PRINCIPAL, "-p", "@-"), {secret: ""}, input=secret)
 
 
 def wrong_password(given: Canaries) -> Attempt:
@@ -30,13 +30,13 @@ def wrong_password(given: Canaries) -> Attempt:
 
 def wrong_passphrase(given: Canaries) -> Attempt:
     path, passphrase = given.pfx(new_canary()), new_canary()
-    words = (*PRINCIPAL, "--certificate", str(path), "--password=@-")
+    words = (*SERVICE_PRINCIPAL, "--certificate", str(path), "--password=@-")
     return Attempt(words, {passphrase: "", **given.key()}, input=passphrase)
 
 
 def wrong_passphrase_typed(given: Canaries) -> Attempt:
     path, passphrase = given.pfx(new_canary()), new_canary()
-    words = (*PRINCIPAL, "--certificate", str(path))
+    words = (*SERVICE_PRINCIPAL, "--certificate", str(path))
     return Attempt(words, {passphrase: "", **given.key()}, typed=passphrase)
 
 
@@ -53,23 +53,23 @@ def incomplete_environment(given: Canaries) -> Attempt:
 
 def refused_federated_token(given: Canaries) -> Attempt:
     token = given.cloud.admin.issue_assertion("somebody:else")
-    return Attempt((*PRINCIPAL, "--federated-token=@-"), {signature_of(token): ""}, input=token)
+    return Attempt((*SERVICE_PRINCIPAL, "--federated-token=@-"), {signature_of(token): ""}, input=token)
 
 
 def password_for_a_federated_token(given: Canaries) -> Attempt:
     secret = new_canary("--")
-    return Attempt((*PRINCIPAL, "--federated-token", "@-"), {secret: ""}, input=secret)
+    return Attempt((*SERVICE_PRINCIPAL, "--federated-token", "@-"), {secret: ""}, input=secret)
 
 
 def password_in_a_federated_token_file(given: Canaries) -> Attempt:
     secret = new_canary()
-    return Attempt((*PRINCIPAL, "--federated-token-file", str(given.file(secret))), {secret: ""})
+    return Attempt((*SERVICE_PRINCIPAL, "--federated-token-file", str(given.file(secret))), {secret: ""})
 
 
 def refused_request_token(given: Canaries) -> Attempt:
     # Of characters that a header may have: otherwise nobody is asked.
     env = {**given.cloud.github_environment(GITHUB_SUBJECT), "ACTIONS_ID_TOKEN_REQUEST_TOKEN": token_urlsafe(48)}
-    words = (*PRINCIPAL, "--federated-token-source", "github")
+    words = (*SERVICE_PRINCIPAL, "--federated-token-source", "github")
     return Attempt(words, {env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]: ""}, env=env)
 
 

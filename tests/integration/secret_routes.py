@@ -7,16 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.integration.canaries import new_canary, private_parts, signature_of
-from tests.integration.workloads import write, write_pem, write_pfx
+from tests.integration.workloads import SERVICE_PRINCIPAL, TENANT, write, write_pem, write_pfx
 from tests.localcloud import CI_APP, SERVICE_CONNECTION, LocalCloud
 from tests.localcloud.certificatemaker import MadeCertificate
 
-TENANT = "contoso.example"
 #: Somebody with few subscriptions, in one tenant.
 BOB = "bob@fabrikam.example"
 ENTRIES = "service_principal_entries.json"
 SUBJECT = "job:canary"
-PRINCIPAL = ("login", "--service-principal", "-u", CI_APP, "--tenant", TENANT)
 
 
 @dataclass(frozen=True)
@@ -80,32 +78,32 @@ Route = Callable[[Canaries], Attempt]
 
 def secret_from_standard_input(given: Canaries) -> Attempt:
     secret = given.client_secret()
-    return Attempt((*PRINCIPAL, "--password=@-"), {secret: ENTRIES}, input=f"{secret}\n")
+    return Attempt((*SERVICE_PRINCIPAL, "--password=@-"), {secret: ENTRIES}, input=f"{secret}\n")
 
 
 def secret_after_the_short_option(given: Canaries) -> Attempt:
     secret = given.client_secret("@")
-    return Attempt((*PRINCIPAL, "-p=@-"), {secret: ENTRIES}, input=secret)
+    return Attempt((*SERVICE_PRINCIPAL, "-p=@-"), {secret: ENTRIES}, input=secret)
 
 
 def secret_like_an_option_in_a_word_of_its_own(given: Canaries) -> Attempt:
     secret = given.client_secret("--")
-    return Attempt((*PRINCIPAL, "--password", "@-"), {secret: ENTRIES}, input=secret)
+    return Attempt((*SERVICE_PRINCIPAL, "--password", "@-"), {secret: ENTRIES}, input=secret)
 
 
 def secret_like_a_file_in_a_word_of_its_own(given: Canaries) -> Attempt:
     secret = given.client_secret("@")
-    return Attempt((*PRINCIPAL, "-p", f"@{given.file(secret)}"), {secret: ENTRIES})
+    return Attempt((*SERVICE_PRINCIPAL, "-p", f"@{given.file(secret)}"), {secret: ENTRIES})
 
 
 def secret_from_a_file(given: Canaries) -> Attempt:
     secret = given.client_secret("-")
-    return Attempt((*PRINCIPAL, f"--password=@{given.file(secret)}"), {secret: ENTRIES})
+    return Attempt((*SERVICE_PRINCIPAL, f"--password=@{given.file(secret)}"), {secret: ENTRIES})
 
 
 def secret_typed(given: Canaries) -> Attempt:
     secret = given.client_secret("-")
-    return Attempt(PRINCIPAL, {secret: ENTRIES}, typed=secret)
+    return Attempt(SERVICE_PRINCIPAL, {secret: ENTRIES}, typed=secret)
 
 
 def secret_from_the_environment(given: Canaries) -> Attempt:
@@ -116,7 +114,7 @@ def secret_from_the_environment(given: Canaries) -> Attempt:
 
 def secret_that_is_not_stored(given: Canaries) -> Attempt:
     secret = given.client_secret()
-    return Attempt((*PRINCIPAL, "--password=@-", "--no-store-secret"), {secret: ""}, input=secret)
+    return Attempt((*SERVICE_PRINCIPAL, "--password=@-", "--no-store-secret"), {secret: ""}, input=secret)
 
 
 def password_from_standard_input(given: Canaries) -> Attempt:
@@ -141,25 +139,25 @@ def password_from_the_environment(given: Canaries) -> Attempt:
 
 def passphrase_from_standard_input(given: Canaries) -> Attempt:
     passphrase = new_canary("-")
-    words = (*PRINCIPAL, "--certificate", str(given.pfx(passphrase)), "--password=@-")
+    words = (*SERVICE_PRINCIPAL, "--certificate", str(given.pfx(passphrase)), "--password=@-")
     return Attempt(words, {passphrase: "", **given.key()}, input=passphrase)
 
 
 def passphrase_from_a_file(given: Canaries) -> Attempt:
     passphrase = new_canary("--")
-    words = (*PRINCIPAL, "--certificate", str(given.pfx(passphrase)), "-p", f"@{given.file(passphrase)}")
+    words = (*SERVICE_PRINCIPAL, "--certificate", str(given.pfx(passphrase)), "-p", f"@{given.file(passphrase)}")
     return Attempt(words, {passphrase: "", **given.key()})
 
 
 def passphrase_typed(given: Canaries) -> Attempt:
     passphrase = new_canary()
-    words = (*PRINCIPAL, "--certificate", str(given.pfx(passphrase)))
+    words = (*SERVICE_PRINCIPAL, "--certificate", str(given.pfx(passphrase)))
     return Attempt(words, {passphrase: "", **given.key()}, typed=passphrase)
 
 
 def passphrase_beside_a_certificate_option(given: Canaries) -> Attempt:
     passphrase = new_canary()
-    words = (*PRINCIPAL, "--certificate", str(given.pfx(passphrase)))
+    words = (*SERVICE_PRINCIPAL, "--certificate", str(given.pfx(passphrase)))
     env = {"AZURE_CLIENT_CERTIFICATE_PASSWORD": passphrase}
     return Attempt(words, {passphrase: "", **given.key()}, env=env)
 
@@ -177,30 +175,30 @@ def passphrase_from_the_environment(given: Canaries) -> Attempt:
 
 def key_without_a_passphrase(given: Canaries) -> Attempt:
     path = write_pem(given.folder / "ci.pem", given.certificate)
-    return Attempt((*PRINCIPAL, "--certificate", str(path)), {**given.key()})
+    return Attempt((*SERVICE_PRINCIPAL, "--certificate", str(path)), {**given.key()})
 
 
 def key_that_is_stored_decrypted(given: Canaries) -> Attempt:
     passphrase = new_canary()
     path = write_pem(given.folder / "ci.pem", given.certificate, passphrase=passphrase)
-    words = (*PRINCIPAL, "--certificate", str(path), "--password=@-", "--store-decrypted-key")
+    words = (*SERVICE_PRINCIPAL, "--certificate", str(path), "--password=@-", "--store-decrypted-key")
     return Attempt(words, {passphrase: "", **given.key("login_certificates/*.pem")}, input=passphrase)
 
 
 def federated_token_that_a_file_holds(given: Canaries) -> Attempt:
     token = given.cloud.admin.issue_assertion(SUBJECT)
-    words = (*PRINCIPAL, "--federated-token-file", str(given.file(token)))
+    words = (*SERVICE_PRINCIPAL, "--federated-token-file", str(given.file(token)))
     return Attempt(words, {signature_of(token): ENTRIES})
 
 
 def federated_token_from_a_file(given: Canaries) -> Attempt:
     token = given.cloud.admin.issue_assertion(SUBJECT)
-    return Attempt((*PRINCIPAL, f"--federated-token=@{given.file(token)}"), {signature_of(token): ENTRIES})
+    return Attempt((*SERVICE_PRINCIPAL, f"--federated-token=@{given.file(token)}"), {signature_of(token): ENTRIES})
 
 
 def federated_token_from_standard_input(given: Canaries) -> Attempt:
     token = given.cloud.admin.issue_assertion(SUBJECT)
-    return Attempt((*PRINCIPAL, "--federated-token", "@-"), {signature_of(token): ENTRIES}, input=token)
+    return Attempt((*SERVICE_PRINCIPAL, "--federated-token", "@-"), {signature_of(token): ENTRIES}, input=token)
 
 
 def federated_token_from_the_environment(given: Canaries) -> Attempt:
@@ -215,14 +213,14 @@ def federated_token_from_the_environment(given: Canaries) -> Attempt:
 
 def request_token_of_github(given: Canaries) -> Attempt:
     env = given.cloud.github_environment(SUBJECT)
-    words = (*PRINCIPAL, "--federated-token-source", "github")
+    words = (*SERVICE_PRINCIPAL, "--federated-token-source", "github")
     return Attempt(words, {env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]: ""}, env=env)
 
 
 def request_token_of_azure_pipelines(given: Canaries) -> Attempt:
     env = given.cloud.azure_pipelines_environment(SUBJECT)
     source = ("--federated-token-source", "azure-pipelines", "--service-connection-id", SERVICE_CONNECTION)
-    return Attempt((*PRINCIPAL, *source), {env["SYSTEM_ACCESSTOKEN"]: ""}, env=env)
+    return Attempt((*SERVICE_PRINCIPAL, *source), {env["SYSTEM_ACCESSTOKEN"]: ""}, env=env)
 
 
 #: Those that are followed by further commands: one for each kind of what is stored.

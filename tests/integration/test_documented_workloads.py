@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from tests.harness.az import Az
 from tests.harness.stage import Stage
 from tests.harness.wheel import without_package_index
-from tests.integration.readme import bash, block, yaml_blocks
+from tests.integration.readme import bash, block, code_blocks
 from tests.localcloud import (
     CI_APP,
     CI_SECRET,
@@ -157,13 +157,13 @@ def checked_out(runner: Runner, stage: Stage, tmp_path: Path) -> Runner:
 
 def _documents(word: str) -> list[Any]:
     """Return the documents of the one YAML block with this word in it."""
-    (found,) = [text for text in yaml_blocks() if word in text]
+    (found,) = [text for text in code_blocks("yaml") if word in text]
     return list(yaml.safe_load_all(found))
 
 
 def test_there_is_a_job_for_each_yaml_block() -> None:
     # The one that is left configures kubectl, see test_documented_tokens.py.
-    assert len([text for text in yaml_blocks() if "export-token" not in text]) == 3
+    assert len([text for text in code_blocks("yaml") if "export-token" not in text]) == 3
 
 
 def test_the_workflow_for_github_actions(checked_out: Runner, workload_cloud: LocalCloud) -> None:

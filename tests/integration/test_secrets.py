@@ -19,7 +19,8 @@ from tests.harness.hosts import Host
 from tests.integration import secret_routes
 from tests.integration.canaries import CommandLines, files_in, new_canary, sightings, signature_of, stored_tokens
 from tests.integration.refused_secrets import REFUSED, wrong_secret
-from tests.integration.secret_routes import ENTRIES, FOLLOWED, PRINCIPAL, ROUTES, Attempt, Canaries, Route
+from tests.integration.secret_routes import ENTRIES, FOLLOWED, ROUTES, Attempt, Canaries, Route
+from tests.integration.workloads import SERVICE_PRINCIPAL
 from tests.localcloud import LocalCloud
 from tests.localcloud.certificatemaker import MadeCertificate, make_certificate
 
@@ -193,7 +194,7 @@ def test_a_sign_in_that_fails_leaves_its_secret_nowhere(loud_az: Az, canaries: C
 def test_a_command_line_that_cannot_be_parsed_leaves_its_secret_nowhere(loud_az: Az) -> None:
     secret = new_canary("--")
     witness = Witness(loud_az)
-    witness.run(Attempt((*PRINCIPAL, "-p", "@-", "--no-such-option"), {secret: ""}, input=secret), exit_code=2)
+    witness.run(Attempt((*SERVICE_PRINCIPAL, "-p", "@-", "--no-such-option"), {secret: ""}, input=secret), exit_code=2)
     assert witness.whereabouts(secret) == set()
 
 
