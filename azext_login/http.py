@@ -188,7 +188,8 @@ class AuthorityHttpClient:
     A refresh token that was refused is shown again within the same call, first as one of the application's family and
     then as its own (msal/application.py, `_acquire_token_silent_by_finding_rt_belongs_to_me_or_my_family`). The answer
     is known then. MSAL's HTTP cache does not help: it keeps no refusals of ours. Another refresh token of the same
-    person is another question: it may have a second factor.
+    person is another question: it may have a second factor. One that another tenant has given in exchange for the
+    refused one in the meantime is not.
     """
 
     def __init__(self, session: requests.Session, authority: str, *, verify: bool = True):
@@ -197,21 +198,26 @@ class AuthorityHttpClient:
         parts = urlsplit(authority)
         self._bare = f"https://{parts.hostname}/common/userrealm/"
         self._repaired = f"https://{parts.netloc}/common/userrealm/"
-        # Address, call and refresh token -> the refusal.
+        # Address, call and the refresh token that came from a sign-in -> the refusal.
         self._refusals: dict[tuple[str, str, str], requests.Response] = {}
+        # Refresh token -> the one from a sign-in that it came in exchange for, by way of others or not.
+        self._origins: dict[str, str] = {}
 
     def post(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a POST; MSAL's protocol for HTTP clients."""
         data, call = kwargs.get("data"), (kwargs.get("headers") or {}).get(_CALL)
         if call is None or not (isinstance(data, dict) and data.get("grant_type") == "refresh_token"):
             return self._send("POST", url, kwargs)
-        question = url, call, str(data.get("refresh_token"))
-        refusal = self._refusals.get(question)
+        shown = str(data.get("refresh_token"))
+        origin = self._origins.get(shown, shown)
+        refusal = self._refusals.get((url, call, origin))
         if refusal is not None:
             return refusal
         answer = self._send("POST", url, kwargs)
         if answer.status_code == 400:
-            self._refusals[question] = answer
+            self._refusals[url, call, origin] = answer
+        elif (given := _refresh_token_in(answer)) is not None:
+            self._origins[given] = origin
         return answer
 
     def get(self, url: str, **kwargs: Any) -> requests.Response:
@@ -232,6 +238,15 @@ class AuthorityHttpClient:
         if not self._verify:
             kwargs["verify"] = False
         return self._session.request(method, url, **kwargs)
+
+
+def _refresh_token_in(answer: requests.Response) -> str | None:
+    try:
+        body = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return None
+    given = body.get("refresh_token") if isinstance(body, dict) else None
+    return given if isinstance(given, str) else None
 
 
 @contextmanager

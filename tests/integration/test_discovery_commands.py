@@ -97,9 +97,12 @@ def test_a_tenant_is_asked_for_a_document_a_token_and_the_pages_of_one_list(
     assert many.admin.count_requests("^/tenants") == 9
 
 
-def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_cloud: LocalCloud) -> None:
+@pytest.mark.parametrize("hang", [0.0, 1.0], ids=["first", "last"])
+def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_cloud: LocalCloud, hang: float) -> None:
+    # When it is the last to answer, the other tenants have given a new refresh token in the meantime.
     _sign_in(own_az, own_cloud, ALICE).ok()
     _make_cold(own_az)
+    own_cloud.admin.fail_next(f"^/{_guid('woodgrove')}/oauth2/v2.0/token$", kind="hang", hang=hang)
     own_cloud.admin.clear_requests()
     assert "asks for more" in own_az.run(*REFRESH).ok().stderr
     assert _asked(own_cloud)[_guid("woodgrove")] == {"document": 1, "token": 1}
