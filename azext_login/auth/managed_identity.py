@@ -10,6 +10,7 @@ from typing import Any
 
 from knack.log import get_logger
 
+from .._text import printable
 from ..errors import SignInError, UnexpectedAnswerError
 from ..http import capitalised
 from .access_token import AccessToken
@@ -248,7 +249,7 @@ def _unreadable_challenge(source: IdentitySource, error: OSError) -> SignInError
     """
     return SignInError(
         f"{capitalised(source.service)} at {source.place} gives a token to who can read its key file, which this user "
-        f"cannot: {error.strerror} ({error.filename}). Nothing that was stored before has changed.",
+        f"cannot: {error.strerror} ({printable(error.filename)}). Nothing that was stored before has changed.",
         next_step="Its readers are the group himds (Linux) or 'Hybrid agent extension applications' (Windows). Join "
         "it, sign in to the machine again, then run:\nsudo usermod -aG himds $USER\naz login --identity",
     )
