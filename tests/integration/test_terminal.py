@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import socket
 import ssl
+import termios
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -124,6 +126,20 @@ def test_ctrl_c_ends_the_wait_without_a_traceback(az: Az) -> None:
     assert terminal.exitstatus == 1
     assert "Traceback" not in (terminal.before or "")
     assert not az.profile_path.exists() or not az.profile().get("subscriptions")
+
+
+def test_who_is_asked_to_end_gives_the_terminal_back(az: Az) -> None:
+    terminal = az.pty("login", "--no-browser", env=_DUMB, size=WIDE)
+    terminal.expect("paste it here")
+    terminal.waitnoecho()
+    terminal.kill(signal.SIGTERM)
+    terminal.expect(pexpect.EOF)
+    modes = termios.tcgetattr(terminal.child_fd)[3]
+    assert modes & termios.ECHO
+    assert modes & termios.ICANON
+    terminal.close()
+    assert terminal.exitstatus == 128 + signal.SIGTERM
+    assert "Traceback" not in (terminal.before or "")
 
 
 def _login_with_choice(az: Az, form_person: Callable[..., FormPerson], **options: object) -> pexpect.spawn[str]:

@@ -34,6 +34,8 @@ def _answer(code: int, error: str = "invalid_grant") -> dict[str, Any]:
         (90002, "There is no tenant 'fabrikam.example'"),
         (50020, "not a member or a guest"),
         (500011, "does not exist in this tenant"),
+        (28000, "The scopes belong to more than one resource"),
+        (70011, "A scope that was asked for is not valid"),
     ],
 )
 def test_a_refusal_says_what_is_wrong_and_what_to_run(code: int, words: str) -> None:
