@@ -101,12 +101,16 @@ def test_what_is_pasted_is_checked_and_never_shown(az: Az, visitor: Visitor) -> 
     assert terminal.exitstatus == 0
 
 
+@pytest.mark.parametrize("input_ends", [False, True])
 def test_the_browser_may_come_back_while_the_terminal_waits_for_a_paste(
-    az: Az, form_person: Callable[..., FormPerson]
+    az: Az, form_person: Callable[..., FormPerson], input_ends: bool
 ) -> None:
     terminal = az.pty("login", "--no-browser", "-o", "none", env=_DUMB, size=WIDE)
     address = _address_in(terminal)
     terminal.expect("paste it here")
+    if input_ends:
+        terminal.send("\x04")
+        terminal.expect("Nothing can be pasted any more. The browser can still come back here")
     assert "signed in" in form_person(ALICE).visit(address).text.lower()
     terminal.expect_exact(_ENTER)
     # The terminal echoes and edits lines again.
