@@ -101,13 +101,13 @@ class ManagedIdentityCredential:
         :raises ServiceUnreachableError: no service answered.
         :raises UnexpectedAnswerError: the answer is not what the protocol allows, or the service stays busy.
         """
-        from .identity_requests import patiently, probe, within_bounds
+        from .identity_requests import asked_while_busy, probe, within_bounds
 
         source = self._source
         if not self._answered:
             probe(source, self._session())
             self._answered = True
-        result = patiently(
+        result = asked_while_busy(
             lambda: within_bounds(lambda: self._ask(resource_of(scopes), claims_challenge), source),
             clock=self._clock,
             sleep=self._sleep,
