@@ -273,9 +273,16 @@ class AuthorityHttpClient:
 def _check_token_answer(answer: requests.Response) -> Mapping[str, Any]:
     """Return the answer of an OAuth endpoint, which MSAL goes on with whatever it is.
 
+    :raises ServiceUnreachableError: the service stumbled; nobody has asked again so far (`build_session`).
     :raises ServiceBusyError: the service is overloaded or broken.
     :raises UnexpectedAnswerError: it is neither what was asked for nor an error by RFC 6749 section 5.2.
     """
+    if answer.status_code >= _SERVER_ERROR and answer.status_code not in _TRANSIENT_STATUS:
+        raise ServiceUnreachableError(
+            f"{capitalised(SIGN_IN_SERVICE)} at {urlsplit(answer.url).netloc} failed (HTTP status "
+            f"{answer.status_code}).",
+            "Run the command again in a minute.",
+        )
     refuse_if_busy(answer, SIGN_IN_SERVICE)
     body = parse_json_object(answer, SIGN_IN_SERVICE)
     if not any(isinstance(body.get(name), str) and body[name] for name in ("access_token", "device_code", "error")):
