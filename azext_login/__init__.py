@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -19,6 +20,9 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
         from ._collector import pause
 
         pause(cli_ctx)
+        if sys.stderr is None:
+            # Closed (`2>&-`). The host would print what to run next on standard output, which is for results.
+            sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the rest of the process
         super().__init__(cli_ctx=cli_ctx)
         from . import _help  # noqa: F401  # importing it registers the help texts
         from ._format import register_table_hook

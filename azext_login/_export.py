@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from ._terminal import is_terminal
 from .errors import AccountError, StoreError, UnexpectedAnswerError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def check_export(token_format: str, *, yes: bool, output: str | None) -> None:
     """
     if token_format == "exec-credential":
         _exec_version(os.environ.get(_EXEC_INFO))
-    if output != "none" and not yes and sys.stdout.isatty():
+    if output != "none" and not yes and is_terminal(sys.stdout):
         raise AccountError(
             "The token would be shown on the terminal, where others can read it and where it stays. Nothing was asked.",
             "Give it to a program or a file, or add --yes.",

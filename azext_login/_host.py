@@ -87,10 +87,12 @@ class HostSettings:
     cloud: str
     authority: str
     """Base address of the sign-in service without a tenant, for example https://login.microsoftonline.com."""
-    resource_manager: str
+    endpoints: Any
+    """The cloud's addresses, each of which the host's object refuses to give if it is not set."""
     resource_manager_audience: str
     subscriptions_api_version: str
-    encrypt_token_cache: bool
+    encryption_setting: Callable[[], bool]
+    """Reads the setting core.encrypt_token_cache when a store of secrets is opened. ValueError if it cannot be read."""
     use_http_cache: bool
     broker_on_windows: bool
     broker_on_mac: bool
@@ -103,6 +105,23 @@ class HostSettings:
     own_setting: Callable[[str], str]
     """Returns what is set in the section `login`, or ''. Read when it is used, so that a value that cannot be read ends
     no other command."""
+
+    @property
+    def encrypt_token_cache(self) -> bool:
+        """Whether tokens and secrets are encrypted: the setting core.encrypt_token_cache.
+
+        :raises AccountError: it is neither on nor off. Guessing could write secrets in clear text.
+        """
+        import configparser
+
+        try:
+            return self.encryption_setting()
+        except (ValueError, configparser.Error):
+            raise AccountError(
+                "The setting core.encrypt_token_cache is neither on nor off, so tokens were neither read nor written.",
+                "Remove it with `az config unset core.encrypt_token_cache`, and the environment variable "
+                "AZURE_CORE_ENCRYPT_TOKEN_CACHE if it is set; then run the command again.",
+            ) from None
 
     @property
     def exclude_tenants(self) -> tuple[str, ...]:
@@ -121,6 +140,14 @@ class HostSettings:
         return self.own_setting("default_subscription") or None
 
     @property
+    def resource_manager(self) -> str:
+        """Base address of Azure Resource Manager, which only who looks for subscriptions needs.
+
+        :raises CloudEndpointNotSetException: the cloud has none.
+        """
+        return str(self.endpoints.resource_manager)
+
+    @property
     def is_adfs(self) -> bool:
         """Whether people and applications sign in at an AD FS server, which has no tenants."""
         return self.authority.rstrip("/").lower().endswith("/adfs")
@@ -133,6 +160,8 @@ class HostSettings:
 
 def read_host_settings(cli_ctx: Any) -> HostSettings:
     """Collect the settings of the active cloud."""
+    import configparser
+
     from azure.cli.core.api import get_config_dir
     from azure.cli.core.profiles import ResourceType, get_api_version
     from azure.cli.core.util import get_az_user_agent, should_disable_connection_verify, should_encrypt_token_cache
@@ -143,18 +172,18 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
     def switch(name: str, default: bool) -> bool:
         try:
             return bool(config.getboolean("core", name, fallback=default))
-        except ValueError:
-            # Neither on nor off. Most commands have no use for it, and need not end over it.
+        except (ValueError, configparser.Error):
+            # Neither on nor off, or with a percent sign. Most commands have no use for it, and need not end over it.
             return default
 
     return HostSettings(
         config_dir=Path(get_config_dir()),
         cloud=cli_ctx.cloud.name,
         authority=endpoints.active_directory,
-        resource_manager=endpoints.resource_manager,
+        endpoints=endpoints,
         resource_manager_audience=endpoints.active_directory_resource_id,
         subscriptions_api_version=get_api_version(cli_ctx, ResourceType.MGMT_RESOURCE_SUBSCRIPTIONS),
-        encrypt_token_cache=should_encrypt_token_cache(cli_ctx),
+        encryption_setting=lambda: bool(should_encrypt_token_cache(cli_ctx)),
         use_http_cache=switch("use_msal_http_cache", True),
         broker_on_windows=switch("enable_broker_on_windows", True),
         broker_on_mac=switch("enable_broker_on_mac", False),

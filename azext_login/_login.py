@@ -140,11 +140,13 @@ def _check_wanted_subscription(options: LoginOptions, outcome: SignInOutcome) ->
         return
     names = [str(row["name"]) for row in outcome.rows]
     similar = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4) or names[:3]
+    rows = {str(row["name"]): row for row in reversed(outcome.rows)}
     raise AccountError(
         f"Subscription '{wanted}' not found. Check the ID or name and try again. "
         f"The sign-in of {outcome.account.name} was kept.",
         "To choose a subscription, run one of:\n"
-        + "\n".join(f'az account set --subscription "{name}"' for name in similar),
+        # Names come from the directories of others, and a shell would obey what stands in them.
+        + "\n".join(f"az account set --subscription {rows[name]['id']}  # {printable(name)}" for name in similar),
     )
 
 
@@ -205,7 +207,7 @@ def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
     username = str(options.username)
     is_public_cloud = session.settings.authority.startswith("https://login.microsoftonline.com")
     logger.warning(_PASSWORD_NOTICE_PUBLIC if is_public_cloud else _PASSWORD_NOTICE)
-    password = given_or_asked_for(options.password)
+    password = given_or_asked_for(options.password, command=f"az login --username {username}")
 
     def with_password(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
         result = sign_in_with_password(application, username=username, password=password, scopes=scopes)

@@ -98,6 +98,16 @@ def declare_arguments(loader: Any) -> None:
             "tenant", _host_argument(loader, "login", "tenant"), validator=validate_tenant, completer=complete_tenants
         )
         context.argument(
+            "password",
+            _host_argument(loader, "login", "password"),
+            help="User password, service principal secret, or passphrase of the certificate. Will prompt if not given.",
+        )
+        context.argument(
+            "certificate",
+            _host_argument(loader, "login", "certificate"),
+            help="PEM or PFX file with the certificate and its key.",
+        )
+        context.argument(
             "no_browser",
             options_list=["--no-browser"],
             action="store_true",
@@ -226,7 +236,7 @@ def _declare_token_selection(context: Any) -> None:
         "tenant",
         options_list=["--tenant", "-t"],
         completer=complete_tenants,
-        help="Tenant (ID) that the token is of. Default: that of the subscription.",
+        help="Tenant (ID or domain name) that the token is of. Default: that of the subscription.",
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ._picker_choices import Choice, ChoiceList
 from ._picker_drawing import Drawer
+from ._signals import TerminationAsExit
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -73,7 +74,8 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
         color_depth=ColorDepth.DEPTH_1_BIT,
     )
     application.ttimeoutlen = application.timeoutlen = _ESCAPE_PAUSE
-    return application.run()
+    with TerminationAsExit():
+        return application.run()
 
 
 def _keys(choices: ChoiceList) -> KeyBindings:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ._terminal import is_terminal
 from ._text import printable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
     Nothing is shown when standard error is no terminal, with --only-show-errors, or with the host's own switch for
     progress, `core.disable_progress_bar`.
     """
-    if cli_ctx.only_show_errors or not (sys.stderr and sys.stderr.isatty()) or _is_switched_off(cli_ctx.config):
+    if cli_ctx.only_show_errors or not is_terminal(sys.stderr) or _is_switched_off(cli_ctx.config):
         yield lambda progress: None
         return
     import time

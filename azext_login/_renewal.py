@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
+from ._text import printable
 from .auth.assertions import time_text
 from .errors import first_line
 from .renewing import Renewal, renew, watch
@@ -94,7 +95,7 @@ def _report_failures(renewal: Renewal) -> None:
     for failure in renewal.failures:
         logger.warning(
             "The access token for %s could not be renewed and stays as it was: %s",
-            " ".join(failure.scopes),
+            printable(" ".join(failure.scopes)),
             first_line(failure.error),
         )
 

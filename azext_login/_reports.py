@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from knack.log import get_logger
 
+from ._terminal import is_terminal
 from ._text import printable
 from .errors import (
     AccountError,
@@ -170,7 +171,7 @@ def _shortened(text: str, longest: int) -> str:
 
 def report_selection(row: Row) -> None:
     """Say, on a terminal, which subscription is active now, and for whom."""
-    if sys.stderr.isatty():
+    if is_terminal(sys.stderr):
         name, user = (printable(text) for text in (row["name"], row["user"]["name"]))
         logger.warning("Active now: '%s' (%s), as %s.", name, row["id"], user)
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a standard stream is a terminal. Python has None for one that was closed (`<&-`)."""
+    return stream is not None and stream.isatty()
+
+
 class StandardTerminal:
     """The terminal that the process was started on. Nothing of it goes to standard output, which is for results."""
 
@@ -35,7 +40,7 @@ class StandardTerminal:
 
     def open_paste_reader(self) -> PasteReader | None:
         """Return a reader for a pasted address, or None without a terminal to paste into."""
-        if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
             return None
         from .auth.paste import PasteReader
 
@@ -56,7 +61,7 @@ class StandardTerminal:
 
 def can_choose() -> bool:
     """Tell whether a choice can be offered: by the built-in's rule, input and output are both a terminal."""
-    return bool(sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty())
+    return is_terminal(sys.stdin) and is_terminal(sys.stdout)
 
 
 def screen() -> TextIO:
@@ -64,7 +69,7 @@ def screen() -> TextIO:
 
     With `2>file` it is standard output: a question that nobody sees would keep the command waiting.
     """
-    return sys.stderr if sys.stderr and sys.stderr.isatty() else sys.stdout
+    return sys.stderr if is_terminal(sys.stderr) else sys.stdout
 
 
 def can_draw(environ: Mapping[str, str], platform: str = sys.platform) -> bool:

@@ -15,6 +15,7 @@ from knack.log import get_logger
 from ._login_usage import LoginOptions, check_usage
 from ._params import AZURE_PIPELINES
 from ._parser import secret_option
+from ._terminal import is_terminal
 from .errors import AccountError, StoreError
 from .signing_in import SignInOutcome, SignInRequest
 
@@ -178,7 +179,9 @@ def _service_principal(session: Session, options: LoginOptions, certificate: _Ce
         )
     from ._passwords import given_or_asked_for
 
-    secret = given_or_asked_for(options.password)
+    secret = given_or_asked_for(
+        options.password, command=f"az login --service-principal --username {client_id} --tenant {tenant}"
+    )
     return ServicePrincipal(client_id, tenant, SECRET, secret=secret, send_chain=by_subject_name)
 
 
@@ -224,7 +227,7 @@ def _passphrase(password: str | None) -> str | None:
     from .auth.service_principal import PASSPHRASE_VARIABLE
 
     passphrase = password or os.environ.get(PASSPHRASE_VARIABLE)
-    if not passphrase and sys.stdin.isatty():
+    if not passphrase and is_terminal(sys.stdin):
         from ._passwords import prompt_for_password
 
         passphrase = prompt_for_password("Passphrase of the certificate: ")

@@ -16,9 +16,10 @@ from urllib.parse import quote, urlsplit
 import requests
 from azure.cli.core.azclierror import AzCLIError
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InvalidHeader, LocationParseError
-from urllib3.util import Retry
+from urllib3.exceptions import InvalidHeader, LocationParseError, ReadTimeoutError
+from urllib3.util import Retry, parse_url
 
+from ._text import printable
 from .errors import (
     MalformedAnswerError,
     ServiceBusyError,
@@ -39,6 +40,15 @@ _SERVER_ERROR = 500
 
 # A service may ask for minutes of patience. Somebody is waiting at a terminal, so a longer pause ends the retries.
 _LONGEST_PAUSE = 30.0
+
+# Seconds for one request with all its retries and pauses. A service that sends a byte now and then never times out.
+LONGEST_REQUEST = 180.0
+
+# How a person waits for a thread: Windows takes no Ctrl-C while one waits longer.
+_TICK = 0.2
+
+# https://requests.readthedocs.io/en/latest/user/advanced/#proxies
+_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 # What OpenSSL calls an answer that is not TLS at all, in its versions.
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
@@ -133,7 +143,9 @@ def within(limit: float, attempt: Callable[[], Answer], *, service: str) -> Answ
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(limit)
+    end = time.monotonic() + limit
+    while thread.is_alive() and (left := end - time.monotonic()) > 0:
+        thread.join(min(left, _TICK))
     if not outcome:
         raise ServiceSlowError(
             f"{capitalised(service)} did not answer within {limit:g} seconds.", "Run the command again in a minute."
@@ -206,17 +218,23 @@ class AuthorityHttpClient:
     def post(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a POST; MSAL's protocol for HTTP clients."""
         data, call = kwargs.get("data"), (kwargs.get("headers") or {}).get(_CALL)
-        if call is None or not (isinstance(data, dict) and data.get("grant_type") == "refresh_token"):
+        if not isinstance(data, dict):
+            # Of a federation server, which answers a wrong password with HTTP status 500 (WS-Trust 1.3, SOAP faults).
             return self._send("POST", url, kwargs)
+        if call is None or data.get("grant_type") != "refresh_token":
+            answer = self._send("POST", url, kwargs)
+            _check_token_answer(answer)
+            return answer
         shown = str(data.get("refresh_token"))
         origin = self._origins.get(shown, shown)
         refusal = self._refusals.get((url, call, origin))
         if refusal is not None:
             return refusal
         answer = self._send("POST", url, kwargs)
+        body = _check_token_answer(answer)
         if answer.status_code == 400:
             self._refusals[url, call, origin] = answer
-        elif (given := _refresh_token_in(answer)) is not None:
+        elif isinstance(given := body.get("refresh_token"), str):
             self._origins[given] = origin
         return answer
 
@@ -237,16 +255,44 @@ class AuthorityHttpClient:
         kwargs.setdefault("timeout", TIMEOUT)
         if not self._verify:
             kwargs["verify"] = False
-        return self._session.request(method, url, **kwargs)
+        # What is posted proves who asks, and is for this address alone: 307 and 308 would have it sent again.
+        send = partial(self._session.request, method, url, allow_redirects=method == "GET", **kwargs)
+        parts = urlsplit(url)
+        with connection_errors(SIGN_IN_SERVICE, f"{parts.scheme}://{parts.netloc}"):
+            answer = within(LONGEST_REQUEST, send, service=f"{SIGN_IN_SERVICE} at {parts.netloc}")
+        if method != "GET" and answer.is_redirect:
+            raise UnexpectedAnswerError(
+                f"{capitalised(SIGN_IN_SERVICE)} at {parts.netloc} names another address to send the request "
+                f"to (HTTP status {answer.status_code}). Nothing was sent there: a secret is in it.",
+                "A proxy or a captive portal may have answered in its place. Check the network, and the address with "
+                "`az cloud show`; then run the command again.",
+            )
+        return answer
 
 
-def _refresh_token_in(answer: requests.Response) -> str | None:
-    try:
-        body = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        return None
-    given = body.get("refresh_token") if isinstance(body, dict) else None
-    return given if isinstance(given, str) else None
+def _check_token_answer(answer: requests.Response) -> Mapping[str, Any]:
+    """Return the answer of an OAuth endpoint, which MSAL goes on with whatever it is.
+
+    :raises ServiceUnreachableError: the service stumbled; nobody has asked again so far (`build_session`).
+    :raises ServiceBusyError: the service is overloaded or broken.
+    :raises UnexpectedAnswerError: it is neither what was asked for nor an error by RFC 6749 section 5.2.
+    """
+    if answer.status_code >= _SERVER_ERROR and answer.status_code not in _TRANSIENT_STATUS:
+        raise ServiceUnreachableError(
+            f"{capitalised(SIGN_IN_SERVICE)} at {urlsplit(answer.url).netloc} failed (HTTP status "
+            f"{answer.status_code}).",
+            "Run the command again in a minute.",
+        )
+    refuse_if_busy(answer, SIGN_IN_SERVICE)
+    body = parse_json_object(answer, SIGN_IN_SERVICE)
+    if not any(isinstance(body.get(name), str) and body[name] for name in ("access_token", "device_code", "error")):
+        raise UnexpectedAnswerError(
+            f"{capitalised(SIGN_IN_SERVICE)} at {urlsplit(answer.url).netloc} answered without a token or a reason "
+            f"(HTTP status {answer.status_code}).",
+            "A proxy or a gateway may have answered in its place. Check the network, and the address with "
+            "`az cloud show`; then run the command again in a minute.",
+        )
+    return body
 
 
 @contextmanager
@@ -266,6 +312,11 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
                 f"{capitalised(service)} at {address} does not speak TLS: {_cause(error)}.",
                 f"Check its address {to_check}; then run the command again.",
             ) from error
+        if "certificate" not in str(error).lower():
+            raise ServiceUnreachableError(
+                f"No TLS connection to {service} at {address} could be made: {_cause(error)}.",
+                f"Check the network, and the address {to_check}; then run the command again.",
+            ) from error
         raise ServiceUnreachableError(
             f"The certificate of {service} at {address} could not be verified: {_cause(error)}.",
             "If a proxy inspects TLS here, point the environment variable REQUESTS_CA_BUNDLE to a file with its CA "
@@ -276,12 +327,9 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
             f"The proxy between here and {service} at {address} refused: {_cause(error)}.",
             "Check the environment variables HTTPS_PROXY and NO_PROXY.",
         ) from error
-    except requests.exceptions.Timeout as error:
-        raise ServiceUnreachableError(
-            f"{capitalised(service)} at {address} did not answer in time.",
-            "Check the network and run the command again.",
-        ) from error
     except requests.exceptions.ConnectionError as error:
+        if _is_timeout(error):
+            raise ServiceUnreachableError(*_too_late(service, address)) from error
         raise ServiceUnreachableError(
             f"{capitalised(service)} at {address} could not be reached: {_cause(error)}.",
             f"Check the network, and the address {to_check}; then run the command again.",
@@ -291,24 +339,26 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
             f"{capitalised(service)} at {address} broke off in the middle of its answer.",
             "Check the network and run the command again.",
         ) from error
-    except requests.exceptions.InvalidHeader:
+    except requests.exceptions.Timeout as error:
+        raise ServiceUnreachableError(*_too_late(service, address)) from error
+    except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
         # The error quotes the header, which may be a secret.
         raise UnexpectedAnswerError(
-            f"{capitalised(service)} at {address} was not asked: what is to be sent to it has blanks or line ends.",
-            "Look for them in the environment and in files with secrets; then run the command again.",
+            f"{capitalised(service)} at {address} was not asked: what is to be sent to it has blanks, line ends or "
+            "letters that no header can hold.",
+            "Look for them in the environment and in files with secrets. If it is a token, get a new one: run "
+            "`az login` again.",
         ) from None
+    except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidURL):
+        # The error quotes the address of a proxy, in which a password may be.
+        raise _no_address(service, address, to_check) from None
     except requests.exceptions.RequestException as error:
         raise UnexpectedAnswerError(
             f"{capitalised(service)} at {address} did not speak HTTP as expected: {_cause(error)}.",
             f"Check its address {to_check}; then run the command again.",
         ) from error
-    except (ValueError, LocationParseError) as error:
-        # Not of an address that was asked for, which is looked at before: of a proxy's. It may hold a password.
-        raise ServiceUnreachableError(
-            f"{capitalised(service)} at {address} was not asked: HTTPS_PROXY or HTTP_PROXY is not the address of a "
-            "proxy.",
-            "Correct the environment variable, or remove it.",
-        ) from error
+    except (ValueError, LocationParseError):
+        raise _no_address(service, address, to_check) from None
     except OSError as error:
         if "CA certificate bundle" not in str(error):
             raise
@@ -317,6 +367,46 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
             f"{capitalised(service)} at {address} was not asked: {error}.",
             "Correct the environment variable REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE), or remove it.",
         ) from error
+
+
+def _too_late(service: str, address: str) -> tuple[str, str]:
+    return (
+        f"{capitalised(service)} at {address} did not answer in time.",
+        "Check the network and run the command again.",
+    )
+
+
+def _is_timeout(error: requests.exceptions.ConnectionError) -> bool:
+    """Tell whether nobody answered. requests has an error of its own for that, but not after the last retry."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.exceptions.Timeout) or isinstance(reason, ReadTimeoutError)
+
+
+def _no_address(service: str, address: str, to_check: str) -> AzCLIError:
+    """Return the error for what cannot be parsed: a proxy's address, or where an answer points to."""
+    if _has_odd_proxy(address):
+        return ServiceUnreachableError(
+            f"{capitalised(service)} at {address} was not asked: HTTPS_PROXY or HTTP_PROXY is not the address of a "
+            "proxy.",
+            "Correct the environment variable, or remove it.",
+        )
+    return UnexpectedAnswerError(
+        f"{capitalised(service)} at {address} cannot be asked: its address, or one that it answered with, is none.",
+        f"Check its address {to_check}; then run the command again.",
+    )
+
+
+def _has_odd_proxy(address: str) -> bool:
+    """Tell whether the environment names a proxy by what is no address of one."""
+    for proxy in requests.utils.get_environ_proxies(address).values():
+        try:
+            parse_url(proxy)
+            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+            if parts.scheme.lower() not in _PROXY_SCHEMES or not parts.hostname or parts.port == 0:
+                return True
+        except ValueError:
+            return True
+    return False
 
 
 def _cause(error: BaseException) -> str:
@@ -333,12 +423,17 @@ def _cause(error: BaseException) -> str:
     # urllib3 prefixes its messages with the representation of its connection object.
     text = text.rpartition(">: ")[2].rpartition("] ")[2]
     # OpenSSL's messages end with the place in CPython's source.
-    return text.partition(" (_ssl.c")[0].strip().rstrip(".)") or type(reason).__name__
+    return printable(text.partition(" (_ssl.c")[0].strip().rstrip(".)")) or type(reason).__name__
 
 
 def capitalised(service: str) -> str:
     """Return a service's name for the beginning of a sentence."""
     return service[:1].upper() + service[1:]
+
+
+def content_type(response: requests.Response) -> str:
+    """Return what an answer says that it is, for an error message."""
+    return printable(response.headers.get("Content-Type", "no content type").partition(";")[0])
 
 
 def is_busy(response: requests.Response) -> bool:
@@ -369,7 +464,7 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
+        kind = content_type(response)
         host = urlsplit(response.url).netloc
         raise MalformedAnswerError(
             f"{capitalised(service)} at {host} answered something other than a JSON object "

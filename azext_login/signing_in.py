@@ -124,7 +124,10 @@ def _authenticate(
     # Entra names a person in `preferred_username`, AD FS in `upn`.
     name = claims.get("preferred_username") or claims.get("upn")
     if not name:
-        raise SignInError("The sign-in service did not say who signed in. Nothing was stored.")
+        raise SignInError(
+            "The sign-in service did not say who signed in. Nothing was stored.",
+            next_step="Check its address with `az cloud show`; then run the command again.",
+        )
     return Account(str(name))
 
 

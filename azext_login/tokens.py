@@ -243,7 +243,7 @@ def _spare_after(error: AzCLIError, found: _Found, request: TokenRequest, now: f
 
 
 def _check_lifetime(left: float, request: TokenRequest) -> None:
-    if left < request.validity - 1:
+    if request.validity and left < request.validity - 1:
         raise SignInError(
             f"The token would have to live for {request.validity:.0f} seconds, and a new one lives for {left:.0f} at "
             "most.",

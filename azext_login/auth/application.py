@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from .._text import printable
 from ..errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import SIGN_IN_SERVICE, capitalised, connection_errors
 from ._input_files import refusal
@@ -127,16 +128,25 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
                     next_step="Name a resource in --scope, for example https://vault.azure.net/.default.",
                 ) from error
             raise UnexpectedAnswerError(
-                f"{capitalised(SIGN_IN_SERVICE)} at {address} cannot be used: {error}"
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} cannot be used: {printable(error)}",
+                "Check its address with `az cloud show`. With --debug, the place is shown.",
             ) from error
         except (MsalServiceError, RuntimeError) as error:
             raise ServiceUnreachableError(
-                f"{capitalised(SIGN_IN_SERVICE)} at {address} failed: {error}.", "Run the command again in a minute."
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} failed: {printable(error)}.",
+                "Run the command again in a minute.",
             ) from error
-        except (KeyError, AttributeError, TypeError) as error:
+        except SyntaxError as error:
+            # What a federation server answers is XML, whose parser raises a SyntaxError of its own (msal/mex.py).
+            raise MalformedAnswerError(
+                f"The federation server that {SIGN_IN_SERVICE} at {address} names answered something other than XML.",
+                "Its administrators can say what is wrong there. Or sign in with a browser:\naz login",
+            ) from error
+        except (LookupError, ArithmeticError, AttributeError, TypeError, AssertionError) as error:
             # MSAL takes the shape of an answer for granted.
             raise UnexpectedAnswerError(
-                f"{capitalised(SIGN_IN_SERVICE)} at {address} answered JSON of another shape than expected: {error}.",
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} answered JSON of another shape than expected: "
+                f"{printable(error) or type(error).__name__}.",
                 "Check its address with `az cloud show`. With --debug, the place is shown.",
             ) from error
 

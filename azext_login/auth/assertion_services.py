@@ -5,14 +5,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 import requests
 from requests.auth import AuthBase
 
-from .._text import fits_header
+from .._text import fits_header, printable
 from ..errors import SignInError, UnexpectedAnswerError
-from ..http import TIMEOUT, capitalised, connection_errors, parse_json_object
+from ..http import LONGEST_REQUEST, TIMEOUT, capitalised, connection_errors, parse_json_object, within
 from ._input_files import refusal
 from .assertions import is_assertion
 
@@ -143,7 +144,8 @@ def _fetch(
     host = urlsplit(url).hostname or ""
     with connection_errors(service.name, host, to_check=f"in {service.address_variable}"):
         # The token is for this address and no other. For `verify`, see `build_session`.
-        response = http.request(
+        ask = partial(
+            http.request,
             method,
             url,
             headers=dict(headers),
@@ -152,6 +154,7 @@ def _fetch(
             allow_redirects=False,
             verify=None if http.verify else False,
         )
+        response = within(LONGEST_REQUEST, ask, service=f"{service.name} at {host}")
     status = response.status_code
     if status == 429 or status >= 500:
         raise UnexpectedAnswerError(
@@ -181,10 +184,12 @@ def _detail(response: requests.Response, bearer: _Bearer) -> str:
     """
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     match body:
         case {"message": str(text)} | {"value": str(text)} | {"value": {"Message": str(text)}} if text.strip():
-            said = text.strip().splitlines()[0][:_LONGEST_DETAIL]
-            return "" if is_assertion(said) else bearer.redacted(f" It says: {said}")
+            if is_assertion(text.strip()):
+                return ""
+            said = printable(bearer.redacted(text).strip().partition("\n")[0])[:_LONGEST_DETAIL]
+            return f" It says: {said}" if said else ""
     return ""

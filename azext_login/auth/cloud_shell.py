@@ -59,9 +59,9 @@ class CloudShellCredential:
         :raises ServiceUnreachableError: the service did not answer.
         :raises UnexpectedAnswerError: the answer is not what the protocol allows, or the service stays busy.
         """
-        from .identity_requests import patiently, within_bounds
+        from .identity_requests import asked_while_busy, within_bounds
 
-        result = patiently(
+        result = asked_while_busy(
             lambda: within_bounds(lambda: self._ask(scopes), self._source), clock=self._clock, sleep=self._sleep
         )
         return AccessToken.from_result(result, now=self._clock())

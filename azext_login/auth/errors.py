@@ -28,10 +28,16 @@ _UNKNOWN_TENANT = frozenset({90002, 900021, 900023, 50059})
 _NEEDS_FACTOR = frozenset({50072, 50074, 50076, 50078, 50079, 50158, 53000, 53001, 53003, 50005, 50097})
 _SESSION_ENDED = frozenset({50173, 70008, 70043, 700081, 700082, 700084, 50132, 50133, 50089, 65002})
 _CONSENT_MISSING = frozenset({65001, 90094, 90095, 65004})
-_UNKNOWN_RESOURCE = frozenset({500011, 70011, 650053, 28000})
+_UNKNOWN_RESOURCE = frozenset({500011, 650053})
+_SEVERAL_RESOURCES = frozenset({28000})
+_INVALID_SCOPE = frozenset({70011})
+# What is wrong with the scopes of a request, rather than with who makes it.
+_SCOPES_REFUSED = _UNKNOWN_RESOURCE | _SEVERAL_RESOURCES | _INVALID_SCOPE
 _PERSONAL_ACCOUNT = frozenset({9001023, 500201, 500208, 50194})
 _DEVICE_CODE_EXPIRED = frozenset({70020})
 _BUSY = frozenset({50087, 90006, 90012, 90024, 90033, 90036, 90055})
+
+_LONGEST_DETAIL = 1000  # characters
 
 # RFC 6749 section 4.1.2.1; Entra says them at the token endpoint as well.
 _BUSY_WORDS = ("temporarily_unavailable", "server_error")
@@ -126,11 +132,12 @@ def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError | Service
 
     A refusal says how to sign in. That the service has failed does not: signing in would not help.
     """
-    codes = frozenset(code for code in error.get("error_codes") or () if isinstance(code, int))
+    listed = error.get("error_codes")
+    codes = frozenset(code for code in listed if isinstance(code, int)) if isinstance(listed, list) else frozenset()
     detail = _first_line(error.get("error_description")) or _reason(error.get("error"))
-    logger.info("Entra refused: error=%s suberror=%s codes=%s trace_id=%s correlation_id=%s",
-                error.get("error"), error.get("suberror"), sorted(codes), error.get("trace_id"),
-                error.get("correlation_id"))  # fmt: skip
+    logger.info("Entra refused: codes=%s %s", sorted(codes), " ".join(
+        f"{key}={printable(error.get(key))}" for key in ("error", "suberror", "trace_id", "correlation_id")
+    ))  # fmt: skip
 
     if codes & _BUSY or error.get("error") in _BUSY_WORDS:
         return ServiceBusyError(
@@ -151,7 +158,7 @@ def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError | Service
 def _explain_principal(error: Mapping[str, Any], codes: frozenset[int], detail: str, attempt: Attempt) -> SignInError:
     """Return the error for a service principal: nobody is there to sign in interactively."""
     who, where = f"service principal '{attempt.username}'", f"tenant '{attempt.tenant}'"
-    if codes & _UNKNOWN_TENANT or codes & _UNKNOWN_RESOURCE:
+    if codes & (_UNKNOWN_TENANT | _SCOPES_REFUSED):
         headline = _headline(error, codes, attempt)[1]
         return SignInError(
             f"{headline}\n{detail}", entra_error=error, next_step=_next_step(codes, error, attempt, interactive=False)
@@ -180,6 +187,10 @@ def _headline(error: Mapping[str, Any], codes: frozenset[int], attempt: Attempt)
             return interactive, sentence.format(who=who, where=where)
     if codes & _CONSENT_MISSING:
         return codes.isdisjoint({65004}), "Consent is missing: this was not granted, or needs an administrator."
+    if codes & _SEVERAL_RESOURCES:
+        return False, "The scopes belong to more than one resource, and a token is for one."
+    if codes & _INVALID_SCOPE:
+        return False, "A scope that was asked for is not valid."
     if codes & _UNKNOWN_RESOURCE or error.get("error") in ("invalid_scope", "invalid_resource"):
         return False, "The scope or resource that was asked for does not exist in this tenant."
     if codes & _DEVICE_CODE_EXPIRED or error.get("error") in ("expired_token", "authorization_pending"):
@@ -194,7 +205,10 @@ def _headline(error: Mapping[str, Any], codes: frozenset[int], attempt: Attempt)
 def _next_step(codes: frozenset[int], error: Mapping[str, Any], attempt: Attempt, interactive: bool) -> str:
     if codes & _UNKNOWN_TENANT:
         return "Check the tenant's ID or domain name, and the active cloud with `az cloud show`."
-    if codes & _UNKNOWN_RESOURCE or error.get("error") in ("invalid_scope", "invalid_resource"):
+    if codes & _SEVERAL_RESOURCES:
+        one = replace(attempt, scopes=(attempt.scopes or ())[:1])
+        return f"Give the scopes of one resource. To sign in for the first of them, run:\n{login_command(one)}"
+    if codes & _SCOPES_REFUSED or error.get("error") in ("invalid_scope", "invalid_resource"):
         # Callers such as azure-identity look for `az login` in the message to try their next credential.
         return (
             "Check the spelling of --scope or --resource. A scope reads like https://vault.azure.net/.default. "
@@ -219,7 +233,7 @@ def login_command(attempt: Attempt) -> str:
         parts.append(attempt.service_principal)
     if attempt.tenant:
         # A second factor counts per tenant, so the tenant has to be named to be asked for it.
-        parts.append(f'--tenant "{attempt.tenant}"')
+        parts.append(f'--tenant "{printable(attempt.tenant)}"')
     if attempt.scopes and not attempt.service_principal:
         # A resource such as Microsoft Graph may ask for a factor that Resource Manager does not.
         parts.append("--scope " + " ".join(f'"{scope}"' for scope in attempt.scopes))
@@ -254,12 +268,12 @@ def _is_personal(attempt: Attempt) -> bool:
 def _reason(error: Any) -> str:
     """Return what an answer without a description says: a word of OAuth, or the object of another kind of service."""
     if isinstance(error, Mapping):
-        return str(error.get("message") or error.get("code") or "no reason given")
-    return str(error or "The service gave no reason.")
+        error = error.get("message") or error.get("code")
+    return printable(error or "The service gave no reason.")[:_LONGEST_DETAIL]
 
 
 def _first_line(description: Any) -> str:
     """Return Entra's sentence without the trace lines that follow it."""
     if not isinstance(description, str):
         return ""
-    return description.splitlines()[0].partition(" Trace ID:")[0].strip() if description.strip() else ""
+    return printable(description.strip().partition("\n")[0].partition(" Trace ID:")[0])[:_LONGEST_DETAIL].strip()

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from ..errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from ..http import capitalised
+from ..http import capitalised, content_type
 from .assigned_identity import AssignedIdentity
 from .identity_sources import IdentitySource, SourceKind
 
@@ -48,6 +48,7 @@ _LABELLED_GUID = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_REASON = 400  # characters
+_LATEST = 10**12  # POSIX time in seconds; far more than any calendar holds
 
 
 class BusyError(UnexpectedAnswerError):
@@ -80,10 +81,9 @@ def check_answer(response: requests.Response, source: IdentitySource, identity: 
         )
     body = _json_of(response)
     if body is None:
-        kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
         raise UnexpectedAnswerError(
-            f"{capitalised(source.service)} at {source.place} answered something other than a JSON object ({kind}, "
-            f"HTTP status {status}). {source.reason} {_KEPT}",
+            f"{capitalised(source.service)} at {source.place} answered something other than a JSON object "
+            f"({content_type(response)}, HTTP status {status}). {source.reason} {_KEPT}",
             "Something else may have answered in its place. Check the environment and run the command again.",
         )
     if 200 <= status < 300:
@@ -113,7 +113,7 @@ def _check_token(body: Mapping[str, Any], source: IdentitySource, identity: Assi
     lifetime = body.get("expires_in" if relative else "expires_on")
     token = body.get("access_token")
     try:
-        usable = isinstance(token, str) and bool(token) and int(lifetime or 0) > 0
+        usable = isinstance(token, str) and bool(token) and 0 < int(lifetime or 0) < _LATEST
     except (TypeError, ValueError, OverflowError):
         usable = False
     if not usable:
@@ -259,6 +259,6 @@ def _json_of(response: requests.Response) -> Mapping[str, Any] | None:
     """Return the object in an answer; None if there is none."""
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,8 +12,8 @@ import requests
 from knack.log import get_logger
 from requests.adapters import HTTPAdapter
 
-from ..errors import MalformedAnswerError, ServiceUnreachableError, UnexpectedAnswerError
-from ..http import capitalised, connection_errors
+from ..errors import MalformedAnswerError, ServiceSlowError, ServiceUnreachableError, UnexpectedAnswerError
+from ..http import capitalised, connection_errors, within
 from .identity_answers import BusyError
 from .identity_sources import IMDS_PATH, IdentitySource, SourceKind
 
@@ -111,7 +109,9 @@ def probe(source: IdentitySource, session: requests.Session) -> None:
                 raise requests.exceptions.ConnectionError(error) from error
 
 
-def patiently(ask: Callable[[], Result], *, clock: Callable[[], float], sleep: Callable[[float], None]) -> Result:
+def asked_while_busy(
+    ask: Callable[[], Result], *, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> Result:
     """Return what `ask` returns, asked again for about 10 seconds as long as the service is busy.
 
     :raises BusyError: it still is, or wants more patience than that.
@@ -134,19 +134,9 @@ def within_bounds(ask: Callable[[], Result], source: IdentitySource, *, seconds:
 
     :raises ServiceUnreachableError: it took longer.
     """
-    outcome: concurrent.futures.Future[Result] = concurrent.futures.Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(ask())
-        except BaseException as error:  # noqa: BLE001  # not handled here: raised again where the result is waited for
-            outcome.set_exception(error)
-
-    # A daemon, so that an `az` that gave up can end. The threads of an executor would be waited for.
-    threading.Thread(target=run, name="managed identity", daemon=True).start()
     try:
-        return outcome.result(timeout=seconds)
-    except concurrent.futures.TimeoutError as error:
+        return within(seconds, ask, service=source.service)
+    except ServiceSlowError as error:
         raise unreachable(source, f"did not answer within {seconds:g} seconds") from error
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from knack.log import get_logger
 
+from .._text import printable
 from ..errors import SignInError, UnexpectedAnswerError
 from ..http import capitalised
 from .access_token import AccessToken
@@ -100,13 +101,13 @@ class ManagedIdentityCredential:
         :raises ServiceUnreachableError: no service answered.
         :raises UnexpectedAnswerError: the answer is not what the protocol allows, or the service stays busy.
         """
-        from .identity_requests import patiently, probe, within_bounds
+        from .identity_requests import asked_while_busy, probe, within_bounds
 
         source = self._source
         if not self._answered:
             probe(source, self._session())
             self._answered = True
-        result = patiently(
+        result = asked_while_busy(
             lambda: within_bounds(lambda: self._ask(resource_of(scopes), claims_challenge), source),
             clock=self._clock,
             sleep=self._sleep,
@@ -248,7 +249,7 @@ def _unreadable_challenge(source: IdentitySource, error: OSError) -> SignInError
     """
     return SignInError(
         f"{capitalised(source.service)} at {source.place} gives a token to who can read its key file, which this user "
-        f"cannot: {error.strerror} ({error.filename}). Nothing that was stored before has changed.",
+        f"cannot: {error.strerror} ({printable(error.filename)}). Nothing that was stored before has changed.",
         next_step="Its readers are the group himds (Linux) or 'Hybrid agent extension applications' (Windows). Join "
         "it, sign in to the machine again, then run:\nsudo usermod -aG himds $USER\naz login --identity",
     )

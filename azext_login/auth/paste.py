@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TextIO
 from urllib.parse import urlsplit
 
+from .._signals import TerminationAsExit
 from ._http_request import DuplicateParameterError, FormError, parse_form
 from ._line_editor import LineEditor
 from ._raw_terminal import raw_terminal
@@ -116,7 +117,7 @@ class PasteReader:
 
     `poll` it in a loop, ten times a second or so. What is typed is shown as stars through `prompt_writer`.
     Leaving the ``with`` block or calling `close` restores the terminal and throws away what was typed and not
-    read; so does the end of the process. Raises ValueError if `stdin` is no terminal.
+    read; so does the end of the process, by a signal (SIGTERM) as well. Raises ValueError if `stdin` is no terminal.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class PasteReader:
     ) -> None:
         self._terminal = raw_terminal(stdin)
         self._editor = LineEditor(prompt_writer, clock)
+        self._termination = TerminationAsExit()
         self._started = False
 
     def __enter__(self) -> PasteReader:
@@ -148,6 +150,7 @@ class PasteReader:
         """Take the terminal over. In a background job, this does nothing and no line will come."""
         self._started = True
         atexit.register(self.close)
+        self._termination.open()
         self._terminal.open()
 
     def poll(self) -> str | None:
@@ -170,4 +173,5 @@ class PasteReader:
         if self._started:
             self._started = False
             self._terminal.close()
+            self._termination.close()
             atexit.unregister(self.close)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from .._text import is_utf_8
+from .._text import is_utf_8, printable
 from ..errors import UnexpectedAnswerError
 from ..http import SIGN_IN_SERVICE, TIMEOUT, capitalised, connection_errors, parse_json_object, refuse_if_busy
 from .errors import not_one_tenant, unknown_tenant
@@ -33,7 +33,8 @@ def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
     parts = str(document.get("issuer", "")).split("/")
     if len(parts) < 4:
         raise UnexpectedAnswerError(
-            f"{capitalised(SIGN_IN_SERVICE)} at {authority} named no issuer for tenant '{domain}'."
+            f"{capitalised(SIGN_IN_SERVICE)} at {authority} named no issuer for tenant '{printable(domain)}'.",
+            "Check the tenant's ID or domain name, and the active cloud with `az cloud show`.",
         )
     if "{" in parts[3]:
         # The issuer of an endpoint for many tenants has a placeholder in its place.

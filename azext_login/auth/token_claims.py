@@ -20,7 +20,7 @@ def claims_of(access_token: str) -> Mapping[str, Any]:
 
     try:
         claims: Mapping[str, Any] = jwt.decode(access_token, options={"verify_signature": False})
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, ValueError) as error:
         raise UnexpectedAnswerError(
             "The access token is not a JSON Web Token, so it does not say which tenant it is for.",
             "Something else than Azure's service may have answered. Check the environment and run the command again.",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import requests
 from azure.cli.core.azclierror import AzCLIError
 
+from .._text import is_utf_8, printable
 from ..errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from ..http import connection_errors, is_busy, parse_json_object, patiently
 from .resources import Subscription, Tenant
@@ -18,6 +19,10 @@ TokenSource = Callable[[str | None, str | None], str]
 """Return a Resource Manager token for a tenant (None: the tenant of the sign-in) that answers a claims challenge."""
 
 _SERVICE = "Azure Resource Manager"
+
+_CHECK_ADDRESS = "Check the address of Azure Resource Manager with `az cloud show`; then run the command again."
+
+_LONGEST_QUOTE = 1000  # characters
 
 # Seconds to establish a connection, and seconds between two packets of an answer. Other tenants are waiting.
 _TIMEOUT = (10.0, 30.0)
@@ -100,14 +105,14 @@ class ResourceManager:
         seen: set[str] = set()
         while url:
             if url in seen:
-                raise UnexpectedAnswerError(f"{_SERVICE} continued {path} with a page that was there before.")
+                raise _odd(f"continued {path} with a page that was there before")
             seen.add(url)
             page = self._page(url, tenant_id)
             yield from _objects(page["value"])
             url = str(page["nextLink"]) if page.get("nextLink") else None
             if url and _service_of(url) != _service_of(self._endpoint):
                 # The token goes along with every request, so it must not follow a link to another service.
-                raise UnexpectedAnswerError(f"{_SERVICE} continued a list at another address: {urlsplit(url).netloc}.")
+                raise _odd(f"continued a list at another address ('{printable(url)[:_LONGEST_QUOTE]}')")
 
     def _url(self, path: str) -> str:
         return f"{self._endpoint}{path}?api-version={self._api_version}"
@@ -149,21 +154,28 @@ class ResourceManager:
 
 def _tenant(item: Mapping[str, Any]) -> Tenant:
     return Tenant(
-        id=_text_in(item, "tenantId"), display_name=item.get("displayName"), default_domain=item.get("defaultDomain")
+        id=_text_in(item, "tenantId"),
+        display_name=_text_or_none(item, "displayName"),
+        default_domain=_text_or_none(item, "defaultDomain"),
     )
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise UnexpectedAnswerError(f"{_SERVICE} answered with something other than a list of objects.")
+        raise _odd("answered with something other than a list of objects")
     return value
 
 
 def _text_in(item: Mapping[str, Any], key: str) -> str:
     value = item.get(key)
-    if not isinstance(value, str) or not value:
-        raise UnexpectedAnswerError(f"{_SERVICE} listed something without '{key}'.")
+    if not isinstance(value, str) or not value or not is_utf_8(value):
+        raise _odd(f"listed something without '{key}'")
     return value
+
+
+def _text_or_none(item: Mapping[str, Any], key: str) -> str | None:
+    value = item.get(key)
+    return value if isinstance(value, str) else None
 
 
 def _last_part(path: str) -> str:
@@ -173,7 +185,7 @@ def _last_part(path: str) -> str:
     """
     last = path.rpartition("/")[2]
     if not last:
-        raise UnexpectedAnswerError(f"{_SERVICE} answered with a subscription that has no ID.")
+        raise _odd("answered with a subscription that has no ID")
     return last
 
 
@@ -185,7 +197,7 @@ def _service_of(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise UnexpectedAnswerError(f"{_SERVICE} continued a list at something that is no address: {error}.") from error
+        raise _odd("continued a list at something that is no address") from error
     return parts.scheme, parts.netloc.lower().removesuffix(":443")
 
 
@@ -210,9 +222,16 @@ def _refusal(response: requests.Response) -> AzCLIError:
     body = parse_json_object(response, _SERVICE)
     error = body.get("error")
     code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
-    text = f"{_SERVICE} refused ({response.status_code} {code or response.reason}): {message or 'no reason given'}"
-    if response.status_code in (401, 403):
-        return SignInError(text)
+    code, message = printable(code or response.reason), printable(message or "no reason given")
+    text = f"{_SERVICE} refused ({response.status_code} {code}): {message[:_LONGEST_QUOTE]}"
+    if response.status_code == 401:
+        return SignInError(text, next_step="To sign in again, run:\naz login")
+    if response.status_code == 403:
+        return SignInError(text, next_step="An administrator of the tenant can say why; then run the command again.")
     if is_busy(response):
         return ServiceBusyError(text, "Run the command again in a minute.")
-    return UnexpectedAnswerError(text)
+    return UnexpectedAnswerError(text, _CHECK_ADDRESS)
+
+
+def _odd(what: str) -> UnexpectedAnswerError:
+    return UnexpectedAnswerError(f"{_SERVICE} {what}.", _CHECK_ADDRESS)

@@ -143,11 +143,13 @@ def test_a_subscription_that_does_not_exist_is_an_error_and_changes_nothing(sign
     ("command", "environment", "said"),
     [
         ("account list --refresh", {"HTTPS_PROXY": "http://user:s3cret[@localhost:1", "NO_PROXY": ""}, "HTTPS_PROXY"),
+        ("account list --refresh", {"HTTPS_PROXY": "http://u:s3cret@localhost:99999", "NO_PROXY": ""}, "HTTPS_PROXY"),
+        ("account list --refresh", {"HTTPS_PROXY": "ftp://u:s3cret@localhost:1", "NO_PROXY": ""}, "HTTPS_PROXY"),
         ("account get-access-token --tenant \udcff", {}, "was not found"),
         ("account set -s \udcff", {}, "doesn't exist"),
         ("account list --tenant=", {}, "usage error"),
     ],
-    ids=["a proxy", "a tenant", "a subscription", "no tenant"],
+    ids=["a proxy", "its port", "its scheme", "a tenant", "a subscription", "no tenant"],
 )
 def test_what_nobody_would_give_is_one_error(
     signed_in: Az, command: str, environment: dict[str, str], said: str
@@ -161,8 +163,9 @@ def test_what_nobody_would_give_is_one_error(
 
 def test_a_switch_that_is_neither_on_nor_off_ends_no_command(signed_in: Az) -> None:
     switches = ("LOGIN_EXPERIENCE_V2", "INSTANCE_DISCOVERY", "USE_MSAL_HTTP_CACHE", "DISABLE_PROGRESS_BAR")
-    odd = {f"AZURE_CORE_{name}": "maybe" for name in switches}
-    signed_in.run("account", "list", "--refresh", env=odd).ok()
+    for value in ("maybe", "%y"):
+        odd = {f"AZURE_CORE_{name}": value for name in switches}
+        signed_in.run("account", "list", "--refresh", env=odd).ok()
 
 
 def test_somebody_who_cannot_be_anybody_signs_out_like_anybody(signed_in: Az) -> None:

@@ -320,3 +320,18 @@ def test_with_a_keyring_a_new_token_can_be_asked_for_and_an_old_one_be_used_with
     result = az.run("account", "get-access-token").ok()
     assert "used as it is" in result.stderr
     assert result.json()["accessToken"] not in (first, forced)
+
+
+@pytest.mark.parametrize("value", ["", "100%"])
+def test_a_setting_that_is_neither_on_nor_off_ends_only_what_needs_a_secret(signed_in: Az, value: str) -> None:
+    az = signed_in.with_env(AZURE_CORE_ENCRYPT_TOKEN_CACHE=value)
+    assert az.run("account", "show").ok().stderr == ""
+    assert az.run("account", "list").ok().json()
+    az.run("account", "set", "-s", "Contoso Development").ok()
+    files = [az.profile_path, az.config_dir / "msal_token_cache.json"]
+    before = [path.read_bytes() for path in files]
+    for command in ("account get-access-token", "account list --refresh", "logout", "account clear"):
+        said = az.run(*command.split()).failed().stderr
+        assert "core.encrypt_token_cache is neither on nor off" in said
+        assert "az config unset core.encrypt_token_cache" in said
+    assert [path.read_bytes() for path in files] == before

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
+import psutil
 import pytest
 
 from tests.harness import hosts
@@ -146,7 +147,8 @@ def test_cancelling_changes_nothing_and_fails(many: Az, key: str) -> None:
     assert many.profile()["subscriptions"] == before
 
 
-def test_the_terminal_is_the_shells_again_afterwards(many: Az) -> None:
+@pytest.mark.parametrize("how", ["a key", "a signal"])
+def test_the_terminal_is_the_shells_again_afterwards(many: Az, how: str) -> None:
     command = f"{many.host.az} account set; stty -a; echo done"
     shell = pexpect.spawn(
         "/bin/sh", ["-c", command], env={**many.environment({"TERM": "xterm"}), "PATH": "/usr/bin:/bin"},
@@ -154,7 +156,11 @@ def test_the_terminal_is_the_shells_again_afterwards(many: Az) -> None:
     )  # fmt: skip
     screen = Screen(shell)
     screen.wait_for(_COUNTED)
-    screen.press(_ESCAPE)
+    if how == "a signal":
+        (az,) = psutil.Process(shell.pid).children()
+        az.terminate()
+    else:
+        screen.press(_ESCAPE)
     assert screen.finish() == 0
     modes = screen.said.rpartition("speed")[2]
     for mode in ("icanon", "echo", "isig", "icrnl", "ixon"):

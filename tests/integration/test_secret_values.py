@@ -132,6 +132,25 @@ def test_a_secret_that_is_typed_in_another_encoding_is_refused(az_there: Az) -> 
     assert terminal.exitstatus == 1, terminal.before
 
 
+@pytest.mark.parametrize("keys", ["\x04", "\r"], ids=["Ctrl-D", "Enter"])
+@pytest.mark.parametrize("who", ["person", "service principal", "certificate"])
+def test_a_prompt_that_gets_nothing_ends_the_sign_in(az_there: Az, given: Canaries, who: str, keys: str) -> None:
+    words = {
+        "person": ("login", "-u", BOB),
+        "service principal": _WORDS,
+        "certificate": (*_WORDS, "--certificate", str(given.pfx("a passphrase"))),
+    }[who]
+    terminal = az_there.pty(*words)
+    terminal.expect("Passphrase of the certificate: " if who == "certificate" else "Password: ")
+    terminal.waitnoecho()
+    terminal.send(keys)
+    terminal.expect("Nothing was entered. Nothing was sent, and nothing that was stored has changed.")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 1, terminal.before
+    assert not (az_there.config_dir / "service_principal_entries.json").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "password"),
     [(("--password", "@-"), _OPTION), (("-p=@-",), _ALL), (("--password=@-",), _LONG)],

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import socket
 import ssl
+import termios
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -99,12 +101,16 @@ def test_what_is_pasted_is_checked_and_never_shown(az: Az, visitor: Visitor) -> 
     assert terminal.exitstatus == 0
 
 
+@pytest.mark.parametrize("input_ends", [False, True])
 def test_the_browser_may_come_back_while_the_terminal_waits_for_a_paste(
-    az: Az, form_person: Callable[..., FormPerson]
+    az: Az, form_person: Callable[..., FormPerson], input_ends: bool
 ) -> None:
     terminal = az.pty("login", "--no-browser", "-o", "none", env=_DUMB, size=WIDE)
     address = _address_in(terminal)
     terminal.expect("paste it here")
+    if input_ends:
+        terminal.send("\x04")
+        terminal.expect("Nothing can be pasted any more. The browser can still come back here")
     assert "signed in" in form_person(ALICE).visit(address).text.lower()
     terminal.expect_exact(_ENTER)
     # The terminal echoes and edits lines again.
@@ -124,6 +130,20 @@ def test_ctrl_c_ends_the_wait_without_a_traceback(az: Az) -> None:
     assert terminal.exitstatus == 1
     assert "Traceback" not in (terminal.before or "")
     assert not az.profile_path.exists() or not az.profile().get("subscriptions")
+
+
+def test_who_is_asked_to_end_gives_the_terminal_back(az: Az) -> None:
+    terminal = az.pty("login", "--no-browser", env=_DUMB, size=WIDE)
+    terminal.expect("paste it here")
+    terminal.waitnoecho()
+    terminal.kill(signal.SIGTERM)
+    terminal.expect(pexpect.EOF)
+    modes = termios.tcgetattr(terminal.child_fd)[3]
+    assert modes & termios.ECHO
+    assert modes & termios.ICANON
+    terminal.close()
+    assert terminal.exitstatus == 128 + signal.SIGTERM
+    assert "Traceback" not in (terminal.before or "")
 
 
 def _login_with_choice(az: Az, form_person: Callable[..., FormPerson], **options: object) -> pexpect.spawn[str]:

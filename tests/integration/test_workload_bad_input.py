@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -372,3 +375,38 @@ def test_a_sign_in_that_fails_leaves_the_entry_of_the_same_service_principal(bys
     before = entries(bystanders)
     refused(bystanders, *APPLICATION, "--tenant", "contoso.example", "--password=@-", input=WRONG)
     assert entries(bystanders) == before
+
+
+ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({"status": 200, "body": "{}"}, "answered without a token"),
+    "a gateway's refusal": ({"status": 403, "body": '{"message": "Slow down."}'}, "answered without a token"),
+    "too many requests": ({"status": 429, "body": "{}", "headers": {"Retry-After": "60"}}, "is overloaded"),
+    "no end": ({"status": 200, "body": '{"access_token": "x", "expires_in": 1e999}'}, "expires_in|infinity|how long"),
+    "odd codes": ({"status": 400, "body": '{"error": ["a"], "error_codes": 5}'}, "a"),
+    "orders to the terminal": (
+        {
+            "status": 400,
+            "body": json.dumps(
+                {"error": "x", "error_description": "AADSTS1: \x1b[31mred\x9b1m \u202etxet\x07\r\nmore"}
+            ),
+        },
+        r"AADSTS1: \[31mred1m txet\n",
+    ),
+    "another address": ({"status": 307}, "Nothing was sent there"),
+}
+
+
+@pytest.mark.parametrize("answer", list(ANSWERS))
+def test_a_token_service_that_answers_something_odd_is_one_error(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, answer: str
+) -> None:
+    how, says = ANSWERS[answer]
+    with LocalCloud() as elsewhere:
+        if how["status"] == 307:
+            how = {**how, "headers": {"Location": f"{elsewhere.url}/token"}}
+        own_cloud.admin.fail_next("/token$", count=None, **how)
+        words = (*APPLICATION, "--tenant", "contoso.example", "--password=@-")
+        error = refused(make_az(cloud=own_cloud), *words, input=CI_SECRET)
+        assert re.search(says, error)
+        assert error.replace("\n", "").isprintable()
+        assert not elsewhere.admin.requests()

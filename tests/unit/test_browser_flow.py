@@ -32,6 +32,7 @@ class ScriptedTerminal:
         self.said: list[str] = []
         self.pasted: list[str] = []
         self.reader_closed = False
+        self.ended = False
 
     def say(self, text: str) -> None:
         self.said.append(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shlex
+import unicodedata
 from typing import Any
 
 import pytest
@@ -33,6 +34,8 @@ def _answer(code: int, error: str = "invalid_grant") -> dict[str, Any]:
         (90002, "There is no tenant 'fabrikam.example'"),
         (50020, "not a member or a guest"),
         (500011, "does not exist in this tenant"),
+        (28000, "The scopes belong to more than one resource"),
+        (70011, "A scope that was asked for is not valid"),
     ],
 )
 def test_a_refusal_says_what_is_wrong_and_what_to_run(code: int, words: str) -> None:
@@ -113,3 +116,21 @@ def test_the_advised_command_survives_a_shell() -> None:
     words = shlex.split(login_command(Attempt(tenant="t", scopes=["a b", "c"], claims_challenge=claims)))
     assert words[:6] == ["az", "login", "--tenant", "t", "--scope", "a b"]
     assert base64.b64decode(words[-1]).decode() == claims
+
+
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=6,
+)
+_KEYS = st.sampled_from(["error", "error_codes", "error_description", "suberror", "claims", "trace_id"])
+
+
+@given(st.dictionaries(_KEYS, _ANYTHING), st.sampled_from([None, "--service-principal"]))
+def test_whatever_the_service_answers_is_said_in_words_that_a_terminal_shows(
+    answer: dict[str, Any], principal: str | None
+) -> None:
+    error = explain(answer, Attempt(tenant="t", username="somebody", service_principal=principal))
+    assert str(error).strip()
+    # Controls, formats, halves of characters, and separators of lines and paragraphs.
+    assert not {unicodedata.category(char) for char in str(error) if char != "\n"} & {"Cc", "Cf", "Cs", "Zl", "Zp"}

@@ -187,8 +187,15 @@ class _Conversation:
 
     def pasted(self) -> AuthorizationAnswer | None:
         """Return the answer in what was pasted since the last call, if there is one."""
-        line = self._reader.poll() if self._reader is not None else None
+        reader = self._reader
+        line = reader.poll() if reader is not None else None
         if not line:
+            if reader is not None and reader.ended:
+                self._reader = None
+                reader.close()
+                self._request.terminal.say(
+                    "Nothing can be pasted any more. The browser can still come back here; Ctrl-C ends the sign-in."
+                )
             return None
         try:
             parameters = parse_pasted_address(line, redirect_uri=self._redirect_uri)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..._text import printable
 from ..errors import Attempt, explain
 
 
@@ -24,6 +25,7 @@ def sign_in_with_device_code(
     flow = application.initiate_device_flow(list(scopes), claims_challenge=claims_challenge)
     if "user_code" not in flow:
         raise explain(flow, attempt)
-    show_message(flow["message"])
+    # Whatever stands in it is shown, and obeyed by nobody's terminal.
+    show_message("\n".join(printable(line) for line in str(flow["message"]).splitlines()))
     result: dict[str, Any] = application.acquire_token_by_device_flow(flow, claims_challenge=claims_challenge)
     return result
