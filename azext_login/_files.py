@@ -259,7 +259,13 @@ class FileLock:
         try:
             descriptor = self._open()
         except OSError as error:
-            raise StoreError(f"The lock file {self._path} could not be opened: {error.strerror or error}.") from error
+            raise StoreError(
+                f"The lock file {self._path} could not be opened: {error.strerror or error}. "
+                "Nothing that it protects was changed.",
+                "Remove it and run the command again."
+                if os.path.lexists(self._path)
+                else f"Make {self._path.parent} writable, or set AZURE_CONFIG_DIR to another directory.",
+            ) from error
         try:
             self._acquire(descriptor)
         except OSError as error:

@@ -101,6 +101,64 @@ def test_a_choice_that_clouds_config_cannot_take_is_told_apart_from_what_was_kep
     assert f"subscription = {shown['id']}" in (signed_in.config_dir / "clouds.config").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("command", [("logout",), ("account", "clear")])
+@pytest.mark.parametrize("lock", ["login_profile.lock", "login_msal_token_cache.lock"])
+def test_a_lock_file_that_cannot_be_opened_is_named_with_what_to_do_or_no_obstacle(
+    signed_in: Az, command: tuple[str, ...], lock: str
+) -> None:
+    (signed_in.config_dir / lock).unlink()
+    (signed_in.config_dir / lock).mkdir()
+    before = signed_in.profile()
+    if command == ("account", "clear") and lock != "login_profile.lock":
+        signed_in.run(*command).ok()
+        assert not (signed_in.config_dir / "msal_token_cache.json").exists()
+    else:
+        error = signed_in.run(*command).failed().stderr
+        assert f"{lock} could not be opened" in error
+        assert "Nothing that it protects was changed." in error
+        assert "Remove it and run the command again." in error
+        assert signed_in.profile() == before
+        (signed_in.config_dir / lock).rmdir()
+        signed_in.run(*command).ok()
+    assert signed_in.profile()["subscriptions"] == []
+
+
+# Python runs this before anything else.
+_HELD = """
+import os, time
+
+replace = os.replace
+
+def held(source, target):
+    if os.path.basename(target) == "msal_token_cache.json":
+        open(os.environ["HELD"], "w").close()
+        while not os.path.exists(os.environ["RELEASED"]):
+            time.sleep(0.02)
+    replace(source, target)
+
+os.replace = held
+"""
+
+
+def test_a_token_that_is_stored_while_everything_is_cleared_brings_nothing_back(signed_in: Az, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_HELD, encoding="utf-8")
+    held, released = tmp_path / "held", tmp_path / "released"
+    words = ("account", "get-access-token", "--scope", "https://graph.localcloud.example/.default", "-o", "none")
+    storing = signed_in.start(*words, env={"PYTHONPATH": tmp_path, "HELD": held, "RELEASED": released})
+    try:
+        while not held.exists():
+            assert storing.poll() is None, storing.communicate()
+            time.sleep(0.02)
+        clearing = signed_in.start("account", "clear")
+        time.sleep(1.5)  # it waits, or has removed everything already
+    finally:
+        released.touch()
+        signed_in.result(storing, *words)
+    signed_in.result(clearing, "account", "clear").ok()
+    assert signed_in.profile()["subscriptions"] == []
+    assert not list(signed_in.config_dir.glob("*msal_token_cache.json*"))
+
+
 def test_a_reset_profile_is_shown_whole_while_another_process_has_the_lock(signed_in: Az) -> None:
     before = signed_in.profile()
     signed_in.profile_path.write_text("{}", encoding="utf-8")
