@@ -309,13 +309,20 @@ class ProfileStore:
         logger.warning("%s cannot be used (%s) and was set aside as %s.", path, reason, set_aside(path).name)
 
     def _last_good_generation(self) -> int | None:
+        """Return the generation of the copy, or None without one.
+
+        It is 0, less than any of ours, if it cannot be read: the copy may be a good one all the same, which somebody
+        has written in another layout, and has to be looked at before a file without a generation replaces it.
+        """
         try:
             with self._last_good.open("rb") as stream:
                 match = _LAST_GOOD_HEAD.match(stream.read(_HEAD_LENGTH))
-        except OSError:
+        except FileNotFoundError:
             return None
-        generation = int(match[1]) if match else None
-        return generation if is_generation(generation) else None
+        except OSError:
+            return 0
+        generation = int(match[1]) if match else 0
+        return generation if is_generation(generation) else 0
 
     def _read_last_good(self) -> Document | None:
         """Return the copy. What is no copy may hold what nothing else does, so it is set aside, not written over."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from tests.integration.damage import (
@@ -158,6 +160,11 @@ PROFILES = [
     _profile("past choices are odd", _own(choices={"": None, "|": [], "a|b|c": {}}), "login, set"),
 ]
 
+
+def _in_another_layout(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_bytes()), indent=2), encoding="utf-8")
+
+
 _RESET = (PROFILE, document({}))
 COPIES = [
     _last_good("missing", missing),
@@ -167,6 +174,9 @@ COPIES = [
     _last_good("of somebody who is not signed in", edited(_of_somebody_else), "list, set"),
     _last_good("a directory", directory, "show"),
     _last_good("missing, with the profile reset", together(missing, *_RESET), "!show, login", keeps_rows=False),
+    _last_good(
+        "in another layout, with the profile torn", together(_in_another_layout, PROFILE, torn(0.5)), "list, login"
+    ),
     _last_good("torn, with the profile reset", together(torn(0.9), *_RESET), "!show, login", keeps_rows=False),
     _last_good(
         "of somebody else, with the profile reset",
