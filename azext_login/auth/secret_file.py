@@ -182,7 +182,7 @@ class SharedSecretFile:
     def _write(self, content: Any) -> None:
         text = json.dumps(content, indent=4)
         if not self._encrypt:
-            write_atomically(self.path, text.encode("utf-8"), locked=True)
+            write_atomically(self.path, text.encode("utf-8"), locked=not self._lock.is_missing)
             return
         with self._keyring_errors():
             self._persistence().save(text)

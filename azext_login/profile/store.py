@@ -104,6 +104,11 @@ class ProfileStore:
         self._active_cloud = active_cloud
         self._host_copy = host_copy
 
+    @property
+    def _is_alone(self) -> bool:
+        """Whether whoever has the lock is the only one that writes. A filesystem without locks keeps nobody out."""
+        return not (self._lock.is_missing or self._lock_if_free.is_missing)
+
     def read(self, host_document: object) -> ProfileState:
         """Return the state, from the document that the host has already read.
 
@@ -223,7 +228,7 @@ class ProfileStore:
             generation = 1
         state.write_to(document, generation)
         content = list(_parts_of(document))
-        with written_beside(self._path, *content, locked=True):
+        with written_beside(self._path, *content, locked=self._is_alone):
             first()
         self._on_written(document)
         self._keep(generation, content)
@@ -231,7 +236,7 @@ class ProfileStore:
     def _keep(self, generation: int, content: list[bytes]) -> None:
         """Write the copy, after the file: a file that is newer than its copy is no damage."""
         try:
-            write_atomically(self._last_good, _head(generation), *content, _TAIL, locked=True)
+            write_atomically(self._last_good, _head(generation), *content, _TAIL, locked=self._is_alone)
         except StoreError as error:
             logger.warning("%s %s itself is up to date.", error, _FILE)
 

@@ -52,7 +52,14 @@ def test_on_a_filesystem_without_locks_everybody_signs_in_and_out(
 ) -> None:
     az = _with_failing_locks(signed_in, tmp_path / "site", errno.ENOLCK)
     az.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
+    # Without locks, others may just be writing these.
+    names = ("azureProfile.json", "login_last_good.json", "msal_token_cache.json", "clouds.config")
+    fresh = [az.config_dir / f".{name}.abcdefgh.tmp" for name in (*names, "login_last_good_clouds.config")]
+    for path in fresh:
+        path.touch()
+    az.run("account", "set", "-s", "Contoso Development").ok()
     az.run("account", "get-access-token", "--force-refresh", "--query", "tenant").ok()
+    assert [path for path in fresh if not path.exists()] == []
     az.run("logout", "--username", ALICE).ok()
     users = az.run("account", "list", "--query", "[].user.name").ok().json()
     assert set(users) == {BOB}
