@@ -176,16 +176,22 @@ class ProfileStore:
                     logger.warning("Ctrl-C came when everything was stored already, and nothing was taken back.")
                 raise
 
-    def clear(self, *, first: Callable[[], None] = lambda: None) -> None:
+    def clear(
+        self,
+        *,
+        first: Callable[[], None] = lambda: None,
+        then: Callable[[ProfileState], None] = lambda state: None,
+    ) -> None:
         """Remove every row and every trace of one, whatever state the file is in.
 
         :param first: called before anything is removed, under the lock.
+        :param then: called when the file is written, still under the lock.
         :raises StoreError: a file cannot be written or deleted.
         """
         with self._lock:
             first()
             remove_if_present(self._last_good)
-            with self._change(nullcontext(), always_write=True) as state:
+            with self._change(nullcontext(), always_write=True, then=then) as state:
                 state.forget_everything()
         self._sweep()
         for aside in self._set_aside_files():

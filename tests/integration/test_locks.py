@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from azext_login._files import FileLock
+from azext_login.errors import LockHeldError
 from tests.harness.az import Az
 from tests.localcloud import LocalCloud
 
@@ -164,6 +165,25 @@ def test_a_token_that_is_stored_while_everything_is_cleared_brings_nothing_back(
     signed_in.result(clearing, "account", "clear").ok()
     assert signed_in.profile()["subscriptions"] == []
     assert not list(signed_in.config_dir.glob("*msal_token_cache.json*"))
+
+
+@pytest.mark.parametrize("command", [("logout",), ("account", "clear")])
+def test_nobody_signs_in_before_a_sign_out_has_taken_its_choice_from_clouds_config(
+    signed_in: Az, command: tuple[str, ...]
+) -> None:
+    chosen = signed_in.config_dir / "clouds.config"
+    assert "subscription = " in chosen.read_text(encoding="utf-8")
+    with FileLock(signed_in.config_dir / "login_clouds.lock"):
+        leaving = signed_in.start(*command)
+        while signed_in.profile()["subscriptions"]:
+            assert leaving.poll() is None, leaving.communicate()
+            time.sleep(0.02)
+        time.sleep(0.3)
+        # Whoever signed in at this point would lose the choice that goes with it.
+        with pytest.raises(LockHeldError):
+            FileLock(signed_in.config_dir / "login_profile.lock", timeout=0).__enter__()
+    signed_in.result(leaving, *command).ok()
+    assert "subscription = " not in chosen.read_text(encoding="utf-8")
 
 
 def test_a_reset_profile_is_shown_whole_while_another_process_has_the_lock(signed_in: Az) -> None:
