@@ -14,7 +14,7 @@ from typing import Any
 from azure.cli.core.azclierror import AzCLIError
 from knack.log import get_logger
 
-from .._files import FileLock, remove_if_present, sweep, write_atomically
+from .._files import FileLock, regular, remove_if_present, sweep, write_atomically
 from ..errors import (
     InteractionRequiredError,
     LockHeldError,
@@ -101,7 +101,8 @@ class SingleFlight:
         Times are POSIX time in seconds. A note of a time to come is none: the clock was wrong when it was written.
         """
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
+            with open(self._note, encoding="utf-8", opener=regular) as stream:
+                note = json.load(stream)
             if not began <= float(note["at"]) <= now:
                 return None
             if "answer" in note:

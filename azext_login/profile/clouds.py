@@ -11,7 +11,7 @@ from pathlib import Path
 
 from knack.log import get_logger
 
-from .._files import ASIDE, FileLock, set_aside, sweep, write_atomically
+from .._files import ASIDE, FileLock, regular, set_aside, sweep, write_atomically
 from ..errors import StoreError
 
 logger = get_logger(__name__)
@@ -127,7 +127,8 @@ class CloudConfig:
         if not self._is_gone() or not self._last_good.exists():
             return None
         try:
-            head, _, text = self._last_good.read_text(encoding="utf-8").partition("\n")
+            with open(self._last_good, encoding="utf-8", opener=regular) as stream:
+                head, _, text = stream.read().partition("\n")
             if not head.startswith(_ACTIVE) or not _is_sound(text):
                 # The host would fail over it in every command.
                 set_aside(self._last_good)
@@ -163,7 +164,8 @@ class CloudConfig:
 
     def _read_copy(self) -> str:
         try:
-            return self._last_good.read_text(encoding="utf-8")
+            with open(self._last_good, encoding="utf-8", opener=regular) as stream:
+                return stream.read()
         except (OSError, UnicodeDecodeError):
             return ""
 
@@ -203,7 +205,8 @@ class CloudConfig:
 def _read_text(path: Path) -> str:
     try:
         # What is not text in a file that was set aside has to come back as it was.
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=regular) as stream:
+            return stream.read()
     except FileNotFoundError:
         return ""
     except OSError as error:

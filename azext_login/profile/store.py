@@ -17,6 +17,7 @@ from knack.log import get_logger
 from .._files import (
     ASIDE,
     FileLock,
+    regular,
     remove_if_present,
     set_aside,
     sweep,
@@ -326,7 +327,7 @@ class ProfileStore:
         has written in another layout, and has to be looked at before a file without a generation replaces it.
         """
         try:
-            with self._last_good.open("rb") as stream:
+            with open(self._last_good, "rb", opener=regular) as stream:
                 match = _LAST_GOOD_HEAD.match(stream.read(_HEAD_LENGTH))
         except FileNotFoundError:
             return None
@@ -344,7 +345,8 @@ class ProfileStore:
 
     def _copy_of_last_good(self) -> Document | None:
         try:
-            profile = json.loads(self._last_good.read_bytes())["profile"]
+            with open(self._last_good, "rb", opener=regular) as stream:
+                profile = json.loads(stream.read())["profile"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return profile if isinstance(profile, dict) else None

@@ -18,6 +18,7 @@ from tests.integration.damage import (
     document,
     edited,
     missing,
+    pipe,
     replaced,
     text,
     together,
@@ -173,6 +174,11 @@ COPIES = [
     _last_good("a newer one without a profile", text('{"generation": 4711, "profile": ')),
     _last_good("of somebody who is not signed in", edited(_of_somebody_else), "list, set"),
     _last_good("a directory", directory, "show"),
+    _last_good("a pipe", pipe),
+    _last_good(
+        "a pipe, and others set aside", together(pipe, f"{PROFILE}.damaged-1", pipe), "logout", keeps_rows=False
+    ),
+    _last_good("a pipe, with the profile reset", together(pipe, *_RESET), "!show, login", keeps_rows=False),
     _last_good("missing, with the profile reset", together(missing, *_RESET), "!show, login", keeps_rows=False),
     _last_good(
         "in another layout, with the profile torn", together(_in_another_layout, PROFILE, torn(0.5)), "list, login"

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -201,6 +202,17 @@ def test_a_note_that_cannot_be_used_is_none(tmp_path: Path, content: bytes) -> N
     with _failing(tmp_path, _ERRORS[0], at=100.0):
         (note,) = tmp_path.rglob("*.json")
         note.write_bytes(content)
+        with SingleFlight(tmp_path, KEY) as turn:
+            assert turn.outcome_since(0.0, 1e12) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of POSIX systems")
+@pytest.mark.timeout(30)
+def test_a_pipe_in_the_place_of_a_note_is_none(tmp_path: Path) -> None:
+    with _failing(tmp_path, _ERRORS[0], at=100.0):
+        (note,) = tmp_path.rglob("*.json")
+        note.unlink()
+        os.mkfifo(note)
         with SingleFlight(tmp_path, KEY) as turn:
             assert turn.outcome_since(0.0, 1e12) is None
 
