@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ._files import remove_if_present, write_atomically
+from ._files import regular, remove_if_present, write_atomically
 
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
@@ -29,7 +29,8 @@ def forget_in(asides: Iterable[Path], name: str, without: Callable[[Any], Any], 
     """
     for aside in asides:
         try:
-            content = aside.read_bytes()
+            with open(aside, "rb", opener=regular) as stream:
+                content = stream.read()
         except OSError:
             # Whose it is cannot be seen either.
             remove_if_present(aside)

@@ -218,6 +218,18 @@ def make_all_private(folder: Path, beginnings: tuple[str, ...]) -> None:
                 make_private(Path(entry.path))
 
 
+def regular(path: str, flags: int) -> int:
+    """Open a file for `open(opener=...)`, unless it is a pipe or the like, which would keep a reader waiting for ever.
+
+    :raises OSError: it is one, or it cannot be opened.
+    """
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file", path)
+    return descriptor
+
+
 def set_aside(path: Path, *, keep: bool = False) -> Path:
     """Rename a file that cannot be used, for its owner alone, and return its new path.
 
@@ -259,7 +271,13 @@ class FileLock:
         try:
             descriptor = self._open()
         except OSError as error:
-            raise StoreError(f"The lock file {self._path} could not be opened: {error.strerror or error}.") from error
+            raise StoreError(
+                f"The lock file {self._path} could not be opened: {error.strerror or error}. "
+                "Nothing that it protects was changed.",
+                "Remove it and run the command again."
+                if os.path.lexists(self._path)
+                else f"Make {self._path.parent} writable, or set AZURE_CONFIG_DIR to another directory.",
+            ) from error
         try:
             self._acquire(descriptor)
         except OSError as error:

@@ -179,7 +179,11 @@ class Session:
     # Choosing
 
     def change(
-        self, *, mirror: bool = False, first: Callable[[], None] = lambda: None
+        self,
+        *,
+        mirror: bool = False,
+        first: Callable[[], None] = lambda: None,
+        then: Callable[[], None] = lambda: None,
     ) -> AbstractContextManager[ProfileState]:
         """Return the state to change under the lock; it is stored at the end of the block.
 
@@ -187,8 +191,15 @@ class Session:
             clouds, before anybody else can choose another one.
         :param first: stores or removes tokens and secrets, when it is certain that the rows can be stored. No
             network: other commands wait for the lock.
+        :param then: called when the rows are stored, before anybody else can change them.
         """
-        return self.store.change(first=first, then=self._mirror if mirror else lambda state: None)
+
+        def finish(state: ProfileState) -> None:
+            if mirror:
+                self._mirror(state)
+            then()
+
+        return self.store.change(first=first, then=finish)
 
     def _mirror(self, state: ProfileState) -> None:
         active = rules.active_row(rules.in_cloud(state.rows, self.settings.cloud))

@@ -38,6 +38,7 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
     """
     services, cloud = session.services, session.settings.cloud
     known: list[bool] = []
+    gone: set[str] = set()
 
     def remove_secrets() -> None:
         _remove_adal_tokens(session)
@@ -48,15 +49,17 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
         services.http_cache().purge_names()
         purge(session.settings.config_dir)
 
-    with session.change(first=remove_secrets) as state:
+    def forget_choices() -> None:
+        if gone:
+            session.forget_subscriptions(gone)
+
+    with session.change(first=remove_secrets, then=forget_choices) as state:
         was_active = rules.active_row(rules.in_cloud(state.rows, cloud))
         removed = rules.remove_account(state, name)
         known.append(bool(removed))
         remaining = rules.in_cloud(state.rows, cloud)
-        gone = {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
+        gone |= {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
     session.store.purge(name)
-    if gone:
-        session.forget_subscriptions(gone)
     return SignOutOutcome(
         known=any(known),
         was_active=was_active is not None and account_of(was_active).matches(name),
@@ -75,8 +78,7 @@ def clear(session: Session) -> None:
         session.services.http_cache().clear()
         purge(session.settings.config_dir)
 
-    session.store.clear(first=remove_secrets)
-    session.forget_subscriptions()
+    session.store.clear(first=remove_secrets, then=lambda state: session.forget_subscriptions())
 
 
 def _forget(session: Session, store: TokenCache | ServicePrincipalEntries, name: str) -> bool:

@@ -148,7 +148,11 @@ def _times(answers: dict[str, Any]) -> dict[str, Any]:
     index = answers.get(_INDEX)
     if not (isinstance(index, tuple) and len(index) == 2 and isinstance(index[1], dict)):
         return {}
-    return {key: pair for key, pair in index[1].items() if isinstance(pair, list) and len(pair) == 2}
+    return {key: pair for key, pair in index[1].items() if _are_times(pair)}
+
+
+def _are_times(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(isinstance(time, int | float) for time in pair)
 
 
 def _index(times: dict[str, Any]) -> tuple[list[list[Any]], dict[str, Any]]:

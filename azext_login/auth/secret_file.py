@@ -14,7 +14,7 @@ from typing import Any
 from knack.log import get_logger
 
 from .._files import ASIDE, FileLock, remove_if_present, set_aside, sweep, write_atomically
-from ..errors import StoreError
+from ..errors import LockHeldError, StoreError
 
 logger = get_logger(__name__)
 
@@ -138,17 +138,27 @@ class SharedSecretFile:
     def delete(self) -> None:
         """Delete the plain and the encrypted file, and what was set aside of them.
 
-        :raises StoreError: a file cannot be deleted.
+        :raises StoreError: a file cannot be deleted, or another process does not give its lock back.
         """
-        if self._encrypt and self.path.exists() and sys.platform != "win32":
-            # On Linux and macOS the file only tells that there is something in the keyring.
-            with contextlib.suppress(StoreError):
-                self._write({})
-        for extension in (".json", ".bin"):
-            remove_if_present(self._location.with_name(self._location.name + extension))
-        self._sweep()
-        for aside in self._set_aside_files():
-            remove_if_present(aside)
+        with contextlib.ExitStack() as locks:
+            # Who is just writing it would put it back afterwards. Where a lock cannot be had because of its file, that
+            # is no reason to keep secrets.
+            for lock in (self._lock, self._host_lock()):
+                try:
+                    locks.enter_context(lock)
+                except LockHeldError:
+                    raise
+                except StoreError as error:
+                    logger.debug("Deleting without a lock: %s", error)
+            if self._encrypt and self.path.exists() and sys.platform != "win32":
+                # On Linux and macOS the file only tells that there is something in the keyring.
+                with contextlib.suppress(StoreError):
+                    self._write({})
+            for extension in (".json", ".bin"):
+                remove_if_present(self._location.with_name(self._location.name + extension))
+            sweep(self._all_of_them())
+            for aside in self._set_aside_files():
+                remove_if_present(aside)
 
     def purge(self, name: str, without: Callable[[Any], Any]) -> None:
         """Take an account out of what was set aside of the file, and delete what killed writers left behind.
@@ -157,13 +167,14 @@ class SharedSecretFile:
         """
         from .._aside import forget_in
 
-        self._sweep()
+        # Under the lock, nobody is writing.
+        with self._lock:
+            sweep(self._all_of_them())
         forget_in(self._set_aside_files(), name, without, are_secret=True)
 
-    def _sweep(self) -> None:
-        """Remove what killed writers left behind, with either setting; under the lock, nobody is writing."""
-        with self._lock:
-            sweep(self._location.with_name(f"{self._location.name}.*"))
+    def _all_of_them(self) -> Path:
+        """Return the pattern for the file with either setting of the encryption."""
+        return self._location.with_name(f"{self._location.name}.*")
 
     def _set_aside_files(self) -> list[Path]:
         return list(self._location.parent.glob(f"{self._location.name}.*{ASIDE}*"))
@@ -171,7 +182,7 @@ class SharedSecretFile:
     def _write(self, content: Any) -> None:
         text = json.dumps(content, indent=4)
         if not self._encrypt:
-            write_atomically(self.path, text.encode("utf-8"), locked=True)
+            write_atomically(self.path, text.encode("utf-8"), locked=not self._lock.is_missing)
             return
         with self._keyring_errors():
             self._persistence().save(text)

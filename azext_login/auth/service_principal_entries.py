@@ -107,19 +107,21 @@ class ServicePrincipalEntries:
         return False
 
     def forget(self, client_id: str) -> bool:
-        """Remove the entries of an application, compared without regard to case.
+        """Remove the entries of an application, compared without regard to case, and those that can be nobody's.
 
-        :return: whether there was anything.
+        The latter nobody can use, and nobody could ever sign out.
+
+        :return: whether there was anything of the application.
         """
         known = False
         if self._entries():
             with self._file.change() as write:
                 entries = self._entries()
-                remaining = _without(entries, client_id)
-                known = len(remaining) != len(entries)
-                if known:
+                known = any(_is_client(entry, client_id) for entry in entries)
+                remaining = _of_others(entries, client_id)
+                if len(remaining) != len(entries):
                     write(remaining)
-        self._file.purge(client_id, lambda aside: _without(aside, client_id))
+        self._file.purge(client_id, lambda aside: _of_others(aside, client_id))
         return known
 
     def _usable(self) -> list[Entry]:
@@ -160,11 +162,10 @@ class ServicePrincipalEntries:
         return frozenset(str(entry.get("client_id", "")).casefold() for entry in self._entries() if _is_entry(entry))
 
 
-def _without(content: Any, client_id: str) -> Any:
-    """Return parsed entries without those of an application."""
-    if not isinstance(content, list):
-        return content
-    return [entry for entry in content if not _is_client(entry, client_id)]
+def _of_others(content: Any, client_id: str) -> list[Entry]:
+    """Return those of parsed entries that are of another application."""
+    entries = content if isinstance(content, list) else []
+    return [entry for entry in entries if _is_usable_entry(entry) and not _is_client(entry, client_id)]
 
 
 def _is_entry(entry: Any) -> bool:

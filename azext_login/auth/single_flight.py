@@ -14,7 +14,7 @@ from typing import Any
 from azure.cli.core.azclierror import AzCLIError
 from knack.log import get_logger
 
-from .._files import FileLock, remove_if_present, sweep, write_atomically
+from .._files import FileLock, regular, remove_if_present, sweep, write_atomically
 from ..errors import (
     InteractionRequiredError,
     LockHeldError,
@@ -35,7 +35,7 @@ _FOLDER = "login_requests"
 # Seconds to wait for somebody else's request. Longer than a request takes with three pauses of half a minute.
 PATIENCE = 120.0
 
-_REFUSALS = {kind.__name__: kind for kind in (InteractionRequiredError, NotSignedInError, SignInError)}
+_REFUSALS = {kind.__name__: kind for kind in (InteractionRequiredError, SignInError)}
 _FAILURES = {
     kind.__name__: kind
     for kind in (
@@ -101,14 +101,15 @@ class SingleFlight:
         Times are POSIX time in seconds. A note of a time to come is none: the clock was wrong when it was written.
         """
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
+            with open(self._note, encoding="utf-8", opener=regular) as stream:
+                note = json.load(stream)
             if not began <= float(note["at"]) <= now:
                 return None
             if "answer" in note:
                 found = note["answer"]
                 return Answer(float(found["lifetime"]), float(found["validity"]), found["forced"] is True)
             kind, message, next_step = str(note["kind"]), str(note["message"]), note["next_step"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         if kind in _REFUSALS:
             return _REFUSALS[kind](message, next_step=next_step)
@@ -119,6 +120,9 @@ class SingleFlight:
         """Leave a note of a failure for those who wait. A success takes an older note away."""
         try:
             yield
+        except NotSignedInError:
+            # The others find that out without a request, and whoever has just signed out is not to be named again.
+            raise
         except AzCLIError as error:
             steps = [str(step) for step in getattr(error, "recommendations", None) or ()]
             kind, next_step = type(error).__name__, "\n".join(steps) or None

@@ -111,15 +111,17 @@ class TokenCache:
     def forget(self, name: str) -> bool:
         """Remove everything of a user name or an application ID, compared without regard to case.
 
-        What no version of MSAL has written stays as it is, unless it names the account: it may be somebody else's.
+        Tokens of persons who have no account in the cache go as well: nobody can use them, and they may be theirs.
+        What else no version of MSAL has written stays as it is, unless it names the account: it may be somebody else's.
 
-        :return: whether there was anything.
+        :return: whether there was anything that is known to be of the account.
         """
         with self._file.change() as write:
             content = self._file.read()
-            remaining = _without(content, name)
-            known: bool = remaining != content
-            if known:
+            without = _without(content, name)
+            known: bool = without != content
+            remaining = _without_strangers(without)
+            if remaining != content:
                 write(remaining)
         # Reading may have set a damaged file aside, so this comes after it.
         self._file.purge(name, lambda aside: _without_strangers(_without(aside, name)))
@@ -201,10 +203,13 @@ def _homes_of(sections: Sections, name: str) -> set[Any]:
 def _belongs(entry: Mapping[str, Any], name: str, homes: set[Any]) -> bool:
     """Tell whether an entry is of a user with these home accounts, or of the application of that name.
 
-    An application's tokens have no home account: they are found by the client that asked for them.
+    An application's tokens have no home account: they are found by the client that asked for them. In a damaged file,
+    a user's account may have none either.
     """
     home = _home_of(entry)
-    return home in homes if home else str(entry.get("client_id", "")).casefold() == name.casefold()
+    if home:
+        return home in homes
+    return name.casefold() in {str(entry.get(key, "")).casefold() for key in ("client_id", "username")}
 
 
 def _home_of(entry: Mapping[str, Any]) -> str | None:

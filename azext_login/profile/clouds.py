@@ -6,12 +6,12 @@ import configparser
 import io
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from knack.log import get_logger
 
-from .._files import ASIDE, FileLock, set_aside, sweep, write_atomically
+from .._files import ASIDE, FileLock, regular, set_aside, sweep, write_atomically
 from ..errors import StoreError
 
 logger = get_logger(__name__)
@@ -27,6 +27,13 @@ _CHOICE = re.compile(rf"^{_SUBSCRIPTION}[ \t]*[=:][ \t]*(.*?)[ \t]*$\n?", re.MUL
 _JUST_NOW = 10.0
 _LONGEST_COMMENTS = 4096
 
+# The host truncates the file and writes it again without a lock, so a torn file may be a whole one in a moment.
+_TORN_RETRIES = 10
+_TORN_PAUSE = 0.05
+
+# What ConfigParser ends every section with, and so the host every file that has one.
+_END = "\n\n"
+
 # The first line of the copy, a comment in the format of the file.
 _ACTIVE = "# active: "
 
@@ -37,10 +44,12 @@ class CloudConfig:
     The host writes it in place, and deletes it when it finds it damaged, with every cloud that somebody registered.
     """
 
-    def __init__(self, config_dir: Path):
+    def __init__(self, config_dir: Path, *, sleep: Callable[[float], None] = time.sleep):
+        """:param sleep: waits for so many seconds."""
         self._path = config_dir / _FILE
         self._last_good = config_dir / _LAST_GOOD
         self._lock = FileLock(config_dir / _LOCK)
+        self._sleep = sleep
 
     def remember(self, cloud: str, subscription_id: str) -> None:
         """Note the active subscription of a cloud, where the host looks when it switches clouds.
@@ -48,17 +57,45 @@ class CloudConfig:
         :raises StoreError: the file cannot be read or written.
         """
         with self._lock:
-            config, text = self._read()
+            copy = self._read_copy()
+            kept = copy.partition("\n")[2]
+            text = self._settled(kept)
+            if not text.endswith(_END) and text != kept:
+                text = self._without_loss(text, kept, cloud)
+            config = self._parse(text)
             if config.get(cloud, _SUBSCRIPTION, fallback=None) != subscription_id:
                 if not config.has_section(cloud):
                     config.add_section(cloud)
                 config.set(cloud, _SUBSCRIPTION, subscription_id)
                 text = _text_of(config)
-                write_atomically(self._path, text.encode("utf-8"), locked=True)
+                write_atomically(self._path, text.encode("utf-8"), locked=not self._lock.is_missing)
             try:
-                self._keep(f"{_ACTIVE}{cloud}\n{text}")
+                self._keep(f"{_ACTIVE}{cloud}\n{text}", copy)
             except StoreError as error:
                 logger.warning("%s %s itself is up to date.", error, _FILE)
+
+    def _without_loss(self, text: str, kept: str, cloud: str) -> str:
+        """Return what to work on instead of a text that the host has not written to its end.
+
+        It is the copy where the file has been emptied, for which there is no other cause if the active cloud was in the
+        copy: the host does not unregister that one. Otherwise the text may be what somebody wants, and the copy, before
+        it is written over, is set aside if anything else in it would be lost.
+        """
+        if not _is_sound(kept):
+            return text
+        missing = _registered(kept) - _registered(text)
+        if not self._parse(text).sections() and self._parse(kept).has_section(cloud):
+            if text:
+                set_aside(self._path)
+            write_atomically(self._path, kept.encode("utf-8"), locked=not self._lock.is_missing)
+            logger.warning("%s had been emptied by another process and was restored.", _FILE)
+            return kept
+        if missing:
+            logger.warning(
+                "%s does not have everything that it had (%s). What it had was kept as %s.",
+                _FILE, ", ".join(sorted({section for section, _ in missing})), set_aside(self._last_good).name,
+            )  # fmt: skip
+        return text
 
     def forget(self, subscription_ids: Collection[str] | None) -> None:
         """Remove these subscriptions (IDs in lower case), or with None all, from the file and from its copies.
@@ -70,11 +107,12 @@ class CloudConfig:
         with self._lock:
             for leftovers in (self._path, self._last_good):
                 sweep(leftovers)
+            self._settled(self._read_copy().partition("\n")[2])
             for path in (self._path, self._last_good, *self._set_aside_files()):
                 text = _read_text(path)
                 left = _without(text, subscription_ids)
                 if left != text:
-                    write_atomically(path, left.encode("utf-8", "surrogateescape"), locked=True)
+                    write_atomically(path, left.encode("utf-8", "surrogateescape"), locked=not self._lock.is_missing)
 
     def _set_aside_files(self) -> list[Path]:
         folder = self._path.parent
@@ -89,16 +127,18 @@ class CloudConfig:
         if not self._is_gone() or not self._last_good.exists():
             return None
         try:
-            head, _, text = self._last_good.read_text(encoding="utf-8").partition("\n")
+            with open(self._last_good, encoding="utf-8", opener=regular) as stream:
+                head, _, text = stream.read().partition("\n")
             if not head.startswith(_ACTIVE) or not _is_sound(text):
                 # The host would fail over it in every command.
                 set_aside(self._last_good)
                 return None
             with self._lock:
+                self._settled(text)
                 if self._is_gone():
                     if self._path.exists() and self._path.stat().st_size:
                         set_aside(self._path)
-                    write_atomically(self._path, text.encode("utf-8"), locked=True)
+                    write_atomically(self._path, text.encode("utf-8"), locked=not self._lock.is_missing)
         except (OSError, UnicodeDecodeError, StoreError):
             return None
         return head.removeprefix(_ACTIVE)
@@ -122,36 +162,51 @@ class CloudConfig:
         except (OSError, UnicodeDecodeError, configparser.Error):
             return False
 
-    def _keep(self, text: str) -> None:
-        if not _is_sound(text):
-            return
+    def _read_copy(self) -> str:
         try:
-            if self._last_good.read_text(encoding="utf-8") == text:
-                return
+            with open(self._last_good, encoding="utf-8", opener=regular) as stream:
+                return stream.read()
         except (OSError, UnicodeDecodeError):
-            pass
-        write_atomically(self._last_good, text.encode("utf-8"), locked=True)
+            return ""
 
-    def _read(self) -> tuple[configparser.RawConfigParser, str]:
+    def _keep(self, text: str, copy: str) -> None:
+        if text != copy and _is_sound(text):
+            write_atomically(self._last_good, text.encode("utf-8"), locked=not self._lock.is_missing)
+
+    def _settled(self, kept: str) -> str:
+        """Return the text of the file, when nobody seems to be writing it any more; "" if there is none.
+
+        :param kept: what is known to be whole, even if it does not end as the host ends it.
+        :raises StoreError: the file cannot be read.
+        """
+        text = _read_text(self._path)
+        for _ in range(_TORN_RETRIES):
+            if text.endswith(_END) or (text and text == kept) or not self._path.exists():
+                break
+            self._sleep(_TORN_PAUSE)
+            text = _read_text(self._path)
+        return text
+
+    def _parse(self, text: str) -> configparser.RawConfigParser:
         # Raw: what is not ours to change is written back as it is, percent signs included.
         config = configparser.RawConfigParser()
         try:
-            text = self._path.read_text(encoding="utf-8")
+            text.encode("utf-8")
             config.read_string(text)
-        except FileNotFoundError:
-            return config, ""
-        except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        except (UnicodeEncodeError, configparser.Error) as error:
+            reason = "it is not UTF-8" if isinstance(error, UnicodeEncodeError) else error
             raise StoreError(
-                f"{self._path} cannot be read: {error}.",
+                f"{self._path} cannot be read: {reason}.",
                 "Correct the file, or remove it and register your clouds again with `az cloud register`.",
             ) from error
-        return config, text
+        return config
 
 
 def _read_text(path: Path) -> str:
     try:
         # What is not text in a file that was set aside has to come back as it was.
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=regular) as stream:
+            return stream.read()
     except FileNotFoundError:
         return ""
     except OSError as error:
@@ -177,6 +232,21 @@ def _is_sound(text: str) -> bool:
     except (configparser.Error, ValueError):
         return False
     return bool(config.sections()) and "\0" not in text
+
+
+def _registered(text: str) -> set[tuple[str, str]]:
+    """Return the sections of a text with their options, and with "" for the section itself; choices do not count."""
+    config = configparser.RawConfigParser()
+    try:
+        config.read_string(text)
+    except configparser.Error:
+        return set()
+    return {
+        (section, option)
+        for section in config.sections()
+        for option in ("", *config.options(section))
+        if option != _SUBSCRIPTION
+    }
 
 
 def _text_of(config: configparser.RawConfigParser) -> str:

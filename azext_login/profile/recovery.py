@@ -102,7 +102,8 @@ def recover(
     # A file from elsewhere keeps its choice. One that the host has reset has none.
     ours = active_row(good.rows) if is_stale and (generation is not None or found_default is None) else None
     state.others = [row for row in state.others if is_signed_in(row)]
-    _place(state, [row for row in orphans if is_signed_in(row)] + missing)
+    left = [row for row in orphans if is_signed_in(row)]
+    _place(state, left + missing)
     default = _default(found_default, ours, state, active_cloud)
     chosen_again = False
     if is_stale and generation is not None:
@@ -128,6 +129,12 @@ def recover(
         cause = "had been overwritten with an older copy by another process"
     else:
         cause = "had been changed by another program" if repairs else "had been changed by a built-in command"
+    if is_cleared and left:
+        # Whoever cleared the list, with a built-in command that did not come to its end, wanted these to go as well.
+        repairs.append(
+            f"{len(left)} subscription(s) are left, of accounts whose tokens or secrets are still stored "
+            "(`az account clear` signs them out)"
+        )
     return Recovery(found, _note(cause, len(missing), outdated, chosen_again, repairs, default))
 
 

@@ -144,7 +144,10 @@ def is_sound(document: Mapping[str, Any]) -> bool:
 
 
 def is_current(document: object, last_good_generation: int | None) -> bool:
-    """Tell whether a document can be used as it is."""
+    """Tell whether a document can be used as it is.
+
+    :param last_good_generation: of the copy of what we wrote last, None without a copy.
+    """
     if not isinstance(document, dict) or not is_sound(document) or _is_out_of_step(document):
         return False
     if last_good_generation is None:

@@ -17,6 +17,7 @@ from knack.log import get_logger
 from .._files import (
     ASIDE,
     FileLock,
+    regular,
     remove_if_present,
     set_aside,
     sweep,
@@ -104,6 +105,11 @@ class ProfileStore:
         self._active_cloud = active_cloud
         self._host_copy = host_copy
 
+    @property
+    def _is_alone(self) -> bool:
+        """Whether whoever has the lock is the only one that writes. A filesystem without locks keeps nobody out."""
+        return not (self._lock.is_missing or self._lock_if_free.is_missing)
+
     def read(self, host_document: object) -> ProfileState:
         """Return the state, from the document that the host has already read.
 
@@ -171,16 +177,22 @@ class ProfileStore:
                     logger.warning("Ctrl-C came when everything was stored already, and nothing was taken back.")
                 raise
 
-    def clear(self, *, first: Callable[[], None] = lambda: None) -> None:
+    def clear(
+        self,
+        *,
+        first: Callable[[], None] = lambda: None,
+        then: Callable[[ProfileState], None] = lambda state: None,
+    ) -> None:
         """Remove every row and every trace of one, whatever state the file is in.
 
         :param first: called before anything is removed, under the lock.
+        :param then: called when the file is written, still under the lock.
         :raises StoreError: a file cannot be written or deleted.
         """
         with self._lock:
             first()
             remove_if_present(self._last_good)
-            with self._change(nullcontext(), always_write=True) as state:
+            with self._change(nullcontext(), always_write=True, then=then) as state:
                 state.forget_everything()
         self._sweep()
         for aside in self._set_aside_files():
@@ -223,7 +235,7 @@ class ProfileStore:
             generation = 1
         state.write_to(document, generation)
         content = list(_parts_of(document))
-        with written_beside(self._path, *content, locked=True):
+        with written_beside(self._path, *content, locked=self._is_alone):
             first()
         self._on_written(document)
         self._keep(generation, content)
@@ -231,7 +243,7 @@ class ProfileStore:
     def _keep(self, generation: int, content: list[bytes]) -> None:
         """Write the copy, after the file: a file that is newer than its copy is no damage."""
         try:
-            write_atomically(self._last_good, _head(generation), *content, _TAIL, locked=True)
+            write_atomically(self._last_good, _head(generation), *content, _TAIL, locked=self._is_alone)
         except StoreError as error:
             logger.warning("%s %s itself is up to date.", error, _FILE)
 
@@ -309,13 +321,20 @@ class ProfileStore:
         logger.warning("%s cannot be used (%s) and was set aside as %s.", path, reason, set_aside(path).name)
 
     def _last_good_generation(self) -> int | None:
+        """Return the generation of the copy, or None without one.
+
+        It is 0, less than any of ours, if it cannot be read: the copy may be a good one all the same, which somebody
+        has written in another layout, and has to be looked at before a file without a generation replaces it.
+        """
         try:
-            with self._last_good.open("rb") as stream:
+            with open(self._last_good, "rb", opener=regular) as stream:
                 match = _LAST_GOOD_HEAD.match(stream.read(_HEAD_LENGTH))
-        except OSError:
+        except FileNotFoundError:
             return None
-        generation = int(match[1]) if match else None
-        return generation if is_generation(generation) else None
+        except OSError:
+            return 0
+        generation = int(match[1]) if match else 0
+        return generation if is_generation(generation) else 0
 
     def _read_last_good(self) -> Document | None:
         """Return the copy. What is no copy may hold what nothing else does, so it is set aside, not written over."""
@@ -326,7 +345,8 @@ class ProfileStore:
 
     def _copy_of_last_good(self) -> Document | None:
         try:
-            profile = json.loads(self._last_good.read_bytes())["profile"]
+            with open(self._last_good, "rb", opener=regular) as stream:
+                profile = json.loads(stream.read())["profile"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return profile if isinstance(profile, dict) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,12 @@ def directory(path: Path) -> None:
     path.unlink()
     path.mkdir()
     (path / PRECIOUS).touch()
+
+
+def pipe(path: Path) -> None:
+    """Put a pipe in place of the file. Who opens it waits for somebody who writes into it."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
 
 
 def dangling(path: Path) -> None:

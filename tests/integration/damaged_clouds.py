@@ -13,6 +13,7 @@ from tests.integration.damage import (
     before,
     behind,
     missing,
+    pipe,
     replaced,
     text,
     together,
@@ -65,6 +66,7 @@ COPIES = [
     _copy("missing", missing),
     _copy("torn", _torn_in_a_line),
     _copy("not text", text(b"\xff\xfe\x00")),
+    _copy("a pipe", pipe),
     # The cloud is gone for good, and with it everything that was active in it.
     _copy("missing, like the original", together(missing, *_GONE), "!show, list"),
     _copy("torn, and the original missing", together(_torn_in_a_line, *_GONE), "!show, list"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from tests.integration.damage import (
@@ -16,6 +18,7 @@ from tests.integration.damage import (
     document,
     edited,
     missing,
+    pipe,
     replaced,
     text,
     together,
@@ -158,6 +161,11 @@ PROFILES = [
     _profile("past choices are odd", _own(choices={"": None, "|": [], "a|b|c": {}}), "login, set"),
 ]
 
+
+def _in_another_layout(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_bytes()), indent=2), encoding="utf-8")
+
+
 _RESET = (PROFILE, document({}))
 COPIES = [
     _last_good("missing", missing),
@@ -166,7 +174,15 @@ COPIES = [
     _last_good("a newer one without a profile", text('{"generation": 4711, "profile": ')),
     _last_good("of somebody who is not signed in", edited(_of_somebody_else), "list, set"),
     _last_good("a directory", directory, "show"),
+    _last_good("a pipe", pipe),
+    _last_good(
+        "a pipe, and others set aside", together(pipe, f"{PROFILE}.damaged-1", pipe), "logout", keeps_rows=False
+    ),
+    _last_good("a pipe, with the profile reset", together(pipe, *_RESET), "!show, login", keeps_rows=False),
     _last_good("missing, with the profile reset", together(missing, *_RESET), "!show, login", keeps_rows=False),
+    _last_good(
+        "in another layout, with the profile torn", together(_in_another_layout, PROFILE, torn(0.5)), "list, login"
+    ),
     _last_good("torn, with the profile reset", together(torn(0.9), *_RESET), "!show, login", keeps_rows=False),
     _last_good(
         "of somebody else, with the profile reset",

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from azext_login._files import FileLock
+from azext_login.errors import LockHeldError
 from tests.harness.az import Az
 from tests.localcloud import LocalCloud
 
@@ -52,7 +53,14 @@ def test_on_a_filesystem_without_locks_everybody_signs_in_and_out(
 ) -> None:
     az = _with_failing_locks(signed_in, tmp_path / "site", errno.ENOLCK)
     az.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
+    # Without locks, others may just be writing these.
+    names = ("azureProfile.json", "login_last_good.json", "msal_token_cache.json", "clouds.config")
+    fresh = [az.config_dir / f".{name}.abcdefgh.tmp" for name in (*names, "login_last_good_clouds.config")]
+    for path in fresh:
+        path.touch()
+    az.run("account", "set", "-s", "Contoso Development").ok()
     az.run("account", "get-access-token", "--force-refresh", "--query", "tenant").ok()
+    assert [path for path in fresh if not path.exists()] == []
     az.run("logout", "--username", ALICE).ok()
     users = az.run("account", "list", "--query", "[].user.name").ok().json()
     assert set(users) == {BOB}
@@ -99,6 +107,83 @@ def test_a_choice_that_clouds_config_cannot_take_is_told_apart_from_what_was_kep
     assert shown["name"] == "Contoso Development"
     signed_in.run("account", "set", "-s", "Contoso Development").ok()
     assert f"subscription = {shown['id']}" in (signed_in.config_dir / "clouds.config").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", [("logout",), ("account", "clear")])
+@pytest.mark.parametrize("lock", ["login_profile.lock", "login_msal_token_cache.lock"])
+def test_a_lock_file_that_cannot_be_opened_is_named_with_what_to_do_or_no_obstacle(
+    signed_in: Az, command: tuple[str, ...], lock: str
+) -> None:
+    (signed_in.config_dir / lock).unlink()
+    (signed_in.config_dir / lock).mkdir()
+    before = signed_in.profile()
+    if command == ("account", "clear") and lock != "login_profile.lock":
+        signed_in.run(*command).ok()
+        assert not (signed_in.config_dir / "msal_token_cache.json").exists()
+    else:
+        error = signed_in.run(*command).failed().stderr
+        assert f"{lock} could not be opened" in error
+        assert "Nothing that it protects was changed." in error
+        assert "Remove it and run the command again." in error
+        assert signed_in.profile() == before
+        (signed_in.config_dir / lock).rmdir()
+        signed_in.run(*command).ok()
+    assert signed_in.profile()["subscriptions"] == []
+
+
+# Python runs this before anything else.
+_HELD = """
+import os, time
+
+replace = os.replace
+
+def held(source, target):
+    if os.path.basename(target) == "msal_token_cache.json":
+        open(os.environ["HELD"], "w").close()
+        while not os.path.exists(os.environ["RELEASED"]):
+            time.sleep(0.02)
+    replace(source, target)
+
+os.replace = held
+"""
+
+
+def test_a_token_that_is_stored_while_everything_is_cleared_brings_nothing_back(signed_in: Az, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_HELD, encoding="utf-8")
+    held, released = tmp_path / "held", tmp_path / "released"
+    words = ("account", "get-access-token", "--scope", "https://graph.localcloud.example/.default", "-o", "none")
+    storing = signed_in.start(*words, env={"PYTHONPATH": tmp_path, "HELD": held, "RELEASED": released})
+    try:
+        while not held.exists():
+            assert storing.poll() is None, storing.communicate()
+            time.sleep(0.02)
+        clearing = signed_in.start("account", "clear")
+        time.sleep(1.5)  # it waits, or has removed everything already
+    finally:
+        released.touch()
+        signed_in.result(storing, *words)
+    signed_in.result(clearing, "account", "clear").ok()
+    assert signed_in.profile()["subscriptions"] == []
+    assert not list(signed_in.config_dir.glob("*msal_token_cache.json*"))
+
+
+@pytest.mark.parametrize("command", [("logout",), ("account", "clear")])
+def test_nobody_signs_in_before_a_sign_out_has_taken_its_choice_from_clouds_config(
+    signed_in: Az, command: tuple[str, ...]
+) -> None:
+    chosen = signed_in.config_dir / "clouds.config"
+    assert "subscription = " in chosen.read_text(encoding="utf-8")
+    with FileLock(signed_in.config_dir / "login_clouds.lock"):
+        leaving = signed_in.start(*command)
+        while signed_in.profile()["subscriptions"]:
+            assert leaving.poll() is None, leaving.communicate()
+            time.sleep(0.02)
+        time.sleep(0.3)
+        # Whoever signed in at this point would lose the choice that goes with it.
+        with pytest.raises(LockHeldError):
+            FileLock(signed_in.config_dir / "login_profile.lock", timeout=0).__enter__()
+    signed_in.result(leaving, *command).ok()
+    assert "subscription = " not in chosen.read_text(encoding="utf-8")
 
 
 def test_a_reset_profile_is_shown_whole_while_another_process_has_the_lock(signed_in: Az) -> None:

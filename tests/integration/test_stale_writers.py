@@ -7,6 +7,7 @@ matters: the write of the profile, which it has read long before.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -311,6 +312,23 @@ def test_clouds_config_that_the_host_removed_comes_back(both: Az) -> None:
     assert path.read_text(encoding="utf-8") == before
     both.run(*_CLOUD_SET).ok()
     assert both.run("account", "show").ok().json()["name"] == "Contoso Production"
+
+
+def test_clouds_config_that_a_killed_process_emptied_comes_back_with_the_next_choice(signed_in: Az) -> None:
+    row = dict(signed_in.profile()["subscriptions"][0], environmentName="AzureCloud", isDefault=False)
+    one, two = ({**row, "id": name, "name": name} for name in ("one", "two"))
+    _rewrite(signed_in, lambda document: document["subscriptions"].extend([one, two]))
+    _builtin(signed_in).run("cloud", "set", "--name", "AzureCloud").ok()
+    signed_in.run("account", "set", "-s", "one").ok()
+    path = signed_in.config_dir / "clouds.config"
+    before = path.read_text(encoding="utf-8")
+    path.write_text("", encoding="utf-8")
+    long_ago = time.time() - 3600
+    os.utime(signed_in.config_dir / "config", (long_ago, long_ago))
+    chosen = signed_in.run("account", "set", "-s", "two").ok()
+    assert path.read_text(encoding="utf-8") == before.replace("subscription = one", "subscription = two")
+    assert "clouds.config had been emptied" in chosen.stderr
+    _builtin(signed_in).run(*_CLOUD_SET).ok()
 
 
 def _forget_tokens(az: Az, user: str) -> None:

@@ -74,7 +74,7 @@ def test_a_percent_sign_where_the_choice_was_is_replaced(tmp_path: Path, value: 
 def test_a_file_that_is_damaged_is_named_in_the_error_and_left_alone(tmp_path: Path, content: bytes) -> None:
     (tmp_path / CLOUDS).write_bytes(content)
     with pytest.raises(StoreError, match=r"clouds\.config"):
-        CloudConfig(tmp_path).remember("LocalCloud", "2")
+        _patient(tmp_path).remember("LocalCloud", "2")
     assert (tmp_path / CLOUDS).read_bytes() == content
     assert not (tmp_path / COPY).exists(), "a damaged file is not what is restored later"
 
@@ -110,6 +110,82 @@ def test_a_choice_goes_from_the_file_and_its_copies_and_nothing_else(
     (tmp_path / CLOUDS).unlink()
     assert CloudConfig(tmp_path).restore_if_removed()
     assert (tmp_path / CLOUDS).read_bytes() == whole
+
+
+BOTH = f"{REGISTERED}[AzureCloud]\nsubscription = 3\n\n"
+
+
+def _patient(folder: Path, *, meanwhile: str | None = None) -> CloudConfig:
+    """Return one for which no time passes, and for which somebody finishes writing while it waits."""
+
+    def sleep(seconds: float) -> None:
+        if meanwhile is not None:
+            (folder / CLOUDS).write_text(meanwhile, encoding="utf-8")
+
+    return CloudConfig(folder, sleep=sleep)
+
+
+@pytest.mark.parametrize("torn", ["", "[LocalCloud]\n", "[LocalCloud]\nendpoint_resource_m"])
+def test_a_file_that_the_host_is_just_writing_is_read_when_it_is_whole(tmp_path: Path, torn: str) -> None:
+    (tmp_path / CLOUDS).write_text(BOTH, encoding="utf-8")
+    CloudConfig(tmp_path).remember("AzureCloud", "3")
+    (tmp_path / CLOUDS).write_text(torn, encoding="utf-8")
+    whole = f"{BOTH}[Registered]\nendpoint_resource_manager = https://localhost:9443\n\n"
+    _patient(tmp_path, meanwhile=whole).remember("AzureCloud", "4")
+    assert (tmp_path / CLOUDS).read_text(encoding="utf-8") == whole.replace("= 3", "= 4")
+    assert {path.name for path in tmp_path.glob("*clouds*")} == {CLOUDS, COPY, "login_clouds.lock"}
+
+
+@pytest.mark.parametrize("ids", [None, {"3"}])
+def test_a_choice_goes_from_a_file_that_the_host_is_just_writing_when_it_is_whole(
+    tmp_path: Path, ids: set[str] | None
+) -> None:
+    (tmp_path / CLOUDS).write_text("[AzureCloud]\nsubscription = 3\n", encoding="utf-8")
+    _patient(tmp_path, meanwhile=f"[AzureCloud]\nsubscription = 3\n\n{REGISTERED}").forget(ids)
+    assert set(_read(tmp_path).sections()) == {"AzureCloud", "LocalCloud"}
+    assert "subscription" not in _read(tmp_path)["AzureCloud"]
+
+
+def test_a_file_that_the_host_is_just_writing_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
+    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    (tmp_path / "config").touch()
+    (tmp_path / CLOUDS).write_text("", encoding="utf-8")
+    # This process has found no clouds, so it still has to be told which one is active.
+    assert _patient(tmp_path, meanwhile=BOTH).restore_if_removed() == "LocalCloud"
+    assert (tmp_path / CLOUDS).read_text(encoding="utf-8") == BOTH
+
+
+@pytest.mark.parametrize("emptied", ["", "# by hand\n"])
+def test_a_file_that_a_killed_writer_emptied_comes_back_with_the_choice(tmp_path: Path, emptied: str) -> None:
+    (tmp_path / CLOUDS).write_text(BOTH, encoding="utf-8")
+    CloudConfig(tmp_path).remember("AzureCloud", "3")
+    (tmp_path / CLOUDS).write_text(emptied, encoding="utf-8")
+    _patient(tmp_path).remember("AzureCloud", "4")
+    assert (tmp_path / CLOUDS).read_text(encoding="utf-8") == BOTH.replace("= 3", "= 4")
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.glob("*.damaged-*")] == [emptied] * bool(emptied)
+
+
+@pytest.mark.parametrize(
+    ("left", "is_kept"),
+    [
+        ("", True),  # or whoever unregistered the last cloud left it so
+        ("[LocalCloud]\n", True),
+        ("[LocalCloud]\nendpoint_resource_manager = https://localhost:8443\n", False),
+        ("[Other]\nendpoint_portal = https://x\n\n", False),  # as the host leaves it who unregisters a cloud
+    ],
+)
+def test_what_only_the_copy_has_is_set_aside_unless_it_was_unregistered(
+    tmp_path: Path, left: str, is_kept: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
+    CloudConfig(tmp_path).remember("LocalCloud", "1")
+    (tmp_path / CLOUDS).write_text(left, encoding="utf-8")
+    _patient(tmp_path).remember("AzureCloud", "3")
+    assert _read(tmp_path)["AzureCloud"]["subscription"] == "3"
+    kept = list(tmp_path.glob(f"{COPY}.damaged-*"))
+    assert [path.read_text(encoding="utf-8").endswith(REGISTERED) for path in kept] == [True] * is_kept
+    assert all(path.name in caplog.text for path in kept)
 
 
 def test_nothing_is_restored_where_nothing_was_kept(tmp_path: Path) -> None:
@@ -152,7 +228,7 @@ def test_a_choice_never_makes_a_good_file_a_bad_one(content: bytes) -> None:
         except (configparser.Error, UnicodeDecodeError):
             was_good = False
         try:
-            CloudConfig(folder).remember("LocalCloud", "3")
+            _patient(folder).remember("LocalCloud", "3")
         except StoreError:
             assert not was_good
             assert (folder / CLOUDS).read_bytes() == content

@@ -84,6 +84,18 @@ def test_switched_off_nothing_is_read_or_written(tmp_path: Path) -> None:
     assert pickle.loads((tmp_path / "msal_http_cache.bin").read_bytes()) == stored
 
 
+@pytest.mark.parametrize("odd", ["soon", None, [], {}])
+def test_a_document_that_ends_at_no_time_is_not_used(tmp_path: Path, odd: object) -> None:
+    stored: dict[str, Any] = {}
+    other = DISCOVERY.replace("/t/", "/u/")
+    _fill(stored, DISCOVERY, other)
+    stored["_index_"][1][other] = [odd, odd]
+    (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
+    assert set(HttpCache(tmp_path).load()) == {DISCOVERY, "_index_"}
+    HttpCache(tmp_path).purge_names()
+    assert set(HttpCache(tmp_path).load()) == {DISCOVERY, "_index_"}
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps([1, 2]), pickle.dumps({"_index_": 1, DISCOVERY: 2})])
 def test_a_damaged_file_is_an_empty_cache(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "msal_http_cache.bin").write_bytes(content)

@@ -175,6 +175,32 @@ def test_a_file_that_is_no_profile_is_set_aside_and_the_last_good_state_comes_ba
     assert "set aside" in caplog.text
 
 
+@pytest.mark.parametrize("generation", [1, 10**15, "one"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_copy_that_somebody_has_written_again_still_brings_everything_back(
+    tmp_path: Path, generation: object, indent: int | None
+) -> None:
+    _add(str(tmp_path), 1)
+    copy = tmp_path / "login_last_good.json"
+    document = json.loads(copy.read_bytes())
+    copy.write_text(json.dumps({**document, "generation": generation}, indent=indent), encoding="utf-8")
+    _write(tmp_path, {})
+    assert ProfileStore(tmp_path).read({}).rows == [_row(1)]
+    _write(tmp_path, {})
+    _add(str(tmp_path), 2)
+    assert [row["id"] for row in _read(tmp_path)["subscriptions"]] == ["id-1", "id-2"]
+    assert not list(tmp_path.glob("*.damaged-*"))
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"generation": x1, "profile": {"subscriptions": []}}'])
+def test_a_copy_that_is_none_is_set_aside_before_a_reset_file_is_written(tmp_path: Path, content: str) -> None:
+    _add(str(tmp_path), 1)
+    (tmp_path / "login_last_good.json").write_text(content, encoding="utf-8")
+    _write(tmp_path, {})
+    _add(str(tmp_path), 2)
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.glob("login_last_good.json.damaged-*")] == [content]
+
+
 def test_a_copy_that_cannot_be_used_is_set_aside_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _add(str(tmp_path), 1)
     (tmp_path / "azureProfile.json").write_text("{}", encoding="utf-8")

@@ -193,6 +193,20 @@ def test_a_reset_file_comes_back_exactly_as_it_was(good: Document) -> None:
     assert recovered == good
 
 
+@pytest.mark.parametrize("signed_in", [set(), {ALICE}, {ALICE, BOB}], ids=str)
+def test_rows_that_stood_behind_those_of_an_emptied_file_do_not_come_in_silence(signed_in: set[str]) -> None:
+    state = ProfileState()
+    for user in (ALICE, BOB):
+        rules.sign_in(state, [Subscription("id-1", "Shared", "Enabled", "t-1").to_row(Account(user), "LocalCloud")])
+    good: Document = {}
+    state.write_to(good, 1)
+    assert [account_of(row).name for row in state.others] == [ALICE]
+    recovery = recover({**good, SUBSCRIPTIONS: []}, good, lambda row: account_of(row).name in signed_in)
+    assert _names_of(_all_rows(recovery.document)) == signed_in & {ALICE}
+    assert ("1 subscription(s)" in recovery.note and "`az account clear`" in recovery.note) == bool(signed_in)
+    assert bool(recovery.note) == bool(signed_in)
+
+
 @given(_good_documents())
 def test_an_own_copy_loses_nothing_and_says_nothing(good: Document) -> None:
     recovery = recover(copy.deepcopy(good), good, lambda row: True)

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -109,7 +110,6 @@ def test_those_who_want_something_else_do_not_wait(tmp_path: Path) -> None:
 _ERRORS: list[AzCLIError] = [
     SignInError("It refused.", next_step="az login --tenant X"),
     InteractionRequiredError("A second factor is needed.", next_step="az login"),
-    NotSignedInError("Nobody is here.", next_step="Please run 'az login'."),
     ServiceUnreachableError("No answer.", "Try later."),
     ServiceBusyError("Busy.", "Try later."),
     ServiceSlowError("No answer yet.", "Try later."),
@@ -160,9 +160,12 @@ def test_an_error_that_is_about_one_command_only_is_not_shared(tmp_path: Path) -
         assert turn.outcome_since(0.0, 1e12) is None
 
 
-def test_an_error_of_a_program_leaves_no_note(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), SingleFlight(tmp_path, KEY) as turn, turn.noting_failure(lambda: 100.0):
-        raise ZeroDivisionError
+@pytest.mark.parametrize("error", [ZeroDivisionError(), NotSignedInError("alice has signed out.")], ids=repr)
+def test_an_error_of_a_program_or_of_somebody_who_has_signed_out_leaves_no_note(
+    tmp_path: Path, error: Exception
+) -> None:
+    with pytest.raises(type(error)), SingleFlight(tmp_path, KEY) as turn, turn.noting_failure(lambda: 100.0):
+        raise error
     assert not list(tmp_path.rglob("*.json"))
 
 
@@ -184,6 +187,8 @@ def test_a_success_takes_the_note_of_an_earlier_failure_away(tmp_path: Path) -> 
         b"\xff\xfe",
         b'{"at": "soon", "kind": "SignInError"}',
         b'{"at": 1e308, "kind": "Error"}',
+        b'{"at": 1' + b"0" * 400 + b', "kind": "SignInError"}',
+        b'{"at": 100, "answer": {"lifetime": 1' + b"0" * 400 + b', "validity": 1, "forced": true}}',
         b"[" * 100_000,
         b'{"at": 100, "answer": {"lifetime": 1}}',
         b'{"at": 100, "answer": []}',
@@ -197,6 +202,17 @@ def test_a_note_that_cannot_be_used_is_none(tmp_path: Path, content: bytes) -> N
     with _failing(tmp_path, _ERRORS[0], at=100.0):
         (note,) = tmp_path.rglob("*.json")
         note.write_bytes(content)
+        with SingleFlight(tmp_path, KEY) as turn:
+            assert turn.outcome_since(0.0, 1e12) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes of POSIX systems")
+@pytest.mark.timeout(30)
+def test_a_pipe_in_the_place_of_a_note_is_none(tmp_path: Path) -> None:
+    with _failing(tmp_path, _ERRORS[0], at=100.0):
+        (note,) = tmp_path.rglob("*.json")
+        note.unlink()
+        os.mkfifo(note)
         with SingleFlight(tmp_path, KEY) as turn:
             assert turn.outcome_since(0.0, 1e12) is None
 

@@ -72,6 +72,21 @@ def test_forgetting_a_user_removes_their_tokens_and_nobody_elses(cache: TokenCac
     assert not cache.forget(spelling)
 
 
+@pytest.mark.parametrize("accounts", [None, [], {"x": None}, {"x": {"username": BOB.upper()}}])
+def test_signing_out_leaves_no_token_that_nobody_could_sign_out(
+    cache: TokenCache, tmp_path: Path, accounts: object
+) -> None:
+    sections = _cache_of(ALICE, BOB)
+    sections["AccessToken"]["app-token"] = {"home_account_id": None, "client_id": "0AB1", "secret": "app secret"}
+    (tmp_path / "msal_token_cache.json").write_text(json.dumps({**sections, "Account": accounts}), encoding="utf-8")
+    cache.forget(BOB)
+    left = cache.read()
+    assert BOB not in json.dumps(left).casefold()
+    assert not left["RefreshToken"]
+    assert left["AccessToken"].keys() == {"app-token"}
+    assert not cache.forget(BOB)
+
+
 def test_forgetting_an_application_removes_its_tokens_in_any_case(cache: TokenCache) -> None:
     sections = _cache_of(ALICE)
     sections["AccessToken"]["app-token"] = {"home_account_id": None, "client_id": "0AB1", "secret": "app secret"}
@@ -188,6 +203,24 @@ def test_the_entries_of_an_application_go_and_others_stay(tmp_path: Path) -> Non
     assert store.forget("0AB1")
     assert json.loads(path.read_text(encoding="utf-8")) == [entries[2]]
     assert not store.forget("0AB1")
+
+
+@pytest.mark.parametrize("name", ["service_principal_entries.json", "service_principal_entries.json.damaged-1"])
+@pytest.mark.parametrize("gone", ["0ab1", ALICE])
+def test_signing_out_leaves_no_secret_that_nobody_could_sign_out(tmp_path: Path, name: str, gone: str) -> None:
+    other = {"client_id": "other", "tenant": "t-1", "client_secret": "s", "x-key": 1}
+    nobodys = {"tenant": "t-1", "client_secret": "of the application"}
+    (tmp_path / name).write_text(json.dumps([None, "text", nobodys, other]), encoding="utf-8")
+    assert not ServicePrincipalEntries(tmp_path, encrypt=False).forget(gone)
+    assert json.loads((tmp_path / name).read_text(encoding="utf-8")) == [other]
+
+
+@pytest.mark.parametrize("content", [{"client_secret": "s"}, "s", 1, None])
+def test_signing_out_leaves_nothing_of_set_aside_entries_of_another_shape(tmp_path: Path, content: object) -> None:
+    aside = tmp_path / "service_principal_entries.json.damaged-1"
+    aside.write_text(json.dumps(content), encoding="utf-8")
+    ServicePrincipalEntries(tmp_path, encrypt=False).forget("0ab1")
+    assert json.loads(aside.read_text(encoding="utf-8")) == []
 
 
 _ENTRY, _ODD = {"client_id": "0ab1", "tenant": "t-1", "client_secret": "s"}, {"odd": 1}
