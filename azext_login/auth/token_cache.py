@@ -111,17 +111,15 @@ class TokenCache:
     def forget(self, name: str) -> bool:
         """Remove everything of a user name or an application ID, compared without regard to case.
 
-        Tokens of persons who have no account in the cache go as well: nobody can use them, and they may be theirs.
-        What else no version of MSAL has written stays as it is, unless it names the account: it may be somebody else's.
+        What no version of MSAL has written stays as it is, unless it names the account: it may be somebody else's.
 
-        :return: whether there was anything that is known to be of the account.
+        :return: whether there was anything.
         """
         with self._file.change() as write:
             content = self._file.read()
-            without = _without(content, name)
-            known: bool = without != content
-            remaining = _without_strangers(without)
-            if remaining != content:
+            remaining = _without(content, name)
+            known: bool = remaining != content
+            if known:
                 write(remaining)
         # Reading may have set a damaged file aside, so this comes after it.
         self._file.purge(name, lambda aside: _without_strangers(_without(aside, name)))
@@ -191,12 +189,14 @@ def _names(part: Any, name: str) -> bool:
 
 
 def _homes_of(sections: Sections, name: str) -> set[Any]:
-    """Return the home accounts of a user name."""
+    """Return the home accounts of a user name; of those that a damaged cache has no account of, by their ID tokens."""
     wanted = name.casefold()
-    return {
+    accounts = [(_home_of(entry), entry.get("username")) for entry in sections.get("Account", {}).values()]
+    known = {home for home, username in accounts if username}
+    return {home for home, username in accounts if str(username or "").casefold() == wanted} | {
         _home_of(entry)
-        for entry in sections.get("Account", {}).values()
-        if str(entry.get("username", "")).casefold() == wanted
+        for entry in sections.get("IdToken", {}).values()
+        if _home_of(entry) not in known and _names(entry.get("secret"), name)
     }
 
 

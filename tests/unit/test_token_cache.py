@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,17 +74,19 @@ def test_forgetting_a_user_removes_their_tokens_and_nobody_elses(cache: TokenCac
 
 
 @pytest.mark.parametrize("accounts", [None, [], {"x": None}, {"x": {"username": BOB.upper()}}])
-def test_signing_out_leaves_no_token_that_nobody_could_sign_out(
+def test_signing_out_takes_ones_own_tokens_out_of_a_cache_whose_accounts_are_damaged(
     cache: TokenCache, tmp_path: Path, accounts: object
 ) -> None:
     sections = _cache_of(ALICE, BOB)
-    sections["AccessToken"]["app-token"] = {"home_account_id": None, "client_id": "0AB1", "secret": "app secret"}
+    for token in sections["IdToken"].values():
+        user = token["secret"].partition(" ")[0]
+        token["secret"] = jwt.encode({"preferred_username": user.title()}, "k" * 32)
     (tmp_path / "msal_token_cache.json").write_text(json.dumps({**sections, "Account": accounts}), encoding="utf-8")
-    cache.forget(BOB)
+    assert cache.forget(BOB)
     left = cache.read()
     assert BOB not in json.dumps(left).casefold()
-    assert not left["RefreshToken"]
-    assert left["AccessToken"].keys() == {"app-token"}
+    for section in ("AccessToken", "RefreshToken", "IdToken"):
+        assert {entry["home_account_id"] for entry in left[section].values()} == {f"{ALICE}-oid.{ALICE}-tid"}
     assert not cache.forget(BOB)
 
 
