@@ -9,13 +9,10 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def until(look: Callable[[], Found], what: str = "it") -> Found:
-    """Look again and again until there is something, and return it; fail the test if that takes a minute.
-
-    what: what is waited for, for the message.
-    """
-    deadline = time.monotonic() + 60
+def until(look: Callable[[], Found]) -> Found:
+    """Look again and again until there is something, and return it; fail the test if that takes two minutes."""
+    deadline = time.monotonic() + 120
     while not (found := look()):
-        assert time.monotonic() < deadline, f"{what} was not the case within a minute"
+        assert time.monotonic() < deadline, "what the test waits for did not come within two minutes"
         time.sleep(0.02)
     return found
