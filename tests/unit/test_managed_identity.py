@@ -20,11 +20,12 @@ from azext_login.auth.managed_identity import ManagedIdentityCredential, resourc
 from azext_login.auth.token_claims import claims_of
 from azext_login.errors import ServiceUnreachableError, SignInError
 from azext_login.http import build_session
+from tests.harness.az import NOWHERE
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY
 from tests.localcloud.testing import TokenClient
 
 from ._identities import KINDS, SCOPES, TOKENS, WITH_CHOICE, Watch, credential, environment_of, refused, said
-from ._machines import black_hole, free_port, listening, on_machine
+from ._machines import black_hole, listening, on_machine
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
@@ -144,7 +145,7 @@ def test_a_service_that_is_not_there_is_an_error_within_five_seconds(
     environment: Mapping[str, str], service: str, packets: str
 ) -> None:
     with black_hole() as hole, listening() as (proxy, heard):
-        address = hole if packets == "dropped" else f"127.0.0.1:{free_port()}"
+        address = hole if packets == "dropped" else NOWHERE.removeprefix("http://")
         there = {name: value.format(address) for name, value in environment.items()}
         begin = time.monotonic()
         with on_machine({**there, "http_proxy": f"http://{proxy}", "https_proxy": f"http://{proxy}"}):
@@ -283,6 +284,6 @@ def test_an_update_of_imds_that_takes_longer_is_named(client: TokenClient) -> No
 
 
 def test_a_workload_with_a_federated_token_is_told_how_to_use_it(client: TokenClient) -> None:
-    nobody = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://127.0.0.1:{free_port()}"}
+    nobody = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": NOWHERE}
     with on_machine({**nobody, "AZURE_FEDERATED_TOKEN_FILE": "/var/run/token"}):
         assert refused(ServiceUnreachableError).endswith("\naz login --from-env")
