@@ -33,7 +33,7 @@ from ._loopback_client import (
 )
 
 # For a machine that is busy with other tests: what waits for one of these takes long enough to be told apart.
-PATIENT = Limits(read_seconds=60, write_seconds=60, hold_seconds=60)
+PATIENT = Limits(read_seconds=60, write_seconds=60, hold_seconds=60, linger_seconds=60)
 
 SECURITY_HEADERS = {
     "cache-control": "no-store",
