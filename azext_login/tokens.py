@@ -155,8 +155,9 @@ class _Errand:
         is_shared = answer is not None and answer.validity >= request.validity and not needs_new
         if answer is not None and is_shared:
             _check_lifetime(answer.lifetime, request)
-            # It was asked for in our name as well, so its lifetime counts from when we did.
-            now = self.began
+            # It was asked for in our name as well, so its lifetime counts from when we did. It ends at a whole second,
+            # which may be one too early for who began in the second that it came in.
+            now = self.began - 1
         found = self.look(now, cached_since=self.began if needs_new else None)
         if found.token is not None:
             return found.token

@@ -126,12 +126,12 @@ class SignIn:
         """Click, and wait until the page is another one: an answer must not be given twice.
 
         Raises:
-            TimeoutError: ten seconds later it was still the same.
+            TimeoutError: a minute later it was still the same.
         """
         page = self.browser.find_element(By.TAG_NAME, "html")
         self.steps.append(step)
         element.click()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 page.is_enabled()

@@ -121,7 +121,7 @@ class FormPerson:
         Raises:
             AssertionError: the pages never came to an end.
         """
-        response = self._session.get(url, timeout=30)
+        response = self._session.get(url, timeout=60)
         cloud = urlsplit(url).netloc
         for _ in range(MAX_PAGES):
             page = _Reader()
@@ -136,9 +136,9 @@ class FormPerson:
                 text = " ".join(page.words)
                 return LastPage(response.url, response.status_code, text, Answer(address, data))
             if form.method == "get":
-                response = self._session.get(address, params=data, timeout=30)
+                response = self._session.get(address, params=data, timeout=60)
             else:
-                response = self._session.post(address, data=data, timeout=30)
+                response = self._session.post(address, data=data, timeout=60)
         raise AssertionError(f"the sign-in pages did not end: {response.url}\n{' '.join(page.words)}")
 
     def _answer(self, page: _Reader) -> tuple[Form, dict[str, str]] | None:

@@ -62,7 +62,7 @@ class BrowserPerson:
         username: str,
         password: str,
         *,
-        seconds: float = 45,
+        seconds: float = 90,
         profile: Path | None = None,
         **plan: str,
     ) -> None:
@@ -142,7 +142,7 @@ class BrowserPerson:
 
 def open_page(person: BrowserPerson, url: str) -> None:
     """Open `url` in the person's browser, as somebody does who was given an address."""
-    subprocess.run([*shlex.split(person.browser.replace("%s", "")), url], check=True, timeout=30)
+    subprocess.run([*shlex.split(person.browser.replace("%s", "")), url], check=True, timeout=60)
 
 
 class AddressTaker:
@@ -159,7 +159,7 @@ class AddressTaker:
         wrapper.chmod(0o755)
         self.browser = f"{wrapper} %s"
 
-    def address(self, seconds: float = 20) -> str:
+    def address(self, seconds: float = 60) -> str:
         """Wait until `az` opens the browser, and return the address. Fails the test if it never does."""
         deadline = time.monotonic() + seconds
         while not self._file.exists():

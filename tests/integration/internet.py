@@ -55,7 +55,7 @@ def _forwarder_to(address: str) -> type[_Silent]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name: self.headers[name] for name in ("Metadata", "Content-Type")}
-            onward = http.client.HTTPConnection(str(target.hostname), target.port, timeout=10)
+            onward = http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)
             onward.request("POST", target.path, body, headers)
             answer = onward.getresponse()
             self.answer(answer.status, answer.read())

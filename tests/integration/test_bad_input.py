@@ -296,11 +296,11 @@ class SignInUnderway:
     def send(self, **changes: str) -> requests.Response:
         """Hand the answer over as the browser would, with some parameters changed."""
         data = {**self.answer.parameters, **changes}
-        return requests.post(self.answer.address, data=data, timeout=10, proxies={"http": ""})
+        return requests.post(self.answer.address, data=data, timeout=60, proxies={"http": ""})
 
     def result(self) -> Result:
         """Wait for `az`."""
-        return self._az.result(self._process, *self._words, timeout=30)
+        return self._az.result(self._process, *self._words)
 
     def stop(self) -> None:
         """End `az` if it still waits."""
@@ -357,7 +357,7 @@ def test_consent_that_is_denied_is_one_error(
     taker = AddressTaker(tmp_path / "browser")
     process = signed_in.start("login", env={"BROWSER": taker.browser})
     page = nina.visit(taker.address())
-    error = signed_in.result(process, "login", timeout=30).failed().stderr
+    error = signed_in.result(process, "login").failed().stderr
     assert "az login" in error
     assert "failed" in page.text.lower()
     before.assert_is_still_there()

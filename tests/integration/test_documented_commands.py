@@ -35,7 +35,7 @@ def test_password_read_by_bash_signs_in_and_is_never_on_the_screen(az: Az, alice
         ["--norc", "-c", line],
         env=az.environment({"TERM": "xterm"}),
         encoding="utf-8",
-        timeout=40,
+        timeout=60,
     )
     terminal.expect_exact("Azure password: ")
     terminal.waitnoecho()

@@ -223,7 +223,7 @@ def test_a_prompt_that_reads_all_the_time_never_sees_half_a_file(az: Az) -> None
             az.run("account", "set", "--subscription", name).ok()
     finally:
         reader.terminate()
-        output, _ = reader.communicate(timeout=30)
+        output, _ = reader.communicate(timeout=60)
     assert output == ""
 
 

@@ -112,7 +112,7 @@ class Runner:
         """End what the steps have left running, as the services do when a job is over."""
         for shell in self.shells:
             _signal_group(shell, signal.SIGTERM)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.is_busy():
             assert time.monotonic() < deadline, "a process outlives its job"
             time.sleep(0.05)
@@ -120,7 +120,7 @@ class Runner:
     def assert_renewed(self) -> None:
         """Wait until the watch in the background has had its first round."""
         log = self.az.config_dir / "renew.log"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while "federated token until" not in log.read_text(encoding="utf-8"):
             assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
             time.sleep(0.1)
@@ -229,7 +229,7 @@ def test_the_job_for_aks(runner: Runner, workload_cloud: LocalCloud) -> None:
 
 def _assert_ended(runner: Runner) -> None:
     """Fail unless the watch ends with the script that started it, and in good order."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while runner.is_busy():
         assert time.monotonic() < deadline, "the watch outlives the script"
         time.sleep(0.05)

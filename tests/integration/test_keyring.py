@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -174,11 +175,11 @@ def keyring(tmp_path: Path, pygobject: Path) -> Iterator[dict[str, str]]:
     finally:
         for process in reversed(running):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not path.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             pytest.skip("gnome-keyring does not start here")
@@ -315,7 +316,10 @@ def test_with_a_keyring_a_new_token_can_be_asked_for_and_an_old_one_be_used_with
     assert token() == forced
     own_cloud.admin.token_lifetime(200)
     error = az.run("account", "get-access-token", "--min-validity", "3h").failed().stderr
-    assert "for 200 at most" in error or "for 199 at most" in error
+    # It has lived since it was issued, and the keyring may have taken its time.
+    lifetime = re.search(r"lives for (\d+) at most", error)
+    assert lifetime, error
+    assert 100 < int(lifetime[1]) <= 200
     own_cloud.admin.fail_next("/token$", count=None, kind="drop")
     result = az.run("account", "get-access-token").ok()
     assert "used as it is" in result.stderr

@@ -51,7 +51,7 @@ def _where_the_browser_ends_up(visitor: Visitor, address: str) -> str:
 
 
 def _browser_that_insists_on_https(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, pytest.raises(ssl.SSLError):
         ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
 
 

@@ -97,7 +97,7 @@ class Admin(WorkloadAdmin):
         """Fail the next `count` requests (None: all) whose path and query match the regular expression `path`.
 
         `kind`: throttled, error, unavailable, html, malformed, drop, hang. `status`, `body` and `headers` override it;
-        `hang` seconds pass first. Kind "hang" answers as usual afterwards.
+        `hang` seconds pass first, `clear_faults` cuts them short. Kind "hang" answers as usual afterwards.
         """
         self._state.faults.add(_fault(kind, status, body, headers, hang), path, count, method=method)
 
@@ -118,7 +118,7 @@ class Admin(WorkloadAdmin):
         self._state.faults.add(_fault(kind, status, body, headers, hang), path, None, probability, seed)
 
     def clear_faults(self) -> None:
-        """No more faults."""
+        """No more faults. Requests that hang are answered at once, or fail as they were to."""
         self._state.faults.clear()
 
     def latency(self, ms: int) -> None:
@@ -208,6 +208,10 @@ class Admin(WorkloadAdmin):
     def count_requests(self, path: str = ".*", method: str | None = None) -> int:
         """How many logged requests match the regular expression `path`."""
         return sum(1 for r in self.requests() if re.search(path, r.path) and method in (None, r.method))
+
+    def count_hanging(self) -> int:
+        """How many requests hang, whoever still waits for them. They are in the log when they have been answered."""
+        return self._state.faults.hanging
 
     def clear_requests(self) -> None:
         """Empty the request log."""

@@ -73,8 +73,6 @@ def _add_admin(app: Flask, path: str, admin: Admin, admin_key: str) -> None:
 
 
 def _fail(fault: Fault) -> Response | None:
-    if fault.hang:
-        time.sleep(fault.hang)
     if fault.drop:
         request.environ[DROP]()
         # Nobody reads this any more; the number is for the request log.
@@ -93,7 +91,7 @@ def add_hooks(app: Flask, state: State) -> None:
             return None
         if state.settings.latency_ms:
             time.sleep(state.settings.latency_ms / 1000)
-        fault = state.faults.pick(request.method, request.path, request.query_string.decode())
+        fault = state.faults.meet(request.method, request.path, request.query_string.decode())
         return _fail(fault) if fault else None
 
     @app.after_request

@@ -34,12 +34,26 @@ class _Rule:
     method: str | None
 
 
+@dataclass
+class _Hanging:
+    """The requests that have come and are not answered yet, and what ends their wait."""
+
+    count: int = 0
+    is_over: threading.Event = field(default_factory=threading.Event)
+
+
 class Faults:
     """The rules in force; the first one that matches decides."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
+        self._hanging = _Hanging()
+
+    @property
+    def hanging(self) -> int:
+        """How many requests have come and wait for their fault."""
+        return self._hanging.count
 
     def add(
         self,
@@ -57,24 +71,34 @@ class Faults:
         with self._lock:
             self._rules.append(_Rule(re.compile(path), fault, count, probability, random.Random(seed), method))
 
-    def pick(self, method: str, path: str, query: str) -> Fault | None:
-        """The fault for a request, if any; counts it."""
-        if not self._rules:
-            return None
+    def meet(self, method: str, path: str, query: str) -> Fault | None:
+        """The fault for a request, if any, after its hang; counts it."""
         with self._lock:
-            for rule in self._rules:
-                if rule.left == 0 or (rule.method and rule.method != method):
-                    continue
-                if not (rule.path.search(path) or rule.path.search(f"{path}?{query}")):
-                    continue
-                if rule.probability < 1.0 and rule.random.random() >= rule.probability:
-                    continue
-                if rule.left is not None:
-                    rule.left -= 1
-                return rule.fault
+            fault, hanging = self._pick(method, path, query), self._hanging
+            if fault is None or not fault.hang:
+                return fault
+            hanging.count += 1
+        hanging.is_over.wait(fault.hang)
+        with self._lock:
+            hanging.count -= 1
+        return fault
+
+    def _pick(self, method: str, path: str, query: str) -> Fault | None:
+        for rule in self._rules:
+            if rule.left == 0 or (rule.method and rule.method != method):
+                continue
+            if not (rule.path.search(path) or rule.path.search(f"{path}?{query}")):
+                continue
+            if rule.probability < 1.0 and rule.random.random() >= rule.probability:
+                continue
+            if rule.left is not None:
+                rule.left -= 1
+            return rule.fault
         return None
 
     def clear(self) -> None:
-        """No faults any more."""
+        """No faults any more. Whoever hangs has its answer, or its failure, at once."""
         with self._lock:
             self._rules.clear()
+            self._hanging.is_over.set()
+            self._hanging = _Hanging()

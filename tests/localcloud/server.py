@@ -218,7 +218,8 @@ class LocalCloud(IdentityHosts):
         self._threads.clear()
 
     def stop(self) -> None:
-        """Stop listening and remove temporary files."""
+        """Stop listening and remove temporary files. Nothing hangs any longer than that."""
+        self.state.faults.clear()
         self._close()
         self._remove_arc_files()
         if self._temporary:

@@ -74,13 +74,13 @@ def test_a_cloud_shell_gets_the_tokens_of_its_person(running: LocalCloud, tmp_pa
         network.around(running.cloud_shell_environment(BOB)) as other,
     ):
         for environment, person in ((one, ALICE), (other, BOB)):
-            answer = session_in(environment).post(TOKENS, resource, headers={"Metadata": "true"}, timeout=10)
+            answer = session_in(environment).post(TOKENS, resource, headers={"Metadata": "true"}, timeout=60)
             assert claims_of(answer.json()["access_token"])["unique_name"] == person
 
 
 def test_a_refusal_reaches_a_cloud_shell_as_it_is(running: LocalCloud, tmp_path: Path) -> None:
     with CloudShellNetwork(running.ca_bundle, tmp_path / "ca.pem").around(running.cloud_shell_environment()) as shell:
-        answer = session_in(shell).post(TOKENS, {"resource": "x"}, timeout=10)
+        answer = session_in(shell).post(TOKENS, {"resource": "x"}, timeout=60)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "MetadataHeaderMissing"
 
@@ -88,14 +88,14 @@ def test_a_refusal_reaches_a_cloud_shell_as_it_is(running: LocalCloud, tmp_path:
 def test_a_cloud_shell_reaches_the_local_cloud_and_a_discovery_document(running: LocalCloud, tmp_path: Path) -> None:
     with CloudShellNetwork(running.ca_bundle, tmp_path / "ca.pem").around(running.cloud_shell_environment()) as shell:
         session = session_in(shell)
-        assert session.get(f"{running.url}/metadata/endpoints?api-version=2022-09-01", timeout=10).ok
-        assert session.get(DISCOVERY, timeout=10).json()["issuer"] == "https://login.microsoftonline.com/common/v2.0"
+        assert session.get(f"{running.url}/metadata/endpoints?api-version=2022-09-01", timeout=60).ok
+        assert session.get(DISCOVERY, timeout=60).json()["issuer"] == "https://login.microsoftonline.com/common/v2.0"
 
 
 @pytest.mark.parametrize("url", ["https://management.azure.com/", "https://example.com/"])
 def test_nothing_leaves_a_cloud_shell(url: str, running: LocalCloud, tmp_path: Path) -> None:
     with CloudShellNetwork(running.ca_bundle, tmp_path / "ca.pem").around(running.cloud_shell_environment()) as shell:
         with pytest.raises(requests.exceptions.ProxyError, match="403"):
-            session_in(shell).get(url, timeout=10)
-        refused = session_in(shell).post("http://example.com/oauth2/token", timeout=10)
+            session_in(shell).get(url, timeout=60)
+        refused = session_in(shell).post("http://example.com/oauth2/token", timeout=60)
         assert refused.status_code == 403

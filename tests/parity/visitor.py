@@ -101,7 +101,7 @@ def run_sign_in(
             visits[0].start()
         time.sleep(0.02)
     for thread in (out.thread, err.thread, *visits):
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     return process.returncode, out.text, err.text
 
 

@@ -37,7 +37,7 @@ def parse(raw: bytes) -> Reply:
 
 
 def connect(receiver: LoopbackReceiver, host: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection((host, receiver.port), timeout=10)
+    return socket.create_connection((host, receiver.port), timeout=60)
 
 
 def read_all(sock: socket.socket) -> bytes:
@@ -99,7 +99,7 @@ class InBackground:
         return self._thread.is_alive()
 
     def result(self) -> Reply:
-        self._thread.join(15)
+        self._thread.join(60)
         assert self._reply is not None, "the client got no answer"
         return self._reply
 

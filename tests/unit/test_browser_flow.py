@@ -19,6 +19,7 @@ from azext_login.auth.errors import Attempt
 from azext_login.auth.flows.browser import BrowserSignIn, sign_in_with_browser
 from azext_login.errors import SignInError
 from tests.harness.forms import FormPerson
+from tests.harness.waiting import until
 from tests.localcloud import LocalCloud
 from tests.localcloud.testing import Visitor
 
@@ -54,7 +55,7 @@ class ScriptedTerminal:
 
     def address(self, marker: str) -> str:
         """Return the sign-in address in what was said, waiting for it."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for text in list(self.said):
                 for line in text.splitlines():
@@ -99,7 +100,7 @@ def _redirect_port(address: str) -> int:
 
 def _https_attempt(port: int) -> None:
     """Do what a browser does that was told to use https for localhost."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, pytest.raises(ssl.SSLError):
         ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
 
 
@@ -211,13 +212,11 @@ def test_a_refusal_reaches_the_terminal_and_the_page(application: Any, cloud: Lo
     def browse(address: str) -> bool:
         (state,) = parse_qs(urlsplit(address).query)["state"]
         answer = {"error": "access_denied", "error_description": "AADSTS65004: <b>declined</b>", "state": state}
-        pages.append(requests.post(f"http://localhost:{_redirect_port(address)}/", data=answer, timeout=10).text)
+        pages.append(requests.post(f"http://localhost:{_redirect_port(address)}/", data=answer, timeout=60).text)
         return True
 
     with pytest.raises(SignInError, match="declined"):
         sign_in_with_browser(application, _request(ScriptedTerminal(), browse))
-    deadline = time.monotonic() + 5
-    while not pages and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: pages)
     assert "not signed in" in pages[0].lower()
     assert "<b>declined" not in pages[0]

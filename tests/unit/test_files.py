@@ -51,8 +51,8 @@ def test_a_killed_holder_leaves_the_lock_free_and_the_file_in_place(tmp_path: Pa
     holder.kill()
     holder.communicate()
     started = time.monotonic()
-    with FileLock(lock, timeout=5):
-        assert time.monotonic() - started < 1
+    with FileLock(lock, timeout=60):
+        assert time.monotonic() - started < 30
     assert lock.exists()
 
 
@@ -134,7 +134,7 @@ def test_ctrl_c_ends_the_wait_for_a_lock_where_nothing_has_been_changed(tmp_path
     def write() -> None:
         with written_beside(path, b"new"):
             os.kill(os.getpid(), signal.SIGINT)
-            with FileLock(tmp_path / "lock"):
+            with FileLock(tmp_path / "lock", timeout=50):
                 pass
 
     try:
@@ -143,6 +143,6 @@ def test_ctrl_c_ends_the_wait_for_a_lock_where_nothing_has_been_changed(tmp_path
     finally:
         holder.kill()
         holder.wait()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 40
     assert not path.exists()
     assert not list(tmp_path.glob(".file*"))

@@ -39,7 +39,7 @@ def person(fresh_cloud: LocalCloud) -> StackVisitor:
 
 
 def ask(cloud: LocalCloud, **form: str) -> requests.Response:
-    return trusting_session(cloud).post(f"{cloud.azure_stack.authority}/oauth2/token", data=form, timeout=30)
+    return trusting_session(cloud).post(f"{cloud.azure_stack.authority}/oauth2/token", data=form, timeout=60)
 
 
 def password(cloud: LocalCloud, **form: str) -> requests.Response:
@@ -53,7 +53,7 @@ def app_token(cloud: LocalCloud, **form: str) -> requests.Response:
 
 def arm(cloud: LocalCloud, path: str, token: str, version: str = "2016-06-01") -> requests.Response:
     url = f"{cloud.azure_stack.url}{path}?api-version={version}"
-    return trusting_session(cloud).get(url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    return trusting_session(cloud).get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
 
 def claims_of(token: str) -> dict[str, Any]:

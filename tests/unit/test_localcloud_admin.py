@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.harness.waiting import until
 from tests.localcloud import AZURE_CLI, LocalCloud
 from tests.localcloud.testing import TokenClient, trusting_session
 
@@ -26,7 +27,7 @@ DISCOVERY = "/organizations/v2.0/.well-known/openid-configuration"
 
 
 def look(client: TokenClient) -> requests.Response:
-    return client.session.get(client.cloud.url + DISCOVERY, timeout=10)
+    return client.session.get(client.cloud.url + DISCOVERY, timeout=60)
 
 
 def test_the_next_requests_fail_as_told_and_then_no_more(client: TokenClient) -> None:
@@ -70,15 +71,17 @@ def test_a_hanging_request_answers_late(client: TokenClient) -> None:
     assert time.monotonic() - begin >= 0.3
 
 
-def test_one_hanging_request_does_not_hold_up_others(client: TokenClient) -> None:
-    client.cloud.admin.fail_next(kind="hang", hang=1.5)
+def test_one_hanging_request_does_not_hold_up_others_and_ends_with_its_fault(client: TokenClient) -> None:
+    admin = client.cloud.admin
+    admin.fail_next(kind="unavailable", hang=600)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(look, TokenClient(client.cloud))
-        time.sleep(0.2)
-        begin = time.monotonic()
+        until(lambda: admin.count_hanging() == 1)
         assert look(client).status_code == 200
-        assert time.monotonic() - begin < 1
-        assert slow.result().status_code == 200
+        assert not slow.done()
+        admin.clear_faults()
+        assert slow.result(60).status_code == 503
+    assert admin.count_hanging() == 0
 
 
 def test_a_client_that_never_speaks_does_not_hold_up_others(client: TokenClient) -> None:
@@ -223,19 +226,17 @@ def test_the_program_tells_when_it_is_ready_and_ends_on_a_signal(tmp_path: Path)
     ]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         try:
-            deadline = time.monotonic() + 20
-            while not ready.exists() and time.monotonic() < deadline:
-                time.sleep(0.02)
+            until(ready.exists)
             told = json.loads(ready.read_text())
             assert told["pid"] == process.pid
             assert os.stat(ready).st_mode & 0o777 == 0o600
             assert {os.stat(f).st_mode & 0o777 for f in state.iterdir()} == {0o600}
             session = requests.Session()
             session.trust_env = False
-            assert session.get(told["url"] + DISCOVERY, verify=told["ca_bundle"], timeout=10).status_code == 200
+            assert session.get(told["url"] + DISCOVERY, verify=told["ca_bundle"], timeout=60).status_code == 200
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
         assert process.stdout is not None
         introduction = process.stdout.read()
     assert "alice-local-password" in introduction

@@ -21,7 +21,7 @@ IMDS = "/metadata/identity/oauth2/token"
 def ask(address: str, headers: dict[str, str], **params: str) -> requests.Response:
     plain = requests.Session()
     plain.trust_env = False
-    return plain.get(address, params=params, headers=headers, timeout=10)
+    return plain.get(address, params=params, headers=headers, timeout=60)
 
 
 def imds(cloud: LocalCloud, headers: dict[str, str] | None = None, **params: str) -> requests.Response:
@@ -145,12 +145,12 @@ def test_cloud_shell_gives_a_token_of_the_person(client: TokenClient) -> None:
     plain = requests.Session()
     plain.trust_env = False
     form = {"resource": ARM}
-    answer = plain.post(env["MSI_ENDPOINT"], data=form, headers={"Metadata": "true"}, timeout=10)
+    answer = plain.post(env["MSI_ENDPOINT"], data=form, headers={"Metadata": "true"}, timeout=60)
     assert claims(answer)["unique_name"] == "bob@fabrikam.example"
     assert client.arm("/subscriptions", answer.json()["access_token"]).status_code == 200
-    assert plain.post(env["MSI_ENDPOINT"], data=form, timeout=10).status_code == 400
+    assert plain.post(env["MSI_ENDPOINT"], data=form, timeout=60).status_code == 400
     form["resource"] = "https://nothing.example"
-    refused = plain.post(env["MSI_ENDPOINT"], data=form, headers={"Metadata": "true"}, timeout=10)
+    refused = plain.post(env["MSI_ENDPOINT"], data=form, headers={"Metadata": "true"}, timeout=60)
     assert refused.json()["error"]["code"] == "AudienceNotSupported"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from hypothesis import given
@@ -106,14 +105,13 @@ def test_a_pause_that_cannot_be_understood_is_no_reason_to_give_up(asked: str, s
 
 
 def test_what_comes_in_time_is_the_answer_or_the_error_as_it_is() -> None:
-    assert within(5, lambda: "answer", service="the service") == "answer"
+    assert within(60, lambda: "answer", service="the service") == "answer"
     with pytest.raises(ZeroDivisionError):
-        within(5, lambda: 1 / 0, service="the service")
+        within(60, lambda: 1 / 0, service="the service")
 
 
 def test_what_takes_too_long_is_given_up_whatever_it_waits_for() -> None:
-    began, never = time.monotonic(), threading.Event()
+    never = threading.Event()
     with pytest.raises(ServiceSlowError, match=r"The service did not answer within 0\.1 seconds"):
         within(0.1, never.wait, service="the service")
     never.set()
-    assert time.monotonic() - began < 4
