@@ -59,6 +59,9 @@ def written_beside(path: Path, *content: bytes, locked: bool = False) -> Iterato
     target = Path(os.path.realpath(path))
     with uninterrupted():
         with _said_of(path):
+            if _is_device(target):
+                # A link to /dev/null, for instance, which the superuser can replace for the whole system.
+                raise OSError(errno.ENODEV, "It is a device")
             _make_directory(target.parent)
             # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
             descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
@@ -75,6 +78,14 @@ def written_beside(path: Path, *content: bytes, locked: bool = False) -> Iterato
             _remove_quietly(temporary)
             raise
     sweep(target, older_than=0.0 if locked else _LEFTOVER_AGE)
+
+
+def _is_device(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 @contextlib.contextmanager
@@ -185,12 +196,12 @@ def _remove_quietly(path: str) -> None:
 
 
 def remove_if_present(path: Path) -> None:
-    """Delete a file that may not exist. Where it is a symbolic link, its target goes with it.
+    """Delete a file that may not exist. Where it is a symbolic link, its target goes with it, unless it is a device.
 
     :raises StoreError: it exists and cannot be deleted.
     """
     try:
-        if path.is_symlink():
+        if path.is_symlink() and not _is_device(path):
             Path(os.path.realpath(path)).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -203,7 +214,7 @@ def make_private(path: Path) -> None:
         return
     with contextlib.suppress(OSError):
         mode = path.stat().st_mode
-        if mode & 0o077:
+        if mode & 0o077 and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             path.chmod(_PRIVATE_DIRECTORY if stat.S_ISDIR(mode) else _PRIVATE_FILE)
 
 

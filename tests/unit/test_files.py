@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -14,7 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from azext_login._files import FileLock, remove_if_present, uninterrupted, write_atomically, written_beside
+from azext_login._files import (
+    FileLock,
+    make_private,
+    remove_if_present,
+    uninterrupted,
+    write_atomically,
+    written_beside,
+)
 from azext_login.errors import StoreError
 
 _HOLDER = """
@@ -146,3 +154,22 @@ def test_ctrl_c_ends_the_wait_for_a_lock_where_nothing_has_been_changed(tmp_path
     assert time.monotonic() - began < 40
     assert not path.exists()
     assert not list(tmp_path.glob(".file*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
+def test_a_device_behind_a_link_stays_as_it_is(tmp_path: Path) -> None:
+    # As the superuser, replacing or deleting /dev/null would work, for the whole system.
+    link, device = tmp_path / "azureProfile.json", tmp_path / "device"
+    try:
+        os.mknod(device, stat.S_IFCHR, os.makedev(1, 3))
+    except OSError:
+        pytest.skip("only the superuser can make a device to try this on")
+    device.chmod(0o666)
+    link.symlink_to(device)
+    with pytest.raises(StoreError, match="It is a device"):
+        write_atomically(link, b"content")
+    make_private(link)
+    remove_if_present(link)
+    assert not link.is_symlink()
+    assert stat.S_ISCHR(device.stat().st_mode)
+    assert device.stat().st_mode & 0o777 == 0o666
