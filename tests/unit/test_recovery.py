@@ -193,7 +193,7 @@ def test_a_reset_file_comes_back_exactly_as_it_was(good: Document) -> None:
     assert recovered == good
 
 
-@pytest.mark.parametrize("signed_in", [set(), {ALICE}, {ALICE, BOB}], ids=str)
+@pytest.mark.parametrize("signed_in", [set(), {ALICE}, {ALICE, BOB}], ids=["nobody", "one", "both"])
 def test_rows_that_stood_behind_those_of_an_emptied_file_do_not_come_in_silence(signed_in: set[str]) -> None:
     state = ProfileState()
     for user in (ALICE, BOB):
