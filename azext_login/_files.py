@@ -285,9 +285,7 @@ class FileLock:
             raise StoreError(
                 f"The lock file {self._path} could not be opened: {error.strerror or error}. "
                 "Nothing that it protects was changed.",
-                "Remove it and run the command again."
-                if os.path.lexists(self._path)
-                else f"Make {self._path.parent} writable, or set AZURE_CONFIG_DIR to another directory.",
+                self._advice_after(error),
             ) from error
         try:
             self._acquire(descriptor)
@@ -310,6 +308,15 @@ class FileLock:
             descriptor, self._descriptor = self._descriptor, None
             _unlock(descriptor)
             os.close(descriptor)
+
+    def _advice_after(self, error: OSError) -> str:
+        """Return what helps against a file that cannot be opened."""
+        odd = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOENT)
+        if os.path.lexists(self._path) and error.errno in odd:
+            return "Remove it and run the command again."
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            return f"Make {self._path.parent} writable, or set AZURE_CONFIG_DIR to another directory."
+        return "Run the command again when that is over."
 
     def _open(self) -> int:
         _make_directory(self._path.parent)

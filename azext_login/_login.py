@@ -146,7 +146,7 @@ def _check_wanted_subscription(options: LoginOptions, outcome: SignInOutcome) ->
         f"The sign-in of {outcome.account.name} was kept.",
         "To choose a subscription, run one of:\n"
         # Names come from the directories of others, and a shell would obey what stands in them.
-        + "\n".join(f"az account set --subscription {rows[name]['id']}  # {printable(name)}" for name in similar),
+        + "\n".join(f"{printable(name)}:\naz account set --subscription {rows[name]['id']}" for name in similar),
     )
 
 

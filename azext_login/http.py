@@ -23,7 +23,6 @@ from ._text import printable
 from .errors import (
     MalformedAnswerError,
     ServiceBusyError,
-    ServiceSlowError,
     ServiceUnreachableError,
     UnexpectedAnswerError,
 )
@@ -41,8 +40,8 @@ _SERVER_ERROR = 500
 # A service may ask for minutes of patience. Somebody is waiting at a terminal, so a longer pause ends the retries.
 _LONGEST_PAUSE = 30.0
 
-# Seconds for one request with all its retries and pauses. A service that sends a byte now and then never times out.
-LONGEST_REQUEST = 180.0
+# Seconds for one request with its retries and three pauses. A service that sends a byte now and then never times out.
+LONGEST_REQUEST = 110.0
 
 # How a person waits for a thread: Windows takes no Ctrl-C while one waits longer.
 _TICK = 0.2
@@ -122,32 +121,42 @@ def patiently(
     return attempt()
 
 
-def within(limit: float, attempt: Callable[[], Answer], *, service: str) -> Answer:
+def within(
+    limit: float,
+    attempt: Callable[[], Answer],
+    *,
+    service: str,
+    error: type[ServiceUnreachableError] = ServiceUnreachableError,
+) -> Answer:
     """Return what `attempt` returns, or give up after `limit` seconds, whatever it is waiting for.
 
     The limits of a request count for each packet and for each retry, and the look-up of a name has none of them. An
     attempt that was given up ends with the process.
 
     :param service: whom it waits for, as a person knows it.
-    :raises ServiceSlowError: it took longer.
+    :param error: what to raise when it took longer.
     """
     outcome: list[Callable[[], Answer]] = []
 
     def run() -> None:
         try:
             answer = attempt()
-        except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
-            outcome.append(partial(_raise, error))
+        except BaseException as failure:  # noqa: BLE001  # raised again in the thread that waits
+            outcome.append(partial(_raise, failure))
         else:
             outcome.append(lambda: answer)
 
     thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        # The system allows no more threads.
+        return attempt()
     end = time.monotonic() + limit
     while thread.is_alive() and (left := end - time.monotonic()) > 0:
         thread.join(min(left, _TICK))
     if not outcome:
-        raise ServiceSlowError(
+        raise error(
             f"{capitalised(service)} did not answer within {limit:g} seconds.", "Run the command again in a minute."
         )
     return outcome[0]()
@@ -341,7 +350,10 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
         ) from error
     except requests.exceptions.Timeout as error:
         raise ServiceUnreachableError(*_too_late(service, address)) from error
-    except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
+    except (requests.exceptions.InvalidHeader, UnicodeEncodeError) as error:
+        if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
+            # Not of a header. Whoever made the request knows what it is of.
+            raise
         # The error quotes the header, which may be a secret.
         raise UnexpectedAnswerError(
             f"{capitalised(service)} at {address} was not asked: what is to be sent to it has blanks, line ends or "

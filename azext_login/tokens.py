@@ -219,9 +219,10 @@ def _ask(
         )
         if limit is None:
             return ask()
+        from .errors import ServiceSlowError
         from .http import within
 
-        return within(limit, ask, service="the sign-in service")
+        return within(limit, ask, service="the sign-in service", error=ServiceSlowError)
 
 
 def _spare_after(error: AzCLIError, found: _Found, request: TokenRequest, now: float) -> AccessToken:

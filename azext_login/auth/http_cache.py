@@ -19,9 +19,6 @@ _FILE = "msal_http_cache.bin"
 # MSAL's index of expiry times beside the answers (msal/individual_cache.py).
 _INDEX = "_index_"
 
-# RFC 9110 section 10.2.3, in MSAL's lower case.
-_RETRY_AFTER = "retry-after"
-
 # What MSAL needs of an OpenID configuration (msal/authority.py) and of an answer about instances.
 _IN_DOCUMENTS = ("token_endpoint", "tenant_discovery_endpoint", "metadata")
 
@@ -29,16 +26,15 @@ _DISCOVERY = ("/.well-known/openid-configuration", "/discovery/instance")
 
 
 class _Answers(dict[str, Any]):
-    """The mapping that MSAL works on, which takes in no failure unless the service asks for a pause.
+    """The mapping that MSAL works on, which takes in no failure.
 
-    MSAL answers what failed from here as well, for five seconds where the service asks for nothing
-    (msal/throttled_http_client.py), so that trying again would be of no use. It takes an answer that is listed in its
-    index but not here for one that has expired.
+    MSAL answers what failed from here as well, for five seconds (msal/throttled_http_client.py), so that trying again
+    would be of no use. Who asks for a pause gets it before MSAL hears of it (`http.build_session`). It takes an answer
+    that is listed in its index but not here for one that has expired.
     """
 
     def __setitem__(self, key: str, value: Any) -> None:
-        asks_for_pause = not _is_discovery(key) and _RETRY_AFTER in getattr(value, "headers", ())
-        if key == _INDEX or _is_document(key, value) or asks_for_pause:
+        if key == _INDEX or _is_document(key, value):
             super().__setitem__(key, value)
 
 

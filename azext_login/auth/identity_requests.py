@@ -135,7 +135,7 @@ def within_bounds(ask: Callable[[], Result], source: IdentitySource, *, seconds:
     :raises ServiceUnreachableError: it took longer.
     """
     try:
-        return within(seconds, ask, service=source.service)
+        return within(seconds, ask, service=source.service, error=ServiceSlowError)
     except ServiceSlowError as error:
         raise unreachable(source, f"did not answer within {seconds:g} seconds") from error
 

@@ -107,7 +107,7 @@ class ServicePrincipalEntries:
         return False
 
     def forget(self, client_id: str) -> bool:
-        """Remove the entries of an application, compared without regard to case, and those that can be nobody's.
+        """Remove the entries of an application, compared without regard to case, and those that name none.
 
         The latter nobody can use, and nobody could ever sign out.
 
@@ -162,10 +162,15 @@ class ServicePrincipalEntries:
         return frozenset(str(entry.get("client_id", "")).casefold() for entry in self._entries() if _is_entry(entry))
 
 
-def _of_others(content: Any, client_id: str) -> list[Entry]:
-    """Return those of parsed entries that are of another application."""
-    entries = content if isinstance(content, list) else []
-    return [entry for entry in entries if _is_usable_entry(entry) and not _is_client(entry, client_id)]
+def _of_others(content: Any, client_id: str) -> Any:
+    """Return those of parsed entries that name another application; what is no list as it is."""
+    if not isinstance(content, list):
+        return content
+    return [entry for entry in content if _names_one(entry) and not _is_client(entry, client_id)]
+
+
+def _names_one(entry: Any) -> bool:
+    return _is_entry(entry) and isinstance(entry.get("client_id"), str)
 
 
 def _is_entry(entry: Any) -> bool:

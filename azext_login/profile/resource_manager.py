@@ -225,7 +225,7 @@ def _refusal(response: requests.Response) -> AzCLIError:
     code, message = printable(code or response.reason), printable(message or "no reason given")
     text = f"{_SERVICE} refused ({response.status_code} {code}): {message[:_LONGEST_QUOTE]}"
     if response.status_code == 401:
-        return SignInError(text, next_step="To sign in again, run:\naz login")
+        return SignInError(text, next_step="Sign in again, the way you did before.")
     if response.status_code == 403:
         return SignInError(text, next_step="An administrator of the tenant can say why; then run the command again.")
     if is_busy(response):

@@ -55,6 +55,14 @@ def test_an_answer_comes_if_fewer_attempts_fail_than_are_made(
     assert all(0.1 < pause < 15 for pause in pauses)
 
 
+def test_without_a_thread_to_spare_an_attempt_is_made_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert within(1, lambda: "answer", service="the service") == "answer"
+
+
 def test_two_that_failed_together_come_back_apart() -> None:
     pauses: list[float] = []
     for jitter in (0.0, 1.0):
@@ -112,6 +120,7 @@ def test_what_comes_in_time_is_the_answer_or_the_error_as_it_is() -> None:
 
 def test_what_takes_too_long_is_given_up_whatever_it_waits_for() -> None:
     never = threading.Event()
-    with pytest.raises(ServiceSlowError, match=r"The service did not answer within 0\.1 seconds"):
-        within(0.1, never.wait, service="the service")
+    for kind in (ServiceUnreachableError, ServiceSlowError):
+        with pytest.raises(kind, match=r"The service did not answer within 0\.1 seconds"):
+            within(0.1, never.wait, service="the service", error=kind)
     never.set()
