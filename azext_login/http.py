@@ -268,7 +268,11 @@ class AuthorityHttpClient:
         send = partial(self._session.request, method, url, allow_redirects=method == "GET", **kwargs)
         parts = urlsplit(url)
         with connection_errors(SIGN_IN_SERVICE, f"{parts.scheme}://{parts.netloc}"):
-            answer = within(LONGEST_REQUEST, send, service=f"{SIGN_IN_SERVICE} at {parts.netloc}")
+            if threading.current_thread() is threading.main_thread():
+                answer = within(LONGEST_REQUEST, send, service=f"{SIGN_IN_SERVICE} at {parts.netloc}")
+            else:
+                # Whoever asks in another thread does not wait for it any longer than for that.
+                answer = send()
         if method != "GET" and answer.is_redirect:
             raise UnexpectedAnswerError(
                 f"{capitalised(SIGN_IN_SERVICE)} at {parts.netloc} names another address to send the request "
