@@ -92,7 +92,8 @@ class HostSettings:
     resource_manager_audience: str
     subscriptions_api_version: str
     encryption_setting: Callable[[], bool]
-    """Reads the setting core.encrypt_token_cache when a store of secrets is opened. ValueError if it cannot be read."""
+    """Reads the setting core.encrypt_token_cache, when a store of secrets is opened. If that is neither on nor off, it
+    raises what the host's configuration does."""
     use_http_cache: bool
     broker_on_windows: bool
     broker_on_mac: bool
@@ -160,21 +161,12 @@ class HostSettings:
 
 def read_host_settings(cli_ctx: Any) -> HostSettings:
     """Collect the settings of the active cloud."""
-    import configparser
-
     from azure.cli.core.api import get_config_dir
     from azure.cli.core.profiles import ResourceType, get_api_version
     from azure.cli.core.util import get_az_user_agent, should_disable_connection_verify, should_encrypt_token_cache
 
     config = cli_ctx.config
     endpoints = cli_ctx.cloud.endpoints
-
-    def switch(name: str, default: bool) -> bool:
-        try:
-            return bool(config.getboolean("core", name, fallback=default))
-        except (ValueError, configparser.Error):
-            # Neither on nor off, or with a percent sign. Most commands have no use for it, and need not end over it.
-            return default
 
     return HostSettings(
         config_dir=Path(get_config_dir()),
@@ -184,18 +176,31 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
         resource_manager_audience=endpoints.active_directory_resource_id,
         subscriptions_api_version=get_api_version(cli_ctx, ResourceType.MGMT_RESOURCE_SUBSCRIPTIONS),
         encryption_setting=lambda: bool(should_encrypt_token_cache(cli_ctx)),
-        use_http_cache=switch("use_msal_http_cache", True),
-        broker_on_windows=switch("enable_broker_on_windows", True),
-        broker_on_mac=switch("enable_broker_on_mac", False),
-        instance_discovery=switch("instance_discovery", True),
+        use_http_cache=switch(config, "use_msal_http_cache", True),
+        broker_on_windows=switch(config, "enable_broker_on_windows", True),
+        broker_on_mac=switch(config, "enable_broker_on_mac", False),
+        instance_discovery=switch(config, "instance_discovery", True),
         # CP1: we can answer claims challenges (continuous access evaluation).
         client_capabilities=() if "AZURE_IDENTITY_DISABLE_CP1" in os.environ else ("CP1",),
         verify_certificates=not should_disable_connection_verify(),
         user_agent=get_az_user_agent(),
         request_headers=dict(cli_ctx.data.get("headers") or {}),
-        login_experience_v2=switch("login_experience_v2", True),
+        login_experience_v2=switch(config, "login_experience_v2", True),
         own_setting=partial(_own_setting, config),
     )
+
+
+def switch(config: Any, name: str, default: bool) -> bool:
+    """Return a switch in the host's section `core`; the default for what is neither on nor off.
+
+    Most commands have no use for it, and need not end over it.
+    """
+    import configparser
+
+    try:
+        return bool(config.getboolean("core", name, fallback=default))
+    except (ValueError, configparser.Error):
+        return default
 
 
 def _own_setting(config: Any, name: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ._host import switch
 from ._terminal import is_terminal
 from ._text import printable
 
@@ -30,7 +31,8 @@ def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
     Nothing is shown when standard error is no terminal, with --only-show-errors, or with the host's own switch for
     progress, `core.disable_progress_bar`.
     """
-    if cli_ctx.only_show_errors or not is_terminal(sys.stderr) or _is_switched_off(cli_ctx.config):
+    is_unwanted = cli_ctx.only_show_errors or switch(cli_ctx.config, "disable_progress_bar", False)
+    if is_unwanted or not is_terminal(sys.stderr):
         yield lambda progress: None
         return
     import time
@@ -90,10 +92,3 @@ def _plural(number: int, noun: str) -> str:
 
 def _width() -> int:
     return max(20, shutil.get_terminal_size().columns - _ROOM_FOR_SPINNER)
-
-
-def _is_switched_off(config: Any) -> bool:
-    try:
-        return bool(config.getboolean("core", "disable_progress_bar", fallback=False))
-    except ValueError:
-        return False
