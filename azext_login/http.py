@@ -340,9 +340,12 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
             f"The proxy between here and {service} at {address} refused: {_cause(error)}.",
             "Check the environment variables HTTPS_PROXY and NO_PROXY.",
         ) from error
+    except requests.exceptions.Timeout as error:
+        raise _too_late(service, address) from error
     except requests.exceptions.ConnectionError as error:
-        if _is_timeout(error):
-            raise ServiceUnreachableError(*_too_late(service, address)) from error
+        if isinstance(getattr(error.args[0] if error.args else None, "reason", None), ReadTimeoutError):
+            # requests has an error of its own for that, but not after the last retry.
+            raise _too_late(service, address) from error
         raise ServiceUnreachableError(
             f"{capitalised(service)} at {address} could not be reached: {_cause(error)}.",
             f"Check the network, and the address {to_check}; then run the command again.",
@@ -352,8 +355,6 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
             f"{capitalised(service)} at {address} broke off in the middle of its answer.",
             "Check the network and run the command again.",
         ) from error
-    except requests.exceptions.Timeout as error:
-        raise ServiceUnreachableError(*_too_late(service, address)) from error
     except (requests.exceptions.InvalidHeader, UnicodeEncodeError) as error:
         if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
             # Not of a header. Whoever made the request knows what it is of.
@@ -385,17 +386,10 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
         ) from error
 
 
-def _too_late(service: str, address: str) -> tuple[str, str]:
-    return (
-        f"{capitalised(service)} at {address} did not answer in time.",
-        "Check the network and run the command again.",
+def _too_late(service: str, address: str) -> ServiceUnreachableError:
+    return ServiceUnreachableError(
+        f"{capitalised(service)} at {address} did not answer in time.", "Check the network and run the command again."
     )
-
-
-def _is_timeout(error: requests.exceptions.ConnectionError) -> bool:
-    """Tell whether nobody answered. requests has an error of its own for that, but not after the last retry."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(error, requests.exceptions.Timeout) or isinstance(reason, ReadTimeoutError)
 
 
 def _no_address(service: str, address: str, to_check: str) -> AzCLIError:

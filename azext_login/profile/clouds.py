@@ -68,7 +68,7 @@ class CloudConfig:
                     config.add_section(cloud)
                 config.set(cloud, _SUBSCRIPTION, subscription_id)
                 text = _text_of(config)
-                write_atomically(self._path, text.encode("utf-8"), locked=not self._lock.is_missing)
+                self._write(self._path, text)
             try:
                 self._keep(f"{_ACTIVE}{cloud}\n{text}", copy)
             except StoreError as error:
@@ -87,7 +87,7 @@ class CloudConfig:
         if not self._parse(text).sections() and self._parse(kept).has_section(cloud):
             if text:
                 set_aside(self._path)
-            write_atomically(self._path, kept.encode("utf-8"), locked=not self._lock.is_missing)
+            self._write(self._path, kept)
             logger.warning("%s had been emptied by another process and was restored.", _FILE)
             return kept
         if missing:
@@ -112,7 +112,12 @@ class CloudConfig:
                 text = _read_text(path)
                 left = _without(text, subscription_ids)
                 if left != text:
-                    write_atomically(path, left.encode("utf-8", "surrogateescape"), locked=not self._lock.is_missing)
+                    self._write(path, left)
+
+    def _write(self, path: Path, text: str) -> None:
+        # What was not text in a file comes back as it was (`_read_text`).
+        content = text.encode("utf-8", "surrogateescape")
+        write_atomically(path, content, locked=not self._lock.is_missing)
 
     def _set_aside_files(self) -> list[Path]:
         folder = self._path.parent
@@ -138,7 +143,7 @@ class CloudConfig:
                 if self._is_gone():
                     if self._path.exists() and self._path.stat().st_size:
                         set_aside(self._path)
-                    write_atomically(self._path, text.encode("utf-8"), locked=not self._lock.is_missing)
+                    self._write(self._path, text)
         except (OSError, UnicodeDecodeError, StoreError):
             return None
         return head.removeprefix(_ACTIVE)
@@ -171,7 +176,7 @@ class CloudConfig:
 
     def _keep(self, text: str, copy: str) -> None:
         if text != copy and _is_sound(text):
-            write_atomically(self._last_good, text.encode("utf-8"), locked=not self._lock.is_missing)
+            self._write(self._last_good, text)
 
     def _settled(self, kept: str) -> str:
         """Return the text of the file, when nobody seems to be writing it any more; "" if there is none.
