@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ._picker_choices import Choice, ChoiceList
 from ._picker_drawing import Drawer
-from ._signals import TerminationAsExit
+from ._signals import termination_as_exit
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -74,7 +74,7 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
         color_depth=ColorDepth.DEPTH_1_BIT,
     )
     application.ttimeoutlen = application.timeoutlen = _ESCAPE_PAUSE
-    with TerminationAsExit():
+    with termination_as_exit():
         return application.run()
 
 

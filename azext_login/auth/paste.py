@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from .._signals import TerminationAsExit
+from .._signals import termination_as_exit
 from ._http_request import DuplicateParameterError, FormError, parse_form
 from ._line_editor import LineEditor
 from ._raw_terminal import raw_terminal
@@ -129,7 +129,7 @@ class PasteReader:
     ) -> None:
         self._terminal = raw_terminal(stdin)
         self._editor = LineEditor(prompt_writer, clock)
-        self._termination = TerminationAsExit()
+        self._until_closed = contextlib.ExitStack()
         self._started = False
 
     def __enter__(self) -> PasteReader:
@@ -150,7 +150,7 @@ class PasteReader:
         """Take the terminal over. In a background job, this does nothing and no line will come."""
         self._started = True
         atexit.register(self.close)
-        self._termination.open()
+        self._until_closed.enter_context(termination_as_exit())
         self._terminal.open()
 
     def poll(self) -> str | None:
@@ -173,5 +173,5 @@ class PasteReader:
         if self._started:
             self._started = False
             self._terminal.close()
-            self._termination.close()
+            self._until_closed.close()
             atexit.unregister(self.close)
