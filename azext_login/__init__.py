@@ -17,17 +17,17 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
     """
 
     def __init__(self, cli_ctx: Any = None) -> None:
-        from ._collector import pause
+        from azext_login.cli.collector import pause
 
         pause(cli_ctx)
         if sys.stderr is None:
             # Closed (`2>&-`). The host would print what to run next on standard output, which is for results.
             sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the rest of the process
         super().__init__(cli_ctx=cli_ctx)
-        from . import _help  # noqa: F401  # importing it registers the help texts
-        from ._format import register_table_hook
-        from ._parser import register_parser_hooks
-        from ._results import register_result_hook
+        from azext_login import _help  # noqa: F401  # importing it registers the help texts
+        from azext_login._format import register_table_hook
+        from azext_login._parser import register_parser_hooks
+        from azext_login.cli.results import register_result_hook
 
         register_parser_hooks(self)
         register_result_hook(cli_ctx)
@@ -38,8 +38,8 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
 
         The host calls this once it has the words of the command, and before it writes them to its log.
         """
-        from ._parser import prepare_secrets
-        from .commands import declare_commands
+        from azext_login._parser import prepare_secrets
+        from azext_login.commands import declare_commands
 
         if args:
             prepare_secrets(args, sys.argv[1:])
@@ -49,7 +49,7 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
     def load_arguments(self, command: str) -> None:
         """Register the host's arguments for `command`, then ours on top."""
         super().load_arguments(command)
-        from ._params import declare_arguments
+        from azext_login._params import declare_arguments
 
         declare_arguments(self)
 

@@ -10,7 +10,7 @@ from azure.cli.core.decorators import Completer
 @Completer  # type: ignore[untyped-decorator]  # the host is untyped
 def complete_users(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[str]:
     """Return the names of the accounts that are signed in."""
-    from .session import Session
+    from azext_login.usecases.session import Session
 
     rows = Session.from_cli(cmd.cli_ctx).rows(all_clouds=True)
     return sorted({str((row.get("user") or {}).get("name")) for row in rows})
@@ -19,7 +19,7 @@ def complete_users(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[str]
 @Completer  # type: ignore[untyped-decorator]
 def complete_tenants(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[str]:
     """Return the tenants of the known subscriptions, by ID and by domain name."""
-    from .session import Session
+    from azext_login.usecases.session import Session
 
     rows = Session.from_cli(cmd.cli_ctx).rows()
     found = {row.get("tenantId") for row in rows} | {row.get("tenantDefaultDomain") for row in rows}

@@ -9,16 +9,16 @@ from typing import Any
 from azure.cli.core.commands.parameters import get_enum_type
 from knack.log import get_logger
 
-from ._completers import complete_tenants, complete_users
-from ._host import host_parameters
-from ._terminal import can_choose
-from ._validators import (
+from azext_login._completers import complete_tenants, complete_users
+from azext_login._validators import (
     validate_excluded_tenants,
     validate_going_back,
     validate_min_validity,
     validate_tenant,
     validate_tenant_to_refresh,
 )
+from azext_login.host import host_parameters
+from azext_login.system.terminal.terminal import can_choose
 
 logger = get_logger(__name__)
 

@@ -7,9 +7,9 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from ._collector import resume, skip_at_exit
-from ._host import host_parameters
-from ._params import ADDED_OPTIONS
+from azext_login._params import ADDED_OPTIONS
+from azext_login.cli.collector import resume, skip_at_exit
+from azext_login.host import host_parameters
 
 # The options of `az login` whose values are secrets.
 _SECRET_OPTIONS = ("--password", "--federated-token")

@@ -31,7 +31,7 @@ def validate_tenant(cmd: Any, namespace: argparse.Namespace) -> None:
         return
     if not tenant.strip():
         raise ValueError("usage error: --tenant is empty. Give the tenant's ID or its domain name.")
-    from .session import Session
+    from azext_login.usecases.session import Session
 
     namespace.tenant = Session.from_cli(cmd.cli_ctx).resolve_tenant(tenant)
     logger.debug("Resolved tenant domain name %s to GUID %s", tenant, namespace.tenant)
@@ -60,7 +60,7 @@ def validate_going_back(namespace: argparse.Namespace) -> None:
 
     :raises ValueError: one is given. The host makes a usage error (exit code 2) of it.
     """
-    from .session import PREVIOUS
+    from azext_login.usecases.session import PREVIOUS
 
     if namespace.subscription == PREVIOUS and (namespace.username or namespace.tenant):
         raise ValueError(

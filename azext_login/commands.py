@@ -9,9 +9,9 @@ def declare_commands(loader: Any) -> None:
     """Fill `loader.command_table` with the commands of this extension."""
     from azure.cli.core.commands import CliCommandType
 
-    from ._format import account_table
+    from azext_login._format import account_table
 
-    operations = CliCommandType(operations_tmpl="azext_login.custom#{}")
+    operations = CliCommandType(operations_tmpl="azext_login.cli.accounts#{}")
 
     with loader.command_group("", operations) as group:
         group.command("login", "login")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from knack.log import get_logger
 
-from .._files import ASIDE, FileLock, regular, set_aside, sweep, write_atomically
-from ..errors import StoreError
+from azext_login.errors import StoreError
+from azext_login.system.files import ASIDE, FileLock, regular, set_aside, sweep, write_atomically
 
 logger = get_logger(__name__)
 

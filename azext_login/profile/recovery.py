@@ -21,9 +21,8 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 
-from .._text import printable
-from .model import Row, account_of, bring_up_to_date
-from .state import (
+from azext_login.profile.model import Row, account_of, bring_up_to_date
+from azext_login.profile.state import (
     OWN_KEY,
     SUBSCRIPTIONS,
     UNUSABLE,
@@ -36,7 +35,8 @@ from .state import (
     key_of,
     slot_of,
 )
-from .subscriptions import active_row, put_in_front
+from azext_login.profile.subscriptions import active_row, put_in_front
+from azext_login.system.text import printable
 
 HasCredentials = Callable[[Row], bool]
 """Tells whether tokens or a secret of a row's account are still stored here."""

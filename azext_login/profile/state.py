@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from .model import Row, account_of
+from azext_login.profile.model import Row, account_of
 
 Document = dict[str, Any]
 """The whole file: `installationId`, `subscriptions`, and whatever else anybody keeps there."""

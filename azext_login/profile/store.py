@@ -14,19 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
-from .._files import (
-    ASIDE,
-    FileLock,
-    regular,
-    remove_if_present,
-    set_aside,
-    sweep,
-    uninterrupted,
-    write_atomically,
-    written_beside,
-)
-from ..errors import StoreError
-from .state import (
+from azext_login.errors import StoreError
+from azext_login.profile.state import (
     GENERATION,
     INSTALLATION_ID,
     OWN_KEY,
@@ -37,10 +26,21 @@ from .state import (
     is_current,
     is_generation,
 )
-from .subscriptions import remove_account
+from azext_login.profile.subscriptions import remove_account
+from azext_login.system.files import (
+    ASIDE,
+    FileLock,
+    regular,
+    remove_if_present,
+    set_aside,
+    sweep,
+    uninterrupted,
+    write_atomically,
+    written_beside,
+)
 
 if TYPE_CHECKING:
-    from .recovery import HasCredentials, Recovery
+    from azext_login.profile.recovery import HasCredentials, Recovery
 
 logger = get_logger(__name__)
 
@@ -203,7 +203,7 @@ class ProfileStore:
 
         :raises StoreError: a file cannot be changed or deleted.
         """
-        from .._aside import forget_in
+        from azext_login.system.damaged_files import forget_in
 
         self._sweep()
         forget_in(self._set_aside_files(), name, lambda content: _without(content, name), are_secret=False)
@@ -288,7 +288,7 @@ class ProfileStore:
         return _Loaded(recovery.document, fingerprint, recovery.note)
 
     def _recovered(self, document: object, last_good: Document | None) -> Recovery:
-        from .recovery import recover
+        from azext_login.profile.recovery import recover
 
         return recover(document, last_good or {}, self._has_credentials, self._active_cloud)
 

@@ -5,8 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .model import Account, Row, account_of, answers_to, is_enabled, is_tenant_level, keep_foreign_keys
-from .state import ProfileState, RowKey, Slot, account_of_choice, choice_key, key_of, slot_of, without_duplicates
+from azext_login.profile.model import (
+    Account,
+    Row,
+    account_of,
+    answers_to,
+    is_enabled,
+    is_tenant_level,
+    keep_foreign_keys,
+)
+from azext_login.profile.state import (
+    ProfileState,
+    RowKey,
+    Slot,
+    account_of_choice,
+    choice_key,
+    key_of,
+    slot_of,
+    without_duplicates,
+)
 
 
 def in_cloud(rows: Iterable[Row], cloud: str) -> list[Row]:

@@ -290,7 +290,7 @@ _VARIABLE = re.compile(r"``(AZURE_\w+)``")
 
 
 def test_the_table_of_variables_has_the_order_and_the_names_of_from_env() -> None:
-    from azext_login.auth.environment import credentials_from_environment
+    from azext_login.auth.workload.environment import credentials_from_environment
     from tests.integration.readme import ROOT
 
     text = (ROOT / "README.rst").read_text(encoding="utf-8")

@@ -344,7 +344,7 @@ def test_the_library_is_loaded_by_the_list_and_by_nothing_else(signed_in: Az, cl
         ("login", "-u", bob.username, "-p", bob.password),
     ):
         loaded = signed_in.run(*arguments, env=timed).stderr
-        assert "azext_login.session" in loaded
+        assert "azext_login.usecases.session" in loaded
         assert "prompt_toolkit" not in loaded
         assert "_picker" not in loaded
     screen = _open(signed_in, env=timed)

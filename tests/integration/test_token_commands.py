@@ -347,7 +347,7 @@ def test_a_cached_token_is_found_without_the_libraries_that_would_ask_for_one(si
     )
     assert json.loads(done.stdout)["accessToken"]
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert "azext_login.tokens" in imported
+    assert "azext_login.usecases.get_token" in imported
     assert not imported & {"msal", "msal_extensions", "requests", "urllib3", "cryptography", "jwt"}
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from azext_login.auth.managed_identity import ManagedIdentityCredential
+from azext_login.auth.managed_identity.credential import ManagedIdentityCredential
 from azext_login.errors import SignInError
-from azext_login.http import build_session
+from azext_login.system.http.session import build_session
 from tests.localcloud import LocalCloud
 
 SCOPES = ["https://management.core.windows.net//.default"]

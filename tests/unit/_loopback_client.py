@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from azext_login.auth.loopback import LoopbackReceiver
+from azext_login.auth.interactive.redirect_receiver import LoopbackReceiver
 
 CODE = "0.AXEAcode-that-must-never-show-up"
 STATE = "state-of-this-sign-in"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azext_login.auth.access_token import AccessToken
+from azext_login.auth.credential import AccessToken
 from azext_login.errors import UnexpectedAnswerError
 
 NOW = 1_900_000_000.5

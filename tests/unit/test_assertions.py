@@ -19,7 +19,7 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from azext_login.auth.assertions import (
+from azext_login.auth.workload.federated_tokens import (
     AssertionSource,
     AzurePipelinesAssertion,
     FileAssertion,
@@ -30,7 +30,7 @@ from azext_login.auth.assertions import (
     source_from_json,
 )
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from azext_login.http import TIMEOUT, build_session
+from azext_login.system.http.session import TIMEOUT, build_session
 
 JOB_TOKEN = "job-token-canary"
 AUDIENCE = "api://AzureADTokenExchange"

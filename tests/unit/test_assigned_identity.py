@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_login.auth.assigned_identity import AssignedIdentity
+from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.errors import AccountError, SignInError
 
 OPTIONS = ("client-id", "object-id", "resource-id")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login.auth.application import authority_errors
+from azext_login.auth.entra.application import authority_errors
 from azext_login.errors import MalformedAnswerError, UnexpectedAnswerError
 
 AUTHORITY = "https://login.contoso.example"

@@ -15,8 +15,8 @@ import msal
 import pytest
 import requests
 
-from azext_login.auth.errors import Attempt
-from azext_login.auth.flows.browser import BrowserSignIn, sign_in_with_browser
+from azext_login.auth.entra.errors import Attempt
+from azext_login.auth.interactive.browser import BrowserSignIn, sign_in_with_browser
 from azext_login.errors import SignInError
 from tests.harness.forms import FormPerson
 from tests.harness.waiting import until

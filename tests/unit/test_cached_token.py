@@ -14,8 +14,8 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from azext_login.auth.cached_token import FRESH, TokenQuery, find_spare, find_token
-from azext_login.auth.token_cache import TokenCache
+from azext_login.auth.storage.cached_token import FRESH, TokenQuery, find_spare, find_token
+from azext_login.auth.storage.token_cache import TokenCache
 
 HOST, ALIAS = "login.contoso.example", "login.alias.example"
 TENANT, OTHER_TENANT = "0a1b2c3d-0000-4000-8000-00000000000a", "0a1b2c3d-0000-4000-8000-00000000000b"

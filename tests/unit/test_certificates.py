@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import PrivateFormat, load_pem
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from azext_login.auth.certificates import ClientCertificate, needs_passphrase, read_certificate
-from azext_login.auth.pem import find_blocks
+from azext_login.auth.workload.certificates import ClientCertificate, needs_passphrase, read_certificate
+from azext_login.auth.workload.pem import find_blocks
 from azext_login.errors import SignInError
 from tests.unit._certificates import DAY, NOW, issue
 

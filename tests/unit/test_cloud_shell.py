@@ -7,10 +7,10 @@ import time
 import pytest
 from azure.cli.core.util import in_cloud_console
 
-from azext_login.auth.cloud_shell import CloudShellCredential, in_cloud_shell
-from azext_login.auth.token_claims import claims_of
+from azext_login.auth.jwt import claims_of
+from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential, in_cloud_shell
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from azext_login.http import build_session
+from azext_login.system.http.session import build_session
 from tests.localcloud.testing import TokenClient
 
 from ._machines import black_hole, listening, on_machine

@@ -11,11 +11,11 @@ import pytest
 import requests
 
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from azext_login.http import AuthorityHttpClient, build_session
-from azext_login.profile.discovery import discover
 from azext_login.profile.model import Account
-from azext_login.profile.resource_manager import ResourceManager
-from azext_login.profile.resources import Tenant
+from azext_login.resource_manager.client import ResourceManager
+from azext_login.resource_manager.discovery import discover
+from azext_login.resource_manager.resources import Tenant
+from azext_login.system.http.session import AuthorityHttpClient, build_session
 from tests.localcloud import LocalCloud
 
 SCOPES = ["https://management.localcloud.example//.default"]

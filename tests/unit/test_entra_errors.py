@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_login.auth.errors import Attempt, explain, login_command
+from azext_login.auth.entra.errors import Attempt, explain, login_command
 from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_login.auth.environment import EnvironmentCredential, check_authority, credentials_from_environment
+from azext_login.auth.workload.environment import EnvironmentCredential, check_authority, credentials_from_environment
 from azext_login.errors import SignInError
 
 CLIENT = {"AZURE_CLIENT_ID": "client-1", "AZURE_TENANT_ID": "tenant-1"}

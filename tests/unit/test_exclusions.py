@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_login.errors import ServiceUnreachableError, SignInError
-from azext_login.exclusions import Exclusions
-from azext_login.profile.resources import Tenant
+from azext_login.resource_manager.resources import Tenant
+from azext_login.usecases.excluded_tenants import Exclusions
 
 if TYPE_CHECKING:
-    from azext_login.session import Session
+    from azext_login.usecases.session import Session
 
 GUIDS = [f"{digit * 8}-0000-4000-8000-000000000000" for digit in "abcdef"]
 TENANTS = [Tenant(guid, f"Tenant {index}", f"tenant{index}.example") for index, guid in enumerate(GUIDS)]

@@ -16,9 +16,9 @@ from dotenv import dotenv_values
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from azext_login._export import FORMATS, default_resource, format_token
 from azext_login._params import TOKEN_FORMATS
-from azext_login.auth.access_token import AccessToken
+from azext_login.auth.credential import AccessToken
+from azext_login.cli.token_formats import FORMATS, default_resource, format_token
 from azext_login.errors import AccountError, UnexpectedAnswerError
 from tests.harness.environments import SHELLS, in_ci
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from azext_login._files import (
+from azext_login.errors import StoreError
+from azext_login.system.files import (
     FileLock,
     make_private,
     remove_if_present,
@@ -23,12 +24,11 @@ from azext_login._files import (
     write_atomically,
     written_beside,
 )
-from azext_login.errors import StoreError
 
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from azext_login._files import FileLock
+from azext_login.system.files import FileLock
 with FileLock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

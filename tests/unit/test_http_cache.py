@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msal.individual_cache import _ExpiringMapping as ExpiringMapping
 
-from azext_login.auth.http_cache import HttpCache
+from azext_login.auth.storage.msal_http_cache import HttpCache
 
 DISCOVERY = "GET https://login.example/t/v2.0/.well-known/openid-configuration hash=1 2xx"
 REALM = "GET https://login.example/common/userrealm/alice@contoso.example?api-version=1.0 hash=1 2xx"

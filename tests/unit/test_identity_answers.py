@@ -9,10 +9,10 @@ import uuid
 import pytest
 import requests
 
-from azext_login.auth.assigned_identity import AssignedIdentity
-from azext_login.auth.identity_answers import check_answer
-from azext_login.auth.identity_sources import find_source
-from azext_login.auth.token_claims import claims_of
+from azext_login.auth.jwt import claims_of
+from azext_login.auth.managed_identity.answers import check_answer
+from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
+from azext_login.auth.managed_identity.sources import find_source
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY
 from tests.localcloud.managedidentity_endpoints import ARC_TOKENS

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msal import managed_identity as msal_sources
 
-from azext_login.auth.identity_sources import IdentitySource, SourceKind, cloud_shell_source, find_source
+from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind, cloud_shell_source, find_source
 from azext_login.errors import SignInError
 
 from ._machines import VARIABLES, on_machine

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from azure.cli.core.azclierror import InvalidArgumentValueError
 
-from azext_login._login_usage import LoginOptions, check_usage, ignored_options
 from azext_login._validators import decode_claims_challenge
+from azext_login.cli.login_options import LoginOptions, check_usage, ignored_options
 from azext_login.errors import AccountError
 
 GUID = "00000000-0000-0000-0000-000000000000"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_login.auth.loopback import Limits, LoopbackReceiver, PortInUseError
+from azext_login.auth.interactive.redirect_receiver import Limits, LoopbackReceiver, PortInUseError
 
 from ._loopback_client import (
     CODE,
@@ -308,7 +308,7 @@ def test_one_address_family_is_enough(missing: int, monkeypatch: pytest.MonkeyPa
                 raise OSError(97, "Address family not supported by protocol")
             super().__init__(family, *rest, **named)
 
-    monkeypatch.setattr("azext_login.auth._loopback_listeners.socket.socket", Without)
+    monkeypatch.setattr("azext_login.auth.interactive.redirect_listeners.socket.socket", Without)
     receiver = LoopbackReceiver()
     with receiver:
         monkeypatch.undo()
@@ -331,7 +331,7 @@ def test_no_file_descriptor_is_left_open() -> None:
     # In a process of its own: in this one, servers and other tests open and close theirs.
     script = (
         "import os\n"
-        "from azext_login.auth.loopback import LoopbackReceiver\n"
+        "from azext_login.auth.interactive.redirect_receiver import LoopbackReceiver\n"
         "from tests.unit._loopback_client import answer, connect, post, send\n"
         "before = None\n"
         "for _ in range(5):\n"
@@ -369,7 +369,7 @@ def test_neither_the_log_nor_the_repr_holds_what_was_sent(caplog: pytest.LogCapt
 def test_ctrl_c_interrupts_the_wait_and_closes_the_receiver() -> None:
     script = (
         "import sys\n"
-        "from azext_login.auth.loopback import LoopbackReceiver\n"
+        "from azext_login.auth.interactive.redirect_receiver import LoopbackReceiver\n"
         "try:\n"
         "    with LoopbackReceiver() as receiver:\n"
         "        receiver.expect('x')\n"

@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 
-from azext_login.auth.loopback import Limits, LoopbackReceiver
+from azext_login.auth.interactive.redirect_receiver import Limits, LoopbackReceiver
 
 from ._loopback_client import (
     CODE,
@@ -527,7 +527,7 @@ def test_pages_need_nothing_from_anywhere_and_allow_only_their_own_style(receive
 
 
 def test_the_words_on_the_pages_can_be_replaced_and_are_plain_text() -> None:
-    from azext_login.auth.loopback import Pages
+    from azext_login.auth.interactive.redirect_receiver import Pages
 
     with LoopbackReceiver(pages=Pages(language="de", foreign_title="<Fremd> & so")) as receiver:
         body = send(receiver, get(receiver, "/")).body

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import requests
 
-from azext_login.auth.identity_answers import BusyError
-from azext_login.auth.identity_requests import BoundedHttp, within_bounds
-from azext_login.auth.identity_sources import find_source
-from azext_login.auth.managed_identity import ManagedIdentityCredential, resource_of
-from azext_login.auth.token_claims import claims_of
+from azext_login.auth.jwt import claims_of
+from azext_login.auth.managed_identity.answers import BusyError
+from azext_login.auth.managed_identity.credential import ManagedIdentityCredential, resource_of
+from azext_login.auth.managed_identity.requests import BoundedHttp, within_bounds
+from azext_login.auth.managed_identity.sources import find_source
 from azext_login.errors import ServiceUnreachableError, SignInError
-from azext_login.http import build_session
+from azext_login.system.http.session import build_session
 from tests.harness.az import NOWHERE
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY
 from tests.localcloud.testing import TokenClient
@@ -171,7 +171,8 @@ def test_a_service_that_accepts_and_says_nothing_is_an_error_within_five_seconds
 
 def test_a_process_of_its_own_that_looks_into_a_black_hole_ends_within_five_seconds() -> None:
     script = (
-        "from azext_login.auth.managed_identity import ManagedIdentityCredential as C; import msal, requests\n"
+        "from azext_login.auth.managed_identity.credential import ManagedIdentityCredential as C\n"
+        "import msal, requests\n"
         "print('looking', flush=True)\n"
         "C(http=requests.Session()).token(['https://vault.azure.net/.default'])"
     )
@@ -203,8 +204,8 @@ def test_an_attempt_that_never_ends_is_given_up() -> None:
 
 def test_a_process_that_has_given_up_on_an_attempt_ends() -> None:
     script = (
-        "from azext_login.auth.identity_requests import within_bounds; import time\n"
-        "from azext_login.auth.identity_sources import find_source\n"
+        "from azext_login.auth.managed_identity.requests import within_bounds; import time\n"
+        "from azext_login.auth.managed_identity.sources import find_source\n"
         "within_bounds(lambda: time.sleep(60), find_source({}), seconds=0.1)"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_login.errors import InterruptedDiscoveryError, ServiceUnreachableError, SignInError
-from azext_login.profile.discovery import Discovery, Progress, discover, find_tenants
-from azext_login.profile.resources import Subscription, Tenant
+from azext_login.resource_manager.discovery import Discovery, Progress, discover, find_tenants
+from azext_login.resource_manager.resources import Subscription, Tenant
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -376,8 +376,8 @@ def test_progress_counts_up_to_all_tenants_and_names_who_is_waited_for() -> None
 
 _HANGING_PROGRAM = """
 import signal, sys, time
-from azext_login.profile.discovery import discover
-from azext_login.profile.resources import Subscription, Tenant
+from azext_login.resource_manager.discovery import discover
+from azext_login.resource_manager.resources import Subscription, Tenant
 
 def ask(tenant):
     if tenant.id == "late":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azext_login.auth.paste import PastedAddressError, parse_pasted_address
+from azext_login.system.terminal.paste_reader import PastedAddressError, parse_pasted_address
 
 URI = "http://localhost:40123"
 CODE = "0.AXEAsecretcode"

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azext_login.auth._line_editor import LineEditor
-from azext_login.auth._raw_terminal import ConsoleTerminal
-from azext_login.auth.paste import PasteReader
+from azext_login.system.terminal.line_editor import LineEditor
+from azext_login.system.terminal.paste_reader import PasteReader
+from azext_login.system.terminal.raw_terminal import ConsoleTerminal
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 if sys.platform != "win32":
@@ -202,7 +202,7 @@ def test_the_terminal_of_a_real_session_is_restored(how: str) -> None:
     script = f"""
 import fcntl, sys, termios, time
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from azext_login.auth.paste import PasteReader
+from azext_login.system.terminal.paste_reader import PasteReader
 reader = PasteReader(sys.stdin, prompt_writer=lambda text: None)
 reader.start()
 try:

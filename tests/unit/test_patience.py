@@ -18,7 +18,7 @@ from azext_login.errors import (
     ServiceUnreachableError,
     SignInError,
 )
-from azext_login.http import build_session, patiently, within
+from azext_login.system.http.session import build_session, patiently, within
 
 PASSING = ServiceUnreachableError("down"), MalformedAnswerError("cut short")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_login._picker_choices import ChoiceList, choices_of
-from azext_login._text import printable
+from azext_login.cli.picker.choices import ChoiceList, choices_of
+from azext_login.system.text import printable
 from tests.unit._picker_rows import row, rows_of
 
 _NAMES = ("a-dev", "Dev", "dev-east", "Ελλάδα ΣΑΣ", "ｆｕｌｌ　ｗｉｄｔｈ", "preprod", "Prod", "straße")

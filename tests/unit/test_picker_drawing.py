@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit.utils import get_cwidth
 
-from azext_login._picker_choices import ChoiceList, choices_of
-from azext_login._picker_drawing import Drawer, Drawing
+from azext_login.cli.picker.choices import ChoiceList, choices_of
+from azext_login.cli.picker.drawing import Drawer, Drawing
 from tests.unit._picker_rows import row, rows_of
 
 _TOKYO = "東京商事株式会社"

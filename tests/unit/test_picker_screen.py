@@ -14,8 +14,8 @@ from typing import TextIO
 
 import pytest
 
-from azext_login._picker_choices import ChoiceList, choices_of
-from azext_login._picker_screen import NoScreenError, choose_on_screen
+from azext_login.cli.picker.choices import ChoiceList, choices_of
+from azext_login.cli.picker.screen import NoScreenError, choose_on_screen
 from tests.unit._picker_rows import rows_of
 
 _DOWN, _UP, _PAGE_DOWN, _PAGE_UP, _LEFT = "\x1b[B", "\x1b[A", "\x1b[6~", "\x1b[5~", "\x1b[D"

@@ -16,8 +16,8 @@ import pytest
 
 from azext_login.errors import StoreError
 from azext_login.profile.model import Account
-from azext_login.profile.resources import Subscription
 from azext_login.profile.store import ProfileStore
+from azext_login.resource_manager.resources import Subscription
 
 ALICE = Account("alice@contoso.example")
 

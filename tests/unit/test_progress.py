@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from azext_login._progress import line_of
-from azext_login.profile.discovery import Progress
-from azext_login.profile.resources import Tenant
+from azext_login.cli.progress import line_of
+from azext_login.resource_manager.discovery import Progress
+from azext_login.resource_manager.resources import Tenant
 
 _names = (
     st.none() | st.text(max_size=30) | st.sampled_from(["Contoso", "測試株式会社", "Łódź 🚀❤️", "\x1b[31mred\r\n", "é"])

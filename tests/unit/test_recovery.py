@@ -18,7 +18,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import Account, Row, account_of
 from azext_login.profile.recovery import recover
-from azext_login.profile.resources import Subscription
 from azext_login.profile.state import (
     OWN_KEY,
     SUBSCRIPTIONS,
@@ -31,6 +30,7 @@ from azext_login.profile.state import (
     usable_rows,
 )
 from azext_login.profile.store import ProfileStore
+from azext_login.resource_manager.resources import Subscription
 
 ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
 CLOUDS = ("AzureCloud", "LocalCloud")

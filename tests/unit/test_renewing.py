@@ -16,14 +16,14 @@ from azure.cli.core.azclierror import AzCLIError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azext_login.auth.access_token import AccessToken
-from azext_login.auth.assertions import AssertionSource, FileAssertion, expiry_of
-from azext_login.auth.service_principal import ServicePrincipal, ServicePrincipalCredential
+from azext_login.auth.credential import AccessToken
+from azext_login.auth.workload.federated_tokens import AssertionSource, FileAssertion, expiry_of
+from azext_login.auth.workload.service_principal import ServicePrincipal, ServicePrincipalCredential
 from azext_login.errors import AccountError, NotSignedInError, ServiceUnreachableError
 from azext_login.profile.model import Account
-from azext_login.profile.resources import Subscription
-from azext_login.renewing import Renewal, RenewedToken, renew, watch
-from azext_login.session import Session
+from azext_login.resource_manager.resources import Subscription
+from azext_login.usecases.renew_tokens import Renewal, RenewedToken, renew, watch
+from azext_login.usecases.session import Session
 
 APP, TENANT = "0c1f0a3e-app", "6f2d-tenant"
 ARM, VAULT, GRAPH = (f"https://{name}.example/.default" for name in ("arm", "vault", "graph"))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login._login import report_guess
-from azext_login._reports import report_discovery, report_refresh, report_selection
+from azext_login.cli.login import report_guess
+from azext_login.cli.reports import report_discovery, report_refresh, report_selection
 from azext_login.errors import (
     AccountError,
     InteractionRequiredError,
@@ -18,11 +18,11 @@ from azext_login.errors import (
     ServiceUnreachableError,
     SignInError,
 )
-from azext_login.profile.discovery import Discovery, DuplicateView, TenantReport
 from azext_login.profile.model import Account
-from azext_login.profile.resources import Subscription, Tenant
-from azext_login.refreshing import RefreshFailure, RefreshOutcome
-from azext_login.signing_in import SignInOutcome
+from azext_login.resource_manager.discovery import Discovery, DuplicateView, TenantReport
+from azext_login.resource_manager.resources import Subscription, Tenant
+from azext_login.usecases.refresh_subscriptions import RefreshFailure, RefreshOutcome
+from azext_login.usecases.sign_in import SignInOutcome
 
 ALICE, BOB = Account("alice@contoso.example"), Account("bob@fabrikam.example")
 PRINCIPAL = Account("11111111-aaaa", "servicePrincipal")

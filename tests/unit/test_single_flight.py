@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login.auth.single_flight import Answer, SingleFlight, purge
+from azext_login.auth.storage.single_flight import Answer, SingleFlight, purge
 from azext_login.errors import (
     AccountError,
     InteractionRequiredError,

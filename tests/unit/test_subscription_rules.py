@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import TENANT_LEVEL_NAME, Account, Row
-from azext_login.profile.resources import Subscription
 from azext_login.profile.state import ProfileState, RowKey, key_of, slot_of
+from azext_login.resource_manager.resources import Subscription
 
 ALICE = Account("alice@contoso.example")
 BOB = Account("bob@fabrikam.example")

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_login._files import FileLock
-from azext_login.auth.service_principal_entries import ServicePrincipalEntries
-from azext_login.auth.token_cache import TokenCache, without_identity
+from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
+from azext_login.auth.storage.token_cache import TokenCache, without_identity
 from azext_login.errors import StoreError
+from azext_login.system.files import FileLock
 
 ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 

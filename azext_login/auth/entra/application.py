@@ -1,0 +1,162 @@
+"""MSAL's client application, set up the way the host sets it up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
+from azext_login.auth.entra.errors import unknown_tenant
+from azext_login.auth.input_files import refusal
+from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from azext_login.system.http.session import SIGN_IN_SERVICE, capitalised, connection_errors
+from azext_login.system.text import printable
+
+
+@dataclass(frozen=True)
+class ApplicationSettings:
+    """What every application of one command has in common."""
+
+    authority: str
+    """Address of the sign-in service without a tenant."""
+    is_adfs: bool
+    """Whether that is an AD FS server, which has no tenants."""
+    instance_discovery: bool
+    client_capabilities: Sequence[str]
+    broker_on_windows: bool
+    broker_on_mac: bool
+
+
+class ApplicationFactory:
+    """Builds applications that share one token cache, one HTTP client and one HTTP cache."""
+
+    def __init__(self, settings: ApplicationSettings, *, token_cache: Any, http_client: Any, http_cache: Any):
+        self._settings = settings
+        self._token_cache = token_cache
+        self._http_client = http_client
+        self._http_cache = http_cache
+        # At this level MSAL logs the requests it caches tokens from, with authorization and device codes in them.
+        logging.getLogger("msal.token_cache").setLevel(logging.INFO)
+
+    @property
+    def is_adfs(self) -> bool:
+        """Whether the authority is an AD FS server, which has no tenants."""
+        return self._settings.is_adfs
+
+    def authority_of(self, tenant: str | None) -> str:
+        """Return the authority's address for a tenant; `organizations` is every work or school account's."""
+        base = self._settings.authority.rstrip("/").lower()
+        return base if self.is_adfs else f"{base}/{tenant or 'organizations'}"
+
+    def build(self, tenant: str | None = None) -> Any:
+        """Return a PublicClientApplication for a tenant (GUID or verified domain). Asks for its discovery document.
+
+        :raises SignInError: there is no such tenant.
+        :raises ServiceUnreachableError: the sign-in service did not answer, or not well.
+        """
+        from msal import PublicClientApplication
+
+        with authority_errors(self._settings.authority, tenant):
+            return PublicClientApplication(
+                AZURE_CLI_CLIENT_ID,
+                **self._common(tenant),
+                enable_broker_on_windows=self._settings.broker_on_windows,
+                enable_broker_on_mac=self._settings.broker_on_mac,
+                enable_pii_log=True,
+            )
+
+    def build_confidential(self, client_id: str, credential: Any, tenant: str | None) -> Any:
+        """Return a ConfidentialClientApplication of a service principal. Asks for the discovery document.
+
+        :param credential: MSAL's `client_credential`.
+        :raises SignInError: there is no such tenant.
+        :raises ServiceUnreachableError: the sign-in service did not answer, or not well.
+        """
+        from msal import ConfidentialClientApplication
+
+        with authority_errors(self._settings.authority, tenant):
+            return ConfidentialClientApplication(client_id, client_credential=credential, **self._common(tenant))
+
+    def _common(self, tenant: str | None) -> dict[str, Any]:
+        return {
+            "authority": self.authority_of(tenant),
+            "token_cache": self._token_cache,
+            "http_client": self._http_client,
+            "http_cache": self._http_cache,
+            "instance_discovery": self._settings.instance_discovery,
+            "client_capabilities": list(self._settings.client_capabilities) or None,
+        }
+
+
+@contextmanager
+def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None]:
+    """Turn what MSAL raises about its authority into one error with a next step."""
+    from msal.exceptions import MsalServiceError
+
+    address = f"{urlsplit(authority).scheme}://{urlsplit(authority).netloc}"
+    with connection_errors(SIGN_IN_SERVICE, address):
+        try:
+            yield
+        except requests.exceptions.InvalidHeader:
+            # A ValueError as well, that quotes what was to be sent.
+            raise
+        except ValueError as error:
+            # MSAL raises ValueError for a refused discovery document and for an answer that is not JSON.
+            if isinstance(error, UnicodeEncodeError):
+                # The error has the whole of it, which may be a secret.
+                raise refusal(
+                    "What was to be sent holds bytes that are not UTF-8.",
+                    "Look for them in the options of the command; then run it again.",
+                ) from None
+            if isinstance(error, UnicodeDecodeError) or _is_json_error(error):
+                raise MalformedAnswerError(
+                    f"{capitalised(SIGN_IN_SERVICE)} at {address} answered something other than JSON.",
+                    "A proxy or a captive portal may have answered in its place. Check the network, and the address "
+                    "with `az cloud show`; then run the command again.",
+                ) from error
+            if "Unable to get authority configuration" in str(error):
+                raise unknown_tenant(tenant or "organizations", address) from error
+            if "scope value that is reserved" in str(error):
+                raise SignInError(
+                    "openid, profile and offline_access cannot be asked for: they come with every sign-in.",
+                    next_step="Name a resource in --scope, for example https://vault.azure.net/.default.",
+                ) from error
+            raise UnexpectedAnswerError(
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} cannot be used: {printable(error)}",
+                "Check its address with `az cloud show`. With --debug, the place is shown.",
+            ) from error
+        except (MsalServiceError, RuntimeError) as error:
+            raise ServiceUnreachableError(
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} failed: {printable(error)}.",
+                "Run the command again in a minute.",
+            ) from error
+        except SyntaxError as error:
+            # What a federation server answers is XML, whose parser raises a SyntaxError of its own (msal/mex.py).
+            raise MalformedAnswerError(
+                f"The federation server that {SIGN_IN_SERVICE} at {address} names answered something other than XML.",
+                "Its administrators can say what is wrong there. Or sign in with a browser:\naz login",
+            ) from error
+        except (LookupError, ArithmeticError, AttributeError, TypeError, AssertionError) as error:
+            # MSAL takes the shape of an answer for granted.
+            raise UnexpectedAnswerError(
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} answered JSON of another shape than expected: "
+                f"{printable(error) or type(error).__name__}.",
+                "Check its address with `az cloud show`. With --debug, the place is shown.",
+            ) from error
+
+
+def _is_json_error(error: BaseException | None) -> bool:
+    """Tell whether a JSON parser's error is behind this one; MSAL wraps it."""
+    import json
+
+    while error is not None:
+        if isinstance(error, json.JSONDecodeError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

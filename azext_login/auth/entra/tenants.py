@@ -1,0 +1,49 @@
+"""From a tenant's domain name to its ID."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from azext_login.auth.entra.errors import not_one_tenant, unknown_tenant
+from azext_login.errors import UnexpectedAnswerError
+from azext_login.system.http.session import (
+    SIGN_IN_SERVICE,
+    TIMEOUT,
+    capitalised,
+    connection_errors,
+    parse_json_object,
+    refuse_if_busy,
+)
+from azext_login.system.text import is_utf_8, printable
+
+
+def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
+    """Return the GUID of the tenant that `domain` belongs to, from the tenant's OpenID configuration.
+
+    https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#find-your-apps-openid-configuration-document-uri
+
+    :raises SignInError: there is no such tenant.
+    :raises ServiceUnreachableError: the sign-in service did not answer.
+    """
+    authority = authority.rstrip("/")
+    if not is_utf_8(domain):
+        raise unknown_tenant(domain.encode("utf-8", "replace").decode("utf-8"), authority)
+    url = f"{authority}/{quote(domain, safe='')}/v2.0/.well-known/openid-configuration"
+    with connection_errors(SIGN_IN_SERVICE, authority):
+        response = http.get(url, timeout=TIMEOUT, verify=None if verify else False)
+    refuse_if_busy(response, SIGN_IN_SERVICE)
+    if 400 <= response.status_code < 500:
+        raise unknown_tenant(domain, authority)
+    document = parse_json_object(response, SIGN_IN_SERVICE)
+    # An issuer reads https://login.microsoftonline.com/<GUID>/v2.0.
+    parts = str(document.get("issuer", "")).split("/")
+    if len(parts) < 4:
+        raise UnexpectedAnswerError(
+            f"{capitalised(SIGN_IN_SERVICE)} at {authority} named no issuer for tenant '{printable(domain)}'.",
+            "Check the tenant's ID or domain name, and the active cloud with `az cloud show`.",
+        )
+    if "{" in parts[3]:
+        # The issuer of an endpoint for many tenants has a placeholder in its place.
+        raise not_one_tenant(domain)
+    return parts[3]

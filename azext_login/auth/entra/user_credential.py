@@ -1,0 +1,117 @@
+"""Access tokens for accounts that are signed in."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from azext_login.auth.credential import AccessToken
+from azext_login.auth.entra.application import ApplicationFactory, authority_errors
+from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE
+from azext_login.auth.entra.errors import Attempt, explain
+from azext_login.errors import AccountError, NotSignedInError
+
+
+class Credential(Protocol):
+    """The tokens of one account, whatever it signs in with."""
+
+    def token(
+        self,
+        scopes: Sequence[str],
+        *,
+        tenant: str | None = None,
+        claims_challenge: str | None = None,
+        advised_scopes: Sequence[str] | None = None,
+    ) -> AccessToken:
+        """Return a token for `scopes`.
+
+        :param tenant: GUID or verified domain; None for the account's own.
+        :param claims_challenge: JSON; a cached token is then not used.
+        :param advised_scopes: scopes to repeat in the advice when a person has to sign in again.
+        :raises NotSignedInError: what it takes is not stored here.
+        :raises SignInError: the service refused.
+        :raises ServiceUnreachableError: the service did not answer.
+        """
+
+
+class UserCredential:
+    """Silent tokens of one user, from the cache or with the refresh token."""
+
+    def __init__(
+        self,
+        applications: ApplicationFactory,
+        username: str,
+        *,
+        authority: str,
+        clock: Callable[[], float] = time.time,
+        environ: Mapping[str, str] = os.environ,
+        on_agent_session: Callable[[], None] = lambda: None,
+    ):
+        self._applications = applications
+        self._username = username
+        self._authority = authority
+        self._clock = clock
+        self._agent_session = environ.get(AGENT_SESSION_VARIABLE) or None
+        self._on_agent_session = on_agent_session
+
+    def token(
+        self,
+        scopes: Sequence[str],
+        *,
+        tenant: str | None = None,
+        claims_challenge: str | None = None,
+        advised_scopes: Sequence[str] | None = None,
+    ) -> AccessToken:
+        """Return a token that MSAL considers fresh (at least five minutes left).
+
+        :param tenant: GUID or verified domain; None for the user's home.
+        :param claims_challenge: JSON; a cached token is then not used.
+        :param advised_scopes: scopes to repeat in the advice when a person has to sign in again.
+        :raises NotSignedInError: the user has no tokens here.
+        :raises SignInError: Entra refused.
+        """
+        application = self._applications.build(tenant)
+        arguments, claims_challenge = self._agent_arguments(application, claims_challenge)
+        attempt = Attempt(
+            tenant=tenant, username=self._username, scopes=advised_scopes, claims_challenge=claims_challenge
+        )
+        with authority_errors(self._authority, tenant):
+            result = application.acquire_token_silent_with_error(
+                list(scopes), self._account(application), claims_challenge=claims_challenge, **arguments
+            )
+        if not result:
+            raise NotSignedInError(
+                f"No token of '{self._username}' can be found or renewed.",
+                next_step="Please run 'az login' to sign in again.",
+            )
+        if "error" in result:
+            raise explain(result, attempt)
+        return AccessToken.from_result(result, now=self._clock())
+
+    def _account(self, application: Any) -> Any:
+        accounts = application.get_accounts(self._username)
+        if not accounts:
+            raise NotSignedInError(
+                f"User '{self._username}' does not exist in MSAL token cache.",
+                next_step="Please run 'az login' to sign in again.",
+            )
+        if len(accounts) > 1:
+            raise AccountError(
+                f"Several accounts with the user name '{self._username}' are signed in.",
+                f"Run `az logout --username {self._username}`, then `az login`.",
+            )
+        return accounts[0]
+
+    def _agent_arguments(self, application: Any, claims: str | None) -> tuple[dict[str, Any], str | None]:
+        """Mark the request as one of an agent's session, the way the host does."""
+        if not self._agent_session:
+            return {}, claims
+        self._on_agent_session()
+        if getattr(application, "_enable_broker", False):
+            from azure.cli.core.auth.agentic_session import build_agentic_session_params, merge_access_token_claims
+
+            claims = merge_access_token_claims(claims, build_agentic_session_params()[1])
+        session = {"client_session": self._agent_session}
+        return {"data": dict(session), "params": dict(session)}, claims

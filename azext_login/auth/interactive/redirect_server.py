@@ -1,0 +1,302 @@
+"""Serves HTTP on the loopback interface from one thread that no client can block.
+
+One thread with a selector instead of a thread per connection: deadlines, the limit on connections, holding a
+connection open and a prompt, complete shutdown are then a few lines in one place, and there is no thread that
+could be left behind. What a request means is the handler's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import logging
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from azext_login.auth.interactive.redirect_pages import Response
+from azext_login.auth.interactive.redirect_request import Request, RequestParser, RequestRefusedError
+
+logger = logging.getLogger(__name__)
+
+_TLS_HANDSHAKE = 0x16  # RFC 8446 section 5.1: the content type of a record that starts with a ClientHello
+# RFC 8446 section 6.2: alert record, level fatal, handshake_failure. The browser then shows its error
+# page at once instead of waiting for an answer.
+_TLS_ALERT = bytes((0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x28))
+_READ_SIZE = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a client may cost: sizes in bytes, times in seconds.
+
+    The header section is allowed more than the request line: browsers send the cookies of every other server
+    that ever ran on localhost, because cookies do not distinguish ports (RFC 6265 section 8.5).
+    """
+
+    request_line: int = 16 * 1024
+    headers: int = 32 * 1024
+    body: int = 64 * 1024
+    connections: int = 16
+    read_seconds: float = 5.0
+    write_seconds: float = 5.0
+    hold_seconds: float = 10.0
+    linger_seconds: float = 1.0
+    farewell_seconds: float = 0.75
+
+
+class Handler(Protocol):
+    """Decides about requests. Every method is called from the server's thread and must not block."""
+
+    def respond(self, request: Request) -> Response | None:
+        """The response, or None to hold the connection until `release` is called or the hold times out."""
+
+    def held_response(self) -> Response:
+        """The response for the connection that was held."""
+
+    def refuse(self, refusal: RequestRefusedError) -> Response:
+        """The response to bytes that are no proper request."""
+
+    def tls_hello(self) -> None:
+        """Somebody speaks TLS to this plain HTTP port."""
+
+
+class _Phase(enum.Enum):
+    READING = enum.auto()
+    HELD = enum.auto()
+    WRITING = enum.auto()
+    LINGERING = enum.auto()
+    CLOSED = enum.auto()
+
+
+class _Connection:
+    """One client: where it is in read - (held) - write - linger, and until when it may stay there."""
+
+    def __init__(self, sock: socket.socket, parser: RequestParser, deadline: float) -> None:
+        self.sock = sock
+        self.parser = parser
+        self.phase = _Phase.READING
+        self.deadline = deadline
+        self.unsent = b""
+        self.awaited = False
+        self.leads_to_page = False
+
+
+class LoopbackServer:
+    """Runs the connections of some listening sockets, which it owns from now on."""
+
+    def __init__(
+        self, listeners: Sequence[socket.socket], handler: Handler, limits: Limits, clock: Callable[[], float]
+    ) -> None:
+        self._listeners = list(listeners)
+        self._handler = handler
+        self._limits = limits
+        self._clock = clock
+        self._connections: list[_Connection] = []  # oldest first
+        self._page_due: float | None = None  # until when a browser that was redirected may come for its page
+        self._close_by: float | None = None
+        self._release = threading.Event()
+        self._closing = threading.Event()
+        self._selector = selectors.DefaultSelector()
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_receiver.setblocking(False)
+        self._wake_sender.setblocking(False)
+        self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._woken)
+        for listener in self._listeners:
+            self._selector.register(listener, selectors.EVENT_READ, lambda one=listener: self._accept(one))
+        self._thread = threading.Thread(target=self._run, name="login-loopback", daemon=True)
+
+    def start(self) -> None:
+        """Serve in the background."""
+        self._thread.start()
+
+    def release(self) -> None:
+        """Answer the held connections now, and do not hold any more."""
+        self._release.set()
+        self._wake()
+
+    def close(self) -> None:
+        """Stop. Gives a page that is on its way `farewell_seconds`, everything else nothing. Idempotent."""
+        self._closing.set()
+        self._wake()
+        # Bounded, so that no surprise in the thread (it is a daemon) can keep the command from ending.
+        self._thread.join(self._limits.farewell_seconds + 2.0)
+
+    def _wake(self) -> None:
+        # It fails when the buffer is full of wake-ups or the thread has ended: nobody is left to wake.
+        with contextlib.suppress(OSError):
+            self._wake_sender.send(b"\0")
+
+    def _woken(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake_receiver.recv(4096)
+
+    def _run(self) -> None:
+        try:
+            while not self._finished():
+                for key, _ in self._selector.select(self._patience()):
+                    key.data()
+                if self._release.is_set() or self._closing.is_set():
+                    self._answer_held()
+                self._expire()
+        finally:
+            for connection in list(self._connections):
+                self._drop(connection)
+            self._selector.close()
+            for sock in (*self._listeners, self._wake_receiver, self._wake_sender):
+                sock.close()
+
+    def _finished(self) -> bool:
+        if not self._closing.is_set():
+            return False
+        now = self._clock()
+        if self._close_by is None:
+            self._close_by = now + self._limits.farewell_seconds
+        on_its_way = any(one.awaited or one.leads_to_page or one.phase is _Phase.HELD for one in self._connections)
+        expected = self._page_due is not None and now < self._page_due
+        return now >= self._close_by or not (on_its_way or expected)
+
+    def _patience(self) -> float | None:
+        ends = [connection.deadline for connection in self._connections]
+        if self._close_by is not None:
+            ends.append(self._close_by)
+            if self._page_due is not None:
+                ends.append(self._page_due)
+        return max(0.0, min(ends) - self._clock()) if ends else None
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, _ = listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            logger.debug("A connection could not be accepted: errno %s", error.errno)
+            # Out of file descriptors: the connection stays in the queue, and asking again at once would spin.
+            self._closing.wait(0.05)
+            return
+        if not self._make_room():
+            sock.close()
+            return
+        sock.setblocking(False)
+        limits = self._limits
+        parser = RequestParser(request_line=limits.request_line, headers=limits.headers, body=limits.body)
+        connection = _Connection(sock, parser, self._clock() + limits.read_seconds)
+        self._connections.append(connection)
+        self._selector.register(sock, selectors.EVENT_READ, lambda: self._readable(connection))
+
+    def _make_room(self) -> bool:
+        """Whether there is room for one more connection, after the oldest idle one has made way if need be.
+
+        A browser sends its request right after connecting, whoever opens connections to block the port does
+        not: so the one that has been silent for longest goes, and the one that comes has its chance.
+        """
+        if len(self._connections) < self._limits.connections:
+            return True
+        for phase in (_Phase.LINGERING, _Phase.READING):
+            for connection in self._connections:
+                if connection.phase is phase and not connection.awaited and not connection.leads_to_page:
+                    self._drop(connection)
+                    return True
+        return False
+
+    def _readable(self, connection: _Connection) -> None:
+        if connection.phase not in (_Phase.READING, _Phase.LINGERING):
+            return  # made way for another one in the same round
+        try:
+            data = connection.sock.recv(_READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(connection)
+        elif connection.phase is _Phase.LINGERING:
+            pass  # what comes after the request is taken off the socket and thrown away
+        elif not connection.parser.started and data[0] == _TLS_HANDSHAKE:
+            logger.debug("A client speaks TLS to the redirect address")
+            self._handler.tls_hello()
+            self._write(connection, _TLS_ALERT)
+        else:
+            self._take(connection, data)
+
+    def _take(self, connection: _Connection, data: bytes) -> None:
+        try:
+            request = connection.parser.feed(data)
+            if request is None:
+                return
+            response = self._handler.respond(request)
+        except RequestRefusedError as refusal:
+            response = self._handler.refuse(refusal)
+        if response is not None:
+            self._send(connection, response)
+            return
+        connection.phase = _Phase.HELD
+        connection.deadline = self._clock() + self._limits.hold_seconds
+        self._selector.unregister(connection.sock)
+
+    def _answer_held(self) -> None:
+        for connection in list(self._connections):
+            if connection.phase is _Phase.HELD:
+                self._send(connection, self._handler.held_response())
+
+    def _send(self, connection: _Connection, response: Response) -> None:
+        logger.debug("The redirect address answers %s", response.status)
+        connection.awaited = response.awaited
+        connection.leads_to_page = response.leads_to_page
+        self._write(connection, response.payload)
+
+    def _write(self, connection: _Connection, payload: bytes) -> None:
+        if connection.phase is _Phase.READING:
+            self._selector.unregister(connection.sock)
+        connection.phase = _Phase.WRITING
+        connection.deadline = self._clock() + self._limits.write_seconds
+        connection.unsent = payload
+        self._selector.register(connection.sock, selectors.EVENT_WRITE, lambda: self._writable(connection))
+        self._writable(connection)
+
+    def _writable(self, connection: _Connection) -> None:
+        if connection.phase is not _Phase.WRITING:
+            return
+        try:
+            connection.unsent = connection.unsent[connection.sock.send(connection.unsent) :]
+            if connection.unsent:
+                return
+            connection.sock.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(connection)
+            return
+        if connection.leads_to_page:
+            connection.leads_to_page = False
+            self._page_due = self._clock() + self._limits.farewell_seconds
+        elif connection.awaited:
+            self._page_due = None
+        # Closing now, with bytes of the client unread, would send a reset that can overtake our last bytes
+        # and leave the browser with an error instead of the page (RFC 9112 section 9.6).
+        connection.phase = _Phase.LINGERING
+        connection.deadline = self._clock() + self._limits.linger_seconds
+        self._selector.modify(connection.sock, selectors.EVENT_READ, lambda: self._readable(connection))
+
+    def _expire(self) -> None:
+        now = self._clock()
+        for connection in list(self._connections):
+            if now < connection.deadline:
+                continue
+            if connection.phase is _Phase.HELD:
+                self._send(connection, self._handler.held_response())
+            elif connection.phase is _Phase.READING and connection.parser.started:
+                refusal = RequestRefusedError(408, "The request took too long.")
+                self._send(connection, self._handler.refuse(refusal))
+            else:
+                self._drop(connection)  # also connections that browsers open in advance and never use
+
+    def _drop(self, connection: _Connection) -> None:
+        if connection.phase in (_Phase.READING, _Phase.WRITING, _Phase.LINGERING):
+            self._selector.unregister(connection.sock)
+        connection.phase = _Phase.CLOSED
+        connection.sock.close()
+        self._connections.remove(connection)

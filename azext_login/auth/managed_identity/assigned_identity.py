@@ -1,0 +1,78 @@
+"""Which managed identity: the system-assigned one, or one that an ID names."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from azext_login.errors import AccountError, SignInError
+
+# What the host writes into a row of the profile before the ID (azure.cli.core._profile.ManagedIdentityAuth), by
+# the name of the option of `az login --identity` that the ID was given with.
+_SYSTEM_ASSIGNED = "MSI"
+_USER_ASSIGNED = {"client-id": "MSIClient", "object-id": "MSIObject", "resource-id": "MSIResource"}
+
+
+@dataclass(frozen=True)
+class AssignedIdentity:
+    """A managed identity as a person names it. Both fields are None for the system-assigned one."""
+
+    option: str | None = None
+    """client-id, object-id or resource-id."""
+    value: str | None = None
+
+    @classmethod
+    def from_ids(cls, client_id: str | None, object_id: str | None, resource_id: str | None) -> AssignedIdentity:
+        """Return the identity that the IDs name; an empty one counts as not given, as it does in the host.
+
+        :raises SignInError: more than one is given.
+        """
+        given = {"client-id": client_id, "object-id": object_id, "resource-id": resource_id}
+        found = [cls(option, value) for option, value in given.items() if value]
+        if len(found) > 1:
+            raise SignInError(
+                "Usage error: Provide only one of --client-id, --object-id, --resource-id.",
+                next_step="Run `az login --help` for examples.",
+            )
+        return found[0] if found else cls()
+
+    @classmethod
+    def from_info(cls, info: str) -> AssignedIdentity:
+        """Read a row's `user.assignedIdentityInfo`.
+
+        :raises AccountError: it names no identity.
+        """
+        kind, _, value = info.partition("-")
+        if info == _SYSTEM_ASSIGNED:
+            return cls()
+        for option, name in _USER_ASSIGNED.items():
+            if kind == name and value:
+                return cls(option, value)
+        raise AccountError(
+            f"The stored account names no managed identity that is known here: {info!r}.",
+            "Sign in again:\naz login --identity",
+        )
+
+    @property
+    def info(self) -> str:
+        """What a row of the profile holds as `user.assignedIdentityInfo`."""
+        return f"{_USER_ASSIGNED[self.option]}-{self.value}" if self.option else _SYSTEM_ASSIGNED
+
+    @property
+    def user_name(self) -> str:
+        """What a row of the profile holds as `user.name`."""
+        return "userAssignedIdentity" if self.option else "systemAssignedIdentity"
+
+    @property
+    def arguments(self) -> str:
+        """What to type after `az login --identity`."""
+        if not self.option or not self.value:
+            return ""
+        plain = re.fullmatch(r"[\w./-]+", self.value, re.ASCII)
+        return f" --{self.option} {self.value if plain else shlex.quote(self.value)}"
+
+    def __str__(self) -> str:
+        if not self.option:
+            return "the system-assigned managed identity"
+        return f"the managed identity with the {self.option.replace('-id', ' ID')} {self.value!r}"

@@ -1,0 +1,1 @@
+"""Tokens and credentials on the disk: the token cache, service principal entries, and their locks."""

@@ -1,0 +1,156 @@
+"""MSAL's cache of HTTP answers, reduced to what is public and true tomorrow: discovery documents."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+from knack.log import get_logger
+
+from azext_login.errors import StoreError
+from azext_login.system.files import remove_if_present, sweep, write_atomically
+
+logger = get_logger(__name__)
+
+_FILE = "msal_http_cache.bin"
+
+# MSAL's index of expiry times beside the answers (msal/individual_cache.py).
+_INDEX = "_index_"
+
+# What MSAL needs of an OpenID configuration (msal/authority.py) and of an answer about instances.
+_IN_DOCUMENTS = ("token_endpoint", "tenant_discovery_endpoint", "metadata")
+
+_DISCOVERY = ("/.well-known/openid-configuration", "/discovery/instance")
+
+
+class _Answers(dict[str, Any]):
+    """The mapping that MSAL works on, which takes in no failure.
+
+    MSAL answers what failed from here as well, for five seconds (msal/throttled_http_client.py), so that trying again
+    would be of no use. Who asks for a pause gets it before MSAL hears of it (`http.build_session`). It takes an answer
+    that is listed in its index but not here for one that has expired.
+    """
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == _INDEX or _is_document(key, value):
+            super().__setitem__(key, value)
+
+
+class HttpCache:
+    """The host's msal_http_cache.bin.
+
+    MSAL also keeps refusals in it for a minute, overload answers for as long as the service asks, and user-realm
+    answers with the names of people. None of that is read back or written by us: what somebody starts by hand is
+    never answered with an old failure, and no name stays behind.
+    """
+
+    def __init__(self, config_dir: Path, *, enabled: bool = True):
+        """:param enabled: the host's switch `core.use_msal_http_cache`; without it, nothing outlives the command."""
+        self._path = config_dir / _FILE
+        self._enabled = enabled
+        self._loaded: frozenset[str] = frozenset()
+        self.answers: dict[str, Any] = _Answers()
+
+    def load(self) -> dict[str, Any]:
+        """Return the mapping to give to MSAL, with the stored discovery documents in it."""
+        if self._enabled:
+            self.answers = _Answers(_discovery_only(self._read()))
+            self._loaded = frozenset(self.answers)
+        return self.answers
+
+    def save(self) -> None:
+        """Add new discovery documents to the file. A file that cannot be written costs a request later, no more."""
+        # A request that was given up may still be adding to it.
+        new = _discovery_only(dict(self.answers))
+        if not self._enabled or not frozenset(new) - self._loaded:
+            return
+        merged = _discovery_only(self._read())
+        times = {**_times(merged), **_times(new)}
+        merged.update(new)
+        merged[_INDEX] = _index(times)
+        try:
+            write_atomically(self._path, pickle.dumps(merged))
+        except StoreError as error:
+            logger.debug("The HTTP cache was not saved: %s", error)
+
+    def purge_names(self) -> None:
+        """Drop what the host's own commands have stored about people, and keep the discovery documents.
+
+        :raises StoreError: the file cannot be written.
+        """
+        sweep(self._path)
+        stored = self._read()
+        kept = _discovery_only(stored)
+        if set(kept) == set(stored):
+            return
+        if kept:
+            write_atomically(self._path, pickle.dumps(kept))
+        else:
+            remove_if_present(self._path)
+
+    def clear(self) -> None:
+        """Delete the file."""
+        sweep(self._path)
+        remove_if_present(self._path)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = pickle.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except Exception as error:  # noqa: BLE001  # unpickling another version's objects can raise anything
+            logger.debug("The HTTP cache could not be read and is not used: %s", error)
+            return {}
+        return content if isinstance(content, dict) else {}
+
+
+def _discovery_only(answers: dict[str, Any]) -> dict[str, Any]:
+    """Return the successful discovery answers with their expiry times."""
+    kept = {key: value for key, value in answers.items() if key != _INDEX and _is_document(key, value)}
+    if not kept:
+        return {}
+    times = _times(answers)
+    kept = {key: value for key, value in kept.items() if key in times}
+    return {**kept, _INDEX: _index({key: times[key] for key in kept})}
+
+
+def _is_discovery(key: object) -> bool:
+    # A key reads "GET <address> hash=<...> 2xx" (msal/throttled_http_client.py).
+    return (
+        isinstance(key, str)
+        and key.startswith("GET ")
+        and key.endswith("2xx")
+        and any(path in key for path in _DISCOVERY)
+    )
+
+
+def _is_document(key: object, value: Any) -> bool:
+    """Tell whether an answer is a discovery document. A proxy or a captive portal answers 200, too.
+
+    MSAL would go on reading what cannot be used for a day.
+    """
+    if not _is_discovery(key):
+        return False
+    try:
+        document = json.loads(value.text)
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and any(name in document for name in _IN_DOCUMENTS)
+
+
+def _times(answers: dict[str, Any]) -> dict[str, Any]:
+    index = answers.get(_INDEX)
+    if not (isinstance(index, tuple) and len(index) == 2 and isinstance(index[1], dict)):
+        return {}
+    return {key: pair for key, pair in index[1].items() if _are_times(pair)}
+
+
+def _are_times(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(isinstance(time, int | float) for time in pair)
+
+
+def _index(times: dict[str, Any]) -> tuple[list[list[Any]], dict[str, Any]]:
+    """Return MSAL's index: a heap of [expires_at, created_at, key], and the two times by key."""
+    return sorted([expires, created, key] for key, (expires, created) in times.items()), times

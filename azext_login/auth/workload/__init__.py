@@ -1,0 +1,1 @@
+"""Service principals: secrets, certificates, federated tokens, and the environment variables that describe them."""

@@ -1,0 +1,286 @@
+"""The keys and certificates in a PEM or PKCS#12 file, and an error for every other kind of file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azext_login.auth.input_files import decode_text, read_input_file, refusal
+from azext_login.auth.workload.pem import PemBlock, find_blocks
+from azext_login.errors import SignInError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from cryptography.x509 import Certificate
+
+_LIMIT = 1024 * 1024  # bytes; a key with a chain has a few thousand
+
+COMBINE = (
+    "Give a file with the certificate and its private key. To make one of two files:\n"
+    "openssl pkcs12 -export -inkey KEY_FILE -in CERTIFICATE_FILE -out BOTH.pfx"
+)
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """What a file holds, in its order. `raw` holds the private key, and so is as secret as `keys`."""
+
+    path: str
+    raw: bytes
+    keys: Sequence[PrivateKeyTypes]
+    certificates: Sequence[Certificate]
+    unusable_key: SignInError | None
+    """Why a key of the file is not among `keys`. It matters only if those do not fit the certificates."""
+
+    def __repr__(self) -> str:
+        return f"FileContent(path={self.path!r}, keys={len(self.keys)}, certificates={len(self.certificates)})"
+
+
+def needs_passphrase(path: Path) -> bool:
+    """Tell whether the file is encrypted, without having its passphrase.
+
+    False for a file that holds no key or certificate at all: `load_file` says what it is.
+
+    :raises SignInError: the file cannot be read.
+    """
+    raw = _read(path)
+    if is_pkcs12(raw):
+        from cryptography.exceptions import UnsupportedAlgorithm
+
+        try:
+            _load_pkcs12(raw, None)
+        except UnsupportedAlgorithm:
+            return True
+        except ValueError as error:
+            return _is_about_passphrase(error)
+        return False
+    keys = [block for block in find_blocks(decode_text(raw)) if block.is_private_key]
+    return bool(keys) and all(block.is_encrypted for block in keys)
+
+
+def load_file(path: Path, passphrase: str | None) -> FileContent:
+    """Return the private keys and certificates of a PEM or PKCS#12 (PFX; RFC 7292) file: at least one of each,
+    except that a PEM file may have no key but one that cannot be used.
+
+    :param passphrase: None or empty for none; not looked at where none is needed.
+    :raises SignInError: the file cannot be read, is another kind of file, lacks the key or the certificate, or the
+        passphrase is missing or wrong.
+    """
+    raw = _read(path)
+    shown = os.path.abspath(path)
+    if is_pkcs12(raw):
+        return _from_pkcs12(shown, raw, passphrase or None)
+    blocks = find_blocks(decode_text(raw))
+    keys = [block for block in blocks if block.is_private_key]
+    certificates = [block for block in blocks if block.is_certificate]
+    if not keys and not certificates:
+        raise _other_kind_of_file(shown, raw)
+    if not keys:
+        raise _half(shown, "a certificate", "private key")
+    if not certificates:
+        raise _half(shown, "a private key", "certificate")
+    return _from_pem(shown, raw, keys, certificates, passphrase or None)
+
+
+def unsupported_key(path: str, kind: str) -> SignInError:
+    """Return the error for a key that is not RSA. `kind` is its type's name, for example EC."""
+    return refusal(
+        f"The private key in {path} is of type {kind}. Service principals sign in with RSA keys only.",
+        "Create a certificate with an RSA key, with an account that owns the application:\n"
+        "az ad app credential reset --id APP_ID --create-cert --append",
+    )
+
+
+def is_pkcs12(raw: bytes) -> bool:
+    """Tell whether this begins like a PFX structure: a sequence with the version, 3, in front (RFC 7292 section 4)."""
+    if raw[:1] != b"\x30" or len(raw) < 2:
+        return False
+    # The length takes one byte, or as many more as the lower bits say; none more for BER's indefinite length.
+    following = raw[1] & 0x7F if raw[1] & 0x80 else 0
+    return raw[2 + following : 5 + following] == b"\x02\x01\x03"
+
+
+def _read(path: Path) -> bytes:
+    return read_input_file(path, what="the certificate file", limit=_LIMIT)
+
+
+def _from_pkcs12(path: str, raw: bytes, passphrase: str | None) -> FileContent:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        key, certificates = _load_pkcs12(raw, passphrase)
+    except UnsupportedAlgorithm as error:
+        raise _unsupported_encryption(path) from error
+    except ValueError as error:
+        if not _is_about_passphrase(error):
+            raise _damaged(path) from error
+        # An error of encoding the passphrase would quote it.
+        raise (_wrong_passphrase(path) if passphrase else _passphrase_missing(path)) from None
+    if key is None:
+        raise _half(path, "certificates" if certificates else "no certificate", "private key")
+    if not certificates:
+        raise _half(path, "a private key", "certificate")
+    return FileContent(path, raw, [key], certificates, None)
+
+
+def _load_pkcs12(raw: bytes, passphrase: str | None) -> tuple[PrivateKeyTypes | None, list[Certificate]]:
+    """Return the key, if there is one, and the certificates.
+
+    :raises ValueError: as cryptography does; `_is_about_passphrase` tells which.
+    """
+    from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
+
+    with warnings.catch_warnings():
+        # Older tools write BER in place of DER. That cryptography may stop reading it is not for the person here.
+        warnings.simplefilter("ignore")
+        try:
+            # Of this passphrase the characters count, not the bytes (RFC 7292 appendix B.1).
+            loaded = load_key_and_certificates(raw, None if passphrase is None else _encoded(passphrase, "strict"))
+        except ValueError as error:
+            if passphrase is None or not _is_about_passphrase(error):
+                raise
+            # A passphrase that is not needed is no error, as with PEM files. If one is, this is the same error again.
+            loaded = load_key_and_certificates(raw, None)
+    key, certificate, others = loaded
+    return key, ([certificate] if certificate is not None else []) + list(others)
+
+
+def _is_about_passphrase(error: ValueError) -> bool:
+    """Tell a passphrase that does not fit (which cryptography cannot tell from some kinds of damage) from damage."""
+    return isinstance(error, UnicodeEncodeError) or "password" in str(error).lower()
+
+
+def _from_pem(
+    path: str, raw: bytes, keys: Sequence[PemBlock], certificates: Sequence[PemBlock], passphrase: str | None
+) -> FileContent:
+    usable: list[PrivateKeyTypes] = []
+    unusable: SignInError | None = None
+    for block in keys:
+        try:
+            usable.append(_load_key(path, block, passphrase))
+        except SignInError as error:  # another key in the file may be the one
+            unusable = unusable or error
+    loaded = [one for one in map(_load_certificate, certificates) if one is not None]
+    if not loaded:
+        raise _damaged(path)
+    return FileContent(path, raw, usable, loaded, unusable)
+
+
+def _load_key(path: str, block: PemBlock, passphrase: str | None) -> PrivateKeyTypes:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    if block.label == "OPENSSH PRIVATE KEY":
+        raise refusal(
+            f"The private key in {path} is in OpenSSH's own format.",
+            "Convert a copy of the key, and put the certificate behind it in the file:\n"
+            "ssh-keygen -p -m PKCS8 -f COPY_OF_KEY",
+        )
+    if block.is_encrypted and not passphrase:
+        raise _passphrase_missing(path)
+    try:
+        password = _encoded(passphrase, "surrogateescape") if block.is_encrypted and passphrase else None
+        return load_pem_private_key(block.text().encode("ascii"), password)
+    except UnsupportedAlgorithm as error:
+        raise (_unsupported_encryption(path) if password else unsupported_key(path, "unknown")) from error
+    except (ValueError, TypeError):
+        raise (_wrong_passphrase(path) if block.is_encrypted else _damaged(path)) from None
+
+
+def _load_certificate(block: PemBlock) -> Certificate | None:
+    """Return None for what is no certificate: one broken link of a chain does not make the others worthless."""
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        return load_pem_x509_certificate(block.text().encode("ascii"))
+    except ValueError:
+        return None
+
+
+def _encoded(passphrase: str, errors: str) -> bytes:
+    """Return the bytes that OpenSSL takes. Surrogates stand for bytes that were not UTF-8 on argv (PEP 383).
+
+    :param errors: what str.encode is to do with them.
+    :raises ValueError: it cannot be the passphrase of any file.
+    """
+    if "\0" in passphrase:
+        # OpenSSL's strings end there. cryptography ends with a panic that shows the whole of it (version 50).
+        raise ValueError("A password has no NUL character.")
+    return passphrase.encode("utf-8", errors)
+
+
+def _other_kind_of_file(path: str, raw: bytes) -> SignInError:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+    from cryptography.x509 import load_der_x509_certificate
+
+    try:
+        load_der_x509_certificate(raw)
+    except ValueError:
+        pass
+    else:
+        return _half(path, "a certificate in DER form", "private key")
+    try:
+        load_der_private_key(raw, None)
+    except (TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
+        return _half(path, "a private key in DER form", "certificate")
+    except ValueError:
+        pass
+    else:
+        return _half(path, "a private key in DER form", "certificate")
+    try:
+        decoded = base64.b64decode(b"".join(raw.split()), validate=True)
+    except binascii.Error:
+        decoded = b""
+    if is_pkcs12(decoded):
+        return refusal(
+            f"{path} is a PFX file in base64, which is how Azure Key Vault gives one out as a secret.",
+            f'Decode it, and give the path of the result:\nbase64 --decode "{path}" > CERTIFICATE.pfx',
+        )
+    return refusal(
+        f"{path} is neither a PEM file nor a PFX (PKCS#12) file.",
+        "Give a file with the certificate and its private key. A PEM file has lines that read "
+        "-----BEGIN CERTIFICATE----- and -----BEGIN PRIVATE KEY-----.",
+    )
+
+
+def _half(path: str, found: str, missing: str) -> SignInError:
+    return refusal(f"{path} holds {found} and no {missing}.", COMBINE)
+
+
+def _passphrase_missing(path: str) -> SignInError:
+    return refusal(f"{path} is encrypted, and no passphrase was given.", _with_passphrase(path))
+
+
+def _wrong_passphrase(path: str) -> SignInError:
+    return refusal(f"The passphrase of {path} is wrong, or the file is damaged.", _with_passphrase(path))
+
+
+def _with_passphrase(path: str) -> str:
+    from azext_login.auth.workload.service_principal import PASSPHRASE_VARIABLE
+
+    return (
+        f"Set {PASSPHRASE_VARIABLE} to the passphrase, or give it on standard input:\n"
+        f'az login --service-principal --username APP_ID --tenant TENANT_ID --certificate "{path}" --password=@-'
+    )
+
+
+def _damaged(path: str) -> SignInError:
+    return refusal(
+        f"{path} is damaged: its key or its certificate cannot be read.",
+        "Copy or export the certificate with its private key again; then run the command again.",
+    )
+
+
+def _unsupported_encryption(path: str) -> SignInError:
+    return refusal(
+        f"{path} is encrypted in a way that is not supported here.",
+        "Write it again with the encryption of today, which asks for the passphrase:\n"
+        f'openssl pkcs12 -legacy -in "{path}" -out NEW.pem',
+    )

@@ -1,0 +1,1 @@
+"""The commands: what they ask and print. One module per command."""

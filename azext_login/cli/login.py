@@ -1,0 +1,219 @@
+"""What `az login` does between its arguments and the session: usage checks, the flow, the choice afterwards."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from knack.log import get_logger
+
+from azext_login._validators import decode_claims_challenge
+from azext_login.cli.login_options import LoginOptions, ignored_options
+from azext_login.cli.reports import report_discovery
+from azext_login.errors import AccountError
+from azext_login.host import send_telemetry
+from azext_login.system.terminal.terminal import StandardTerminal, can_choose
+from azext_login.system.text import printable
+from azext_login.usecases.excluded_tenants import Exclusions
+from azext_login.usecases.session import Session
+from azext_login.usecases.sign_in import Authenticate, SignInOutcome, SignInRequest, sign_in_user
+
+if TYPE_CHECKING:
+    from azext_login.auth.entra.application import ApplicationFactory
+    from azext_login.resource_manager.discovery import Progress
+
+logger = get_logger(__name__)
+
+# The redirect address that the Azure CLI is registered with at AD FS servers names this port.
+_ADFS_PORT = 8400
+
+_PASSWORD_NOTICE_PUBLIC = (
+    "Starting September 1, 2025, MFA will be gradually enforced for Azure public cloud. The authentication with "
+    "username and password in the command line is not supported with MFA. Consider using one of the compatible "
+    "authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
+)
+_PASSWORD_NOTICE = (
+    "Using authentication with username and password in the command line is strongly discouraged. Consider using "
+    "one of the recommended authentication methods. For more details, see https://go.microsoft.com/fwlink/?linkid=2276314"
+)
+_CLOUD_SHELL_NOTICE = (
+    "Cloud Shell is automatically authenticated under the initial account signed-in with. Run 'az login' only if you "
+    "need to use a different account"
+)
+
+
+def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Progress], None]) -> SignInOutcome:
+    """Sign a person or a workload in with the flow that the options ask for."""
+    from azure.cli.core.util import in_cloud_console
+
+    claims_challenge = decode_claims_challenge(options.claims_challenge)
+    for name, other in ignored_options(options):
+        logger.warning("%s was ignored, because it goes with %s.", name, other)
+    send_telemetry("set_login_experience_v2", session.settings.login_experience_v2)
+    if in_cloud_console() and not options.identity:
+        logger.warning(_CLOUD_SHELL_NOTICE)
+    request = SignInRequest(
+        tenant=options.tenant,
+        scopes=options.scopes,
+        allow_no_subscriptions=options.allow_no_subscriptions,
+        skip_subscription_discovery=options.skip_subscription_discovery,
+        subscription=options.subscription,
+        # Read before anybody signs in: a setting that cannot be read is no reason to do it twice.
+        exclusions=Exclusions(session, options.exclude_tenants),
+        default_subscription=session.settings.default_subscription,
+        on_progress=on_progress,
+    )
+    if options.is_workload:
+        from azext_login.cli.login_workload import sign_in_workload
+
+        return sign_in_workload(session, options, request)
+    flow = _interactive_flow(options, claims_challenge) if options.is_interactive else _password_flow(session, options)
+    return sign_in_user(session, request, flow)
+
+
+def report_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
+    """Say what the tenants answered, and fail where that is not what was asked for; the sign-in is stored by then.
+
+    :raises AccountError: --subscription names one that was not found, or Ctrl-C ended the search.
+    """
+    report_discovery(outcome.account, outcome.discovery)
+    if outcome.discovery.interrupted:
+        raise AccountError(
+            f"Ctrl-C ended the search for subscriptions. The sign-in of {outcome.account.name} was kept, with the "
+            f"{len(outcome.rows)} that were found until then.",
+            "To look for the others, run:\naz account list --refresh",
+        )
+    _check_wanted_subscription(options, outcome)
+
+
+def report_guess(outcome: SignInOutcome) -> None:
+    """Say which subscription is the default where nobody has chosen it, and how to choose."""
+    if outcome.unusable_default is not None:
+        logger.warning(
+            "login.default_subscription is '%s', but no enabled subscription of %s has this ID or name.",
+            printable(outcome.unusable_default),
+            outcome.account.label,
+        )
+    if outcome.guessed is not None:
+        logger.warning(
+            "'%s' is the default subscription now, the first of %d. To choose, run az account set --subscription ID, "
+            'or once for all: az config set login.default_subscription="ID"',
+            printable(outcome.guessed["name"]), len(outcome.rows),
+        )  # fmt: skip
+
+
+def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignInOutcome) -> bool:
+    """Offer the choice of a subscription under the built-in's condition, and tell whether it was offered.
+
+    The sign-in is stored by now: whoever cancels the choice keeps it.
+    """
+    if not (options.is_interactive and session.settings.login_experience_v2 and can_choose()):
+        return False
+    is_filtered = bool(options.subscription or options.skip_subscription_discovery)
+    if not outcome.rows or (is_filtered and len(outcome.rows) == 1):
+        return False
+    from azext_login.cli.picker.pick import announce, pick_subscription
+
+    terminal = StandardTerminal()
+    try:
+        chosen = pick_subscription(outcome.rows)
+    except (EOFError, KeyboardInterrupt) as cancelled:
+        default = next((row for row in outcome.rows if row.get("isDefault")), None)
+        still = f", and the default subscription is '{printable(default['name'])}' ({default['id']})" if default else ""
+        terminal.say(f"\nThe sign-in was kept{still}.")
+        if isinstance(cancelled, KeyboardInterrupt):
+            raise
+        return True
+    announce(chosen, terminal)
+    session.select(chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
+    return True
+
+
+def _check_wanted_subscription(options: LoginOptions, outcome: SignInOutcome) -> None:
+    """Fail when --subscription named one that was not found, although the sign-in itself is stored."""
+    wanted = outcome.unmatched_subscription
+    if wanted is None:
+        return
+    if options.skip_subscription_discovery:
+        logger.warning("Subscription '%s' not found. Profile has tenant-level account only.", wanted)
+        return
+    names = [str(row["name"]) for row in outcome.rows]
+    similar = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4) or names[:3]
+    rows = {str(row["name"]): row for row in reversed(outcome.rows)}
+    raise AccountError(
+        f"Subscription '{wanted}' not found. Check the ID or name and try again. "
+        f"The sign-in of {outcome.account.name} was kept.",
+        "To choose a subscription, run one of:\n"
+        # Names come from the directories of others, and a shell would obey what stands in them.
+        + "\n".join(f"{printable(name)}:\naz account set --subscription {rows[name]['id']}" for name in similar),
+    )
+
+
+def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Authenticate:
+    from azure.cli.core.util import can_launch_browser, is_github_codespaces
+
+    from azext_login.auth.entra.errors import Attempt
+
+    attempt = Attempt(tenant=options.tenant, scopes=options.scopes, claims_challenge=claims_challenge)
+    use_device_code = options.use_device_code
+    if not (use_device_code or options.no_browser):
+        if not can_launch_browser():
+            logger.info("No web browser is available. Fall back to device code.")
+            use_device_code = True
+        elif is_github_codespaces():
+            logger.info("GitHub Codespaces is detected. Fall back to device code.")
+            use_device_code = True
+    terminal = StandardTerminal()
+
+    def device_code(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
+        from azext_login.auth.interactive.device_code import sign_in_with_device_code
+
+        return sign_in_with_device_code(
+            application, scopes=scopes, claims_challenge=claims_challenge, show_message=terminal.say, attempt=attempt
+        )
+
+    def browser(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
+        if getattr(application, "_enable_broker", False) and not options.no_browser:
+            from azext_login.auth.interactive.broker import sign_in_with_broker
+
+            return sign_in_with_broker(
+                application, scopes=scopes, claims_challenge=claims_challenge, note=terminal.note
+            )
+        from azext_login.auth.interactive.browser import BrowserSignIn, sign_in_with_browser
+        from azext_login.auth.interactive.open_browser import open_browser
+
+        return sign_in_with_browser(
+            application,
+            BrowserSignIn(
+                scopes=scopes,
+                claims_challenge=claims_challenge,
+                terminal=terminal,
+                open_browser=open_browser,
+                attempt=attempt,
+                launch_browser=not options.no_browser,
+                port=_ADFS_PORT if applications.is_adfs else 0,
+            ),
+        )
+
+    return device_code if use_device_code else browser
+
+
+def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
+    from azext_login.auth.entra.errors import Attempt, explain
+    from azext_login.auth.interactive.password import sign_in_with_password
+    from azext_login.cli.passwords import given_or_asked_for
+
+    username = str(options.username)
+    is_public_cloud = session.settings.authority.startswith("https://login.microsoftonline.com")
+    logger.warning(_PASSWORD_NOTICE_PUBLIC if is_public_cloud else _PASSWORD_NOTICE)
+    password = given_or_asked_for(options.password, command=f"az login --username {username}")
+
+    def with_password(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
+        result = sign_in_with_password(application, username=username, password=password, scopes=scopes)
+        if "error" in result:
+            attempt = Attempt(tenant=options.tenant, username=username, scopes=options.scopes, with_password=True)
+            raise explain(result, attempt)
+        return result
+
+    return with_password

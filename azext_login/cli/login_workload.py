@@ -1,0 +1,283 @@
+"""What `az login` does for workloads between its arguments and the session: who signs in, and with which proof."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from knack.log import get_logger
+
+from azext_login._params import AZURE_PIPELINES
+from azext_login._parser import secret_option
+from azext_login.cli.login_options import LoginOptions, check_usage
+from azext_login.errors import AccountError, StoreError
+from azext_login.system.terminal.terminal import is_terminal
+from azext_login.usecases.sign_in import SignInOutcome, SignInRequest
+
+if TYPE_CHECKING:
+    from azext_login.auth.workload.certificates import ClientCertificate
+    from azext_login.auth.workload.environment import EnvironmentCredential
+    from azext_login.auth.workload.federated_tokens import AssertionSource
+    from azext_login.auth.workload.service_principal import ServicePrincipal
+    from azext_login.usecases.session import Session
+
+logger = get_logger(__name__)
+
+_NO_ACCESS = (
+    "No access was configured for the managed identity, hence no subscriptions were found. "
+    "If this is expected, use '--allow-no-subscriptions' to have tenant level access."
+)
+
+
+@dataclass(frozen=True)
+class _Certificate:
+    """A certificate file that can be used."""
+
+    path: str
+    is_protected: bool
+    passphrase: str | None = field(repr=False)
+    content: ClientCertificate
+
+
+def options_from_environment(session: Session, options: LoginOptions) -> LoginOptions:
+    """Return the options with who signs in, and how, taken from the environment, and say which variables that were.
+
+    :raises SignInError: the environment describes no credential, or one for another cloud.
+    :raises AccountError: other options do not go with it.
+    """
+    from azure.cli.core.util import is_guid
+
+    from azext_login.auth.workload.environment import check_authority, credentials_from_environment
+
+    found = credentials_from_environment(os.environ)
+    authority, tenant = found.authority, found.tenant
+    if session.settings.is_adfs and (tenant or "").lower() == "adfs":
+        # For azure-identity this is a tenant (aad_client_base.py), and the authority is the address in front of it.
+        if authority:
+            authority = f"{authority.rstrip('/').removesuffix('/adfs')}/adfs"
+        tenant = None
+    check_authority(authority, session.settings.authority, session.settings.cloud)
+    logger.warning("Signing in with a %s from %s.", found.kind, ", ".join(found.variables))
+    described = _described(replace(options, from_env=False, tenant=tenant), found)
+    check_usage(described, next_step="With --from-env, AZURE_TENANT_ID stands for --tenant. See `az login --help`.")
+    if tenant and not is_guid(tenant):
+        described = replace(described, tenant=session.resolve_tenant(tenant))
+    return described
+
+
+def _described(options: LoginOptions, found: EnvironmentCredential) -> LoginOptions:
+    if found.username:
+        return replace(options, username=found.username, password=found.password)
+    return replace(
+        options,
+        service_principal=True,
+        username=found.client_id,
+        password=found.secret,
+        # The passphrase is looked for in the environment wherever a certificate needs one.
+        certificate=str(found.certificate_path) if found.certificate_path else None,
+        use_cert_sn_issuer=found.send_chain or None,
+        federated_token_file=str(found.token_file) if found.token_file else None,
+    )
+
+
+def sign_in_workload(session: Session, options: LoginOptions, request: SignInRequest) -> SignInOutcome:
+    """Sign a service principal, a managed identity or a Cloud Shell in.
+
+    :param request: what the options ask for, whoever signs in.
+    """
+    if options.identity:
+        return _sign_in_machine(session, options, request)
+    from azext_login.auth.entra.errors import Attempt, login_command
+    from azext_login.usecases.sign_in_workload import sign_in_service_principal
+
+    services = session.services
+    if services.service_principals.shares_the_keyring:
+        raise StoreError(
+            "A service principal cannot be signed in here with core.encrypt_token_cache: on this system, the Azure CLI "
+            "keeps tokens and secrets in one place of the keyring, and one overwrites the other.",
+            "Turn encryption off with `az config set core.encrypt_token_cache=false`, and run `az login` again.",
+        )
+    if not options.tenant and not session.settings.is_adfs:
+        raise AccountError(
+            "usage error: --service-principal --username NAME --password SECRET --tenant TENANT",
+            "Add the tenant that the application is in, by its ID or domain name:\n"
+            f'az login --service-principal --username "{options.username}" --tenant TENANT',
+        )
+    certificate = _certificate(options)
+    principal = _service_principal(session, options, certificate)
+    host_certificate, decrypted_key = _stored_certificate(certificate, options) if certificate else (None, None)
+    attempt = Attempt(tenant=principal.tenant, service_principal=principal.login_options())
+    return sign_in_service_principal(
+        session,
+        replace(request, again=login_command(attempt)),
+        principal,
+        store_secret=not options.no_store_secret,
+        host_certificate=host_certificate,
+        decrypted_key=decrypted_key,
+    )
+
+
+def _sign_in_machine(session: Session, options: LoginOptions, request: SignInRequest) -> SignInOutcome:
+    from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential, in_cloud_shell
+    from azext_login.usecases.sign_in_workload import sign_in_cloud_shell, sign_in_managed_identity
+
+    http = session.services.http
+    if in_cloud_shell():
+        request = SignInRequest(
+            again="az login --identity",
+            nothing_found="No subscriptions were found in the cloud shell.",
+            default_subscription=request.default_subscription,
+            on_progress=request.on_progress,
+        )
+        return sign_in_cloud_shell(session, request, CloudShellCredential(http=http))
+    from azext_login.auth.managed_identity.credential import ManagedIdentityCredential
+
+    ids = {"client-id": options.client_id, "object-id": options.object_id, "resource-id": options.resource_id}
+    again = " ".join(["az login --identity", *(f'--{name} "{value}"' for name, value in ids.items() if value)])
+    request = SignInRequest(
+        allow_no_subscriptions=request.allow_no_subscriptions,
+        again=again,
+        nothing_found=_NO_ACCESS,
+        default_subscription=request.default_subscription,
+        on_progress=request.on_progress,
+    )
+    credential = ManagedIdentityCredential(options.client_id, options.object_id, options.resource_id, http=http)
+    return sign_in_managed_identity(session, request, credential)
+
+
+def _service_principal(session: Session, options: LoginOptions, certificate: _Certificate | None) -> ServicePrincipal:
+    """Return who signs in, with the proof that the options give.
+
+    :param certificate: the one to use, if any.
+    """
+    from azext_login.auth.workload.service_principal import CERTIFICATE, FEDERATED, SECRET, ServicePrincipal
+
+    client_id, tenant = str(options.username), options.tenant
+    # Without a certificate it changes nothing but a mark in the profile, which the built-in sets as well.
+    by_subject_name = bool(options.use_cert_sn_issuer)
+    source = _source(session, options)
+    if source is not None:
+        return ServicePrincipal(client_id, tenant, FEDERATED, source=source, send_chain=by_subject_name)
+    if certificate is not None:
+        return ServicePrincipal(
+            client_id,
+            tenant,
+            CERTIFICATE,
+            certificate=certificate.path,
+            is_protected=certificate.is_protected,
+            passphrase=certificate.passphrase,
+            send_chain=by_subject_name,
+        )
+    if options.client_assertion and not options.password:
+        return ServicePrincipal(
+            client_id, tenant, FEDERATED, assertion=options.client_assertion, send_chain=by_subject_name
+        )
+    from azext_login.cli.passwords import given_or_asked_for
+
+    secret = given_or_asked_for(
+        options.password, command=f"az login --service-principal --username {client_id} --tenant {tenant}"
+    )
+    return ServicePrincipal(client_id, tenant, SECRET, secret=secret, send_chain=by_subject_name)
+
+
+def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
+    from azext_login.auth.workload.federated_tokens import (
+        AzurePipelinesAssertion,
+        FileAssertion,
+        GitHubAssertion,
+        audience_of,
+    )
+
+    if options.federated_token_file:
+        return FileAssertion(Path(options.federated_token_file).expanduser().absolute())
+    if options.federated_token_source == AZURE_PIPELINES:
+        return AzurePipelinesAssertion(str(options.service_connection_id))
+    if options.federated_token_source:
+        return GitHubAssertion(audience_of(session.settings.authority))
+    return None
+
+
+def _certificate(options: LoginOptions) -> _Certificate | None:
+    """Return the certificate to sign in with, if there is one.
+
+    Whatever else is given, a file that cannot be used is refused here, before anything is sent: a --password may have
+    been meant for it, and is no client secret then.
+
+    :raises SignInError: the certificate cannot be used, or its passphrase is not known.
+    """
+    if not options.certificate:
+        return None
+    from azext_login.auth.workload.certificates import needs_passphrase, read_certificate
+
+    path = Path(options.certificate).expanduser().absolute()
+    is_protected = needs_passphrase(path)
+    passphrase = _passphrase(options.password) if is_protected else None
+    content = read_certificate(path, passphrase=passphrase, now=time.time())
+    if options.password and not is_protected:
+        if content.host_readable:
+            # The built-in takes the password for a client secret, which it prefers.
+            logger.warning("--certificate was ignored, because --password was given and the certificate needs none.")
+            return None
+        logger.warning("--password was ignored, because %s has no passphrase.", path)
+    return _Certificate(str(path), is_protected, passphrase, content)
+
+
+def _passphrase(password: str | None) -> str | None:
+    """Return the passphrase of the certificate file, if it is known."""
+    from azext_login.auth.workload.service_principal import PASSPHRASE_VARIABLE
+
+    passphrase = password or os.environ.get(PASSPHRASE_VARIABLE)
+    if not passphrase and is_terminal(sys.stdin):
+        from azext_login.cli.passwords import prompt_for_password
+
+        passphrase = prompt_for_password("Passphrase of the certificate: ")
+    return passphrase
+
+
+def _stored_certificate(certificate: _Certificate, options: LoginOptions) -> tuple[str | None, str | None]:
+    """Return the path of the certificate if built-in commands can read it, or what to store so that they can."""
+    if certificate.content.host_readable:
+        return certificate.path, None
+    if options.store_decrypted_key:
+        return None, certificate.content.pem_text()
+    logger.warning(
+        "Built-in commands cannot read %s, so they work until the token of this sign-in ends. With "
+        "--store-decrypted-key, a copy that they can read is stored, without a passphrase.", certificate.path
+    )  # fmt: skip
+    return None, None
+
+
+def warn_of_secret_on_command_line(options: LoginOptions, argv: Sequence[str]) -> None:
+    """Say how to avoid it when a password can be read in the process list and the shell's history."""
+    secret = options.password
+    if not secret or not _is_on_command_line(secret, argv):
+        return
+    if secret.startswith("@"):
+        logger.warning(
+            "What is given as the password begins with @, but names no file that can be read. All of it, with the @, "
+            "was taken for the password itself. If it was to be read from a file, check the path."
+        )
+    else:
+        logger.warning(
+            "The password is on the command line, where other programs and the shell's history can see it. Give it "
+            "on standard input with --password=@-, in a file with --password=@FILE, or with --from-env."
+        )
+
+
+def _is_on_command_line(secret: str, argv: Sequence[str]) -> bool:
+    """Tell whether the option has the secret itself for a value, and not where to read it."""
+    for index, word in enumerate(argv):
+        name, separator, value = word.partition("=")
+        if secret_option(name) == "--password":
+            given = value if separator else next(iter(argv[index + 1 :]), None)
+            # Standard input can be read whatever it holds.
+            if given == secret and given != "@-":
+                return True
+        elif word == f"-p{secret}":
+            return True
+    return False

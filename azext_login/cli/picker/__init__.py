@@ -1,0 +1,1 @@
+"""The list from which a user chooses a subscription on a terminal."""

@@ -1,0 +1,155 @@
+"""Which subscriptions a person can choose from, which of them match what was typed, and which one is pointed at."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from azext_login.profile.model import account_of, is_enabled
+from azext_login.system.text import printable
+
+Row = Mapping[str, Any]
+
+_LONGEST_SEARCH = 200
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A subscription as it is shown. `row` is what was given; the rest is text for the terminal."""
+
+    row: Row
+    name: str
+    subscription_id: str
+    tenant: str
+    """The tenant's display name, or its ID where that is not known."""
+    tenant_details: str
+    """Everything that is known about the tenant."""
+    account: str
+    is_default: bool
+    is_enabled: bool
+    searched: str
+    """All of it in the form that `normalised` gives, a field per line."""
+
+    @classmethod
+    def of(cls, row: Row) -> Choice:
+        """Return the row as it is shown."""
+        tenant_id = printable(row["tenantId"])
+        domain, display_name = (printable(row.get(key) or "") for key in ("tenantDefaultDomain", "tenantDisplayName"))
+        name, subscription_id, account = map(printable, (row["name"], row["id"], account_of(row).label))
+        return cls(
+            row=row,
+            name=name,
+            subscription_id=subscription_id,
+            tenant=display_name or tenant_id,
+            tenant_details=", ".join(filter(None, (display_name, domain, tenant_id))),
+            account=account,
+            is_default=bool(row.get("isDefault")),
+            is_enabled=is_enabled(row),
+            searched=normalised("\n".join((name, subscription_id, display_name, domain, tenant_id, account))),
+        )
+
+
+def choices_of(rows: Sequence[Row]) -> tuple[Choice, ...]:
+    """Return the rows as choices, in the order of the built-in's list: by name, without regard to case."""
+    return tuple(Choice.of(row) for row in sorted(rows, key=lambda row: str(row["name"]).lower()))
+
+
+class ChoiceList:
+    """A list of choices with a search text and a pointer. The default is pointed at until something is typed.
+
+    A choice matches if every word of the search text is somewhere in its name, ID, tenant or account. What has exactly
+    that name or ID comes first, then what begins with it, then the others; otherwise the order stays.
+    """
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        """:param choices: at least one."""
+        self.choices = tuple(choices)
+        self.search = ""
+        self.matches: Sequence[Choice] = self.choices
+        self.position = self._default
+        self._top: int | None = None
+        self._page = 1
+
+    @property
+    def current(self) -> Choice | None:
+        """The choice that is pointed at; None if nothing matches."""
+        return self.matches[self.position] if self.matches else None
+
+    def type(self, text: str) -> None:
+        """Add typed or pasted text to the search text. Line breaks become blanks."""
+        added = printable(text)
+        if added:
+            self._search_for((self.search + added).lstrip()[:_LONGEST_SEARCH])
+
+    def erase(self) -> None:
+        """Take back the last character."""
+        self._search_for(self.search[:-1])
+
+    def erase_word(self) -> None:
+        """Take back the last word."""
+        kept = self.search.rstrip()
+        self._search_for(kept[: kept.rfind(" ") + 1])
+
+    def erase_all(self) -> None:
+        """Take back everything that was typed."""
+        self._search_for("")
+
+    def move(self, lines: int) -> None:
+        """Point at a choice further down, or further up; at most at the last and the first one."""
+        self.position = max(0, min(self.position + lines, len(self.matches) - 1))
+
+    def move_pages(self, pages: int) -> None:
+        """The same, in steps of what is shown at once."""
+        self.move(pages * max(1, self._page - 1))
+
+    def move_to_start(self) -> None:
+        """Point at the first choice."""
+        self.move(-len(self.matches))
+
+    def move_to_end(self) -> None:
+        """Point at the last choice."""
+        self.move(len(self.matches))
+
+    def window(self, height: int) -> Sequence[Choice]:
+        """Return the choices to show in `height` lines, the one that is pointed at among them.
+
+        It moves no further than it has to from what was shown before. The default begins in the middle.
+        """
+        self._page = height
+        top = self.position - height // 2 if self._top is None else self._top
+        lowest = max(0, min(self.position, len(self.matches) - height))
+        self._top = max(0, min(top, lowest), self.position - height + 1)
+        return self.matches[self._top : self._top + height]
+
+    @property
+    def _default(self) -> int:
+        return next((index for index, choice in enumerate(self.choices) if choice.is_default), 0)
+
+    def _search_for(self, text: str) -> None:
+        if text == self.search:
+            return
+        self.search = text
+        words = normalised(text).split()
+        if not words:
+            self.matches, self.position, self._top = self.choices, self._default, None
+            return
+        wanted = " ".join(words)
+        found = [choice for choice in self.choices if all(word in choice.searched for word in words)]
+        self.matches = sorted(found, key=lambda choice: _distance(choice.searched, wanted))
+        self.position = self._top = 0
+
+
+def _distance(searched: str, wanted: str) -> int:
+    name, subscription_id, _ = searched.split("\n", 2)
+    if wanted in (name, subscription_id):
+        return 0
+    return 1 if name.startswith(wanted) else 2
+
+
+def normalised(text: str) -> str:
+    """Return text in a form in which what looks alike is alike: compatibility forms composed, case folded."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

@@ -1,0 +1,132 @@
+"""Shows the list of subscriptions on the whole terminal, and takes keys until one is chosen.
+
+prompt_toolkit knows terminals and keys: https://python-prompt-toolkit.readthedocs.io/. It is imported when the list
+opens, and by nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
+
+from azext_login.cli.picker.choices import Choice, ChoiceList
+from azext_login.cli.picker.drawing import Drawer
+from azext_login.system.signals import termination_as_exit
+
+if TYPE_CHECKING:
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
+    from prompt_toolkit.input import Input
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from prompt_toolkit.output import Output
+
+# After twice this time (seconds) Escape was pressed alone: it begins what arrow keys send, and Alt with another key.
+_ESCAPE_PAUSE = 0.1
+
+
+class NoScreenError(Exception):
+    """The terminal, or prompt_toolkit, cannot do this here. Nothing was shown."""
+
+
+def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> Choice:
+    """Return what the person chooses. The terminal is then as it was before.
+
+    :param stdin: a terminal.
+    :param screen: the same terminal, to write to.
+    :raises NoScreenError: ask in another way.
+    :raises EOFError: Escape or Ctrl-D was pressed, or the input has ended.
+    :raises KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    try:
+        from prompt_toolkit.application import Application
+        from prompt_toolkit.data_structures import Point
+        from prompt_toolkit.layout import FormattedTextControl, Layout, Window
+        from prompt_toolkit.output import ColorDepth
+        from prompt_toolkit.utils import get_cwidth
+
+        keys = _keys(choices)
+        keyboard, output = _open(stdin, screen)
+    except (ImportError, ValueError, OSError) as error:
+        # Missing, or an old one that another extension has brought: it does not know a module or a key.
+        raise NoScreenError(str(error)) from error
+
+    drawer = Drawer(choices, get_cwidth)
+    cursor = Point(0, 0)
+
+    def draw() -> StyleAndTextTuples:
+        nonlocal cursor
+        size = output.get_size()
+        drawing = drawer.draw(size.columns, size.rows)
+        cursor = Point(y=drawing.cursor[0], x=drawing.cursor[1])
+        fragments: StyleAndTextTuples = []
+        for line in drawing.lines:
+            fragments += [*line, ("", "\n")]
+        return fragments[:-1]
+
+    control = FormattedTextControl(draw, focusable=True, show_cursor=True, get_cursor_position=lambda: cursor)
+    application: Application[Choice] = Application(
+        layout=Layout(Window(control)),
+        key_bindings=keys,
+        full_screen=True,
+        input=keyboard,
+        output=output,
+        # Bold and reverse are enough, and right for whoever has switched colours off.
+        color_depth=ColorDepth.DEPTH_1_BIT,
+    )
+    application.ttimeoutlen = application.timeoutlen = _ESCAPE_PAUSE
+    with termination_as_exit():
+        return application.run()
+
+
+def _keys(choices: ChoiceList) -> KeyBindings:
+    from prompt_toolkit.key_binding import KeyBindings
+
+    def type_character(event: KeyPressEvent) -> None:
+        # Keys without a character, F1 for instance, have a name of several, and their data is an escape sequence.
+        if len(event.key_sequence[0].key) == 1:
+            choices.type(event.data)
+
+    def take(event: KeyPressEvent) -> None:
+        if choices.current is not None:
+            event.app.exit(result=choices.current)
+
+    actions: dict[tuple[str, ...], Callable[[KeyPressEvent], None]] = {
+        ("<any>",): type_character,
+        ("<bracketed-paste>",): lambda event: choices.type(event.data),
+        ("up", "c-p"): lambda event: choices.move(-1),
+        ("down", "c-n"): lambda event: choices.move(1),
+        ("pageup",): lambda event: choices.move_pages(-1),
+        ("pagedown",): lambda event: choices.move_pages(1),
+        ("home", "c-home"): lambda event: choices.move_to_start(),
+        ("end", "c-end"): lambda event: choices.move_to_end(),
+        ("backspace",): lambda event: choices.erase(),
+        ("c-w", "escape backspace"): lambda event: choices.erase_word(),
+        ("c-u",): lambda event: choices.erase_all(),
+        # A line that was typed before the list was there ends with a line feed.
+        ("enter", "c-j"): take,
+        ("escape", "c-d"): lambda event: event.app.exit(exception=EOFError()),
+        ("c-c", "<sigint>"): lambda event: event.app.exit(exception=KeyboardInterrupt()),
+        ("c-z",): lambda event: event.app.suspend_to_background(),
+        # Alt and a key arrive as Escape and the key, and are not meant to cancel.
+        ("escape <any>",): lambda event: None,
+    }
+    keys = KeyBindings()
+    for names, action in actions.items():
+        for name in names:
+            keys.add(*name.split())(action)
+    return keys
+
+
+def _open(stdin: TextIO, screen: TextIO) -> tuple[Input, Output]:
+    from prompt_toolkit.input import create_input
+    from prompt_toolkit.output import create_output
+
+    if sys.platform == "win32":
+        from prompt_toolkit.output.win32 import NoConsoleScreenBufferError
+
+        try:
+            return create_input(stdin), create_output(screen)
+        except NoConsoleScreenBufferError as error:
+            # The terminal is not a Windows console: that of Git Bash, for instance.
+            raise NoScreenError(str(error)) from error
+    return create_input(stdin), create_output(screen)

@@ -1,0 +1,188 @@
+"""What a person is told about tenants and accounts after a command, on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from knack.log import get_logger
+
+from azext_login.errors import (
+    AccountError,
+    InteractionRequiredError,
+    InterruptedDiscoveryError,
+    ServiceUnreachableError,
+    UnexpectedAnswerError,
+    first_line,
+)
+from azext_login.system.terminal.terminal import is_terminal
+from azext_login.system.text import printable
+
+if TYPE_CHECKING:
+    from azext_login.profile.model import Account, Row
+    from azext_login.resource_manager.discovery import Discovery, TenantReport
+    from azext_login.usecases.refresh_subscriptions import RefreshOutcome
+    from azext_login.usecases.sign_out import SignOutOutcome
+
+logger = get_logger(__name__)
+
+
+# Characters of a tenant's name, and of what happened there; --verbose has all of it.
+_LONGEST_NAME, _LONGEST_FINDING = 36, 70
+
+# More duplicates than these are counted, not listed.
+_LISTED_DUPLICATES = 3
+
+
+def report_discovery(account: Account, discovery: Discovery) -> None:
+    """Say in one table which tenants did not show their subscriptions, and which subscriptions several tenants show."""
+    _report_duplicates(discovery)
+    _report_tenants([(account, discovery)], kept=False)
+
+
+def report_refresh(outcome: RefreshOutcome) -> None:
+    """Say which accounts and tenants could not be read again.
+
+    :raises AccountError: Ctrl-C ended it. What was read until then is stored.
+    """
+    for failure in outcome.failures:
+        if isinstance(failure.error, InterruptedDiscoveryError):
+            logger.warning("The subscriptions of '%s' stay as they were: it was not asked.", failure.account.name)
+            continue
+        logger.warning(
+            "The subscriptions of '%s' could not be refreshed and stay as they were: %s To go on, run %s",
+            failure.account.name,
+            printable(first_line(failure.error)),
+            _to_do(failure.account, failure.error, None),
+        )
+    for account, discovery in outcome.discoveries:
+        if not discovery.reports:
+            logger.warning(
+                "Every tenant of '%s' is excluded, so nothing was asked, and its subscriptions stay as they were. To "
+                "see what is excluded every time, run az config get login.exclude_tenants",
+                account.label,
+            )
+    _report_tenants(outcome.discoveries, kept=True)
+    if outcome.newly_active is not None:
+        logger.warning(
+            "Subscription '%s' (%s) is active now. To choose another one, run az account set --subscription ID",
+            printable(outcome.newly_active["name"]),
+            outcome.newly_active["id"],
+        )
+    if outcome.interrupted:
+        raise AccountError(
+            "Ctrl-C ended the search for subscriptions. What was found until then was stored, and the rest stays as it "
+            "was.",
+            "To look for the others, run:\naz account list --refresh",
+        )
+
+
+def _report_duplicates(discovery: Discovery) -> None:
+    if len(discovery.duplicates) > _LISTED_DUPLICATES:
+        logger.warning(
+            "%d subscriptions can be used through several tenants. To list them, run az account list --all-identities; "
+            "to use another tenant, az account set --subscription ID --tenant TENANT",
+            len(discovery.duplicates),
+        )
+        return
+    for duplicate in discovery.duplicates:
+        subscription = duplicate.subscription
+        logger.warning(
+            "Subscription %s '%s' can be accessed from tenants %s (used) and %s. To use the other one, run "
+            'az account set --subscription "%s" --tenant "%s"',
+            subscription.id, printable(subscription.name), duplicate.kept_tenant_id, subscription.tenant_id,
+            subscription.id, subscription.tenant_id,
+        )  # fmt: skip
+
+
+def _report_tenants(discoveries: Sequence[tuple[Account, Discovery]], *, kept: bool) -> None:
+    """Print a table of the tenants that did not answer, or have nothing: name, what happened, what to run.
+
+    :param discoveries: each account that was asked; where they are several, the table says which one it is about.
+    :param kept: their subscriptions from before are still listed.
+    """
+    asked = sum(len(discovery.reports) for _, discovery in discoveries)
+    lines = [
+        (
+            _shortened(printable(account.label), _LONGEST_NAME),
+            _shortened(printable(report.tenant.display_name or report.tenant.id), _LONGEST_NAME),
+            *_finding(account, report),
+        )
+        for account, discovery in discoveries
+        for report in discovery.reports
+        if report.failure is not None or not (report.subscriptions or kept or _is_seen_elsewhere(discovery, report))
+    ]
+    if not lines:
+        return
+    failed = [report for _, discovery in discoveries for report in discovery.failed]
+    for report in failed:
+        logger.info("Tenant %s: %s", report.tenant.label, report.failure)
+    from tabulate import tabulate
+
+    headers = ("Account", "Tenant", "What happened", "To do")
+    first = 0 if len({account.key for account, _ in discoveries}) > 1 else 1
+    table = tabulate([line[first:] for line in lines], headers=headers[first:], tablefmt="plain", disable_numparse=True)
+    consequence = f"; what was known of {'them' if asked > 1 else 'it'} is still listed" if kept else ""
+    what = "all subscriptions" if any(report.subscriptions for report in failed) else "subscriptions"
+    tenants = f"{len(lines)} of {asked} tenants" if asked > 1 else "The tenant"
+    logger.warning("%s did not show %s%s:\n%s", tenants, what, consequence, table)
+
+
+def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:
+    """Tell whether a tenant shows nothing but what another tenant shows as well."""
+    return any(duplicate.subscription.tenant_id == report.tenant.id for duplicate in discovery.duplicates)
+
+
+def _finding(account: Account, report: TenantReport) -> tuple[str, str]:
+    """Return what happened at a tenant, and the command that mends it."""
+    failure = report.failure
+    to_do = _to_do(account, failure, report.tenant.id)
+    if failure is None:
+        return "no subscriptions", f"{to_do} --allow-no-subscriptions" if to_do.startswith("az login") else to_do
+    if isinstance(failure, InteractionRequiredError):
+        return "asks for more, such as a second factor", to_do
+    if isinstance(failure, InterruptedDiscoveryError):
+        return f"was not {'read to the end' if report.subscriptions else 'waited for'} (Ctrl-C)", to_do
+    if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
+        return "did not answer", to_do
+    return _shortened(printable(first_line(failure)), _LONGEST_FINDING), to_do
+
+
+def _to_do(account: Account, failure: Exception | None, tenant: str | None) -> str:
+    """Return the command to run after a failure of an account, at one tenant or at all.
+
+    A person signs in. How a program does is known where its sign-in was refused; what else keeps it out, such as a
+    missing role, is mended elsewhere, and it is asked again.
+    """
+    where = f' --tenant "{tenant}"' if tenant else ""
+    again = f"az account list --refresh{where}"
+    if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
+        return again
+    if account.is_user and not account.keeps_to_its_tenant:
+        return f"az login{where}"
+    advice = [line for text in getattr(failure, "recommendations", None) or () for line in text.splitlines()]
+    return next((line for line in advice if line.startswith("az login")), again)
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def report_selection(row: Row) -> None:
+    """Say, on a terminal, which subscription is active now, and for whom."""
+    if is_terminal(sys.stderr):
+        name, user = (printable(text) for text in (row["name"], row["user"]["name"]))
+        logger.warning("Active now: '%s' (%s), as %s.", name, row["id"], user)
+
+
+def report_sign_out(name: str, outcome: SignOutOutcome) -> None:
+    """Say when there was nobody to sign out, and when no account is active afterwards."""
+    if not outcome.known:
+        logger.warning("'%s' is not signed in, so there was nothing to sign out. See `az account list`.", name)
+    elif outcome.was_active and outcome.remaining:
+        logger.warning(
+            'No subscription is active now. Choose one with `az account set --subscription "%s"`, or another from '
+            "`az account list --output table`.",
+            outcome.remaining[0]["id"],
+        )

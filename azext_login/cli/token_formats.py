@@ -1,0 +1,190 @@
+"""Access tokens in the forms that programs read, and the care that their way there needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from azext_login.errors import AccountError, StoreError, UnexpectedAnswerError
+from azext_login.system.terminal.terminal import is_terminal
+
+if TYPE_CHECKING:
+    from azext_login.auth.credential import AccessToken
+
+_TOKEN = "AZURE_ACCESS_TOKEN"
+_EXPIRES_ON = "AZURE_ACCESS_TOKEN_EXPIRES_ON"
+
+# The application ID of Azure DevOps, whose tokens git needs:
+# https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/service-principal-managed-identity
+_AZURE_DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
+
+# RFC 6749 appendix A.12: an access token consists of visible ASCII characters and blanks.
+_VSCHAR = re.compile(r"[\x20-\x7E]+")
+
+# What every reader of .env files takes as it is.
+_PLAIN = re.compile(r"[A-Za-z0-9._~+/=-]+")
+
+_EXEC_INFO = "KUBERNETES_EXEC_INFO"
+_EXEC_GROUP = "client.authentication.k8s.io"
+_EXEC_VERSIONS = ("v1", "v1beta1")
+
+
+def check_export(token_format: str, *, yes: bool, output: str | None) -> None:
+    """Refuse what will not do, before anything is asked: above all, to show a token on a screen by accident.
+
+    :param output: the value of --output; with `none` nothing is shown.
+    :raises AccountError: standard output is a terminal, and nobody said --yes; or the caller wants an unknown version
+        of the format.
+    """
+    if token_format == "exec-credential":
+        _exec_version(os.environ.get(_EXEC_INFO))
+    if output != "none" and not yes and is_terminal(sys.stdout):
+        raise AccountError(
+            "The token would be shown on the terminal, where others can read it and where it stays. Nothing was asked.",
+            "Give it to a program or a file, or add --yes.",
+        )
+
+
+def default_resource(token_format: str) -> str | None:
+    """Return the resource that a format is for, if it is for one."""
+    return _AZURE_DEVOPS if token_format == "git" else None
+
+
+def write_token(token: AccessToken, token_format: str, *, output: str | None) -> None:
+    """Write a token to standard output.
+
+    :param output: the value of --output; `none` is respected, the other forms are for people.
+    :raises UnexpectedAnswerError: the token could break out of its quotes or lines.
+    :raises StoreError: what is behind standard output is full, or broken.
+    """
+    text = format_token(token, token_format, os.environ)
+    if output == "none":
+        return
+    try:
+        # As bytes: Windows would end the lines with a carriage return as well, which shells take for a part of them.
+        stdout = getattr(sys.stdout, "buffer", None)
+        if stdout is None:  # Somebody who runs the command inside of another program collects it.
+            sys.stdout.write(text)
+        else:
+            stdout.write(text.encode("ascii"))
+            stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has heard enough. Built-in commands say nothing then.
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        raise StoreError(
+            f"The token could not be written to standard output: {error.strerror or error}. It stays cached.",
+            "Write it to a place with room, or to a program that reads it, with the same command.",
+        ) from error
+
+
+def _drop_output() -> None:
+    """Let what could not be written go nowhere: Python tries again when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def format_token(token: AccessToken, token_format: str, environ: Mapping[str, str]) -> str:
+    """Return a token in one of FORMATS.
+
+    :raises UnexpectedAnswerError: the token has a character that no access token may have (RFC 6749 appendix A.12).
+    :raises AccountError: the caller wants an unknown version of the format, or the format cannot hold this token.
+    """
+    if not _VSCHAR.fullmatch(token.secret):
+        raise UnexpectedAnswerError(
+            "The access token has characters that RFC 6749 does not allow, so it was not written anywhere.",
+            "Something else than the sign-in service may have answered. Check the network, and the cloud with "
+            "`az cloud show`.",
+        )
+    if token_format == "exec-credential":
+        return _exec_credential(token, environ)
+    return FORMATS[token_format](token)
+
+
+def _exec_credential(token: AccessToken, environ: Mapping[str, str]) -> str:
+    """Return what kubectl and other clients of Kubernetes read from a credential plugin.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/authentication/#input-and-output-formats: the version of
+    the answer has to be that of the question, in KUBERNETES_EXEC_INFO.
+    """
+    expires_on = datetime.fromtimestamp(token.expires_on, timezone.utc)
+    credential = {
+        "apiVersion": f"{_EXEC_GROUP}/{_exec_version(environ.get(_EXEC_INFO))}",
+        "kind": "ExecCredential",
+        "status": {"token": token.secret, "expirationTimestamp": expires_on.strftime("%Y-%m-%dT%H:%M:%SZ")},
+    }
+    return json.dumps(credential) + "\n"
+
+
+def _exec_version(info: str | None) -> str:
+    if not info:
+        return _EXEC_VERSIONS[0]
+    try:
+        group, _, version = str(json.loads(info)["apiVersion"]).partition("/")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        group, version = "", ""
+    if group != _EXEC_GROUP or version not in _EXEC_VERSIONS:
+        raise AccountError(
+            f"{_EXEC_INFO} does not ask for {_EXEC_GROUP} in version {' or '.join(_EXEC_VERSIONS)}.",
+            "Set `apiVersion` of `exec` in the kubeconfig to client.authentication.k8s.io/v1.",
+        )
+    return version
+
+
+def _posix(token: AccessToken) -> str:
+    quoted = token.secret.replace("'", "'\\''")
+    return f"export {_TOKEN}='{quoted}'\nexport {_EXPIRES_ON}={token.expires_on}\n"
+
+
+def _fish(token: AccessToken) -> str:
+    # Between single quotes fish knows two escapes: https://fishshell.com/docs/current/language.html#quotes
+    quoted = token.secret.replace("\\", "\\\\").replace("'", "\\'")
+    return f"set -gx {_TOKEN} '{quoted}'\nset -gx {_EXPIRES_ON} {token.expires_on}\n"
+
+
+def _powershell(token: AccessToken) -> str:
+    quoted = token.secret.replace("'", "''")
+    return f"$env:{_TOKEN} = '{quoted}'\n$env:{_EXPIRES_ON} = '{token.expires_on}'\n"
+
+
+def _dotenv(token: AccessToken) -> str:
+    value = token.secret
+    if "${" in value:
+        # python-dotenv, for one, puts the value of a variable there, whatever quotes are around.
+        raise AccountError(
+            "The access token has '${' in it, which programs that read dotenv files replace. It was not written.",
+            "Choose another format with --format.",
+        )
+    if not _PLAIN.fullmatch(value):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        value = f"'{escaped}'"
+    return f"{_TOKEN}={value}\n{_EXPIRES_ON}={token.expires_on}\n"
+
+
+def _header(token: AccessToken) -> str:
+    return f"Authorization: Bearer {token.secret}\n"
+
+
+def _git(token: AccessToken) -> str:
+    """Return the answer of a credential helper: https://git-scm.com/docs/git-credential#IOFMT.
+
+    Azure DevOps takes the token for a password, whatever the user name.
+    """
+    return f"username=azure-cli\npassword={token.secret}\npassword_expiry_utc={token.expires_on}\n"
+
+
+FORMATS: dict[str, Callable[[AccessToken], str]] = {
+    "bash": _posix,
+    "fish": _fish,
+    "powershell": _powershell,
+    "dotenv": _dotenv,
+    "header": _header,
+    "git": _git,
+}

@@ -1,0 +1,63 @@
+"""Tenants and subscriptions as Azure Resource Manager describes them, and the rows that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from azext_login.profile.model import ENABLED, TENANT_LEVEL_NAME, Account, Row
+from azext_login.system.text import printable
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant as `GET /tenants` describes it; display name and domain are absent in old API versions."""
+
+    id: str
+    display_name: str | None = None
+    default_domain: str | None = None
+
+    @property
+    def is_described(self) -> bool:
+        """Tell whether more is known of it than its ID."""
+        return bool(self.display_name or self.default_domain)
+
+    @property
+    def label(self) -> str:
+        """Return what to show to a person, for example `0f1e... 'Contoso'`."""
+        return f"{self.id} '{printable(self.display_name)}'" if self.display_name else self.id
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A subscription as seen from one tenant.
+
+    `details` are the optional keys of its row in their order: homeTenantId, tenantDefaultDomain,
+    tenantDisplayName, managedByTenants. Which of them exist depends on the API version and on whether the
+    tenant was looked up, and the host leaves the others out.
+    """
+
+    id: str
+    name: str
+    state: str | None
+    tenant_id: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def tenant_level(cls, tenant_id: str) -> Subscription:
+        """Return the stand-in for a tenant in which there is no subscription."""
+        return cls(id=tenant_id, name=TENANT_LEVEL_NAME, state=ENABLED, tenant_id=tenant_id)
+
+    def to_row(self, account: Account, cloud: str) -> Row:
+        """Return the row with the built-in's keys in the built-in's order."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "state": self.state,
+            "user": {"name": account.name, "type": account.kind, **account.details},
+            "isDefault": False,
+            "tenantId": self.tenant_id,
+            "environmentName": cloud,
+            **self.details,
+        }

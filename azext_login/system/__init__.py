@@ -1,0 +1,1 @@
+"""Files, locks, signals and text. Nothing here knows Azure."""

@@ -1,0 +1,1 @@
+"""HTTP sessions with bounded waits and retries, and the errors of connections."""

@@ -1,0 +1,1 @@
+"""The terminal: what it can do, and reading a line that may be pasted."""

@@ -1,0 +1,236 @@
+"""Signing a person in: authenticate, find what they can use, and only then store tokens and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from azext_login.errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
+from azext_login.host import send_telemetry
+from azext_login.profile import subscriptions as rules
+from azext_login.profile.model import Account, Row, answers_to
+from azext_login.profile.state import slot_of
+from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport, discover, find_tenants
+from azext_login.resource_manager.resources import Subscription, Tenant
+from azext_login.usecases.excluded_tenants import Exclusions
+
+if TYPE_CHECKING:
+    from azext_login.auth.entra.application import ApplicationFactory
+    from azext_login.auth.entra.user_credential import Credential
+    from azext_login.usecases.session import Session
+
+Authenticate = Callable[["ApplicationFactory", Any, Sequence[str]], dict[str, Any]]
+"""A sign-in flow: gets the applications, the application of the tenant and the scopes, returns MSAL's result."""
+
+
+@dataclass(frozen=True)
+class SignInRequest:
+    """What a user sign-in was asked to do. Names are those of `az login`."""
+
+    tenant: str | None = None
+    scopes: Sequence[str] | None = None
+    allow_no_subscriptions: bool = False
+    skip_subscription_discovery: bool = False
+    subscription: str | None = None
+    again: str = ""
+    """The command that repeats a workload's sign-in, without a secret; a person's is known from the tenant."""
+    nothing_found: str = ""
+    """What to say when there are no subscriptions, where that is more than the account's name."""
+    exclusions: Exclusions | None = None
+    default_subscription: str | None = None
+    """What is to be active where nobody has chosen."""
+    on_progress: Callable[[Progress], None] = lambda progress: None
+
+    @property
+    def is_tenant_only(self) -> bool:
+        """Whether no subscription is looked for at all."""
+        return self.skip_subscription_discovery and not self.subscription
+
+
+@dataclass(frozen=True)
+class SignInOutcome:
+    """What a sign-in stored: the rows to show, and what the tenants answered."""
+
+    account: Account
+    rows: list[Row]
+    discovery: Discovery
+    unmatched_subscription: str | None = None
+    """A subscription that was asked for but not found; the sign-in itself was kept."""
+    guessed: Row | None = None
+    """The default, where it is the first of several for want of any choice."""
+    unusable_default: str | None = None
+    """The one that was set up as the default but is not there, or not enabled, where one was guessed."""
+
+
+def sign_in_user(session: Session, request: SignInRequest, authenticate: Authenticate) -> SignInOutcome:
+    """Sign a person in, find their subscriptions, and store both.
+
+    Tokens are kept in memory until the subscriptions are known, so a sign-in that fails leaves nothing behind and
+    what was stored before stays.
+
+    :raises SignInError: the sign-in failed, or there is nothing to use with it.
+    """
+    staged = session.services.staged_tokens()
+    account = _authenticate(session, request, authenticate, staged.applications)
+    credential = session.services.user_credential(account, staged.applications)
+    return complete(session, request, account, credential, lambda found: staged.keep())
+
+
+def complete(
+    session: Session,
+    request: SignInRequest,
+    account: Account,
+    credential: Credential,
+    keep: Callable[[Sequence[Subscription]], None],
+) -> SignInOutcome:
+    """Find the subscriptions of an account that has just proved who it is, and store everything.
+
+    :param keep: stores tokens and secrets; called with what was found, once that is something.
+    :raises SignInError: there is nothing.
+    :raises AccountError: every tenant is excluded, or Ctrl-C was pressed before anything was found.
+    """
+    try:
+        discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
+    except KeyboardInterrupt:
+        # Not even the tenants were known.
+        discovery = Discovery((), interrupted=True)
+    if discovery.interrupted and not discovery.subscriptions:
+        from azext_login.auth.entra.errors import Attempt, login_command
+
+        raise AccountError(
+            "Ctrl-C ended the search for subscriptions. Nothing was found until then, and nothing was stored.",
+            f"To sign in, run:\n{request.again or login_command(Attempt(tenant=request.tenant))}",
+        )
+    found = _subscriptions_to_store(request, account, discovery)
+    return _store(session, request, account, found, discovery, lambda: keep(found))
+
+
+def _authenticate(
+    session: Session, request: SignInRequest, authenticate: Authenticate, applications: ApplicationFactory
+) -> Account:
+    from azext_login.auth.entra.application import authority_errors
+    from azext_login.auth.entra.errors import Attempt, explain
+
+    application = applications.build(request.tenant)
+    with authority_errors(session.settings.authority, request.tenant):
+        result = authenticate(applications, application, list(request.scopes or session.settings.arm_scopes))
+    if "msal_telemetry" in result:
+        send_telemetry("set_msal_telemetry", result["msal_telemetry"])
+    if "error" in result:
+        raise explain(result, Attempt(tenant=request.tenant, scopes=request.scopes))
+    claims = result.get("id_token_claims") or {}
+    # Entra names a person in `preferred_username`, AD FS in `upn`.
+    name = claims.get("preferred_username") or claims.get("upn")
+    if not name:
+        raise SignInError(
+            "The sign-in service did not say who signed in. Nothing was stored.",
+            next_step="Check its address with `az cloud show`; then run the command again.",
+        )
+    return Account(str(name))
+
+
+def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:
+    manager = session.services.resource_manager_of(credential, home=request.tenant)
+    if request.tenant is None:
+        listed = tenants = find_tenants(manager.tenants, on_progress=request.on_progress)
+        if request.exclusions is not None:
+            tenants = request.exclusions.leave_out(listed)
+            request.exclusions.warn_of_useless()
+        if listed and not tenants:
+            raise AccountError(
+                "Every tenant of this account is excluded from the search for subscriptions. Nothing was stored.",
+                "To see what is excluded every time, run:\naz config get login.exclude_tenants",
+            )
+        return discover(tenants, partial(manager.subscriptions, described=True), on_progress=request.on_progress)
+    tenant = Tenant(request.tenant)
+    if request.skip_subscription_discovery and request.subscription:
+        try:
+            found = [manager.subscription(request.subscription, tenant)]
+        except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
+            return Discovery((TenantReport(tenant, failure=error),))
+        return Discovery((TenantReport(tenant, tuple(found)),))
+    discovery = discover([tenant], manager.subscriptions, on_progress=request.on_progress)
+    for report in discovery.failed:
+        if report.failure is not None and not discovery.interrupted:
+            raise report.failure
+    return discovery
+
+
+def _subscriptions_to_store(request: SignInRequest, account: Account, discovery: Discovery) -> list[Subscription]:
+    found = discovery.subscriptions
+    if request.allow_no_subscriptions or request.is_tenant_only:
+        with_rows = {subscription.tenant_id.casefold() for subscription in found}
+        answered = [report.tenant.id for report in discovery.reports if report.failure is None]
+        if request.tenant is not None:
+            answered = [request.tenant]
+        found += [Subscription.tenant_level(tenant) for tenant in answered if tenant.casefold() not in with_rows]
+    elif not found:
+        raise _nothing_found(request, account, discovery)
+    return found
+
+
+def _nothing_found(request: SignInRequest, account: Account, discovery: Discovery) -> SignInError:
+    from azext_login.auth.entra.errors import Attempt, login_command
+
+    if request.skip_subscription_discovery:
+        reasons = "".join(f"\n{first_line(report.failure)}" for report in discovery.failed)
+        return SignInError(
+            f"The subscription '{request.subscription}' could not be retrieved for '{account.name}'. "
+            f"Ensure the subscription exists and that you have access to it. Nothing was stored.{reasons}"
+        )
+    message = f"{request.nothing_found or f'No subscriptions found for {account.name}.'} Nothing was stored."
+    if discovery.failed:
+        failures = (f"Tenant {report.tenant.label}: {first_line(report.failure)}" for report in discovery.failed)
+        refused = [report for report in discovery.failed if isinstance(report.failure, SignInError)]
+        commands = (login_command(Attempt(tenant=report.tenant.id)) for report in refused)
+        return SignInError(
+            "\n".join([message, *failures]),
+            next_step="\n".join(["To sign in to one tenant, run:", *commands])
+            if refused
+            else "Run the command again in a minute.",
+        )
+    return SignInError(
+        message,
+        next_step="To use a tenant without subscriptions, run:\n"
+        + (request.again or login_command(Attempt(tenant=request.tenant)))
+        + " --allow-no-subscriptions",
+    )
+
+
+def _store(
+    session: Session,
+    request: SignInRequest,
+    account: Account,
+    subscriptions: Sequence[Subscription],
+    discovery: Discovery,
+    keep: Callable[[], None],
+) -> SignInOutcome:
+    cloud = session.settings.cloud
+    new = [subscription.to_row(account, cloud) for subscription in subscriptions]
+    # A subscription that a second tenant shows is kept for that tenant as well.
+    further = [duplicate.subscription.to_row(account, cloud) for duplicate in discovery.duplicates]
+    guesses: list[Row] = []
+    # Tokens first: rows without tokens would be of no use to anybody. And neither without the other.
+    with session.change(mirror=True, first=keep) as state:
+        rules.sign_in(
+            state,
+            new + further,
+            preferred=request.subscription,
+            fallback=request.default_subscription,
+            on_guess=guesses.append,
+        )
+        rules.note_answers(state, cloud, account, discovery.failures())
+        in_use = {slot_of(row): row for row in state.rows}
+        shown = [in_use[slot_of(row)] for row in new]
+    if not request.subscription:
+        if not guesses:
+            return SignInOutcome(account, shown, discovery)
+        return SignInOutcome(
+            account, shown, discovery, guessed=guesses[0], unusable_default=request.default_subscription
+        )
+    matches = [row for row in shown if answers_to(row, request.subscription)]
+    return SignInOutcome(
+        account, matches or shown, discovery, unmatched_subscription=None if matches else request.subscription
+    )

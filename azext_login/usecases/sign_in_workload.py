@@ -1,0 +1,90 @@
+"""Signing workloads in: service principals, managed identities, and the person who opened a Cloud Shell."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from azext_login.auth.jwt import claims_of
+from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, SN_ISSUER, Account
+from azext_login.usecases.sign_in import SignInOutcome, SignInRequest, complete
+
+if TYPE_CHECKING:
+    from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential
+    from azext_login.auth.managed_identity.credential import ManagedIdentityCredential
+    from azext_login.auth.workload.service_principal import ServicePrincipal
+    from azext_login.resource_manager.resources import Subscription
+    from azext_login.usecases.session import Session
+
+_WORKLOAD = "servicePrincipal"
+
+
+def sign_in_service_principal(
+    session: Session,
+    request: SignInRequest,
+    principal: ServicePrincipal,
+    *,
+    store_secret: bool = True,
+    host_certificate: str | None = None,
+    decrypted_key: str | None = None,
+) -> SignInOutcome:
+    """Sign a service principal in, find its subscriptions, and store its entry, its tokens and the rows.
+
+    :param store_secret: whether its client secret or federated token is stored.
+    :param host_certificate: path of the certificate file, if built-in commands can read it.
+    :param decrypted_key: PEM text to store instead, so that they can. A secret.
+    :raises SignInError: Entra refused, or there is nothing to use with it. Nothing is stored then.
+    """
+    services = session.services
+    staged = services.staged_tokens()
+    fetched: list[str] = []
+    credential = services.service_principal_credential(principal, staged.applications, on_assertion=fetched.append)
+    credential.token(list(request.scopes or session.settings.arm_scopes), tenant=request.tenant)
+
+    def keep(found: Sequence[Subscription]) -> None:
+        # An AD FS server has no tenants to sign in to, but Azure Stack's subscriptions name one.
+        proved = dataclasses.replace(
+            principal,
+            tenant=principal.tenant or found[0].tenant_id,
+            assertion=fetched[-1] if fetched else principal.assertion,
+        )
+        client_id, tenant = proved.client_id, str(proved.tenant)
+        certificate = host_certificate
+        with ExitStack() as undone_by_failure:
+            if decrypted_key is not None:
+                keeping = services.decrypted_keys.keeping(client_id, tenant, decrypted_key)
+                certificate = str(undone_by_failure.enter_context(keeping))
+            entry = proved.to_entry(store_secret=store_secret, host_certificate=certificate)
+            undone_by_failure.enter_context(services.service_principals.saving(entry))
+            staged.keep()
+        services.decrypted_keys.forget_unused(client_id, tenant, certificate)
+
+    account = Account(principal.client_id, _WORKLOAD, {SN_ISSUER: True} if principal.send_chain else {})
+    return complete(session, request, account, credential, keep)
+
+
+def sign_in_managed_identity(
+    session: Session, request: SignInRequest, credential: ManagedIdentityCredential
+) -> SignInOutcome:
+    """Sign in with an identity of this machine. Only the rows are stored; its tokens come from the machine.
+
+    :raises SignInError: the machine has no such identity, or it can use nothing.
+    :raises ServiceUnreachableError: no service of the machine gives out tokens.
+    """
+    claims = claims_of(credential.token(session.settings.arm_scopes).secret)
+    account = Account(credential.user_name, _WORKLOAD, {ASSIGNED_IDENTITY: credential.assigned_identity_info})
+    request = dataclasses.replace(request, tenant=str(claims.get("tid")))
+    return complete(session, request, account, credential, lambda found: None)
+
+
+def sign_in_cloud_shell(session: Session, request: SignInRequest, credential: CloudShellCredential) -> SignInOutcome:
+    """Sign in as the person who opened this Cloud Shell. Only the rows are stored.
+
+    :raises SignInError: the shell's service refuses, or the person can use nothing.
+    """
+    claims = claims_of(credential.token(session.settings.arm_scopes).secret)
+    account = Account(str(claims.get("unique_name", "N/A")), details={CLOUD_SHELL: True})
+    request = dataclasses.replace(request, tenant=str(claims.get("tid")))
+    return complete(session, request, account, credential, lambda found: None)
