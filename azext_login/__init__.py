@@ -38,7 +38,7 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
 
         The host calls this once it has the words of the command, and before it writes them to its log.
         """
-        from azext_login._parser import prepare_secrets
+        from azext_login.cli.secret_words import prepare_secrets
         from azext_login.commands import declare_commands
 
         if args:

@@ -4,18 +4,11 @@ with a dash."""
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 from azext_login._params import ADDED_OPTIONS
 from azext_login.cli.collector import resume, skip_at_exit
 from azext_login.host import host_parameters
-
-# The options of `az login` whose values are secrets.
-_SECRET_OPTIONS = ("--password", "--federated-token")
-_LINE_END = "\r\n"
-# PowerShell puts it in front of what it pipes to a program. From a file, the host takes it away.
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 def register_parser_hooks(loader: Any) -> None:
@@ -49,47 +42,6 @@ def added_options(command: str) -> frozenset[str]:
     """
     added = ADDED_OPTIONS.get(command)
     return added - host_parameters(command) if added else frozenset()
-
-
-def prepare_secrets(args: list[str], argv: Sequence[str]) -> None:
-    """Make one word of a secret's option and of the secret, where that came from a file or standard input.
-
-    The host reads `@-` and `@FILE` before anything parses the words. Of `az login --password @-`, it is left with two
-    words, and with a secret that starts with a dash, the parser takes the second one for an option, and so do the
-    host's command log and telemetry, which keep its name. One that starts with an @ would be read from a file once
-    more. `--password=SECRET` is free of all that. Of a line of standard input that comes as on Windows, the host leaves
-    the carriage return in the secret, and the byte order mark in front of it; they go.
-
-    :param args: the words of the command as the host has read them. Changed in place.
-    :param argv: the words as the process was given them. They tell which ones were read, so nothing is done for
-        somebody who invokes the command in a process of another command line.
-    """
-    if len(args) != len(argv) or not args or args[0].lower() != "login":
-        return
-    if any(word != given and "@" not in given for word, given in zip(args, argv, strict=True)):
-        return
-    for index in reversed(range(1, len(args))):
-        name, separator, source = argv[index].partition("=")
-        option = secret_option(name)
-        if option is None:
-            continue
-        if separator and source.startswith("@"):
-            args[index] = f"{option}={_without_marks(args[index].partition('=')[2])}"
-        elif not separator and index + 1 < len(argv) and argv[index + 1].startswith("@"):
-            args[index : index + 2] = [f"{option}={_without_marks(args[index + 1])}"]
-
-
-def _without_marks(secret: str) -> str:
-    return secret.removeprefix(_BYTE_ORDER_MARK).rstrip(_LINE_END)
-
-
-def secret_option(word: str) -> str | None:
-    """Return the option that a word is, or abbreviates."""
-    if word == "-p":
-        return "--password"
-    if len(word) < len("--p"):
-        return None
-    return next((option for option in _SECRET_OPTIONS if option.startswith(word)), None)
 
 
 def _silence_override_notice(command: Any) -> None:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import base64
-import binascii
-import json
 import re
 from typing import Any
 
-from azure.cli.core.azclierror import InvalidArgumentValueError
 from knack.log import get_logger
 
 logger = get_logger(__name__)
@@ -31,9 +27,9 @@ def validate_tenant(cmd: Any, namespace: argparse.Namespace) -> None:
         return
     if not tenant.strip():
         raise ValueError("usage error: --tenant is empty. Give the tenant's ID or its domain name.")
-    from azext_login.usecases.session import Session
+    from azext_login.cli.open_session import open_session
 
-    namespace.tenant = Session.from_cli(cmd.cli_ctx).resolve_tenant(tenant)
+    namespace.tenant = open_session(cmd.cli_ctx).resolve_tenant(tenant)
     logger.debug("Resolved tenant domain name %s to GUID %s", tenant, namespace.tenant)
 
 
@@ -67,28 +63,6 @@ def validate_going_back(namespace: argparse.Namespace) -> None:
             "usage error: --username and --tenant do not go with --subscription -. "
             "To choose a subscription of theirs, give its name or ID."
         )
-
-
-def decode_claims_challenge(encoded: str | None) -> str | None:
-    """Return the JSON in a base64-encoded claims challenge, as found in a `WWW-Authenticate` header.
-
-    :raises InvalidArgumentValueError: it is not base64, or not JSON.
-    """
-    if not encoded:
-        return None
-    padded = encoded.strip() + "=" * (-len(encoded.strip()) % 4)
-    try:
-        # Resources send the standard alphabet and the URL-safe one.
-        decoded = base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True).decode("utf-8")
-        claims = json.loads(decoded)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidArgumentValueError(
-            "--claims-challenge is not base64-encoded JSON. Nothing was sent.",
-            'Copy the value of claims="..." from the WWW-Authenticate header as it is.',
-        ) from error
-    if not isinstance(claims, dict):
-        raise InvalidArgumentValueError("--claims-challenge does not hold a JSON object. Nothing was sent.")
-    return decoded
 
 
 _DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,7})s?)?")

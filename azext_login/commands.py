@@ -11,17 +11,21 @@ def declare_commands(loader: Any) -> None:
 
     from azext_login._format import account_table
 
-    operations = CliCommandType(operations_tmpl="azext_login.cli.accounts#{}")
+    def handlers(module: str) -> Any:
+        """Return where handlers are found; the host imports the module of the command that runs, and no other."""
+        return CliCommandType(operations_tmpl=f"azext_login.cli.{module}#{{}}")
 
-    with loader.command_group("", operations) as group:
-        group.command("login", "login")
+    accounts, login, renew, tokens = (handlers(module) for module in ("accounts", "login", "renew", "tokens"))
+
+    with loader.command_group("", accounts) as group:
+        group.command("login", "login", command_type=login)
         group.command("logout", "logout")
 
-    with loader.command_group("account", operations) as group:
+    with loader.command_group("account", accounts) as group:
         group.command("list", "list_accounts", table_transformer=account_table)
         group.command("set", "set_account")
         group.show_command("show", "show_account")
         group.command("clear", "clear_accounts")
-        group.command("get-access-token", "get_access_token")
-        group.command("export-token", "export_token")
-        group.command("renew", "renew_account")
+        group.command("get-access-token", "get_access_token", command_type=tokens)
+        group.command("export-token", "export_token", command_type=tokens)
+        group.command("renew", "renew_account", command_type=renew)

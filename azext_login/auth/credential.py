@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from azext_login.errors import UnexpectedAnswerError
 
@@ -43,3 +43,25 @@ class AccessToken(NamedTuple):
 
     def __repr__(self) -> str:
         return f"AccessToken(expires_on={self.expires_on})"
+
+
+class Credential(Protocol):
+    """The tokens of one account, whatever it signs in with."""
+
+    def token(
+        self,
+        scopes: Sequence[str],
+        *,
+        tenant: str | None = None,
+        claims_challenge: str | None = None,
+        advised_scopes: Sequence[str] | None = None,
+    ) -> AccessToken:
+        """Return a token for `scopes`.
+
+        :param tenant: GUID or verified domain; None for the account's own.
+        :param claims_challenge: JSON; a cached token is then not used.
+        :param advised_scopes: scopes to repeat in the advice when a person has to sign in again.
+        :raises NotSignedInError: what it takes is not stored here.
+        :raises SignInError: the service refused.
+        :raises ServiceUnreachableError: the service did not answer.
+        """

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
-from azext_login._validators import decode_claims_challenge
+from azext_login.auth.entra.claims_challenge import decode_claims_challenge
+from azext_login.cli.collector import resume
 from azext_login.cli.login_options import LoginOptions, ignored_options
+from azext_login.cli.open_session import open_session
 from azext_login.cli.reports import report_discovery
+from azext_login.cli.results import plain, with_cloud_name
 from azext_login.errors import AccountError
-from azext_login.host import send_telemetry
+from azext_login.host import accepts_host_options, send_telemetry
+from azext_login.profile.model import Row
 from azext_login.system.terminal.terminal import StandardTerminal, can_choose
 from azext_login.system.text import printable
 from azext_login.usecases.excluded_tenants import Exclusions
@@ -217,3 +222,85 @@ def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
         return result
 
     return with_password
+
+
+@accepts_host_options("login")
+def login(
+    cmd: Any,
+    username: str | None = None,
+    password: str | None = None,
+    tenant: str | None = None,
+    scopes: Sequence[str] | None = None,
+    allow_no_subscriptions: bool = False,
+    claims_challenge: str | None = None,
+    use_device_code: bool = False,
+    no_browser: bool = False,
+    service_principal: bool | None = None,
+    certificate: str | None = None,
+    use_cert_sn_issuer: bool | None = None,
+    client_assertion: str | None = None,
+    identity: bool = False,
+    client_id: str | None = None,
+    object_id: str | None = None,
+    resource_id: str | None = None,
+    skip_subscription_discovery: bool = False,
+    subscription: str | None = None,
+    from_env: bool = False,
+    federated_token_file: str | None = None,
+    federated_token_source: str | None = None,
+    service_connection_id: str | None = None,
+    no_store_secret: bool = False,
+    store_decrypted_key: bool = False,
+    exclude_tenants: Sequence[str] | None = None,
+) -> tuple[Row, ...] | None:
+    """Log in to Azure."""
+    from azext_login.cli.login import report_guess, report_outcome, select_after_sign_in, sign_in
+    from azext_login.cli.login_options import LoginOptions, check_usage
+    from azext_login.cli.login_workload import options_from_environment
+    from azext_login.cli.progress import progress_line
+    from azext_login.cli.secret_words import warn_of_secret_on_command_line
+
+    options = LoginOptions(
+        username=username,
+        password=password,
+        tenant=tenant,
+        scopes=scopes,
+        allow_no_subscriptions=allow_no_subscriptions,
+        claims_challenge=claims_challenge,
+        use_device_code=use_device_code,
+        no_browser=no_browser,
+        service_principal=service_principal,
+        certificate=certificate,
+        use_cert_sn_issuer=use_cert_sn_issuer,
+        client_assertion=client_assertion,
+        identity=identity,
+        client_id=client_id,
+        object_id=object_id,
+        resource_id=resource_id,
+        skip_subscription_discovery=skip_subscription_discovery,
+        subscription=subscription,
+        from_env=from_env,
+        federated_token_file=federated_token_file,
+        federated_token_source=federated_token_source,
+        service_connection_id=service_connection_id,
+        no_store_secret=no_store_secret,
+        store_decrypted_key=store_decrypted_key,
+        exclude_tenants=tuple(exclude_tenants or ()),
+    )
+    check_usage(options)
+    resume()
+    session = open_session(cmd.cli_ctx)
+    if options.from_env:
+        options = options_from_environment(session, options)
+    else:
+        warn_of_secret_on_command_line(options, sys.argv)
+    with progress_line(cmd.cli_ctx) as on_progress:
+        outcome = sign_in(session, options, on_progress)
+    report_outcome(options, outcome)
+    if select_after_sign_in(session, options, outcome):
+        return None
+    report_guess(outcome)
+    if options.identity:
+        # The built-in shows what it has stored of a machine, with `environmentName`.
+        return plain(outcome.rows)
+    return plain([with_cloud_name(row) for row in outcome.rows])

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from azext_login._params import AZURE_PIPELINES
+from azext_login.cli.option_values import AZURE_PIPELINES
 from azext_login.errors import AccountError
 from azext_login.system.text import is_utf_8
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knack.log import get_logger
 
-from azext_login._params import AZURE_PIPELINES
-from azext_login._parser import secret_option
 from azext_login.cli.login_options import LoginOptions, check_usage
+from azext_login.cli.option_values import AZURE_PIPELINES
 from azext_login.errors import AccountError, StoreError
 from azext_login.system.terminal.terminal import is_terminal
 from azext_login.usecases.sign_in import SignInOutcome, SignInRequest
@@ -229,7 +227,7 @@ def _certificate(options: LoginOptions) -> _Certificate | None:
 
 def _passphrase(password: str | None) -> str | None:
     """Return the passphrase of the certificate file, if it is known."""
-    from azext_login.auth.workload.service_principal import PASSPHRASE_VARIABLE
+    from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
 
     passphrase = password or os.environ.get(PASSPHRASE_VARIABLE)
     if not passphrase and is_terminal(sys.stdin):
@@ -252,32 +250,3 @@ def _stored_certificate(certificate: _Certificate, options: LoginOptions) -> tup
     return None, None
 
 
-def warn_of_secret_on_command_line(options: LoginOptions, argv: Sequence[str]) -> None:
-    """Say how to avoid it when a password can be read in the process list and the shell's history."""
-    secret = options.password
-    if not secret or not _is_on_command_line(secret, argv):
-        return
-    if secret.startswith("@"):
-        logger.warning(
-            "What is given as the password begins with @, but names no file that can be read. All of it, with the @, "
-            "was taken for the password itself. If it was to be read from a file, check the path."
-        )
-    else:
-        logger.warning(
-            "The password is on the command line, where other programs and the shell's history can see it. Give it "
-            "on standard input with --password=@-, in a file with --password=@FILE, or with --from-env."
-        )
-
-
-def _is_on_command_line(secret: str, argv: Sequence[str]) -> bool:
-    """Tell whether the option has the secret itself for a value, and not where to read it."""
-    for index, word in enumerate(argv):
-        name, separator, value = word.partition("=")
-        if secret_option(name) == "--password":
-            given = value if separator else next(iter(argv[index + 1 :]), None)
-            # Standard input can be read whatever it holds.
-            if given == secret and given != "@-":
-                return True
-        elif word == f"-p{secret}":
-            return True
-    return False

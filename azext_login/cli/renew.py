@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from knack.log import get_logger
 
 from azext_login.auth.workload.federated_tokens import time_text
+from azext_login.cli.open_session import open_session
 from azext_login.errors import first_line
+from azext_login.host import exit_with
 from azext_login.system.text import printable
 from azext_login.usecases.renew_tokens import Renewal, renew, watch
 
@@ -160,3 +162,18 @@ def _launching_script() -> int | None:
     except psutil.Error:
         return None
     return os.getppid() if any(os.path.basename(word) == "az" for word in words[:3]) else None
+
+
+def renew_account(
+    cmd: Any, username: str | None = None, tenant: str | None = None, watch: bool = False
+) -> dict[str, Any] | None:
+    """Renew the federated token and the access tokens of an account before they end."""
+    from azext_login.cli.renew import exit_code_of, renew_and_report, shape, watch_and_report
+
+    session = open_session(cmd.cli_ctx)
+    row = session.account_row(username, tenant)
+    renewal = watch_and_report(session, row) if watch else renew_and_report(session, row)
+    if renewal is None:
+        return None
+    exit_with(cmd.cli_ctx, exit_code_of(renewal))
+    return shape(renewal)

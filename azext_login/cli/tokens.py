@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from azext_login._params import RESOURCE_TYPES
+from azext_login.cli.open_session import open_session
+from azext_login.cli.option_values import RESOURCE_TYPES
 from azext_login.errors import AccountError
+from azext_login.host import accepts_host_options
 from azext_login.profile.model import Row, account_of
 from azext_login.usecases.get_token import TokenRequest, get_token
 
@@ -52,7 +55,7 @@ def find_row(session: Session, options: TokenOptions) -> Row:
 
 def token_of(session: Session, cli_ctx: Any, row: Row, options: TokenOptions) -> AccessToken:
     """Return the token that the options ask for."""
-    from azext_login._validators import decode_claims_challenge
+    from azext_login.auth.entra.claims_challenge import decode_claims_challenge
 
     resource = options.resource
     if resource is None and options.resource_type:
@@ -67,3 +70,88 @@ def token_of(session: Session, cli_ctx: Any, row: Row, options: TokenOptions) ->
         advised_scopes=asked,
     )
     return get_token(session, row, request)
+
+
+@accepts_host_options("account get-access-token")
+def get_access_token(
+    cmd: Any,
+    subscription: str | None = None,
+    resource: str | None = None,
+    scopes: Sequence[str] | None = None,
+    resource_type: str | None = None,
+    tenant: str | None = None,
+    username: str | None = None,
+    min_validity: float | None = None,
+    force_refresh: bool = False,
+    claims_challenge: str | None = None,
+) -> dict[str, Any]:
+    """Return an access token for utilities to access Azure."""
+    from azext_login.cli.tokens import TokenOptions, find_row, token_of
+
+    options = TokenOptions(
+        subscription=subscription,
+        resource=resource,
+        scopes=scopes,
+        resource_type=resource_type,
+        tenant=tenant,
+        username=username,
+        min_validity=min_validity,
+        force_refresh=force_refresh,
+        claims_challenge=claims_challenge,
+    )
+    session = open_session(cmd.cli_ctx)
+    row = find_row(session, options)
+    token = token_of(session, cmd.cli_ctx, row, options)
+    shown = row["id"] if subscription or not tenant else None
+    return _token_result(token, tenant=tenant or row["tenantId"], subscription=shown)
+
+
+def export_token(
+    cmd: Any,
+    token_format: str,
+    yes: bool = False,
+    subscription: str | None = None,
+    resource: str | None = None,
+    scopes: Sequence[str] | None = None,
+    resource_type: str | None = None,
+    tenant: str | None = None,
+    username: str | None = None,
+    min_validity: float | None = None,
+    force_refresh: bool = False,
+    claims_challenge: str | None = None,
+) -> None:
+    """Write an access token in the form that a program reads."""
+    from azext_login.cli.token_formats import check_export, default_resource, write_token
+    from azext_login.cli.tokens import TokenOptions, find_row, token_of
+
+    output = cmd.cli_ctx.invocation.data["output"]
+    check_export(token_format, yes=yes, output=output)
+    options = TokenOptions(
+        subscription=subscription,
+        resource=resource if resource or scopes or resource_type else default_resource(token_format),
+        scopes=scopes,
+        resource_type=resource_type,
+        tenant=tenant,
+        username=username,
+        min_validity=min_validity,
+        force_refresh=force_refresh,
+        claims_challenge=claims_challenge,
+    )
+    session = open_session(cmd.cli_ctx)
+    token = token_of(session, cmd.cli_ctx, find_row(session, options), options)
+    write_token(token, token_format, output=output)
+
+
+def _token_result(token: AccessToken, *, tenant: str, subscription: str | None) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "tokenType": "Bearer",
+        "accessToken": token.secret,
+        # POSIX seconds, for programs.
+        "expires_on": token.expires_on,
+        # Local time without a zone, as the first versions had it; ambiguous when summer time ends.
+        "expiresOn": datetime.datetime.fromtimestamp(token.expires_on).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "tenant": tenant,
+    }
+    if subscription:
+        result["subscription"] = subscription
+    return result

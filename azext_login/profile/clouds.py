@@ -12,7 +12,8 @@ from pathlib import Path
 from knack.log import get_logger
 
 from azext_login.errors import StoreError
-from azext_login.system.files import ASIDE, FileLock, regular, set_aside, sweep, write_atomically
+from azext_login.system.file_lock import FileLock
+from azext_login.system.files import ASIDE, regular, set_aside, sweep, write_atomically
 
 logger = get_logger(__name__)
 

@@ -27,17 +27,17 @@ from azext_login.profile.state import (
     is_generation,
 )
 from azext_login.profile.subscriptions import remove_account
+from azext_login.system.file_lock import FileLock
 from azext_login.system.files import (
     ASIDE,
-    FileLock,
     regular,
     remove_if_present,
     set_aside,
     sweep,
-    uninterrupted,
     write_atomically,
     written_beside,
 )
+from azext_login.system.signals import uninterrupted
 
 if TYPE_CHECKING:
     from azext_login.profile.recovery import HasCredentials, Recovery

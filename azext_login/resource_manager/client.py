@@ -18,7 +18,8 @@ from azext_login.errors import (
     UnexpectedAnswerError,
 )
 from azext_login.resource_manager.resources import Subscription, Tenant
-from azext_login.system.http.session import connection_errors, is_busy, parse_json_object, patiently
+from azext_login.system.http.errors import connection_errors, is_busy, parse_json_object
+from azext_login.system.http.waiting import patiently
 from azext_login.system.text import is_utf_8, printable
 
 TokenSource = Callable[[str | None, str | None], str]

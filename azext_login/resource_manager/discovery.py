@@ -14,7 +14,7 @@ from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.errors import InterruptedDiscoveryError, ServiceUnreachableError, first_line
 from azext_login.resource_manager.resources import Subscription, Tenant
-from azext_login.system.http.session import patiently
+from azext_login.system.http.waiting import patiently
 
 Ask = Callable[[Tenant], Iterable[Subscription]]
 """Returns the subscriptions that a tenant shows, page by page. Called in a thread of its own."""

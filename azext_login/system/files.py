@@ -6,28 +6,26 @@ import contextlib
 import errno
 import logging
 import os
-import signal
 import stat
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType, TracebackType
 
-from azext_login.errors import LockHeldError, StoreError
+from azext_login.errors import StoreError
+from azext_login.system.signals import uninterrupted
 
 logger = logging.getLogger(__name__)
 
-_PRIVATE_FILE = 0o600
+PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
 
 ASIDE = ".damaged-"
 """Between the name of a file that could not be used and the time at which it was set aside."""
 
 # How often a waiting process looks at a lock again, in seconds.
-_POLL_INTERVAL = 0.02
+POLL_INTERVAL = 0.02
 
 # No write takes as long as this, in seconds: a temporary file that is older belongs to a process that was killed.
 _LEFTOVER_AGE = 600.0
@@ -62,12 +60,12 @@ def written_beside(path: Path, *content: bytes, locked: bool = False) -> Iterato
             if _is_device(target):
                 # A link to /dev/null, for instance, which the superuser can replace for the whole system.
                 raise OSError(errno.ENODEV, "It is a device")
-            _make_directory(target.parent)
+            make_directory(target.parent)
             # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
             descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         try:
             with _said_of(path), os.fdopen(descriptor, "wb") as stream:
-                _give_to_owner_of(target if target.exists() else target.parent, stream.fileno())
+                give_to_owner_of(target if target.exists() else target.parent, stream.fileno())
                 stream.writelines(content)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -98,24 +96,24 @@ def _said_of(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _make_directory(path: Path) -> None:
+def make_directory(path: Path) -> None:
     """Make a directory that may exist, and those above it, for its owner alone."""
     if path.is_dir():
         return
-    _make_directory(path.parent)
+    make_directory(path.parent)
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=_PRIVATE_DIRECTORY)
-        _give_to_owner_of(path.parent, path)
+        give_to_owner_of(path.parent, path)
 
 
 if sys.platform == "win32":
 
-    def _give_to_owner_of(pattern: Path, new: int | Path) -> None:
+    def give_to_owner_of(pattern: Path, new: int | Path) -> None:
         """Do nothing: there, what is in a directory belongs to whom the directory says."""
 
 else:
 
-    def _give_to_owner_of(pattern: Path, new: int | Path) -> None:
+    def give_to_owner_of(pattern: Path, new: int | Path) -> None:
         """Let what root has just made (a descriptor or a directory) belong to whom the files around it belong.
 
         After a `sudo az`, they could neither read nor write it. Where it cannot be given away, it is still written.
@@ -126,46 +124,6 @@ else:
                 os.chown(new, owner.st_uid, owner.st_gid)
 
 
-# Signals that came during a block which is not to be interrupted, and what else handles them.
-_received: list[int] = []
-_handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C, and a SIGTERM that somebody handles, wait until the block has ended.
-
-    Handlers run in the main thread, whichever thread the system gives a signal to, so nothing waits in another one.
-    Nobody waits long: see `interruption_point`.
-    """
-    if _handlers or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            handler = signal.getsignal(number)
-            if callable(handler):
-                _handlers[number] = handler
-                signal.signal(number, lambda received, frame: _received.append(received))
-        yield
-    finally:
-        handlers = dict(_handlers)
-        _handlers.clear()
-        for handled, handler in handlers.items():
-            signal.signal(handled, handler)
-        waiting = list(_received)
-        _received.clear()
-        for received in waiting:
-            handlers[received](received, None)
-
-
-def interruption_point() -> None:
-    """Give way to a signal that waits, in a place where nothing is half done."""
-    while _handlers and _received and threading.current_thread() is threading.main_thread():
-        number = _received.pop(0)
-        _handlers[number](number, None)
-
-
 def _replace(source: str, target: Path) -> None:
     for attempt in range(_REPLACE_ATTEMPTS):
         try:
@@ -174,7 +132,7 @@ def _replace(source: str, target: Path) -> None:
         except PermissionError:
             if sys.platform != "win32" or attempt == _REPLACE_ATTEMPTS - 1:
                 raise
-            time.sleep(_POLL_INTERVAL)
+            time.sleep(POLL_INTERVAL)
 
 
 def sweep(path: Path, *, older_than: float = 0.0) -> None:
@@ -215,7 +173,7 @@ def make_private(path: Path) -> None:
     with contextlib.suppress(OSError):
         mode = path.stat().st_mode
         if mode & 0o077 and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            path.chmod(_PRIVATE_DIRECTORY if stat.S_ISDIR(mode) else _PRIVATE_FILE)
+            path.chmod(_PRIVATE_DIRECTORY if stat.S_ISDIR(mode) else PRIVATE_FILE)
 
 
 def make_all_private(folder: Path, beginnings: tuple[str, ...]) -> None:
@@ -259,150 +217,3 @@ def set_aside(path: Path, *, keep: bool = False) -> Path:
     return aside
 
 
-class FileLock:
-    """An exclusive lock between processes, on a file of its own that is never deleted.
-
-    The operating system releases it when its holder ends, however that ends. It is not re-entrant.
-    """
-
-    is_missing = False
-    """Whether the filesystem turned out to have no locks, so that having this one keeps nobody out."""
-
-    def __init__(self, path: Path, *, timeout: float = 30.0, clock: Callable[[], float] = time.monotonic):
-        """:param timeout: how long to wait for another process, in seconds."""
-        self._path = path
-        self._timeout = timeout
-        self._clock = clock
-        self._descriptor: int | None = None
-
-    def __enter__(self) -> FileLock:
-        """:raises LockHeldError: its holder did not release it in time.
-        :raises StoreError: there can be no lock in this place.
-        """
-        try:
-            descriptor = self._open()
-        except OSError as error:
-            raise StoreError(
-                f"The lock file {self._path} could not be opened: {error.strerror or error}. "
-                "Nothing that it protects was changed.",
-                self._advice_after(error),
-            ) from error
-        try:
-            self._acquire(descriptor)
-        except OSError as error:
-            os.close(descriptor)
-            raise StoreError(
-                f"{self._path} could not be locked: {error.strerror or error}. Nothing that it protects was changed.",
-                "Run the command again, or set AZURE_CONFIG_DIR to a directory on another filesystem.",
-            ) from error
-        except BaseException:
-            os.close(descriptor)
-            raise
-        self._descriptor = descriptor
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            _unlock(descriptor)
-            os.close(descriptor)
-
-    def _advice_after(self, error: OSError) -> str:
-        """Return what helps against a file that cannot be opened."""
-        odd = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOENT)
-        if os.path.lexists(self._path) and error.errno in odd:
-            return "Remove it and run the command again."
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            return f"Make {self._path.parent} writable, or set AZURE_CONFIG_DIR to another directory."
-        return "Run the command again when that is over."
-
-    def _open(self) -> int:
-        _make_directory(self._path.parent)
-        with contextlib.suppress(FileExistsError):
-            # Only what we make ourselves is given away: another file could be a link to somebody else's.
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-            _give_to_owner_of(self._path.parent, descriptor)
-            return descriptor
-        return os.open(self._path, os.O_RDWR | os.O_CREAT, _PRIVATE_FILE)
-
-    def _acquire(self, descriptor: int) -> None:
-        deadline = self._clock() + self._timeout
-        while not self._try(descriptor):
-            interruption_point()
-            if self._clock() >= deadline:
-                raise LockHeldError(
-                    f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. "
-                    "Nothing that it protects was changed. "
-                    "Wait for it to finish, or end it, and run the command again."
-                )
-            time.sleep(_POLL_INTERVAL)
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            os.write(descriptor, str(os.getpid()).encode("ascii"))
-
-    def _try(self, descriptor: int) -> bool:
-        try:
-            return _try_lock(descriptor)
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            # Replacing files in one step and the generation counter are what protects them then. Refusing to work
-            # would help nobody.
-            logger.debug("The filesystem has no locks: %s", error)
-            self.is_missing = True
-            return True
-
-
-def _holder(descriptor: int) -> str:
-    """Return who holds a lock, as its file says."""
-    try:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        number = os.read(descriptor, 20).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        number = ""
-    return f"Another az process (PID {number})" if number.isdigit() else "Another az process"
-
-
-# Errors of filesystems that have no locks, such as some network mounts.
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    # Windows locks bytes against reading as well, so the locked byte lies behind everything that is written.
-    _LOCKED_BYTE = 1 << 30
-
-    def _try_lock(descriptor: int) -> bool:
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        # Closing the file releases it as well.
-        with contextlib.suppress(OSError):
-            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            # The latter is how some network mounts say that another process has it.
-            return False
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -17,8 +17,9 @@ from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, R
 logger = get_logger(__name__)
 
 if TYPE_CHECKING:
+    from azext_login.auth.credential import Credential
     from azext_login.auth.entra.application import ApplicationFactory
-    from azext_login.auth.entra.user_credential import Credential, UserCredential
+    from azext_login.auth.entra.user_credential import UserCredential
     from azext_login.auth.storage.decrypted_keys import DecryptedKeys
     from azext_login.auth.storage.msal_http_cache import HttpCache
     from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
@@ -136,7 +137,7 @@ class Services:
     def applications(self, token_cache: Any, http_cache: Any) -> ApplicationFactory:
         """Return the factory of MSAL applications that share these caches."""
         from azext_login.auth.entra.application import ApplicationFactory, ApplicationSettings
-        from azext_login.system.http.session import AuthorityHttpClient
+        from azext_login.auth.entra.http_client import AuthorityHttpClient
 
         settings = self._settings
         send_broker_telemetry(settings)

@@ -228,7 +228,7 @@ def _ask(
         if limit is None:
             return ask()
         from azext_login.errors import ServiceSlowError
-        from azext_login.system.http.session import within
+        from azext_login.system.http.waiting import within
 
         return within(limit, ask, service="the sign-in service", error=ServiceSlowError)
 

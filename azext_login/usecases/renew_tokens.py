@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.entra.errors import Attempt, login_command
-from azext_login.auth.jwt import claims_of
-from azext_login.auth.workload.federated_tokens import FileAssertion, expiry_of
+from azext_login.auth.jwt import claims_of, expiry_of
+from azext_login.auth.workload.federated_tokens import FileAssertion
 from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile.model import Account, Row, account_of
 
 if TYPE_CHECKING:
-    from azext_login.auth.entra.user_credential import Credential
+    from azext_login.auth.credential import Credential
     from azext_login.auth.workload.service_principal import ServicePrincipal, ServicePrincipalCredential
     from azext_login.usecases.session import Session
 

@@ -10,19 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
 from azext_login.errors import AccountError, NotSignedInError, StoreError
-from azext_login.host import HostSettings, activate_cloud, new_installation_id, read_host_settings
+from azext_login.host import HostSettings
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import Row, account_of, is_in_tenant
 from azext_login.profile.state import ProfileState
 from azext_login.profile.store import ProfileStore
-from azext_login.system.files import make_all_private
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:
@@ -34,14 +32,6 @@ PREVIOUS = "-"
 """What `account set --subscription` takes for the subscription that was active before."""
 
 
-# How the names of the files begin that name accounts or hold their secrets, what is set aside of them included.
-_PRIVATE = (
-    "azureProfile.json", "clouds.config", "msal_token_cache", "msal_http_cache", "service_principal_entries",
-    "login_profile", "login_clouds", "login_last_good", "login_msal_token_cache", "login_service_principal_entries",
-    "login_requests", "login_certificates",
-)  # fmt: skip
-
-
 class Session:
     """One command's view of who is signed in to the active cloud."""
 
@@ -51,42 +41,6 @@ class Session:
         self.store = store
         self._clouds = clouds
         self._host_account = host_account
-
-    @classmethod
-    def from_cli(cls, cli_ctx: Any) -> Session:
-        """Return the session of a running command."""
-        from azure.cli.core._session import ACCOUNT
-        from azure.cli.core.api import get_config_dir
-
-        config_dir = Path(get_config_dir())
-        make_all_private(config_dir, _PRIVATE)
-        clouds = CloudConfig(config_dir)
-        was_active = clouds.restore_if_removed()
-        if was_active is not None:
-            activate_cloud(cli_ctx, was_active)
-            logger.warning(
-                "clouds.config had been removed and was restored. %s is the active cloud.", cli_ctx.cloud.name
-            )
-        settings = read_host_settings(cli_ctx)
-
-        def follow(document: dict[str, Any]) -> None:
-            # The host may save its copy after our command has ended (telemetry, survey): it must be the new one.
-            # Assigning the attribute does not write; `ACCOUNT.save` and item assignment would.
-            ACCOUNT.data = document
-
-        def has_credentials(row: Row) -> bool:
-            return session._has_credentials(row)
-
-        store = ProfileStore(
-            settings.config_dir,
-            on_written=follow,
-            has_credentials=has_credentials,
-            new_installation_id=lambda: new_installation_id(settings.config_dir),
-            active_cloud=settings.cloud,
-            host_copy=lambda: ACCOUNT.data,
-        )
-        session = cls(settings, store, clouds, host_account=ACCOUNT)
-        return session
 
     @cached_property
     def services(self) -> Services:
@@ -273,7 +227,7 @@ class Session:
 
     # Credentials
 
-    def _has_credentials(self, row: Row) -> bool:
+    def has_credentials(self, row: Row) -> bool:
         """Tell whether tokens or a secret of a row's account are still stored; asked when rows are brought back."""
         stored = self._stored_names
         return stored is None or account_of(row).name.casefold() in stored

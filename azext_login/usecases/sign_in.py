@@ -17,8 +17,8 @@ from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.usecases.excluded_tenants import Exclusions
 
 if TYPE_CHECKING:
+    from azext_login.auth.credential import Credential
     from azext_login.auth.entra.application import ApplicationFactory
-    from azext_login.auth.entra.user_credential import Credential
     from azext_login.usecases.session import Session
 
 Authenticate = Callable[["ApplicationFactory", Any, Sequence[str]], dict[str, Any]]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from azext_login.errors import LockHeldError
-from azext_login.system.files import FileLock
+from azext_login.system.file_lock import FileLock
 from tests.harness.az import Az
 from tests.localcloud import LocalCloud
 

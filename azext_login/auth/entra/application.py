@@ -13,9 +13,10 @@ import requests
 
 from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.auth.entra.errors import unknown_tenant
+from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.auth.input_files import refusal
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from azext_login.system.http.session import SIGN_IN_SERVICE, capitalised, connection_errors
+from azext_login.system.http.errors import capitalised, connection_errors
 from azext_login.system.text import printable
 
 

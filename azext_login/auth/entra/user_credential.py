@@ -5,35 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE
 from azext_login.auth.entra.errors import Attempt, explain
 from azext_login.errors import AccountError, NotSignedInError
-
-
-class Credential(Protocol):
-    """The tokens of one account, whatever it signs in with."""
-
-    def token(
-        self,
-        scopes: Sequence[str],
-        *,
-        tenant: str | None = None,
-        claims_challenge: str | None = None,
-        advised_scopes: Sequence[str] | None = None,
-    ) -> AccessToken:
-        """Return a token for `scopes`.
-
-        :param tenant: GUID or verified domain; None for the account's own.
-        :param claims_challenge: JSON; a cached token is then not used.
-        :param advised_scopes: scopes to repeat in the advice when a person has to sign in again.
-        :raises NotSignedInError: what it takes is not stored here.
-        :raises SignInError: the service refused.
-        :raises ServiceUnreachableError: the service did not answer.
-        """
 
 
 class UserCredential:

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from azext_login.auth.entra.errors import Attempt, explain
+from azext_login.auth.interactive.pasted_address import PastedAddressError, parse_pasted_address
 from azext_login.auth.interactive.redirect_receiver import AuthorizationAnswer, LoopbackReceiver, PortInUseError
 from azext_login.errors import SignInError
-from azext_login.system.terminal.paste_reader import PastedAddressError, PasteReader, parse_pasted_address
+from azext_login.system.terminal.paste_reader import PasteReader
 
 # How long a person may take, in seconds. Entra's own sign-in page gives up earlier.
 TIME_LIMIT = 15 * 60.0

@@ -17,7 +17,7 @@ import requests
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from azext_login.system.http.session import capitalised, content_type
+from azext_login.system.http.errors import capitalised, content_type
 
 _KEPT = "Nothing that was stored before has changed."
 

@@ -15,7 +15,8 @@ from requests.adapters import HTTPAdapter
 from azext_login.auth.managed_identity.answers import BusyError
 from azext_login.auth.managed_identity.sources import IMDS_PATH, IdentitySource, SourceKind
 from azext_login.errors import MalformedAnswerError, ServiceSlowError, ServiceUnreachableError, UnexpectedAnswerError
-from azext_login.system.http.session import capitalised, connection_errors, within
+from azext_login.system.http.errors import capitalised, connection_errors
+from azext_login.system.http.waiting import within
 
 logger = get_logger(__name__)
 

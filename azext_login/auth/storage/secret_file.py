@@ -14,7 +14,8 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_login.errors import LockHeldError, StoreError
-from azext_login.system.files import ASIDE, FileLock, remove_if_present, set_aside, sweep, write_atomically
+from azext_login.system.file_lock import FileLock
+from azext_login.system.files import ASIDE, remove_if_present, set_aside, sweep, write_atomically
 
 logger = get_logger(__name__)
 

@@ -26,7 +26,8 @@ from azext_login.errors import (
     StoreError,
     UnexpectedAnswerError,
 )
-from azext_login.system.files import FileLock, regular, remove_if_present, sweep, write_atomically
+from azext_login.system.file_lock import FileLock
+from azext_login.system.files import regular, remove_if_present, sweep, write_atomically
 
 logger = get_logger(__name__)
 

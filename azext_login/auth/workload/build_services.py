@@ -12,16 +12,11 @@ import requests
 from requests.auth import AuthBase
 
 from azext_login.auth.input_files import refusal
-from azext_login.auth.workload.federated_tokens import is_assertion
+from azext_login.auth.jwt import is_assertion
 from azext_login.errors import SignInError, UnexpectedAnswerError
-from azext_login.system.http.session import (
-    LONGEST_REQUEST,
-    TIMEOUT,
-    capitalised,
-    connection_errors,
-    parse_json_object,
-    within,
-)
+from azext_login.system.http.errors import capitalised, connection_errors, parse_json_object
+from azext_login.system.http.session import LONGEST_REQUEST, TIMEOUT
+from azext_login.system.http.waiting import within
 from azext_login.system.text import fits_header, printable
 
 _LONGEST_DETAIL = 300  # characters

@@ -263,7 +263,6 @@ def _wrong_passphrase(path: str) -> SignInError:
 
 
 def _with_passphrase(path: str) -> str:
-    from azext_login.auth.workload.service_principal import PASSPHRASE_VARIABLE
 
     return (
         f"Set {PASSPHRASE_VARIABLE} to the passphrase, or give it on standard input:\n"
@@ -284,3 +283,7 @@ def _unsupported_encryption(path: str) -> SignInError:
         "Write it again with the encryption of today, which asks for the passphrase:\n"
         f'openssl pkcs12 -legacy -in "{path}" -out NEW.pem',
     )
+
+
+PASSPHRASE_VARIABLE = "AZURE_CLIENT_CERTIFICATE_PASSWORD"
+"""Where the passphrase of a certificate is looked for, by the name that azure-identity has given it."""

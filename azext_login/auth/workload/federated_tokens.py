@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from azext_login.auth.input_files import decode_text, read_input_file, refusal
+from azext_login.auth.jwt import expiry_of, is_assertion, unverified_claims
 from azext_login.auth.workload.known_clouds import audience_of
 
 if TYPE_CHECKING:
@@ -61,7 +58,7 @@ class FileAssertion:
         """Return the content of the file without blanks around it."""
         content = read_input_file(self.path, what="the federated token file", limit=_LIMIT)
         assertion = decode_text(content).strip()
-        if _claims(assertion) is None:
+        if unverified_claims(assertion) is None:
             raise refusal(
                 f"{os.path.abspath(self.path)} does not hold a federated token (a JSON Web Token).",
                 "Let the issuer write the token into it, without quotes or anything else; then run the command again.",
@@ -125,25 +122,6 @@ def source_from_json(value: object) -> AssertionSource | None:
     return None
 
 
-def is_assertion(text: str) -> bool:
-    """Tell whether this is a signed JSON Web Token, whoever issued it."""
-    return _claims(text) is not None
-
-
-def expiry_of(assertion: str) -> float | None:
-    """Return when an assertion expires (`exp`, RFC 7519 section 4.1.4), in POSIX seconds. Verifies no signature.
-
-    None if it does not say, or is not a JSON Web Token.
-    """
-    expiry = (_claims(assertion) or {}).get("exp")
-    if isinstance(expiry, bool) or not isinstance(expiry, (int, float)):
-        return None
-    try:
-        return float(expiry) if math.isfinite(expiry) else None
-    except OverflowError:
-        return None
-
-
 def check_assertion(assertion: str, now: float) -> None:
     """Refuse an assertion that cannot work, before it is sent. Verifies no signature: that is Entra's part.
 
@@ -162,34 +140,6 @@ def check_assertion(assertion: str, now: float) -> None:
             "Get another one from its issuer. With --federated-token-file or --federated-token-source, "
             "`az login` fetches one itself whenever it is needed.",
         )
-
-
-def _claims(token: str) -> Mapping[str, Any] | None:
-    """Return the claims of a signed JSON Web Token in compact form (RFC 7515 section 7.1); None if it is not one."""
-    parts = token.split(".")
-    if len(parts) != 3 or not all(parts):
-        return None
-    header, claims = (_json_object(part) for part in parts[:2])
-    return claims if header is not None and _base64url(parts[2]) is not None else None
-
-
-def _json_object(part: str) -> dict[str, Any] | None:
-    decoded = _base64url(part)
-    if decoded is None:
-        return None
-    try:
-        value = json.loads(decoded)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _base64url(part: str) -> bytes | None:
-    """Return the bytes; RFC 7515 section 2 leaves the padding away."""
-    try:
-        return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        return None
 
 
 def _utc(timestamp: float) -> str:

@@ -20,13 +20,9 @@ from knack.log import get_logger
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.errors import Attempt, explain, login_command
-from azext_login.auth.workload.federated_tokens import (
-    AssertionSource,
-    FileAssertion,
-    check_assertion,
-    expiry_of,
-    source_from_json,
-)
+from azext_login.auth.jwt import expiry_of
+from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
+from azext_login.auth.workload.federated_tokens import AssertionSource, FileAssertion, check_assertion, source_from_json
 from azext_login.errors import NotSignedInError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
 
 if TYPE_CHECKING:
@@ -47,9 +43,6 @@ _KIND = "kind"
 SECRET = "client secret"
 CERTIFICATE = "certificate"
 FEDERATED = "federated token"
-
-PASSPHRASE_VARIABLE = "AZURE_CLIENT_CERTIFICATE_PASSWORD"
-"""Where the passphrase of a certificate is looked for, by the name that azure-identity has given it."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,31 @@
+"""Claims challenges, as resources send them in a `WWW-Authenticate` header."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+
+from azure.cli.core.azclierror import InvalidArgumentValueError
+
+
+def decode_claims_challenge(encoded: str | None) -> str | None:
+    """Return the JSON in a base64-encoded claims challenge, as found in a `WWW-Authenticate` header.
+
+    :raises InvalidArgumentValueError: it is not base64, or not JSON.
+    """
+    if not encoded:
+        return None
+    padded = encoded.strip() + "=" * (-len(encoded.strip()) % 4)
+    try:
+        # Resources send the standard alphabet and the URL-safe one.
+        decoded = base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True).decode("utf-8")
+        claims = json.loads(decoded)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidArgumentValueError(
+            "--claims-challenge is not base64-encoded JSON. Nothing was sent.",
+            'Copy the value of claims="..." from the WWW-Authenticate header as it is.',
+        ) from error
+    if not isinstance(claims, dict):
+        raise InvalidArgumentValueError("--claims-challenge does not hold a JSON object. Nothing was sent.")
+    return decoded

@@ -1,0 +1,268 @@
+"""The shared token cache and the service principal entries, on a real disk."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
+from azext_login.auth.storage.token_cache import TokenCache, without_identity
+from azext_login.errors import StoreError
+from azext_login.system.file_lock import FileLock
+
+ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+
+
+def _cache_of(*users: str, secret: str = "one") -> dict[str, Any]:
+    sections: dict[str, Any] = {"AccessToken": {}, "RefreshToken": {}, "IdToken": {}, "Account": {}, "AppMetadata": {}}
+    for user in users:
+        home = f"{user}-oid.{user}-tid"
+        for section in ("AccessToken", "RefreshToken", "IdToken"):
+            sections[section][f"{home}-{section}"] = {"home_account_id": home, "secret": f"{user} {section} {secret}"}
+        sections["Account"][home] = {"home_account_id": home, "username": user}
+    sections["AppMetadata"]["app"] = {"family_id": "1"}
+    return sections
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> TokenCache:
+    return TokenCache(tmp_path, encrypt=False)
+
+
+def test_what_another_process_added_in_the_meantime_survives_a_commit(cache: TokenCache) -> None:
+    before = cache.read()
+    cache.commit({}, _cache_of(BOB))
+    cache.commit(before, _cache_of(ALICE))
+    assert cache.user_names() == {ALICE, BOB}
+
+
+def test_a_dropped_entry_stays_if_another_process_has_renewed_it(cache: TokenCache) -> None:
+    cache.commit({}, _cache_of(ALICE))
+    before = cache.read()
+    cache.commit(before, _cache_of(ALICE, secret="renewed by somebody else"))
+    cache.commit(before, {**_cache_of(BOB), "Account": {**_cache_of(BOB)["Account"]}})
+    secrets = [entry["secret"] for entry in cache.read()["RefreshToken"].values()]
+    assert f"{ALICE} RefreshToken renewed by somebody else" in secrets
+
+
+def test_only_dropping_expired_tokens_is_not_worth_a_write(cache: TokenCache, tmp_path: Path) -> None:
+    cache.commit({}, _cache_of(ALICE))
+    before = cache.read()
+    written = (tmp_path / "msal_token_cache.json").stat().st_mtime_ns
+    cache.commit(before, {**before, "AccessToken": {}})
+    assert (tmp_path / "msal_token_cache.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("spelling", [ALICE, ALICE.upper()])
+def test_forgetting_a_user_removes_their_tokens_and_nobody_elses(cache: TokenCache, spelling: str) -> None:
+    cache.commit({}, _cache_of(ALICE, BOB))
+    assert cache.forget(spelling)
+    assert "alice" not in json.dumps(cache.read())
+    assert cache.read() == _cache_of(BOB)
+    assert not cache.forget(spelling)
+
+
+@pytest.mark.parametrize("accounts", [None, [], {"x": None}, {"x": {"username": BOB.upper()}}])
+def test_signing_out_takes_ones_own_tokens_out_of_a_cache_whose_accounts_are_damaged(
+    cache: TokenCache, tmp_path: Path, accounts: object
+) -> None:
+    sections = _cache_of(ALICE, BOB)
+    for token in sections["IdToken"].values():
+        user = token["secret"].partition(" ")[0]
+        token["secret"] = jwt.encode({"preferred_username": user.title()}, "k" * 32)
+    (tmp_path / "msal_token_cache.json").write_text(json.dumps({**sections, "Account": accounts}), encoding="utf-8")
+    assert cache.forget(BOB)
+    left = cache.read()
+    assert BOB not in json.dumps(left).casefold()
+    for section in ("AccessToken", "RefreshToken", "IdToken"):
+        assert {entry["home_account_id"] for entry in left[section].values()} == {f"{ALICE}-oid.{ALICE}-tid"}
+    assert not cache.forget(BOB)
+
+
+def test_forgetting_an_application_removes_its_tokens_in_any_case(cache: TokenCache) -> None:
+    sections = _cache_of(ALICE)
+    sections["AccessToken"]["app-token"] = {"home_account_id": None, "client_id": "0AB1", "secret": "app secret"}
+    sections["AppMetadata"]["of-the-app"] = {"client_id": "0AB1", "environment": "login.example"}
+    cache.commit({}, sections)
+    assert cache.forget("0ab1")
+    assert cache.read() == _cache_of(ALICE)
+
+
+@pytest.mark.parametrize(("signed_in", "is_kept"), [({"0ab1"}, True), (None, True), ({"other"}, False), (set(), False)])
+def test_a_token_of_an_application_is_kept_only_while_the_application_is_signed_in(
+    cache: TokenCache, signed_in: set[str] | None, is_kept: bool
+) -> None:
+    cache.commit({}, _cache_of(ALICE))
+    before = cache.read()
+    after = _cache_of(ALICE, BOB)
+    after["AccessToken"]["app-token"] = {"home_account_id": None, "client_id": "0AB1", "secret": "app secret"}
+    after["AppMetadata"]["of-the-app"] = {"client_id": "0AB1", "environment": "login.example"}
+    cache.commit(before, after, applications=lambda: None if signed_in is None else frozenset(signed_in))
+    assert cache.user_names() == {ALICE, BOB}
+    assert cache.read() == (after if is_kept else _cache_of(ALICE, BOB))
+
+
+@given(st.sets(st.sampled_from([ALICE, BOB, "carol@tailspin.example"])), st.sampled_from([ALICE, BOB]))
+def test_without_identity_keeps_exactly_the_others(users: set[str], gone: str) -> None:
+    assert without_identity(_cache_of(*users), gone) == _cache_of(*(users - {gone}))
+
+
+@pytest.mark.parametrize("content", ["{", "\x00\x01", "not json", '{"AccessToken": '])
+def test_a_damaged_cache_is_set_aside_and_counts_as_empty(
+    cache: TokenCache, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "msal_token_cache.json").write_text(content, encoding="utf-8")
+    assert cache.read() == {}
+    (aside,) = tmp_path.glob("msal_token_cache.json.damaged-*")
+    assert aside.read_text(encoding="utf-8") == content
+    assert "Sign in again" in caplog.text
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"text"', '{"AccessToken": [], "Account": {"a": 1}}', "  "])
+def test_a_cache_of_another_shape_counts_as_empty(cache: TokenCache, tmp_path: Path, content: str) -> None:
+    (tmp_path / "msal_token_cache.json").write_text(content, encoding="utf-8")
+    assert not any(cache.read().values())
+
+
+def test_clearing_also_removes_what_was_set_aside(cache: TokenCache, tmp_path: Path) -> None:
+    (tmp_path / "msal_token_cache.json").write_text("{", encoding="utf-8")
+    cache.read()
+    (tmp_path / "msal_token_cache.bin").write_bytes(b"encrypted")
+    cache.clear()
+    assert not list(tmp_path.glob("msal_token_cache*"))
+
+
+def _token_of(user: str) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps({"upn": user, "oid": "1"}).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJub25lIn0.{payload}.signature"
+
+
+@pytest.mark.parametrize(
+    ("aside", "left"),
+    [
+        (json.dumps(_cache_of(ALICE, BOB)), _cache_of(BOB)),
+        (json.dumps({**_cache_of(ALICE, BOB), "IdToken": [ALICE]}), {**_cache_of(BOB), "IdToken": ...}),
+        (json.dumps({**_cache_of(BOB), "IdToken": [BOB]}), {**_cache_of(BOB), "IdToken": [BOB]}),
+        (json.dumps(_cache_of(ALICE))[:-9], None),
+        ('{"AccessToken": {"x": {"secret": "' + _token_of(ALICE.upper()) + '"}, "y": {"sec', None),
+        ('{"RefreshToken": {"uid.utid-refreshtoken": {"secret": "of nobody that it names"}, "y": {"sec', None),
+        ('{"AccessToken": {"x": {"secret": "eyJhbGciOi.eyJ\u00e9\u00e9\u00e9"}, "y": {"sec', None),
+        (json.dumps({"RefreshToken": {"x": {"home_account_id": "uid.utid", "secret": "x"}}}), {"RefreshToken": {}}),
+        (json.dumps({"IdToken": {"x": {"home_account_id": ["x"], "secret": "x"}}}), {"IdToken": {}}),
+        (json.dumps({**_cache_of(BOB), "Note": f"m{ALICE}"}), {**_cache_of(BOB), "Note": f"m{ALICE}"}),
+    ],
+    ids=[
+        "both", "an odd section", "somebody else's odd section", "torn", "in a token", "torn, of nobody that it names",
+        "a torn token", "of nobody that it names", "an odd home", "a longer name",
+    ],
+)  # fmt: skip
+def test_signing_out_takes_from_a_file_that_was_set_aside_what_is_ones_own(
+    cache: TokenCache, tmp_path: Path, aside: str, left: Any
+) -> None:
+    path = tmp_path / "msal_token_cache.json.damaged-20260101-000000-1"
+    path.write_text(aside, encoding="utf-8")
+    cache.forget(ALICE)
+    if left is None:
+        assert not path.exists()
+    else:
+        expected = {section: entries for section, entries in left.items() if entries is not ...}
+        assert json.loads(path.read_text(encoding="utf-8")) == expected
+
+
+@pytest.mark.parametrize("name", ["msal_token_cache.json", "service_principal_entries.json"])
+def test_a_file_that_is_torn_for_a_moment_is_read_when_it_is_whole(tmp_path: Path, name: str) -> None:
+    """The host writes in place, and readers of ours have no lock."""
+    store = (TokenCache if name.startswith("msal") else ServicePrincipalEntries)(tmp_path, encrypt=False)
+    whole = json.dumps(_cache_of(ALICE) if name.startswith("msal") else [{"client_id": "0ab1", "tenant": "t-1"}])
+    (tmp_path / name).write_text(whole[:-7], encoding="utf-8")
+    finished = threading.Timer(0.15, (tmp_path / name).write_text, [whole])
+    finished.start()
+    found = store.user_names() if isinstance(store, TokenCache) else store.client_ids()
+    finished.join()
+    assert found == ({ALICE} if name.startswith("msal") else {"0ab1"})
+    assert not list(tmp_path.glob("*.damaged-*"))
+
+
+def test_the_entries_of_an_application_go_and_others_stay(tmp_path: Path) -> None:
+    path = tmp_path / "service_principal_entries.json"
+    entries = [
+        {"client_id": "0AB1", "tenant": "t-1", "client_secret": "s"},
+        {"client_id": "0ab1", "tenant": "t-2", "client_secret": "s"},
+        {"client_id": "other", "tenant": "t-1", "client_secret": "s", "x-key": 1},
+    ]
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    store = ServicePrincipalEntries(tmp_path, encrypt=False)
+    assert store.forget("0AB1")
+    assert json.loads(path.read_text(encoding="utf-8")) == [entries[2]]
+    assert not store.forget("0AB1")
+
+
+@pytest.mark.parametrize("name", ["service_principal_entries.json", "service_principal_entries.json.damaged-1"])
+@pytest.mark.parametrize("gone", ["0ab1", ALICE])
+def test_signing_out_leaves_no_secret_that_nobody_could_sign_out(tmp_path: Path, name: str, gone: str) -> None:
+    others = [{"client_id": "other", "tenant": "t-1", "client_secret": "s", "x-key": 1}, {"client_id": "no tenant"}]
+    nobodys = {"tenant": "t-1", "client_secret": "of the application"}
+    (tmp_path / name).write_text(json.dumps([None, "text", nobodys, *others]), encoding="utf-8")
+    assert not ServicePrincipalEntries(tmp_path, encrypt=False).forget(gone)
+    assert json.loads((tmp_path / name).read_text(encoding="utf-8")) == others
+
+
+_ENTRY, _ODD = {"client_id": "0ab1", "tenant": "t-1", "client_secret": "s"}, {"odd": 1}
+
+
+def test_an_entry_that_is_stored_while_an_odd_one_is_set_aside_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "service_principal_entries.json"
+    path.write_text(json.dumps([_ENTRY, _ODD]), encoding="utf-8")
+    store = ServicePrincipalEntries(tmp_path, encrypt=False)
+    other = {**_ENTRY, "client_id": "other"}
+    with FileLock(tmp_path / "login_service_principal_entries.lock"):
+        reader = threading.Thread(target=store.require, args=("0ab1", "t-1"))
+        reader.start()
+        time.sleep(0.3)  # it has read, and waits
+        path.write_text(json.dumps([_ENTRY, _ODD, other]), encoding="utf-8")
+    reader.join()
+    assert json.loads(path.read_text(encoding="utf-8")) == [_ENTRY, other]
+
+
+@pytest.mark.parametrize("name", ["msal_token_cache.json", "service_principal_entries.json"])
+def test_a_file_of_which_a_part_can_be_used_is_there_until_that_part_is(
+    cache: TokenCache, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = json.dumps({**_cache_of(ALICE), "IdToken": []} if name.startswith("msal") else [_ENTRY, _ODD])
+    (tmp_path / name).write_text(odd, encoding="utf-8")
+
+    def full_disk(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    entries = ServicePrincipalEntries(tmp_path, encrypt=False)
+    change: dict[str, Callable[[], None]] = {
+        "msal_token_cache.json": lambda: cache.commit({}, _cache_of(BOB)),
+        "service_principal_entries.json": lambda: entries.require("0ab1", "t-1"),
+    }
+    with pytest.raises(StoreError):
+        change[name]()
+    assert (tmp_path / name).read_text(encoding="utf-8") == odd
+
+
+@pytest.mark.parametrize("key", ["home_account_id", "environment", "username", "authority_type"])
+@pytest.mark.parametrize("value", [None, 7, "absent"])
+def test_an_account_that_would_end_msal_is_left_out_of_what_it_gets(cache: TokenCache, key: str, value: object) -> None:
+    """MSAL takes these four for granted, of every account that is there."""
+    good = {"home_account_id": "h", "environment": "e", "username": BOB, "authority_type": "MSSTS"}
+    bad: dict[str, Any] = {**good, key: value}
+    if value == "absent":
+        del bad[key]
+    cache.commit({}, {"Account": {"good": dict(good), "bad": bad}})
+    assert cache.usable()["Account"] == {"good": good}
