@@ -1,0 +1,1 @@
+"""`make pictures`: docs/pictures, drawn from `az` on a pseudo-terminal and a local cloud."""
