@@ -47,9 +47,10 @@ bench:  ## Measure how long the commands take
 	@$(SET_UP) tools newest
 	@$(IN_VENV) -m tests.bench $(ARGS)
 
-lint:  ## Check style (ruff)
+lint:  ## Check style (ruff) and the direction of imports (import-linter)
 	@$(SET_UP) tools
 	@$(IN_VENV) -m ruff check .
+	@.venv/bin/lint-imports --no-cache --no-logo
 
 types:  ## Check types (mypy)
 	@$(SET_UP) tools

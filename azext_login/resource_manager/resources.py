@@ -1,4 +1,4 @@
-"""Tenants and subscriptions as Azure Resource Manager describes them, and the rows that are made of them."""
+"""Tenants and subscriptions as Azure Resource Manager describes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from azext_login.profile.model import ENABLED, TENANT_LEVEL_NAME, Account, Row
 from azext_login.system.text import printable
 
 
@@ -43,21 +42,3 @@ class Subscription:
     state: str | None
     tenant_id: str
     details: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def tenant_level(cls, tenant_id: str) -> Subscription:
-        """Return the stand-in for a tenant in which there is no subscription."""
-        return cls(id=tenant_id, name=TENANT_LEVEL_NAME, state=ENABLED, tenant_id=tenant_id)
-
-    def to_row(self, account: Account, cloud: str) -> Row:
-        """Return the row with the built-in's keys in the built-in's order."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "state": self.state,
-            "user": {"name": account.name, "type": account.kind, **account.details},
-            "isDefault": False,
-            "tenantId": self.tenant_id,
-            "environmentName": cloud,
-            **self.details,
-        }

@@ -16,6 +16,7 @@ from azext_login.profile.state import RowKey, key_of
 from azext_login.resource_manager.discovery import Ask, Discovery, Progress, discover, find_tenants
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.usecases.excluded_tenants import Exclusions
+from azext_login.usecases.rows import row_of
 
 if TYPE_CHECKING:
     from azext_login.auth.entra.application import ApplicationFactory
@@ -207,7 +208,7 @@ def _refreshed_rows(own: _OwnRows, discovery: Discovery, cloud: str) -> list[Row
     # A service principal may have signed in to one tenant with SN+I and to another without.
     accounts = {str(row["tenantId"]).casefold(): account_of(row) for row in own.rows}
     return [
-        subscription.to_row(accounts.get(subscription.tenant_id.casefold(), own.account), cloud)
+        row_of(subscription, accounts.get(subscription.tenant_id.casefold(), own.account), cloud)
         for subscription in discovery.subscriptions + further
     ]
 

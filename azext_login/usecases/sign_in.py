@@ -15,6 +15,7 @@ from azext_login.profile.state import slot_of
 from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport, discover, find_tenants
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.usecases.excluded_tenants import Exclusions
+from azext_login.usecases.rows import row_of, tenant_level_subscription
 
 if TYPE_CHECKING:
     from azext_login.auth.credential import Credential
@@ -165,7 +166,7 @@ def _subscriptions_to_store(request: SignInRequest, account: Account, discovery:
         answered = [report.tenant.id for report in discovery.reports if report.failure is None]
         if request.tenant is not None:
             answered = [request.tenant]
-        found += [Subscription.tenant_level(tenant) for tenant in answered if tenant.casefold() not in with_rows]
+        found += [tenant_level_subscription(tenant) for tenant in answered if tenant.casefold() not in with_rows]
     elif not found:
         raise _nothing_found(request, account, discovery)
     return found
@@ -208,9 +209,9 @@ def _store(
     keep: Callable[[], None],
 ) -> SignInOutcome:
     cloud = session.settings.cloud
-    new = [subscription.to_row(account, cloud) for subscription in subscriptions]
+    new = [row_of(subscription, account, cloud) for subscription in subscriptions]
     # A subscription that a second tenant shows is kept for that tenant as well.
-    further = [duplicate.subscription.to_row(account, cloud) for duplicate in discovery.duplicates]
+    further = [row_of(duplicate.subscription, account, cloud) for duplicate in discovery.duplicates]
     guesses: list[Row] = []
     # Tokens first: rows without tokens would be of no use to anybody. And neither without the other.
     with session.change(mirror=True, first=keep) as state:

@@ -8,10 +8,10 @@
 Needs Authlib, Flask, cheroot, trustme, cryptography and PyJWT. See `python -m tests.localcloud --help`.
 """
 
-from .admin import Admin
-from .cijobs import GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION
-from .directory import Application, Directory, Membership, Person, Subscription, Tenant
-from .people import (
+from tests.localcloud.admin import Admin
+from tests.localcloud.cijobs import GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION
+from tests.localcloud.directory import Application, Directory, Membership, Person, Subscription, Tenant
+from tests.localcloud.people import (
     AZURE_CLI,
     CI_APP,
     CI_SECRET,
@@ -21,7 +21,7 @@ from .people import (
     VM_IDENTITY,
     default_directory,
 )
-from .server import LocalCloud
+from tests.localcloud.server import LocalCloud
 
 __all__ = [
     "AZURE_CLI",

@@ -10,9 +10,9 @@ import sys
 import threading
 from pathlib import Path
 
-from .azurestack import STACK_APP, STACK_SECRET
-from .people import CI_APP, CI_SECRET
-from .server import LocalCloud
+from tests.localcloud.azurestack import STACK_APP, STACK_SECRET
+from tests.localcloud.people import CI_APP, CI_SECRET
+from tests.localcloud.server import LocalCloud
 
 
 def _arguments() -> argparse.Namespace:

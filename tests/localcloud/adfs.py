@@ -12,16 +12,16 @@ from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from .claims import ClaimsRequest
-from .directory import Application, Membership, Tenant
-from .entra import start_device_sign_in
-from .errors import EntraError
-from .keys import SigningKey
-from .routes import Routes, adfs_routes
-from .scopes import GRAPH, ScopeRequest
-from .service import TokenService
-from .state import State
-from .tokens import Grant, Issuer, make_uti
+from tests.localcloud.claims import ClaimsRequest
+from tests.localcloud.directory import Application, Membership, Tenant
+from tests.localcloud.entra import start_device_sign_in
+from tests.localcloud.errors import EntraError
+from tests.localcloud.keys import SigningKey
+from tests.localcloud.routes import Routes, adfs_routes
+from tests.localcloud.scopes import GRAPH, ScopeRequest
+from tests.localcloud.service import TokenService
+from tests.localcloud.state import State
+from tests.localcloud.tokens import Grant, Issuer, make_uti
 
 _CLIENT = (
     "invalid_client",

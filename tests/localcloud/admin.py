@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from .directory import Access, Membership, stable_guid
-from .faults import HTML_BODY, MALFORMED_BODY, Fault
-from .requestlog import LoggedRequest
-from .workloadadmin import WorkloadAdmin
+from tests.localcloud.directory import Access, Membership, stable_guid
+from tests.localcloud.faults import HTML_BODY, MALFORMED_BODY, Fault
+from tests.localcloud.requestlog import LoggedRequest
+from tests.localcloud.workloadadmin import WorkloadAdmin
 
 #: Named ways to fail, for `fail_next(kind=...)` and `fail_randomly(kind=...)`.
 KINDS = {

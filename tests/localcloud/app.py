@@ -10,21 +10,21 @@ from uuid import uuid4
 
 from flask import Flask, Response, g, jsonify, request
 
-from .admin import Admin, call
-from .arm import arm_blueprint
-from .authorize import authorize_blueprint
-from .azurestack import AzureStack
-from .cijobs import cijobs_blueprint
-from .entra import entra_blueprint
-from .faults import Fault
-from .federation import local_fetch
-from .issuers import issuers_blueprint
-from .pages import pages_blueprint
-from .requestlog import LoggedRequest
-from .service import TokenService
-from .state import State
-from .tokens import Issuer
-from .visitors import Visitors
+from tests.localcloud.admin import Admin, call
+from tests.localcloud.arm import arm_blueprint
+from tests.localcloud.authorize import authorize_blueprint
+from tests.localcloud.azurestack import AzureStack
+from tests.localcloud.cijobs import cijobs_blueprint
+from tests.localcloud.entra import entra_blueprint
+from tests.localcloud.faults import Fault
+from tests.localcloud.federation import local_fetch
+from tests.localcloud.issuers import issuers_blueprint
+from tests.localcloud.pages import pages_blueprint
+from tests.localcloud.requestlog import LoggedRequest
+from tests.localcloud.service import TokenService
+from tests.localcloud.state import State
+from tests.localcloud.tokens import Issuer
+from tests.localcloud.visitors import Visitors
 
 #: Where the operators are; what they do is neither logged nor disturbed.
 _OPERATORS = ("/admin/", "/azurestack/admin/")

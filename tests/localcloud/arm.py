@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from .armtoken import ArmError, Caller, authenticate
-from .directory import Subscription, Tenant, stable_guid
-from .metadata import cloud_metadata
-from .state import State
-from .tokens import Issuer
+from tests.localcloud.armtoken import ArmError, Caller, authenticate
+from tests.localcloud.directory import Subscription, Tenant, stable_guid
+from tests.localcloud.metadata import cloud_metadata
+from tests.localcloud.state import State
+from tests.localcloud.tokens import Issuer
 
 _VERSION = re.compile(r"^\d{4}-\d{2}-\d{2}(-preview)?$")
 LOCATIONS = (

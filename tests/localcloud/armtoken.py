@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import jwt
 
-from .directory import Tenant
-from .state import State
-from .tokens import Issuer, issued_at
+from tests.localcloud.directory import Tenant
+from tests.localcloud.state import State
+from tests.localcloud.tokens import Issuer, issued_at
 
 
 class ArmError(Exception):

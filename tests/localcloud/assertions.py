@@ -11,11 +11,11 @@ from typing import Any
 
 import jwt
 
-from .certificates import invalid_signature, signing_key
-from .directory import Application
-from .errors import EntraError, invalid_client
-from .federation import Fetch, federated_key, find_credential
-from .state import State
+from tests.localcloud.certificates import invalid_signature, signing_key
+from tests.localcloud.directory import Application
+from tests.localcloud.errors import EntraError, invalid_client
+from tests.localcloud.federation import Fetch, federated_key, find_credential
+from tests.localcloud.state import State
 
 
 def _stamp(seconds: float) -> str:

@@ -9,18 +9,18 @@ from typing import Any
 from authlib.oauth2 import OAuth2Error
 from flask import Blueprint, Response, g, redirect, request
 
-from .claims import parse_claims
-from .clients import Client, unknown_client
-from .errors import EntraError, consent_required, mfa_required, missing_parameter
-from .interaction import Asked, Interaction
-from .policy import check_member, check_segment, find_tenant, needs_consent, needs_mfa
-from .responses import deliver, deliver_error, error_page
-from .scopes import parse_scope
-from .service import TokenService
-from .signin import SignIn
-from .state import AuthorizationCode, State
-from .tokens import Issuer, client_info
-from .visitors import Visitors
+from tests.localcloud.claims import parse_claims
+from tests.localcloud.clients import Client, unknown_client
+from tests.localcloud.errors import EntraError, consent_required, mfa_required, missing_parameter
+from tests.localcloud.interaction import Asked, Interaction
+from tests.localcloud.policy import check_member, check_segment, find_tenant, needs_consent, needs_mfa
+from tests.localcloud.responses import deliver, deliver_error, error_page
+from tests.localcloud.scopes import parse_scope
+from tests.localcloud.service import TokenService
+from tests.localcloud.signin import SignIn
+from tests.localcloud.state import AuthorizationCode, State
+from tests.localcloud.tokens import Issuer, client_info
+from tests.localcloud.visitors import Visitors
 
 PROMPTS = (None, "login", "none", "consent", "select_account", "create")
 _CHALLENGE = re.compile(r"^[A-Za-z0-9\-._~]{43,128}$")

@@ -12,20 +12,29 @@ from typing import Any
 
 from flask import Flask
 
-from .adfs import AdfsIssuer, adfs_blueprint
-from .admin import Admin
-from .arm import arm_blueprint
-from .authorize import authorize_blueprint
-from .directory import Access, Application, Directory, Membership, Person, Subscription, Tenant, stable_guid
-from .federation import Fetch
-from .keys import SigningKey
-from .metadata import cloud_metadata
-from .pages import pages_blueprint
-from .people import AZURE_CLI
-from .scopes import Resource, by_uri
-from .service import TokenService
-from .state import Settings, State
-from .visitors import Visitors
+from tests.localcloud.adfs import AdfsIssuer, adfs_blueprint
+from tests.localcloud.admin import Admin
+from tests.localcloud.arm import arm_blueprint
+from tests.localcloud.authorize import authorize_blueprint
+from tests.localcloud.directory import (
+    Access,
+    Application,
+    Directory,
+    Membership,
+    Person,
+    Subscription,
+    Tenant,
+    stable_guid,
+)
+from tests.localcloud.federation import Fetch
+from tests.localcloud.keys import SigningKey
+from tests.localcloud.metadata import cloud_metadata
+from tests.localcloud.pages import pages_blueprint
+from tests.localcloud.people import AZURE_CLI
+from tests.localcloud.scopes import Resource, by_uri
+from tests.localcloud.service import TokenService
+from tests.localcloud.state import Settings, State
+from tests.localcloud.visitors import Visitors
 
 TENANT = Tenant(stable_guid("azurestack"), "Azure Stack", ("azurestack.example",))
 #: The audience of ARM, with the tenant's id as Azure Stack has it.

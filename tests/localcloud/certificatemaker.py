@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from .keys import b64
+from tests.localcloud.keys import b64
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from .directory import Application, TrustedSubject
-from .errors import EntraError, invalid_client
-from .keys import b64
+from tests.localcloud.directory import Application, TrustedSubject
+from tests.localcloud.errors import EntraError, invalid_client
+from tests.localcloud.keys import b64
 
 
 def invalid_signature(app: Application, reason: str, thumbprint: str, found: x509.Certificate | None) -> EntraError:

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, redirect, request
 
-from .directory import stable_guid
-from .federation import AUDIENCE
+from tests.localcloud.directory import stable_guid
+from tests.localcloud.federation import AUDIENCE
 
 #: The service connection of a pipeline that doesn't name another.
 SERVICE_CONNECTION = stable_guid("service-connection", "production")

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import EntraError
+from tests.localcloud.errors import EntraError
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import ClientMixin
 
-from .assertions import AssertionCheck
-from .directory import Application
-from .errors import EntraError, invalid_client
-from .federation import Fetch
-from .state import State
-from .tokens import Issuer
+from tests.localcloud.assertions import AssertionCheck
+from tests.localcloud.directory import Application
+from tests.localcloud.errors import EntraError, invalid_client
+from tests.localcloud.federation import Fetch
+from tests.localcloud.state import State
+from tests.localcloud.tokens import Issuer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"

@@ -11,12 +11,12 @@ from authlib.oauth2.rfc6749 import grants
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
-from .clients import Client
-from .directory import Person
-from .errors import EntraError, invalid_grant, missing_parameter
-from .grants import TokenGrant
-from .policy import ANY_TENANT, find_tenant
-from .state import AuthorizationCode, DeviceSignIn
+from tests.localcloud.clients import Client
+from tests.localcloud.directory import Person
+from tests.localcloud.errors import EntraError, invalid_grant, missing_parameter
+from tests.localcloud.grants import TokenGrant
+from tests.localcloud.policy import ANY_TENANT, find_tenant
+from tests.localcloud.state import AuthorizationCode, DeviceSignIn
 
 
 class CodeGrant(TokenGrant, grants.AuthorizationCodeGrant):  # type: ignore[misc]

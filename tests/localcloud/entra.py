@@ -7,14 +7,14 @@ from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from .claims import parse_claims
-from .clients import unknown_client
-from .errors import EntraError, missing_parameter
-from .policy import check_segment
-from .scopes import OIDC_SCOPES, parse_scope
-from .service import TokenService
-from .state import DeviceSignIn, State
-from .tokens import Issuer
+from tests.localcloud.claims import parse_claims
+from tests.localcloud.clients import unknown_client
+from tests.localcloud.errors import EntraError, missing_parameter
+from tests.localcloud.policy import check_segment
+from tests.localcloud.scopes import OIDC_SCOPES, parse_scope
+from tests.localcloud.service import TokenService
+from tests.localcloud.state import DeviceSignIn, State
+from tests.localcloud.tokens import Issuer
 
 #: No vowels and no characters that look alike, like Entra's user codes (RFC 8628 6.1).
 _USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ23456789"

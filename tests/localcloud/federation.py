@@ -18,8 +18,8 @@ from typing import Any
 
 import jwt
 
-from .directory import Application, FederatedCredential
-from .errors import EntraError, invalid_client
+from tests.localcloud.directory import Application, FederatedCredential
+from tests.localcloud.errors import EntraError, invalid_client
 
 AUDIENCE = "api://AzureADTokenExchange"
 _ADVICE = (

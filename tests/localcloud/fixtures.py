@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from .server import LocalCloud
-from .testing import TokenClient, Visitor
+from tests.localcloud.server import LocalCloud
+from tests.localcloud.testing import TokenClient, Visitor
 
 
 @pytest.fixture(scope="session")

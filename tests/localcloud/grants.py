@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 from authlib.oauth2.rfc6749 import grants
 from flask import g
 
-from .claims import parse_claims
-from .clients import Client, unknown_client
-from .directory import Person
-from .errors import EntraError, invalid_grant, missing_parameter
-from .policy import account_disabled, check_password, check_segment, check_silently, find_tenant
-from .scopes import parse_scope
-from .signin import SignIn
-from .state import RefreshToken, State
-from .tokens import Grant, Issuer
+from tests.localcloud.claims import parse_claims
+from tests.localcloud.clients import Client, unknown_client
+from tests.localcloud.directory import Person
+from tests.localcloud.errors import EntraError, invalid_grant, missing_parameter
+from tests.localcloud.policy import account_disabled, check_password, check_segment, check_silently, find_tenant
+from tests.localcloud.scopes import parse_scope
+from tests.localcloud.signin import SignIn
+from tests.localcloud.state import RefreshToken, State
+from tests.localcloud.tokens import Grant, Issuer
 
 
 class TokenGrant:

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 
-from .signin import SignIn
+from tests.localcloud.signin import SignIn
 
 
 @dataclass(frozen=True)

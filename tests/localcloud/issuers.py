@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify
 
-from .keys import SigningKey
+from tests.localcloud.keys import SigningKey
 
 #: Issuers that are there from the start.
 NAMES = ("github", "azure-pipelines", "kubernetes")

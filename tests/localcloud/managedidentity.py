@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .claims import ClaimsRequest
-from .directory import Application
-from .errors import EntraError
-from .scopes import parse_scope
-from .state import State
-from .tokens import Issuer
+from tests.localcloud.claims import ClaimsRequest
+from tests.localcloud.directory import Application
+from tests.localcloud.errors import EntraError
+from tests.localcloud.scopes import parse_scope
+from tests.localcloud.state import State
+from tests.localcloud.tokens import Issuer
 
 
 class IdentityNotFoundError(Exception):

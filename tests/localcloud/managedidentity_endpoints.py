@@ -16,16 +16,16 @@ from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
-from .app import add_hooks
-from .claims import ClaimsRequest
-from .directory import Application
-from .errors import EntraError
-from .managedidentity import IdentityNotFoundError, IdentityTokens, as_text, refusal_text
-from .people import AZURE_CLI
-from .scopes import parse_scope
-from .signin import SignIn
-from .state import State
-from .tokens import Grant, Issuer
+from tests.localcloud.app import add_hooks
+from tests.localcloud.claims import ClaimsRequest
+from tests.localcloud.directory import Application
+from tests.localcloud.errors import EntraError
+from tests.localcloud.managedidentity import IdentityNotFoundError, IdentityTokens, as_text, refusal_text
+from tests.localcloud.people import AZURE_CLI
+from tests.localcloud.scopes import parse_scope
+from tests.localcloud.signin import SignIn
+from tests.localcloud.state import State
+from tests.localcloud.tokens import Grant, Issuer
 
 #: Where the agent of Azure Arc on Linux puts its challenge files, and the only place where MSAL reads them.
 ARC_TOKENS = Path("/var/opt/azcmagent/tokens")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from .managedidentity_endpoints import ARC_TOKENS
+from tests.localcloud.managedidentity_endpoints import ARC_TOKENS
 
 
 def make_self_signed(file: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .scopes import ARM_AUDIENCES
+from tests.localcloud.scopes import ARM_AUDIENCES
 
 
 def cloud_metadata(base_url: str) -> dict[str, Any]:

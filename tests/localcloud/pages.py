@@ -8,18 +8,18 @@ from typing import Any
 
 from flask import Blueprint, Response, g, redirect, request
 
-from .authorize import issue_code
-from .claims import parse_claims
-from .directory import Application, Person, Tenant
-from .errors import EntraError
-from .interaction import Asked, Browser, Interaction
-from .policy import check_member, check_password, find_tenant, needs_consent, needs_mfa
-from .responses import deliver_error, error_page, origin, page
-from .scopes import parse_scope
-from .signin import SignIn
-from .state import DeviceSignIn, State
-from .tokens import Issuer
-from .visitors import Visitors
+from tests.localcloud.authorize import issue_code
+from tests.localcloud.claims import parse_claims
+from tests.localcloud.directory import Application, Person, Tenant
+from tests.localcloud.errors import EntraError
+from tests.localcloud.interaction import Asked, Browser, Interaction
+from tests.localcloud.policy import check_member, check_password, find_tenant, needs_consent, needs_mfa
+from tests.localcloud.responses import deliver_error, error_page, origin, page
+from tests.localcloud.scopes import parse_scope
+from tests.localcloud.signin import SignIn
+from tests.localcloud.state import DeviceSignIn, State
+from tests.localcloud.tokens import Issuer
+from tests.localcloud.visitors import Visitors
 
 
 def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Blueprint:

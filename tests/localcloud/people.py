@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .directory import (
+from tests.localcloud.directory import (
     CONSUMER_TENANT,
     Access,
     Application,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hmac
 
-from .claims import ClaimsRequest
-from .directory import Application, Directory, Membership, Person, Tenant
-from .errors import consent_required, invalid_grant, mfa_required, unknown_tenant
-from .people import CONSUMERS
-from .scopes import ScopeRequest
-from .signin import SignIn
-from .state import State
+from tests.localcloud.claims import ClaimsRequest
+from tests.localcloud.directory import Application, Directory, Membership, Person, Tenant
+from tests.localcloud.errors import consent_required, invalid_grant, mfa_required, unknown_tenant
+from tests.localcloud.people import CONSUMERS
+from tests.localcloud.scopes import ScopeRequest
+from tests.localcloud.signin import SignIn
+from tests.localcloud.state import State
 
 #: Authority segments that stand for "the tenant of whoever signs in".
 ANY_TENANT = ("organizations", "common")

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from flask import Response, make_response, redirect, render_template
 
-from .errors import EntraError
+from tests.localcloud.errors import EntraError
 
 
 def page(template: str, *, form_targets: str = "", status: int = 200, **values: object) -> Response:

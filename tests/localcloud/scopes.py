@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .errors import EntraError, missing_parameter
+from tests.localcloud.errors import EntraError, missing_parameter
 
 OIDC_SCOPES = ("openid", "profile", "email", "offline_access")
 

@@ -18,17 +18,17 @@ import trustme
 from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
-from .admin import Admin
-from .app import DROP, make_app
-from .azurestack import AzureStack
-from .cijobs import GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION
-from .directory import Directory
-from .keys import SigningKey
-from .managedidentity_endpoints import make_identity_app
-from .managedidentity_hosts import IdentityHosts, make_self_signed
-from .people import default_directory
-from .state import Settings, State
-from .tokens import Issuer
+from tests.localcloud.admin import Admin
+from tests.localcloud.app import DROP, make_app
+from tests.localcloud.azurestack import AzureStack
+from tests.localcloud.cijobs import GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION
+from tests.localcloud.directory import Directory
+from tests.localcloud.keys import SigningKey
+from tests.localcloud.managedidentity_endpoints import make_identity_app
+from tests.localcloud.managedidentity_hosts import IdentityHosts, make_self_signed
+from tests.localcloud.people import default_directory
+from tests.localcloud.state import Settings, State
+from tests.localcloud.tokens import Issuer
 
 THREADS = 64
 #: Managed identities are asked by one process at a time, mostly.

@@ -10,13 +10,13 @@ from authlib.oauth2.rfc6749.errors import UnsupportedGrantTypeError
 from flask import Flask
 from flask import request as flask_request
 
-from .clients import Client, ClientAuthenticator
-from .codegrants import CodeGrant, DeviceGrant, Pkce
-from .errors import EntraError, missing_parameter
-from .federation import Fetch
-from .grants import ApplicationGrant, PasswordGrant, RefreshGrant
-from .state import State
-from .tokens import Issuer
+from tests.localcloud.clients import Client, ClientAuthenticator
+from tests.localcloud.codegrants import CodeGrant, DeviceGrant, Pkce
+from tests.localcloud.errors import EntraError, missing_parameter
+from tests.localcloud.federation import Fetch
+from tests.localcloud.grants import ApplicationGrant, PasswordGrant, RefreshGrant
+from tests.localcloud.state import State
+from tests.localcloud.tokens import Issuer
 
 
 class TokenService(AuthorizationServer):  # type: ignore[misc]

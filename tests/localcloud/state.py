@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from .cijobs import CiJobs
-from .directory import Directory
-from .faults import Faults
-from .interaction import Browser, Interaction
-from .issuers import WorkloadIssuers
-from .requestlog import RequestLog
-from .scopes import BY_URI, Resource
-from .signin import SignIn
+from tests.localcloud.cijobs import CiJobs
+from tests.localcloud.directory import Directory
+from tests.localcloud.faults import Faults
+from tests.localcloud.interaction import Browser, Interaction
+from tests.localcloud.issuers import WorkloadIssuers
+from tests.localcloud.requestlog import RequestLog
+from tests.localcloud.scopes import BY_URI, Resource
+from tests.localcloud.signin import SignIn
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
 
-from .people import AZURE_CLI
-from .server import LocalCloud
+from tests.localcloud.people import AZURE_CLI
+from tests.localcloud.server import LocalCloud
 
 ARM_SCOPE = "https://management.core.windows.net//.default"
 USUAL_SCOPES = f"{ARM_SCOPE} openid offline_access profile"

@@ -14,14 +14,14 @@ from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from typing import Any
 
-from .claims import ClaimsRequest
-from .directory import Application, Membership, Person, Tenant
-from .errors import EntraError
-from .keys import SigningKey, b64
-from .routes import ENTRA
-from .scopes import ScopeRequest
-from .signin import SignIn
-from .state import State
+from tests.localcloud.claims import ClaimsRequest
+from tests.localcloud.directory import Application, Membership, Person, Tenant
+from tests.localcloud.errors import EntraError
+from tests.localcloud.keys import SigningKey, b64
+from tests.localcloud.routes import ENTRA
+from tests.localcloud.scopes import ScopeRequest
+from tests.localcloud.signin import SignIn
+from tests.localcloud.state import State
 
 #: From this lifetime on an answer says when to renew early (MSAL: "refresh_in"), in seconds.
 LONG_LIVED = 2 * 3600

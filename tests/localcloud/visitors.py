@@ -8,10 +8,10 @@ from typing import Any
 
 from flask import request
 
-from .errors import EntraError
-from .interaction import Browser, Interaction
-from .routes import ENTRA
-from .state import State
+from tests.localcloud.errors import EntraError
+from tests.localcloud.interaction import Browser, Interaction
+from tests.localcloud.routes import ENTRA
+from tests.localcloud.state import State
 
 
 class Visitors:

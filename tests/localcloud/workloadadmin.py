@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from cryptography.x509 import load_pem_x509_certificates
 
-from .cijobs import (
+from tests.localcloud.cijobs import (
     GITHUB_SUBJECT,
     PIPELINES_SUBJECT,
     SERVICE_CONNECTION,
     azure_pipelines_environment,
     github_environment,
 )
-from .directory import FederatedCredential, TrustedSubject
-from .federation import AUDIENCE
-from .state import State
+from tests.localcloud.directory import FederatedCredential, TrustedSubject
+from tests.localcloud.federation import AUDIENCE
+from tests.localcloud.state import State
 
 
 class WorkloadAdmin:

@@ -31,6 +31,7 @@ from azext_login.profile.state import (
 )
 from azext_login.profile.store import ProfileStore
 from azext_login.resource_manager.resources import Subscription
+from azext_login.usecases.rows import row_of
 
 ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
 CLOUDS = ("AzureCloud", "LocalCloud")
@@ -70,7 +71,7 @@ _odd_rows = st.fixed_dictionaries(
 )
 _rows = st.builds(
     lambda number, user, tenant, cloud, default, note: {
-        **Subscription(f"id-{number}", f"Subscription {number}", "Enabled", tenant).to_row(Account(user), cloud),
+        **row_of(Subscription(f"id-{number}", f"Subscription {number}", "Enabled", tenant), Account(user), cloud),
         "isDefault": default,
         "x-note": note,
     },
@@ -197,7 +198,7 @@ def test_a_reset_file_comes_back_exactly_as_it_was(good: Document) -> None:
 def test_rows_that_stood_behind_those_of_an_emptied_file_do_not_come_in_silence(signed_in: set[str]) -> None:
     state = ProfileState()
     for user in (ALICE, BOB):
-        rules.sign_in(state, [Subscription("id-1", "Shared", "Enabled", "t-1").to_row(Account(user), "LocalCloud")])
+        rules.sign_in(state, [row_of(Subscription("id-1", "Shared", "Enabled", "t-1"), Account(user), "LocalCloud")])
     good: Document = {}
     state.write_to(good, 1)
     assert [account_of(row).name for row in state.others] == [ALICE]
@@ -284,7 +285,7 @@ def test_whatever_is_in_the_files_clearing_leaves_no_name(profile: Any, copied: 
 @settings(max_examples=15)  # a torn file is given half a second to become whole
 @given(st.binary(max_size=40), st.binary(max_size=40))
 def test_bytes_of_any_kind_never_stop_a_change(profile: bytes, copied: bytes) -> None:
-    row = Subscription("id-1", "One", "Enabled", "t-1").to_row(Account(ALICE), "LocalCloud")
+    row = row_of(Subscription("id-1", "One", "Enabled", "t-1"), Account(ALICE), "LocalCloud")
     with _directory(profile, copied) as folder:
         with ProfileStore(folder).change() as state:
             rules.sign_in(state, [row])
@@ -338,9 +339,8 @@ class TwoWriters(RuleBasedStateMachine):
 
     @rule(user=st.sampled_from([ALICE, BOB]), tenant=st.sampled_from(["t-1", "t-2"]), number=st.integers(0, 2))
     def we_sign_in(self, user: str, tenant: str, number: int) -> None:
-        row = Subscription(f"id-{number}", f"Subscription {number}", "Enabled", tenant).to_row(
-            Account(user), "LocalCloud"
-        )
+        subscription = Subscription(f"id-{number}", f"Subscription {number}", "Enabled", tenant)
+        row = row_of(subscription, Account(user), "LocalCloud")
         self._signed_in.add(user)
         with self._store.change() as state:
             rules.sign_in(state, [row])
@@ -371,9 +371,8 @@ class TwoWriters(RuleBasedStateMachine):
     @rule()
     def the_host_adds_a_row_and_writes_its_snapshot_back(self) -> None:
         self._next += 1
-        row = Subscription(f"of-the-host-{self._next}", "Added by the host", "Enabled", "t-9").to_row(
-            Account(CAROL), "LocalCloud"
-        )
+        subscription = Subscription(f"of-the-host-{self._next}", "Added by the host", "Enabled", "t-9")
+        row = row_of(subscription, Account(CAROL), "LocalCloud")
         self._signed_in.add(CAROL)
         rows = [old for old in self._snapshot.get(SUBSCRIPTIONS, []) if isinstance(old, dict)]
         self._snapshot = {**self._snapshot, SUBSCRIPTIONS: [*rows, row]}
@@ -421,7 +420,7 @@ TestTwoWriters.settings = settings(max_examples=25, stateful_step_count=15, dead
     "name", ["Zürich ☃ 𝄞", "half a pair \ud800", "\x00\x1b[31m", "\ufeff", "\u2028", "a\\b\"c'"], ids=ascii
 )
 def test_what_we_write_is_plain_ascii_without_a_byte_order_mark(tmp_path: Path, name: str) -> None:
-    row = Subscription("id-1", name, "Enabled", "t-1").to_row(Account(ALICE), "LocalCloud")
+    row = row_of(Subscription("id-1", name, "Enabled", "t-1"), Account(ALICE), "LocalCloud")
     with ProfileStore(tmp_path).change() as state:
         rules.sign_in(state, [row])
     for written in (tmp_path / PROFILE, tmp_path / LAST_GOOD):
@@ -435,7 +434,7 @@ def test_what_we_write_is_plain_ascii_without_a_byte_order_mark(tmp_path: Path, 
 @given(_documents, _documents)
 def test_what_we_write_is_what_the_host_can_start_with(profile: Any, copied: Any) -> None:
     """The host dies of what is no UTF-8 or no JSON; built-in commands, of rows that are no rows."""
-    row = Subscription("id-1", "One", "Enabled", "t-1").to_row(Account(ALICE), "LocalCloud")
+    row = row_of(Subscription("id-1", "One", "Enabled", "t-1"), Account(ALICE), "LocalCloud")
     with _directory(profile, _as_copy(copied, 9)) as folder:
         with ProfileStore(folder).change() as state:
             rules.sign_in(state, [row])

@@ -18,16 +18,17 @@ from azext_login.errors import StoreError
 from azext_login.profile.model import Account
 from azext_login.profile.store import ProfileStore
 from azext_login.resource_manager.resources import Subscription
+from azext_login.usecases.rows import row_of
 
 ALICE = Account("alice@contoso.example")
 
 
 def _row(number: int) -> dict[str, Any]:
-    return Subscription(f"id-{number}", f"Subscription {number}", "Enabled", "t-1").to_row(ALICE, "LocalCloud")
+    return row_of(Subscription(f"id-{number}", f"Subscription {number}", "Enabled", "t-1"), ALICE, "LocalCloud")
 
 
 def _row_of(name: str) -> dict[str, Any]:
-    return Subscription("id-9", "Shared", "Enabled", "t-1").to_row(Account(name), "LocalCloud")
+    return row_of(Subscription("id-9", "Shared", "Enabled", "t-1"), Account(name), "LocalCloud")
 
 
 def _add(folder: str, number: int) -> None:

@@ -15,6 +15,7 @@ from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import TENANT_LEVEL_NAME, Account, Row
 from azext_login.profile.state import ProfileState, RowKey, key_of, slot_of
 from azext_login.resource_manager.resources import Subscription
+from azext_login.usecases.rows import row_of, tenant_level_subscription
 
 ALICE = Account("alice@contoso.example")
 BOB = Account("bob@fabrikam.example")
@@ -49,8 +50,8 @@ def new_rows(draw: st.DrawFn, account: Account | None = None, cloud: str | None 
         name = NAMES[int(identity[-1]) % len(NAMES)]
         subscription = Subscription(identity, name, draw(st.sampled_from(["Enabled", "Disabled"])), tenant)
     else:
-        subscription = Subscription.tenant_level(tenant)
-    row = subscription.to_row(account, cloud or draw(st.sampled_from(CLOUDS)))
+        subscription = tenant_level_subscription(tenant)
+    row = row_of(subscription, account, cloud or draw(st.sampled_from(CLOUDS)))
     row.update(draw(st.dictionaries(st.sampled_from(["x-note", "x-colour"]), st.text(max_size=3), max_size=1)))
     return row
 
@@ -222,7 +223,7 @@ def test_a_tenant_is_the_same_in_upper_case() -> None:
     rules.sign_in(state, [_shared(ALICE, "abc")])
     rules.sign_in(state, [_shared(ALICE, "ABC")])
     assert [row["tenantId"] for row in state.all_rows()] == ["ABC"]
-    rules.sign_in(state, [Subscription.tenant_level("DEF").to_row(ALICE, "LocalCloud")])
+    rules.sign_in(state, [row_of(tenant_level_subscription("DEF"), ALICE, "LocalCloud")])
     rules.sign_in(state, [{**_row("1", "Production"), "tenantId": "def"}])
     assert {row["name"] for row in state.all_rows()} == {"Shared", "Production"}
 
@@ -276,8 +277,8 @@ def test_the_first_enabled_subscription_is_chosen_before_a_disabled_one() -> Non
 
 
 def test_a_tenant_level_row_goes_when_the_tenant_has_real_subscriptions() -> None:
-    placeholder = Subscription.tenant_level("t-1").to_row(ALICE, "LocalCloud")
-    of_bob = Subscription.tenant_level("t-2").to_row(BOB, "LocalCloud")
+    placeholder = row_of(tenant_level_subscription("t-1"), ALICE, "LocalCloud")
+    of_bob = row_of(tenant_level_subscription("t-2"), BOB, "LocalCloud")
     state = ProfileState([placeholder, of_bob])
     rules.sign_in(state, [_row("1", "Production")])
     assert [row["name"] for row in state.rows] == [TENANT_LEVEL_NAME, "Production"]
@@ -307,7 +308,7 @@ def test_a_refresh_goes_by_choices_when_the_active_subscription_is_gone(
 ) -> None:
     """Those of whoever had the one that is gone, then what is set up, then the first one."""
     rows = [_row("2", "Test"), _row("3", "Production", tenant="t-2"), _row("4", "Staging", tenant="t-3")]
-    of_bob = Subscription("5", "Bob's", "Enabled", "t-2").to_row(BOB, "LocalCloud")
+    of_bob = row_of(Subscription("5", "Bob's", "Enabled", "t-2"), BOB, "LocalCloud")
     state = ProfileState([_row("1", "Gone"), *rows, of_bob])
     by_id = {row["id"]: row for row in state.rows}
     for identity in (*of_alice, "5", "1"):
@@ -467,11 +468,11 @@ def test_a_tenant_is_the_same_in_any_case() -> None:
 
 
 def _shared(account: Account, tenant: str = "t-1") -> Row:
-    return Subscription("9", "Shared", "Enabled", tenant).to_row(account, "LocalCloud")
+    return row_of(Subscription("9", "Shared", "Enabled", tenant), account, "LocalCloud")
 
 
 def _row(identity: str, name: str, tenant: str = "t-1") -> Row:
-    return Subscription(identity, name, "Enabled", tenant).to_row(ALICE, "LocalCloud")
+    return row_of(Subscription(identity, name, "Enabled", tenant), ALICE, "LocalCloud")
 
 
 def _owner(row: Row) -> tuple[str, str, str]:

@@ -17,6 +17,7 @@ from azext_login.resource_manager.client import ResourceManager
 from azext_login.resource_manager.discovery import discover
 from azext_login.resource_manager.resources import Tenant
 from azext_login.system.http.session import build_session
+from azext_login.usecases.rows import row_of
 from tests.localcloud import LocalCloud
 
 SCOPES = ["https://management.localcloud.example//.default"]
@@ -224,11 +225,11 @@ def test_rows_have_the_keys_of_their_api_version(
     account = Account("alice@contoso.example")
     base = ["id", "name", "state", "user", "isDefault", "tenantId", "environmentName"]
     new, old = manager_of(account.name), manager_of(account.name, api_version="2016-06-01")
-    described = next(iter(new.subscriptions(tenant, described=True))).to_row(account, "LocalCloud")
+    described = row_of(next(iter(new.subscriptions(tenant, described=True))), account, "LocalCloud")
     assert list(described) == [*base, "homeTenantId", "tenantDefaultDomain", "tenantDisplayName", "managedByTenants"]
-    plain = next(iter(new.subscriptions(tenant))).to_row(account, "LocalCloud")
+    plain = row_of(next(iter(new.subscriptions(tenant))), account, "LocalCloud")
     assert list(plain) == [*base, "homeTenantId", "managedByTenants"]
-    assert list(next(iter(old.subscriptions(tenant))).to_row(account, "LocalCloud")) == base
+    assert list(row_of(next(iter(old.subscriptions(tenant))), account, "LocalCloud")) == base
 
 
 def test_the_user_realm_is_looked_up_at_the_authoritys_own_port(

@@ -24,6 +24,7 @@ from azext_login.errors import AccountError, NotSignedInError, ServiceUnreachabl
 from azext_login.profile.model import Account
 from azext_login.resource_manager.resources import Subscription
 from azext_login.usecases.renew_tokens import Renewal, RenewedToken, renew, watch
+from azext_login.usecases.rows import row_of
 from azext_login.usecases.session import Session
 
 APP, TENANT = "0c1f0a3e-app", "6f2d-tenant"
@@ -80,7 +81,7 @@ class World:
 
     @property
     def row(self) -> dict[str, Any]:
-        return SUBSCRIPTION.to_row(self.account, "AzureCloud")
+        return row_of(SUBSCRIPTION, self.account, "AzureCloud")
 
     def sign_in(self, source: AssertionSource, *scopes: str) -> World:
         """Sign the service principal in, and use these scopes."""

@@ -1,0 +1,25 @@
+"""Rows of the subscription list, made of what Azure Resource Manager answered."""
+
+from __future__ import annotations
+
+from azext_login.profile.model import ENABLED, TENANT_LEVEL_NAME, Account, Row
+from azext_login.resource_manager.resources import Subscription
+
+
+def row_of(subscription: Subscription, account: Account, cloud: str) -> Row:
+    """Return the row of a subscription, with the built-in's keys in the built-in's order."""
+    return {
+        "id": subscription.id,
+        "name": subscription.name,
+        "state": subscription.state,
+        "user": {"name": account.name, "type": account.kind, **account.details},
+        "isDefault": False,
+        "tenantId": subscription.tenant_id,
+        "environmentName": cloud,
+        **subscription.details,
+    }
+
+
+def tenant_level_subscription(tenant_id: str) -> Subscription:
+    """Return the stand-in for a tenant without subscriptions, which the built-in lists as a subscription."""
+    return Subscription(id=tenant_id, name=TENANT_LEVEL_NAME, state=ENABLED, tenant_id=tenant_id)
