@@ -50,6 +50,7 @@ bench:  ## Measure how long the commands take
 lint:  ## Check style (ruff) and the direction of imports (import-linter)
 	@$(SET_UP) tools
 	@$(IN_VENV) -m ruff check .
+	@$(IN_VENV) -m ruff format --check --quiet .
 	@.venv/bin/lint-imports --no-cache --no-logo
 
 types:  ## Check types (mypy)

@@ -12,7 +12,7 @@ from azext_login.cli.open_session import open_session
 from azext_login.cli.results import plain, share_equal_strings, with_cloud_name
 from azext_login.errors import AccountError
 from azext_login.host import accepts_host_options
-from azext_login.profile.model import Row, is_enabled
+from azext_login.profile.model import SubscriptionRow, is_enabled
 
 if TYPE_CHECKING:
     pass
@@ -41,7 +41,7 @@ def list_accounts(
     tenant: str | None = None,
     exclude_tenants: Sequence[str] | None = None,
     show_refresh: bool = False,
-) -> tuple[Row, ...]:
+) -> tuple[SubscriptionRow, ...]:
     """Return the subscriptions of the active cloud, or of every cloud."""
     if (tenant is not None or exclude_tenants) and not refresh:
         raise AccountError(
@@ -80,7 +80,7 @@ def list_accounts(
 
 
 @accepts_host_options("account show")
-def show_account(cmd: Any, subscription: str | None = None) -> Row:
+def show_account(cmd: Any, subscription: str | None = None) -> SubscriptionRow:
     """Return one subscription, the active one by default."""
     return open_session(cmd.cli_ctx).find(subscription)
 

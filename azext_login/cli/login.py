@@ -17,7 +17,7 @@ from azext_login.cli.reports import report_discovery
 from azext_login.cli.results import plain, with_cloud_name
 from azext_login.errors import AccountError
 from azext_login.host import accepts_host_options, send_telemetry
-from azext_login.profile.model import Row
+from azext_login.profile.model import SubscriptionRow
 from azext_login.system.terminal.terminal import StandardTerminal, can_choose
 from azext_login.system.text import printable
 from azext_login.usecases.excluded_tenants import Exclusions
@@ -252,7 +252,7 @@ def login(
     no_store_secret: bool = False,
     store_decrypted_key: bool = False,
     exclude_tenants: Sequence[str] | None = None,
-) -> tuple[Row, ...] | None:
+) -> tuple[SubscriptionRow, ...] | None:
     """Log in to Azure."""
     from azext_login.cli.login import report_guess, report_outcome, select_after_sign_in, sign_in
     from azext_login.cli.login_options import LoginOptions, check_usage

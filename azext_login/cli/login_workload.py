@@ -93,8 +93,8 @@ def sign_in_workload(session: Session, options: LoginOptions, request: SignInReq
     from azext_login.auth.entra.errors import Attempt, login_command
     from azext_login.usecases.sign_in_workload import sign_in_service_principal
 
-    services = session.services
-    if services.service_principals.shares_the_keyring:
+    clients = session.clients
+    if clients.service_principals.shares_the_keyring:
         raise StoreError(
             "A service principal cannot be signed in here with core.encrypt_token_cache: on this system, the Azure CLI "
             "keeps tokens and secrets in one place of the keyring, and one overwrites the other.",
@@ -124,7 +124,7 @@ def _sign_in_machine(session: Session, options: LoginOptions, request: SignInReq
     from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential, in_cloud_shell
     from azext_login.usecases.sign_in_workload import sign_in_cloud_shell, sign_in_managed_identity
 
-    http = session.services.http
+    http = session.clients.http
     if in_cloud_shell():
         request = SignInRequest(
             again="az login --identity",
@@ -248,5 +248,3 @@ def _stored_certificate(certificate: _Certificate, options: LoginOptions) -> tup
         "--store-decrypted-key, a copy that they can read is stored, without a passphrase.", certificate.path
     )  # fmt: skip
     return None, None
-
-

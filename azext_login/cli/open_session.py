@@ -9,7 +9,7 @@ from knack.log import get_logger
 
 from azext_login.host import activate_cloud, new_installation_id, read_host_settings
 from azext_login.profile.clouds import CloudConfig
-from azext_login.profile.model import Row
+from azext_login.profile.model import SubscriptionRow
 from azext_login.profile.store import ProfileStore
 from azext_login.system.files import make_all_private
 from azext_login.usecases.session import Session
@@ -35,9 +35,7 @@ def open_session(cli_ctx: Any) -> Session:
     was_active = clouds.restore_if_removed()
     if was_active is not None:
         activate_cloud(cli_ctx, was_active)
-        logger.warning(
-            "clouds.config had been removed and was restored. %s is the active cloud.", cli_ctx.cloud.name
-        )
+        logger.warning("clouds.config had been removed and was restored. %s is the active cloud.", cli_ctx.cloud.name)
     settings = read_host_settings(cli_ctx)
 
     def follow(document: dict[str, Any]) -> None:
@@ -45,7 +43,7 @@ def open_session(cli_ctx: Any) -> Session:
         # Assigning the attribute does not write; `ACCOUNT.save` and item assignment would.
         ACCOUNT.data = document
 
-    def has_credentials(row: Row) -> bool:
+    def has_credentials(row: SubscriptionRow) -> bool:
         return session.has_credentials(row)
 
     store = ProfileStore(

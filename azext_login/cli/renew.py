@@ -22,7 +22,7 @@ from azext_login.usecases.renew_tokens import Renewal, renew, watch
 if TYPE_CHECKING:
     from azure.cli.core.azclierror import AzCLIError
 
-    from azext_login.profile.model import Row
+    from azext_login.profile.model import SubscriptionRow
     from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
@@ -31,7 +31,7 @@ logger = get_logger(__name__)
 _SOME_FAILED = 10
 
 
-def renew_and_report(session: Session, row: Row) -> Renewal:
+def renew_and_report(session: Session, row: SubscriptionRow) -> Renewal:
     """Renew once, and name the access tokens for which that failed."""
     renewal = renew(session, row)
     _report_last_assertion(renewal)
@@ -39,7 +39,7 @@ def renew_and_report(session: Session, row: Row) -> Renewal:
     return renewal
 
 
-def watch_and_report(session: Session, row: Row) -> Renewal | None:
+def watch_and_report(session: Session, row: SubscriptionRow) -> Renewal | None:
     """Renew until a signal says to stop (SIGINT, SIGTERM, on Windows SIGBREAK), and say what each round did."""
     last_seen: list[tuple[object, ...]] = []
     last: list[Renewal] = []

@@ -20,7 +20,7 @@ from azext_login.system.terminal.terminal import is_terminal
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:
-    from azext_login.profile.model import Account, Row
+    from azext_login.profile.model import Account, SubscriptionRow
     from azext_login.resource_manager.discovery import Discovery, TenantReport
     from azext_login.usecases.refresh_subscriptions import RefreshOutcome
     from azext_login.usecases.sign_out import SignOutOutcome
@@ -169,7 +169,7 @@ def _shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
-def report_selection(row: Row) -> None:
+def report_selection(row: SubscriptionRow) -> None:
     """Say, on a terminal, which subscription is active now, and for whom."""
     if is_terminal(sys.stderr):
         name, user = (printable(text) for text in (row["name"], row["user"]["name"]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from azext_login.profile.model import Row
+from azext_login.profile.model import SubscriptionRow
 
 
-def plain(rows: Sequence[Row]) -> tuple[Row, ...]:
+def plain(rows: Sequence[SubscriptionRow]) -> tuple[SubscriptionRow, ...]:
     """Return rows in a form that the host passes through.
 
     The host turns every result into dictionaries and lists and then looks for resource IDs in it, value by value. Rows
@@ -19,7 +19,7 @@ def plain(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def share_equal_strings(rows: Sequence[Row]) -> None:
+def share_equal_strings(rows: Sequence[SubscriptionRow]) -> None:
     """Let rows share the values that they have in common, such as the tenant's name; no value changes.
 
     A parser makes a string of its own of every value. In a long list that is most of its memory, and the output that
@@ -44,7 +44,7 @@ def register_result_hook(cli_ctx: Any) -> None:
     cli_ctx.register_event(EVENT_INVOKER_TRANSFORM_RESULT, to_list)
 
 
-def with_cloud_name(row: Row) -> Row:
+def with_cloud_name(row: SubscriptionRow) -> SubscriptionRow:
     """Return the row as it is shown: `environmentName` reads `cloudName` and comes last."""
     # Built key by key: a copy of which a key is taken away keeps the room for it, ten thousand times.
     shown = {key: value for key, value in row.items() if key != "environmentName"}

@@ -10,7 +10,7 @@ from azext_login.cli.open_session import open_session
 from azext_login.cli.option_values import RESOURCE_TYPES
 from azext_login.errors import AccountError
 from azext_login.host import accepts_host_options
-from azext_login.profile.model import Row, account_of
+from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.usecases.get_token import TokenRequest, get_token
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class TokenOptions(NamedTuple):
     claims_challenge: str | None = None
 
 
-def find_row(session: Session, options: TokenOptions) -> Row:
+def find_row(session: Session, options: TokenOptions) -> SubscriptionRow:
     """Return the row of the account that is to have the token.
 
     :raises NotSignedInError: nobody is signed in to this cloud.
@@ -53,7 +53,7 @@ def find_row(session: Session, options: TokenOptions) -> Row:
     return row
 
 
-def token_of(session: Session, cli_ctx: Any, row: Row, options: TokenOptions) -> AccessToken:
+def token_of(session: Session, cli_ctx: Any, row: SubscriptionRow, options: TokenOptions) -> AccessToken:
     """Return the token that the options ask for."""
     from azext_login.auth.entra.claims_challenge import decode_claims_challenge
 

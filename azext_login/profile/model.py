@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Row = dict[str, Any]
+SubscriptionRow = dict[str, Any]
 """One row of `subscriptions` in azureProfile.json."""
 
 TENANT_LEVEL_NAME = "N/A(tenant level account)"
@@ -96,14 +96,14 @@ def account_of(row: Mapping[str, Any]) -> Account:
     return Account(name, kind, {key: value for key, value in user.items() if key not in _NAME_AND_TYPE})
 
 
-def keep_foreign_keys(new: Row, old: Row) -> None:
+def keep_foreign_keys(new: SubscriptionRow, old: SubscriptionRow) -> None:
     """Take over into a row what other tools have noted in the one that it replaces."""
     new.update((key, value) for key, value in old.items() if key not in _ROW_KEYS and key not in new)
     user, before = new["user"], old["user"]
     user.update((key, value) for key, value in before.items() if key not in _USER_KEYS and key not in user)
 
 
-def bring_up_to_date(row: Row, newer: Row) -> bool:
+def bring_up_to_date(row: SubscriptionRow, newer: SubscriptionRow) -> bool:
     """Give a row what the host's keys say in a newer one; what other tools have noted and the choice stay.
 
     :return: whether that changed anything.

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 
-from azext_login.profile.model import Row, account_of, bring_up_to_date
+from azext_login.profile.model import SubscriptionRow, account_of, bring_up_to_date
 from azext_login.profile.state import (
     OWN_KEY,
     SUBSCRIPTIONS,
@@ -38,7 +38,7 @@ from azext_login.profile.state import (
 from azext_login.profile.subscriptions import active_row, put_in_front
 from azext_login.system.text import printable
 
-HasCredentials = Callable[[Row], bool]
+HasCredentials = Callable[[SubscriptionRow], bool]
 """Tells whether tokens or a secret of a row's account are still stored here."""
 
 
@@ -68,7 +68,7 @@ def recover(
     is_older = generation is not None and generation < (generation_of(last_good) or 0)
     is_cleared = generation is not None and found.get(SUBSCRIPTIONS) == []
 
-    def is_signed_in(row: Row) -> bool:
+    def is_signed_in(row: SubscriptionRow) -> bool:
         if account_of(row).keeps_to_its_tenant:
             return not is_cleared and (key_of(row) in good_keys or not is_older)
         return has_credentials(row)
@@ -153,12 +153,12 @@ def _repairs(found: Document, state: ProfileState) -> list[str]:
     return repairs
 
 
-def _split(others: list[Row], front: set[Slot]) -> tuple[list[Row], list[Row]]:
+def _split(others: list[SubscriptionRow], front: set[Slot]) -> tuple[list[SubscriptionRow], list[SubscriptionRow]]:
     """Return the rows that have no row in front of them, and those that have."""
     return [row for row in others if slot_of(row) not in front], [row for row in others if slot_of(row) in front]
 
 
-def _place(state: ProfileState, missing: list[Row]) -> None:
+def _place(state: ProfileState, missing: list[SubscriptionRow]) -> None:
     taken = {slot_of(row) for row in state.rows}
     for row in missing:
         if slot_of(row) in taken:
@@ -168,7 +168,7 @@ def _place(state: ProfileState, missing: list[Row]) -> None:
             state.rows.append(row)
 
 
-def _choose_again(state: ProfileState, good: ProfileState, default: Row | None, known: set[RowKey]) -> bool:
+def _choose_again(state: ProfileState, good: ProfileState, default: SubscriptionRow | None, known: set[RowKey]) -> bool:
     """Put those rows in front that stood in front in our copy, for the subscriptions that several identities have.
 
     :param default: its subscription has been decided.
@@ -182,7 +182,9 @@ def _choose_again(state: ProfileState, good: ProfileState, default: Row | None, 
     return any(key_of(row) in known for row in again)
 
 
-def _default(found: Row | None, good: Row | None, state: ProfileState, active_cloud: str | None) -> Row | None:
+def _default(
+    found: SubscriptionRow | None, good: SubscriptionRow | None, state: ProfileState, active_cloud: str | None
+) -> SubscriptionRow | None:
     """Return the default: ours is the newer choice, unless it is one for another cloud than the active one."""
     if good is None:
         return found
@@ -199,7 +201,9 @@ def _is_of_somebody(row: object) -> bool:
     return isinstance(row, dict) and isinstance(row.get("user"), dict) and bool(row["user"].get("name"))
 
 
-def _note(cause: str, missing: int, outdated: int, chosen_again: bool, repairs: list[str], default: Row | None) -> str:
+def _note(
+    cause: str, missing: int, outdated: int, chosen_again: bool, repairs: list[str], default: SubscriptionRow | None
+) -> str:
     restored = []
     if missing:
         restored.append(f"{missing} missing subscription(s) were restored")

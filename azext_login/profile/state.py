@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from azext_login.profile.model import Row, account_of
+from azext_login.profile.model import SubscriptionRow, account_of
 
 Document = dict[str, Any]
 """The whole file: `installationId`, `subscriptions`, and whatever else anybody keeps there."""
@@ -45,8 +45,8 @@ class ProfileState:
     further identities for subscriptions that are in `rows` already.
     """
 
-    rows: list[Row] = field(default_factory=list)
-    others: list[Row] = field(default_factory=list)
+    rows: list[SubscriptionRow] = field(default_factory=list)
+    others: list[SubscriptionRow] = field(default_factory=list)
     previous: dict[str, list[str]] = field(default_factory=dict)
     """Cloud -> key of the row that was active before the present one, for `account set --subscription -`."""
     choices: dict[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class ProfileState:
         self.rows, self.others, self.unusable = [], [], []
         self.previous, self.choices, self.refresh_failures = {}, {}, {}
 
-    def all_rows(self) -> list[Row]:
+    def all_rows(self) -> list[SubscriptionRow]:
         """Return the rows of every identity."""
         return self.rows + self.others
 
@@ -191,11 +191,13 @@ def slot_of(row: Mapping[str, Any]) -> Slot:
     return str(row.get("environmentName")), str(row.get("id")).lower()
 
 
-def _one_per_slot(rows: list[Row], others: list[Row]) -> tuple[list[Row], list[Row]]:
+def _one_per_slot(
+    rows: list[SubscriptionRow], others: list[SubscriptionRow]
+) -> tuple[list[SubscriptionRow], list[SubscriptionRow]]:
     """Let one row of a subscription stand for it where another tool has written several: the default, or the first."""
     if len({(row["environmentName"], row["id"].lower()) for row in rows}) == len(rows):
         return rows, others
-    front: dict[Slot, Row] = {}
+    front: dict[Slot, SubscriptionRow] = {}
     for row in rows:
         first = front.setdefault(slot_of(row), row)
         if row.get("isDefault") and not first.get("isDefault"):
@@ -205,7 +207,7 @@ def _one_per_slot(rows: list[Row], others: list[Row]) -> tuple[list[Row], list[R
     return list(front.values()), without_duplicates([*behind, *others])
 
 
-def usable_rows(value: object) -> list[Row]:
+def usable_rows(value: object) -> list[SubscriptionRow]:
     """Return those elements of a list that built-in code and we can use as rows."""
     return [row for row in value if _is_usable(row)] if isinstance(value, list) else []
 
@@ -241,6 +243,6 @@ def account_of_choice(key: str) -> str:
     return key.partition("|")[2].rpartition("|")[0]
 
 
-def without_duplicates(rows: Iterable[Row]) -> list[Row]:
+def without_duplicates(rows: Iterable[SubscriptionRow]) -> list[SubscriptionRow]:
     """Return the rows, each key once; the last one wins and keeps the place of the first."""
     return list({key_of(row): row for row in rows}.values())

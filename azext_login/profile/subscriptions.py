@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from azext_login.profile.model import (
     Account,
-    Row,
+    SubscriptionRow,
     account_of,
     answers_to,
     is_enabled,
@@ -26,31 +26,31 @@ from azext_login.profile.state import (
 )
 
 
-def in_cloud(rows: Iterable[Row], cloud: str) -> list[Row]:
+def in_cloud(rows: Iterable[SubscriptionRow], cloud: str) -> list[SubscriptionRow]:
     """Return the rows of one cloud."""
     return [row for row in rows if row.get("environmentName") == cloud]
 
 
-def active_row(rows: Iterable[Row]) -> Row | None:
+def active_row(rows: Iterable[SubscriptionRow]) -> SubscriptionRow | None:
     """Return the default row, if there is one."""
     return next((row for row in rows if row.get("isDefault")), None)
 
 
-def matching(rows: Iterable[Row], wanted: str) -> list[Row]:
+def matching(rows: Iterable[SubscriptionRow], wanted: str) -> list[SubscriptionRow]:
     """Return the rows whose subscription ID or name is `wanted`."""
     return [row for row in rows if answers_to(row, wanted)]
 
 
-def _first_enabled(rows: Iterable[Row]) -> Row | None:
+def _first_enabled(rows: Iterable[SubscriptionRow]) -> SubscriptionRow | None:
     return next((row for row in rows if is_enabled(row)), None)
 
 
-def first_usable(rows: Sequence[Row]) -> Row | None:
+def first_usable(rows: Sequence[SubscriptionRow]) -> SubscriptionRow | None:
     """Return the first enabled row, or the first one, or None."""
     return _first_enabled(rows) or (rows[0] if rows else None)
 
 
-def make_active(state: ProfileState, chosen: Row | None, *, deliberate: bool = True) -> None:
+def make_active(state: ProfileState, chosen: SubscriptionRow | None, *, deliberate: bool = True) -> None:
     """Make `chosen` the only default of the whole file, and remember what it replaces.
 
     A row of another identity takes the place that built-in code looks at.
@@ -68,7 +68,7 @@ def make_active(state: ProfileState, chosen: Row | None, *, deliberate: bool = T
         row["isDefault"] = row is chosen
 
 
-def previous_row(state: ProfileState, cloud: str) -> Row | None:
+def previous_row(state: ProfileState, cloud: str) -> SubscriptionRow | None:
     """Return the row that was active before the present one."""
     key = state.previous.get(cloud)
     return next((row for row in state.all_rows() if key is not None and list(key_of(row)) == key), None)
@@ -76,12 +76,12 @@ def previous_row(state: ProfileState, cloud: str) -> Row | None:
 
 def sign_in(
     state: ProfileState,
-    new: Sequence[Row],
+    new: Sequence[SubscriptionRow],
     *,
     preferred: str | None = None,
     fallback: str | None = None,
-    on_guess: Callable[[Row], None] = lambda row: None,
-) -> Row | None:
+    on_guess: Callable[[SubscriptionRow], None] = lambda row: None,
+) -> SubscriptionRow | None:
     """Add the rows of a sign-in and choose the default among them.
 
     The rows of other identities stay; where one of them has the same subscription, the new row takes the place that
@@ -122,11 +122,11 @@ def sign_in(
 
 def refresh(
     state: ProfileState,
-    refreshed: Sequence[Row],
-    is_outdated: Callable[[Row], bool],
+    refreshed: Sequence[SubscriptionRow],
+    is_outdated: Callable[[SubscriptionRow], bool],
     *,
     fallback: str | None = None,
-) -> Row | None:
+) -> SubscriptionRow | None:
     """Put fresh rows in place of the outdated ones, and keep the rest, the default included.
 
     :param is_outdated: tells which existing rows the refresh speaks for.
@@ -166,7 +166,7 @@ def note_answers(state: ProfileState, cloud: str, account: Account, failures: Ma
             state.refresh_failures[key] = {"on": _now(), "reason": reason}
 
 
-def refresh_failure_of(state: ProfileState, row: Row) -> dict[str, str] | None:
+def refresh_failure_of(state: ProfileState, row: SubscriptionRow) -> dict[str, str] | None:
     """Return when and why the tenant of a row could last not be read (`on`, UTC, and `reason`); None if it could."""
     return state.refresh_failures.get(_choice_key(row))
 
@@ -175,7 +175,7 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def remove_account(state: ProfileState, name: str) -> list[Row]:
+def remove_account(state: ProfileState, name: str) -> list[SubscriptionRow]:
     """Remove everything of an account; a subscription that another identity has as well stays with that one.
 
     :return: the removed rows.
@@ -200,16 +200,16 @@ def _names(value: object, name: str) -> bool:
     return any(_names(part, name) for part in parts)
 
 
-def _add(state: ProfileState, new: Sequence[Row], *, in_front: bool) -> None:
+def _add(state: ProfileState, new: Sequence[SubscriptionRow], *, in_front: bool) -> None:
     """Add rows, each in place of the row with the same key, or at the end. What other tools have noted in it stays.
 
     :param in_front: built-in code is to see the new rows; of several for one subscription, the first.
     """
-    fresh: dict[RowKey, Row] = {key_of(row): row for row in new}
+    fresh: dict[RowKey, SubscriptionRow] = {key_of(row): row for row in new}
     for row in state.all_rows():
         if key_of(row) in fresh:
             keep_foreign_keys(fresh[key_of(row)], row)
-    leaders: dict[Slot, Row] = {}
+    leaders: dict[Slot, SubscriptionRow] = {}
     for row in fresh.values():
         leaders.setdefault(slot_of(row), row)
     state.rows = [fresh.pop(key_of(row), row) for row in state.rows]
@@ -233,7 +233,7 @@ def _add(state: ProfileState, new: Sequence[Row], *, in_front: bool) -> None:
     state.others = without_duplicates(state.others)
 
 
-def put_in_front(state: ProfileState, chosen: Row) -> None:
+def put_in_front(state: ProfileState, chosen: SubscriptionRow) -> None:
     """Let built-in code see `chosen` for its subscription."""
     for index, row in enumerate(state.rows):
         if row is chosen:
@@ -246,7 +246,7 @@ def put_in_front(state: ProfileState, chosen: Row) -> None:
     state.rows.append(chosen)
 
 
-def _keep(state: ProfileState, wanted: Callable[[Row], bool]) -> None:
+def _keep(state: ProfileState, wanted: Callable[[SubscriptionRow], bool]) -> None:
     """Drop rows; another identity's row moves up where the front row goes."""
     state.others = [row for row in state.others if wanted(row)]
     rows = []
@@ -262,14 +262,14 @@ def _keep(state: ProfileState, wanted: Callable[[Row], bool]) -> None:
     state.rows = rows
 
 
-def _remember(state: ProfileState, chosen: Row) -> None:
+def _remember(state: ProfileState, chosen: SubscriptionRow) -> None:
     key = _choice_key(chosen)
     # The newest one stands last.
     state.choices.pop(key, None)
     state.choices[key] = chosen["id"]
 
 
-def _last_choice(state: ProfileState, rows: Sequence[Row]) -> Row | None:
+def _last_choice(state: ProfileState, rows: Sequence[SubscriptionRow]) -> SubscriptionRow | None:
     """Return the row that its account chose last; of several tenants', the newest choice."""
     age = {key: place for place, key in enumerate(reversed(state.choices))}
     chosen = [
@@ -280,14 +280,14 @@ def _last_choice(state: ProfileState, rows: Sequence[Row]) -> Row | None:
     return min(chosen, key=lambda row: age[_choice_key(row)], default=None)
 
 
-def _choice_key(row: Row) -> str:
+def _choice_key(row: SubscriptionRow) -> str:
     return choice_key(slot_of(row)[0], account_of(row).key, str(row.get("tenantId")))
 
 
-def _in_order_of(order: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+def _in_order_of(order: Sequence[SubscriptionRow], rows: Sequence[SubscriptionRow]) -> list[SubscriptionRow]:
     wanted = {id(row) for row in rows}
     return [row for row in order if id(row) in wanted]
 
 
-def _owner(row: Row) -> tuple[object, str, object]:
+def _owner(row: SubscriptionRow) -> tuple[object, str, object]:
     return row.get("environmentName"), account_of(row).key, str(row.get("tenantId")).casefold()

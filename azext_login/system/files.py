@@ -215,5 +215,3 @@ def set_aside(path: Path, *, keep: bool = False) -> Path:
         raise StoreError(f"{path} cannot be used, and could not be set aside: {error.strerror or error}.") from error
     make_private(aside)
     return aside
-
-

@@ -12,7 +12,7 @@ from knack.log import get_logger
 
 from azext_login.errors import StoreError
 from azext_login.host import HostSettings, send_broker_telemetry, send_telemetry
-from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, Row, account_of
+from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, SubscriptionRow, account_of
 
 logger = get_logger(__name__)
 
@@ -33,13 +33,13 @@ TokenOfTenant = Callable[[str | None, str | None], str]
 class StagedTokens:
     """The tokens of a sign-in, in memory until it is known that there is something to use with them."""
 
-    def __init__(self, services: Services):
+    def __init__(self, clients: Clients):
         from msal import SerializableTokenCache
 
-        self._disk = services.token_cache
+        self._disk = clients.token_cache
         self._tokens = SerializableTokenCache()
-        self._http_cache = services.http_cache()
-        self.applications = services.applications(self._tokens, self._http_cache.load())
+        self._http_cache = clients.http_cache()
+        self.applications = clients.applications(self._tokens, self._http_cache.load())
 
     def keep(self) -> None:
         """Store the tokens beside those of others, and the discovery documents that it took to get them.
@@ -50,7 +50,7 @@ class StagedTokens:
         self._http_cache.save()
 
 
-class Services:
+class Clients:
     """Makes what one command needs. Nothing is imported or opened before it is asked for."""
 
     def __init__(self, settings: HostSettings):
@@ -166,7 +166,9 @@ class Services:
             on_agent_session=lambda: send_telemetry("set_agentic_session", True),
         )
 
-    def credential_of(self, row: Row, applications: ApplicationFactory, *, tenant: str | None = None) -> Credential:
+    def credential_of(
+        self, row: SubscriptionRow, applications: ApplicationFactory, *, tenant: str | None = None
+    ) -> Credential:
         """Return the tokens of the account that a row belongs to.
 
         :param tenant: the one that tokens are wanted of, if that is not the row's.
@@ -185,7 +187,7 @@ class Services:
             return ManagedIdentityCredential.of(str(account.details.get(ASSIGNED_IDENTITY) or "MSI"), http=self.http)
         return self.service_principal_credential(self.stored_principal(row, tenant), applications)
 
-    def stored_principal(self, row: Row, tenant: str | None = None) -> ServicePrincipal:
+    def stored_principal(self, row: SubscriptionRow, tenant: str | None = None) -> ServicePrincipal:
         """Return the service principal that a row belongs to, as it is stored.
 
         :param tenant: the one that tokens are wanted of; what is stored for it comes first.

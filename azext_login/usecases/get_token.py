@@ -27,7 +27,7 @@ from azext_login.auth.storage.cached_token import (
     seconds,
 )
 from azext_login.errors import ServiceSlowError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
-from azext_login.profile.model import Row, account_of
+from azext_login.profile.model import SubscriptionRow, account_of
 
 if TYPE_CHECKING:
     from azext_login.auth.storage.single_flight import SingleFlight
@@ -64,7 +64,7 @@ class TokenRequest:
 
 def get_token(
     session: Session,
-    row: Row,
+    row: SubscriptionRow,
     request: TokenRequest,
     *,
     clock: Callable[[], float] = time.time,
@@ -89,7 +89,7 @@ def get_token(
         return token
     if query.username is None:
         # An application of which nothing is stored has signed out; damage is found here, as in every other command.
-        session.services.service_principals.require(query.client_id, query.tenant)
+        session.clients.service_principals.require(query.client_id, query.tenant)
     errand = _Errand(session, row, request, query, began, clock, environ)
     # An encrypted cache is opened with what MSAL brings, so MSAL may as well look into it.
     found = _Found() if session.settings.encrypt_token_cache else errand.look(began)
@@ -123,7 +123,7 @@ class _Errand:
     """Getting a token for which the cache counts."""
 
     session: Session
-    row: Row
+    row: SubscriptionRow
     request: TokenRequest
     query: TokenQuery
     began: float
@@ -135,7 +135,7 @@ class _Errand:
         session, request = self.session, self.request
         if not _cache_decides(session, self.row, self.environ):
             return _Found()
-        tokens = session.services.token_cache.usable()
+        tokens = session.clients.token_cache.usable()
         token = None
         # At an AD FS server, only MSAL knows which entry is the right one.
         if not session.settings.is_adfs:
@@ -205,7 +205,7 @@ class _Errand:
 
 def _ask(
     session: Session,
-    row: Row,
+    row: SubscriptionRow,
     request: TokenRequest,
     *,
     is_of_no_use: Callable[[Mapping[str, Any]], bool] = lambda entry: False,
@@ -216,8 +216,8 @@ def _ask(
     :param is_of_no_use: tells which cached tokens (MSAL's entries) must not be found.
     :param limit: seconds after which to give up.
     """
-    with session.services.stored_tokens(leave_out=is_of_no_use) as applications:
-        credential = session.services.credential_of(row, applications, tenant=request.tenant)
+    with session.clients.stored_tokens(leave_out=is_of_no_use) as applications:
+        credential = session.clients.credential_of(row, applications, tenant=request.tenant)
         ask = partial(
             credential.token,
             request.scopes,
@@ -262,7 +262,7 @@ def _check_lifetime(left: float, request: TokenRequest) -> None:
         )
 
 
-def _query_of(session: Session, row: Row, request: TokenRequest) -> TokenQuery | None:
+def _query_of(session: Session, row: SubscriptionRow, request: TokenRequest) -> TokenQuery | None:
     """Return which entries of the cache are about a request; None for accounts whose tokens are not in it."""
     account = account_of(row)
     if account.keeps_to_its_tenant:
@@ -278,7 +278,7 @@ def _query_of(session: Session, row: Row, request: TokenRequest) -> TokenQuery |
     )
 
 
-def _cache_decides(session: Session, row: Row, environ: Mapping[str, str]) -> bool:
+def _cache_decides(session: Session, row: SubscriptionRow, environ: Mapping[str, str]) -> bool:
     """Tell whether nothing but the cache decides which token an account gets."""
     settings = session.settings
     uses_broker = (sys.platform == "win32" and settings.broker_on_windows) or (

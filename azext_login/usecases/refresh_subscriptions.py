@@ -11,7 +11,7 @@ from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.errors import AccountError, InterruptedDiscoveryError, first_line
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import Account, Row, account_of, is_tenant_level
+from azext_login.profile.model import Account, SubscriptionRow, account_of, is_tenant_level
 from azext_login.profile.state import RowKey, key_of
 from azext_login.resource_manager.discovery import Ask, Discovery, Progress, discover, find_tenants
 from azext_login.resource_manager.resources import Subscription, Tenant
@@ -43,7 +43,7 @@ class RefreshOutcome:
     failures: tuple[RefreshFailure, ...]
     discoveries: tuple[tuple[Account, Discovery], ...]
     """What the tenants of each account answered."""
-    newly_active: Row | None = None
+    newly_active: SubscriptionRow | None = None
     """The new default, where there was none or the old one is gone."""
     interrupted: bool = False
     """Whether Ctrl-C ended it early."""
@@ -52,7 +52,7 @@ class RefreshOutcome:
 @dataclass(frozen=True)
 class _OwnRows:
     account: Account
-    rows: list[Row]
+    rows: list[SubscriptionRow]
 
 
 def refresh(
@@ -76,10 +76,10 @@ def refresh(
     cloud = session.settings.cloud
     failures: list[RefreshFailure] = []
     discoveries: list[tuple[Account, Discovery]] = []
-    refreshed: list[Row] = []
+    refreshed: list[SubscriptionRow] = []
     asked_about: set[RowKey] = set()
     interrupted = False
-    with session.services.stored_tokens() as applications:
+    with session.clients.stored_tokens() as applications:
         for own in _accounts_to_ask(session, tenant):
             if interrupted:
                 failures.append(RefreshFailure(own.account, InterruptedDiscoveryError(_NOT_ASKED)))
@@ -111,7 +111,7 @@ def refresh(
     }
     with_subscriptions = {_owner(row) for row in refreshed}
 
-    def is_outdated(row: Row) -> bool:
+    def is_outdated(row: SubscriptionRow) -> bool:
         if row.get("environmentName") != cloud:
             return False
         if is_tenant_level(row):
@@ -162,8 +162,8 @@ def _questions(
     if not names_no_tenant or own.account.keeps_to_its_tenant:
         asked = [row for one, row in by_tenant.items() if tenant is None or one == tenant.casefold()]
         return [Tenant(str(row["tenantId"])) for row in asked], partial(_ask_workload, session, by_tenant, applications)
-    credential = session.services.credential_of(own.rows[0], applications)
-    manager = session.services.resource_manager_of(credential, home=None)
+    credential = session.clients.credential_of(own.rows[0], applications)
+    manager = session.clients.resource_manager_of(credential, home=None)
     if tenant is not None:
         known = _known_tenant(tenant, own.rows)
         if not known.is_described:
@@ -182,14 +182,14 @@ def _questions(
 
 
 def _ask_workload(
-    session: Session, by_tenant: Mapping[str, Row], applications: ApplicationFactory, tenant: Tenant
+    session: Session, by_tenant: Mapping[str, SubscriptionRow], applications: ApplicationFactory, tenant: Tenant
 ) -> Iterator[Subscription]:
     """Ask a tenant with the credential that was stored for it."""
-    credential = session.services.credential_of(by_tenant[tenant.id.casefold()], applications)
-    yield from session.services.resource_manager_of(credential, home=tenant.id).subscriptions(tenant)
+    credential = session.clients.credential_of(by_tenant[tenant.id.casefold()], applications)
+    yield from session.clients.resource_manager_of(credential, home=tenant.id).subscriptions(tenant)
 
 
-def _known_tenant(tenant: str, rows: Sequence[Row]) -> Tenant:
+def _known_tenant(tenant: str, rows: Sequence[SubscriptionRow]) -> Tenant:
     """Return a tenant with the name and domain that are known of it, so that it need not be looked up."""
     row = next((row for row in rows if str(row["tenantId"]).lower() == tenant.lower()), None)
     if row is None:
@@ -203,7 +203,7 @@ def _all_failed(state: ProfileState, cloud: str, failure: RefreshFailure) -> dic
     return {str(row["tenantId"]): reason for row in rows if account_of(row).key == failure.account.key}
 
 
-def _refreshed_rows(own: _OwnRows, discovery: Discovery, cloud: str) -> list[Row]:
+def _refreshed_rows(own: _OwnRows, discovery: Discovery, cloud: str) -> list[SubscriptionRow]:
     further = [duplicate.subscription for duplicate in discovery.duplicates]
     # A service principal may have signed in to one tenant with SN+I and to another without.
     accounts = {str(row["tenantId"]).casefold(): account_of(row) for row in own.rows}
@@ -213,11 +213,11 @@ def _refreshed_rows(own: _OwnRows, discovery: Discovery, cloud: str) -> list[Row
     ]
 
 
-def _owner(row: Row) -> tuple[str, str]:
+def _owner(row: SubscriptionRow) -> tuple[str, str]:
     return account_of(row).key, str(row.get("tenantId")).casefold()
 
 
-def _by_account(rows: Sequence[Row]) -> list[_OwnRows]:
+def _by_account(rows: Sequence[SubscriptionRow]) -> list[_OwnRows]:
     """Return the accounts in the order of their first row, each with its rows."""
     grouped: dict[tuple[str, str], _OwnRows] = {}
     for row in rows:

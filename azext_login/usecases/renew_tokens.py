@@ -13,7 +13,7 @@ from azext_login.auth.entra.errors import Attempt, login_command
 from azext_login.auth.jwt import claims_of, expiry_of
 from azext_login.auth.workload.federated_tokens import FileAssertion
 from azext_login.errors import AccountError, NotSignedInError
-from azext_login.profile.model import Account, Row, account_of
+from azext_login.profile.model import Account, SubscriptionRow, account_of
 
 if TYPE_CHECKING:
     from azext_login.auth.credential import Credential
@@ -79,7 +79,9 @@ class Renewal:
         return max(_SHORTEST_PAUSE, min(shortest / 2, longest))
 
 
-def renew(session: Session, row: Row, *, only_due: bool = False, clock: Callable[[], float] = time.time) -> Renewal:
+def renew(
+    session: Session, row: SubscriptionRow, *, only_due: bool = False, clock: Callable[[], float] = time.time
+) -> Renewal:
     """Renew the federated token, and the access tokens in use, of the account and tenant of a row.
 
     Access tokens for which that fails stay as they are.
@@ -96,21 +98,21 @@ def renew(session: Session, row: Row, *, only_due: bool = False, clock: Callable
             "renew.",
             "Use `az account get-access-token`, or any other command, as it is.",
         )
-    services, now = session.services, clock()
-    in_use = [entry for entry in services.token_cache.access_tokens(account.name, tenant) if _is_in_use(entry, now)]
+    clients, now = session.clients, clock()
+    in_use = [entry for entry in clients.token_cache.access_tokens(account.name, tenant) if _is_in_use(entry, now)]
 
     def is_due(entry: Mapping[str, Any]) -> bool:
         return entry in in_use and (not only_due or _is_due(int(entry["expires_on"]), _began(entry), now))
 
-    with services.stored_tokens(leave_out=is_due) as applications:
+    with clients.stored_tokens(leave_out=is_due) as applications:
         credential: Credential
         if account.is_user:
-            credential = services.user_credential(account, applications)
+            credential = clients.user_credential(account, applications)
             assertion = None
             reads_file, has_source = False, True
         else:
-            principal = services.stored_principal(row)
-            credential = services.service_principal_credential(principal, applications)
+            principal = clients.stored_principal(row)
+            credential = clients.service_principal_credential(principal, applications)
             assertion = _current_assertion(principal, credential, only_due, now)
             has_source = principal.source is not None
             reads_file = isinstance(principal.source, FileAssertion)
@@ -129,7 +131,7 @@ def renew(session: Session, row: Row, *, only_due: bool = False, clock: Callable
 
 def watch(
     session: Session,
-    row: Row,
+    row: SubscriptionRow,
     *,
     report: Callable[[Renewal], None],
     report_failure: Callable[[AzCLIError, float], None],

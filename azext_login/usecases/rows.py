@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from azext_login.profile.model import ENABLED, TENANT_LEVEL_NAME, Account, Row
+from azext_login.profile.model import ENABLED, TENANT_LEVEL_NAME, Account, SubscriptionRow
 from azext_login.resource_manager.resources import Subscription
 
 
-def row_of(subscription: Subscription, account: Account, cloud: str) -> Row:
+def row_of(subscription: Subscription, account: Account, cloud: str) -> SubscriptionRow:
     """Return the row of a subscription, with the built-in's keys in the built-in's order."""
     return {
         "id": subscription.id,

@@ -18,13 +18,13 @@ from azext_login.errors import AccountError, NotSignedInError, StoreError
 from azext_login.host import HostSettings
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.clouds import CloudConfig
-from azext_login.profile.model import Row, account_of, is_in_tenant
+from azext_login.profile.model import SubscriptionRow, account_of, is_in_tenant
 from azext_login.profile.state import ProfileState
 from azext_login.profile.store import ProfileStore
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:
-    from azext_login.usecases.clients import Services
+    from azext_login.usecases.clients import Clients
 
 logger = get_logger(__name__)
 
@@ -43,11 +43,11 @@ class Session:
         self._host_account = host_account
 
     @cached_property
-    def services(self) -> Services:
+    def clients(self) -> Clients:
         """The clients of the services, for the commands that need one."""
-        from azext_login.usecases import clients as services
+        from azext_login.usecases.clients import Clients
 
-        return services.Services(self.settings)
+        return Clients(self.settings)
 
     # Reading
 
@@ -55,18 +55,18 @@ class Session:
         """Return everything that is stored, of every cloud and identity."""
         return self.store.read(self._host_account.data)
 
-    def rows(self, *, all_clouds: bool = False, all_identities: bool = False) -> list[Row]:
+    def rows(self, *, all_clouds: bool = False, all_identities: bool = False) -> list[SubscriptionRow]:
         """Return the rows that built-in commands see, or those of every identity: of the active cloud, or of all."""
         state = self.state()
         rows = state.all_rows() if all_identities else state.rows
         return rows if all_clouds else rules.in_cloud(rows, self.settings.cloud)
 
-    def refresh_failures(self, rows: Sequence[Row]) -> list[dict[str, str] | None]:
+    def refresh_failures(self, rows: Sequence[SubscriptionRow]) -> list[dict[str, str] | None]:
         """Return for each row when and why its tenant could last not be read (`on`, UTC, and `reason`), or None."""
         state = self.state()
         return [rules.refresh_failure_of(state, row) for row in rows]
 
-    def find(self, subscription: str | None = None) -> Row:
+    def find(self, subscription: str | None = None) -> SubscriptionRow:
         """Return the row of a subscription (ID or name), or the active one.
 
         :raises NotSignedInError: nobody is signed in to this cloud.
@@ -95,7 +95,7 @@ class Session:
 
     def account_row(
         self, username: str | None = None, tenant: str | None = None, *, subscription: str | None = None
-    ) -> Row:
+    ) -> SubscriptionRow:
         """Return a row of the account that is named, or of the active one; in the tenant that is named, if any.
 
         :param tenant: GUID, domain or display name.
@@ -179,7 +179,7 @@ class Session:
         except StoreError as error:
             logger.warning("%s", error)
 
-    def select(self, subscription: str, *, username: str | None = None, tenant: str | None = None) -> Row:
+    def select(self, subscription: str, *, username: str | None = None, tenant: str | None = None) -> SubscriptionRow:
         """Make a subscription of this cloud the active one.
 
         :param subscription: ID, name, or `-` for the one that was active before.
@@ -204,7 +204,7 @@ class Session:
 
     def _candidates(
         self, state: ProfileState, subscription: str, username: str | None, tenant: str | None
-    ) -> list[Row]:
+    ) -> list[SubscriptionRow]:
         # Without a further word the row that built-in commands use is meant, so that every command line that works
         # with them works here.
         rows = state.all_rows() if username or tenant else state.rows
@@ -215,7 +215,7 @@ class Session:
             found = [row for row in found if is_in_tenant(row, tenant)]
         return found
 
-    def _no_choice(self, subscription: str, found: Sequence[Row]) -> AccountError:
+    def _no_choice(self, subscription: str, found: Sequence[SubscriptionRow]) -> AccountError:
         problem = "has more than one match" if found else "doesn't exist"
         if not found:
             next_step = "List the subscriptions with `az account list --all --output table`."
@@ -227,7 +227,7 @@ class Session:
 
     # Credentials
 
-    def has_credentials(self, row: Row) -> bool:
+    def has_credentials(self, row: SubscriptionRow) -> bool:
         """Tell whether tokens or a secret of a row's account are still stored; asked when rows are brought back."""
         stored = self._stored_names
         return stored is None or account_of(row).name.casefold() in stored
@@ -236,7 +236,7 @@ class Session:
     def _stored_names(self) -> frozenset[str] | None:
         """The accounts that have tokens or a secret; None if that cannot be known."""
         try:
-            return self.services.token_cache.user_names() | self.services.service_principals.client_ids()
+            return self.clients.token_cache.user_names() | self.clients.service_principals.client_ids()
         except StoreError:
             # A locked keyring is no reason to drop anybody.
             return None
@@ -248,10 +248,10 @@ class Session:
         """
         from azext_login.auth.entra.tenants import resolve_tenant
 
-        return resolve_tenant(self.services.http, self.settings.authority, domain, self.settings.verify_certificates)
+        return resolve_tenant(self.clients.http, self.settings.authority, domain, self.settings.verify_certificates)
 
 
-def set_command(row: Row) -> str:
+def set_command(row: SubscriptionRow) -> str:
     """Return the command that chooses exactly this row."""
     return (
         f'az account set --subscription "{row["id"]}" --username "{account_of(row).label}" --tenant "{row["tenantId"]}"'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from azext_login.errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
 from azext_login.host import send_telemetry
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import Account, Row, answers_to
+from azext_login.profile.model import Account, SubscriptionRow, answers_to
 from azext_login.profile.state import slot_of
 from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport, discover, find_tenants
 from azext_login.resource_manager.resources import Subscription, Tenant
@@ -55,11 +55,11 @@ class SignInOutcome:
     """What a sign-in stored: the rows to show, and what the tenants answered."""
 
     account: Account
-    rows: list[Row]
+    rows: list[SubscriptionRow]
     discovery: Discovery
     unmatched_subscription: str | None = None
     """A subscription that was asked for but not found; the sign-in itself was kept."""
-    guessed: Row | None = None
+    guessed: SubscriptionRow | None = None
     """The default, where it is the first of several for want of any choice."""
     unusable_default: str | None = None
     """The one that was set up as the default but is not there, or not enabled, where one was guessed."""
@@ -73,9 +73,9 @@ def sign_in_user(session: Session, request: SignInRequest, authenticate: Authent
 
     :raises SignInError: the sign-in failed, or there is nothing to use with it.
     """
-    staged = session.services.staged_tokens()
+    staged = session.clients.staged_tokens()
     account = _authenticate(session, request, authenticate, staged.applications)
-    credential = session.services.user_credential(account, staged.applications)
+    credential = session.clients.user_credential(account, staged.applications)
     return complete(session, request, account, credential, lambda found: staged.keep())
 
 
@@ -133,7 +133,7 @@ def _authenticate(
 
 
 def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:
-    manager = session.services.resource_manager_of(credential, home=request.tenant)
+    manager = session.clients.resource_manager_of(credential, home=request.tenant)
     if request.tenant is None:
         listed = tenants = find_tenants(manager.tenants, on_progress=request.on_progress)
         if request.exclusions is not None:
@@ -212,7 +212,7 @@ def _store(
     new = [row_of(subscription, account, cloud) for subscription in subscriptions]
     # A subscription that a second tenant shows is kept for that tenant as well.
     further = [row_of(duplicate.subscription, account, cloud) for duplicate in discovery.duplicates]
-    guesses: list[Row] = []
+    guesses: list[SubscriptionRow] = []
     # Tokens first: rows without tokens would be of no use to anybody. And neither without the other.
     with session.change(mirror=True, first=keep) as state:
         rules.sign_in(

@@ -37,10 +37,10 @@ def sign_in_service_principal(
     :param decrypted_key: PEM text to store instead, so that they can. A secret.
     :raises SignInError: Entra refused, or there is nothing to use with it. Nothing is stored then.
     """
-    services = session.services
-    staged = services.staged_tokens()
+    clients = session.clients
+    staged = clients.staged_tokens()
     fetched: list[str] = []
-    credential = services.service_principal_credential(principal, staged.applications, on_assertion=fetched.append)
+    credential = clients.service_principal_credential(principal, staged.applications, on_assertion=fetched.append)
     credential.token(list(request.scopes or session.settings.arm_scopes), tenant=request.tenant)
 
     def keep(found: Sequence[Subscription]) -> None:
@@ -54,12 +54,12 @@ def sign_in_service_principal(
         certificate = host_certificate
         with ExitStack() as undone_by_failure:
             if decrypted_key is not None:
-                keeping = services.decrypted_keys.keeping(client_id, tenant, decrypted_key)
+                keeping = clients.decrypted_keys.keeping(client_id, tenant, decrypted_key)
                 certificate = str(undone_by_failure.enter_context(keeping))
             entry = proved.to_entry(store_secret=store_secret, host_certificate=certificate)
-            undone_by_failure.enter_context(services.service_principals.saving(entry))
+            undone_by_failure.enter_context(clients.service_principals.saving(entry))
             staged.keep()
-        services.decrypted_keys.forget_unused(client_id, tenant, certificate)
+        clients.decrypted_keys.forget_unused(client_id, tenant, certificate)
 
     account = Account(principal.client_id, _WORKLOAD, {SN_ISSUER: True} if principal.send_chain else {})
     return complete(session, request, account, credential, keep)

@@ -10,7 +10,7 @@ from knack.log import get_logger
 from azext_login.auth.storage.single_flight import purge
 from azext_login.errors import StoreError
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import Row, account_of
+from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.profile.state import slot_of
 from azext_login.system.files import remove_if_present
 
@@ -28,7 +28,7 @@ class SignOutOutcome:
 
     known: bool
     was_active: bool
-    remaining: list[Row] = field(default_factory=list)
+    remaining: list[SubscriptionRow] = field(default_factory=list)
 
 
 def sign_out(session: Session, name: str) -> SignOutOutcome:
@@ -36,7 +36,7 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
 
     Secrets go first: if one of them cannot be removed, the account stays listed and the command can be repeated.
     """
-    services, cloud = session.services, session.settings.cloud
+    clients, cloud = session.clients, session.settings.cloud
     known: list[bool] = []
     gone: set[str] = set()
 
@@ -44,9 +44,9 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
         _remove_adal_tokens(session)
         # Both, whatever the first one says. Another command that gets a token meanwhile stores it only if the
         # application still has its secret, so that goes first.
-        known.extend(_forget(session, store, name) for store in (services.service_principals, services.token_cache))
-        services.decrypted_keys.forget(name)
-        services.http_cache().purge_names()
+        known.extend(_forget(session, store, name) for store in (clients.service_principals, clients.token_cache))
+        clients.decrypted_keys.forget(name)
+        clients.http_cache().purge_names()
         purge(session.settings.config_dir)
 
     def forget_choices() -> None:
@@ -72,10 +72,10 @@ def clear(session: Session) -> None:
 
     def remove_secrets() -> None:
         _remove_adal_tokens(session)
-        session.services.service_principals.clear()
-        session.services.token_cache.clear()
-        session.services.decrypted_keys.clear()
-        session.services.http_cache().clear()
+        session.clients.service_principals.clear()
+        session.clients.token_cache.clear()
+        session.clients.decrypted_keys.clear()
+        session.clients.http_cache().clear()
         purge(session.settings.config_dir)
 
     session.store.clear(first=remove_secrets, then=lambda state: session.forget_subscriptions())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from azext_login.cli.picker.pick import pick_subscription
 from azext_login.errors import AccountError, NotSignedInError
-from azext_login.profile.model import Row, account_of, is_in_tenant
+from azext_login.profile.model import SubscriptionRow, account_of, is_in_tenant
 from azext_login.system.text import printable
 from azext_login.usecases.session import Session
 
 
-def select_by_person(session: Session, *, username: str | None = None, tenant: str | None = None) -> Row:
+def select_by_person(session: Session, *, username: str | None = None, tenant: str | None = None) -> SubscriptionRow:
     """Make the subscription the active one that the person chooses: of this cloud, and of every account and tenant.
 
     :param username: offer only what this account has.
@@ -42,7 +42,7 @@ def select_by_person(session: Session, *, username: str | None = None, tenant: s
     return session.select(chosen["id"], username=account_of(chosen).label, tenant=chosen["tenantId"])
 
 
-def _is_offered(row: Row, username: str | None, tenant: str | None) -> bool:
+def _is_offered(row: SubscriptionRow, username: str | None, tenant: str | None) -> bool:
     if username and not account_of(row).matches(username):
         return False
     return not tenant or is_in_tenant(row, tenant)

@@ -10,7 +10,7 @@ from typing import Any
 from azext_login.profile.model import account_of, is_enabled
 from azext_login.system.text import printable
 
-Row = Mapping[str, Any]
+SubscriptionRow = Mapping[str, Any]
 
 _LONGEST_SEARCH = 200
 
@@ -19,7 +19,7 @@ _LONGEST_SEARCH = 200
 class Choice:
     """A subscription as it is shown. `row` is what was given; the rest is text for the terminal."""
 
-    row: Row
+    row: SubscriptionRow
     name: str
     subscription_id: str
     tenant: str
@@ -33,7 +33,7 @@ class Choice:
     """All of it in the form that `normalised` gives, a field per line."""
 
     @classmethod
-    def of(cls, row: Row) -> Choice:
+    def of(cls, row: SubscriptionRow) -> Choice:
         """Return the row as it is shown."""
         tenant_id = printable(row["tenantId"])
         domain, display_name = (printable(row.get(key) or "") for key in ("tenantDefaultDomain", "tenantDisplayName"))
@@ -51,7 +51,7 @@ class Choice:
         )
 
 
-def choices_of(rows: Sequence[Row]) -> tuple[Choice, ...]:
+def choices_of(rows: Sequence[SubscriptionRow]) -> tuple[Choice, ...]:
     """Return the rows as choices, in the order of the built-in's list: by name, without regard to case."""
     return tuple(Choice.of(row) for row in sorted(rows, key=lambda row: str(row["name"]).lower()))
 

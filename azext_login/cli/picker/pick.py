@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from knack.log import get_logger
 
-from azext_login.cli.picker.choices import Choice, ChoiceList, Row, choices_of
+from azext_login.cli.picker.choices import Choice, ChoiceList, SubscriptionRow, choices_of
 from azext_login.system.terminal.terminal import StandardTerminal, can_draw, screen
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ _LONGEST_NAME = 36
 
 
 def pick_subscription(
-    rows: Sequence[Row],
+    rows: Sequence[SubscriptionRow],
     *,
     stdin: TextIO | None = None,
     output: TextIO | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> Row:
+) -> SubscriptionRow:
     """Let the person choose one of `rows`, at least one; Enter takes the current default.
 
     To be called where both standard input and output are terminals (`can_choose`).
@@ -48,7 +48,7 @@ def pick_subscription(
     return _choose_by_number(choices, StandardTerminal(output)).row
 
 
-def announce(row: Row, terminal: StandardTerminal) -> None:
+def announce(row: SubscriptionRow, terminal: StandardTerminal) -> None:
     """Show what was chosen."""
     choice = Choice.of(row)
     terminal.say(f"\nTenant: {choice.tenant}\nSubscription: {choice.name} ({choice.subscription_id})\n")

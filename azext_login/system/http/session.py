@@ -89,5 +89,3 @@ def build_session(*, user_agent: str | None = None, verify: bool = True) -> requ
     # requests lets REQUESTS_CA_BUNDLE override `session.verify`, so the switch-off goes into each request.
     session.verify = verify
     return session
-
-

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import Account, Row, account_of
+from azext_login.profile.model import Account, SubscriptionRow, account_of
 from azext_login.profile.recovery import recover
 from azext_login.profile.state import (
     OWN_KEY,
@@ -117,11 +117,11 @@ def _good_documents(draw: st.DrawFn) -> Document:
     return copy.deepcopy(document)
 
 
-def _names_of(rows: list[Row]) -> set[str]:
+def _names_of(rows: list[SubscriptionRow]) -> set[str]:
     return {account_of(row).name.casefold() for row in rows}
 
 
-def _all_rows(document: object) -> list[Row]:
+def _all_rows(document: object) -> list[SubscriptionRow]:
     return ProfileState.of(document).all_rows() if isinstance(document, dict) else []
 
 
@@ -259,7 +259,7 @@ def test_whatever_is_in_the_files_reading_works_and_reading_again_changes_nothin
 @settings(max_examples=60)
 @given(_documents, st.one_of(_documents, _good_documents()), st.integers(0, 6), _signed_in, _rows)
 def test_whatever_is_in_the_files_a_sign_in_is_stored_and_everybody_stays(
-    profile: Any, copied: Any, generation: int, signed_in: set[str], row: Row
+    profile: Any, copied: Any, generation: int, signed_in: set[str], row: SubscriptionRow
 ) -> None:
     signed_in = signed_in | {account_of(row).name}
     with _directory(profile, _as_copy(copied, generation)) as folder:

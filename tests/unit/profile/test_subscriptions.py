@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import TENANT_LEVEL_NAME, Account, Row
+from azext_login.profile.model import TENANT_LEVEL_NAME, Account, SubscriptionRow
 from azext_login.profile.state import ProfileState, RowKey, key_of, slot_of
 from azext_login.resource_manager.resources import Subscription
 from azext_login.usecases.rows import row_of, tenant_level_subscription
@@ -40,7 +40,7 @@ def states(draw: st.DrawFn) -> ProfileState:
 
 
 @st.composite
-def new_rows(draw: st.DrawFn, account: Account | None = None, cloud: str | None = None) -> Row:
+def new_rows(draw: st.DrawFn, account: Account | None = None, cloud: str | None = None) -> SubscriptionRow:
     """A row as a sign-in makes it, or as another tool has extended it."""
     tenant = draw(_tenants)
     account = account or draw(st.sampled_from([ALICE, BOB]))
@@ -57,7 +57,7 @@ def new_rows(draw: st.DrawFn, account: Account | None = None, cloud: str | None 
 
 
 @st.composite
-def sign_ins(draw: st.DrawFn, min_size: int = 0) -> list[Row]:
+def sign_ins(draw: st.DrawFn, min_size: int = 0) -> list[SubscriptionRow]:
     """What one sign-in brings: the rows of one account in one cloud.
 
     A tenant is there with its subscriptions or as a tenant-level row, never as both.
@@ -84,7 +84,7 @@ def _assert_valid(state: ProfileState) -> None:
 
 
 @given(states(), sign_ins())
-def test_a_sign_in_loses_nobodys_row(state: ProfileState, new: list[Row]) -> None:
+def test_a_sign_in_loses_nobodys_row(state: ProfileState, new: list[SubscriptionRow]) -> None:
     before = _keys(state)
     placeholders = {key_of(row) for row in state.all_rows() if _tenant_level(row)}
     rules.sign_in(state, new)
@@ -94,14 +94,14 @@ def test_a_sign_in_loses_nobodys_row(state: ProfileState, new: list[Row]) -> Non
 
 
 @given(states(), sign_ins(min_size=1))
-def test_a_sign_in_leaves_exactly_one_default_and_it_is_new(state: ProfileState, new: list[Row]) -> None:
+def test_a_sign_in_leaves_exactly_one_default_and_it_is_new(state: ProfileState, new: list[SubscriptionRow]) -> None:
     chosen = rules.sign_in(state, new)
     assert [row for row in state.rows if row["isDefault"]] == [chosen]
     assert chosen in new
 
 
 @given(states(), sign_ins())
-def test_the_same_sign_in_twice_changes_nothing_more(state: ProfileState, new: list[Row]) -> None:
+def test_the_same_sign_in_twice_changes_nothing_more(state: ProfileState, new: list[SubscriptionRow]) -> None:
     rules.sign_in(state, copy.deepcopy(new))
     once = copy.deepcopy(state)
     rules.sign_in(state, copy.deepcopy(new))
@@ -110,7 +110,7 @@ def test_the_same_sign_in_twice_changes_nothing_more(state: ProfileState, new: l
 
 @given(states(), sign_ins(min_size=1), st.data())
 def test_a_wanted_subscription_becomes_the_default_in_any_case(
-    state: ProfileState, new: list[Row], data: st.DataObject
+    state: ProfileState, new: list[SubscriptionRow], data: st.DataObject
 ) -> None:
     wanted = data.draw(st.sampled_from(new))
     spelling = data.draw(st.sampled_from([wanted["id"].upper(), wanted["name"].swapcase()]))
@@ -146,7 +146,7 @@ def test_choosing_a_row_and_going_back_ends_where_it_began(state: ProfileState, 
 
 
 @given(states(), st.lists(new_rows(), max_size=5))
-def test_a_refresh_keeps_what_it_does_not_speak_for(state: ProfileState, refreshed: list[Row]) -> None:
+def test_a_refresh_keeps_what_it_does_not_speak_for(state: ProfileState, refreshed: list[SubscriptionRow]) -> None:
     before = copy.deepcopy(state)
     rules.refresh(state, refreshed, lambda row: bool(row["tenantId"] == "t-1"))
     _assert_valid(state)
@@ -247,7 +247,7 @@ def test_the_last_choice_of_a_person_comes_back_with_their_next_sign_in() -> Non
 
 @pytest.mark.parametrize("newest", [0, 1, 2])
 def test_of_the_choices_in_several_tenants_the_last_one_comes_back(newest: int) -> None:
-    def rows() -> list[Row]:
+    def rows() -> list[SubscriptionRow]:
         return [_row(str(number), f"In {number}", f"t-{number}") for number in range(3)]
 
     state = ProfileState()
@@ -329,15 +329,15 @@ def test_a_refresh_leaves_a_shared_subscription_with_the_account_that_had_it() -
 
 
 def _sign_in(
-    state: ProfileState, rows: list[Row], *, preferred: str | None = None, fallback: str | None = None
+    state: ProfileState, rows: list[SubscriptionRow], *, preferred: str | None = None, fallback: str | None = None
 ) -> tuple[str | None, list[str]]:
     """Return the name of the default, and of what was guessed."""
-    guessed: list[Row] = []
+    guessed: list[SubscriptionRow] = []
     chosen = rules.sign_in(state, rows, preferred=preferred, fallback=fallback, on_guess=guessed.append)
     return chosen["name"] if chosen else None, [row["name"] for row in guessed]
 
 
-def _five() -> list[Row]:
+def _five() -> list[SubscriptionRow]:
     return [_row(str(number), name) for number, name in enumerate(("First", "Asked", "Active", "Chosen", "Set up"))]
 
 
@@ -395,12 +395,12 @@ def test_what_is_set_up_is_no_choice_of_the_person() -> None:
 
 @given(states(), sign_ins(min_size=1), st.data())
 def test_a_guess_is_made_only_if_there_were_others_and_nothing_spoke_for_one(
-    state: ProfileState, new: list[Row], data: st.DataObject
+    state: ProfileState, new: list[SubscriptionRow], data: st.DataObject
 ) -> None:
     names = st.sampled_from([*NAMES, "Nowhere"])
     fallback = data.draw(st.none() | names)
     before = copy.deepcopy(state)
-    guessed: list[Row] = []
+    guessed: list[SubscriptionRow] = []
     chosen = rules.sign_in(state, new, fallback=fallback, on_guess=guessed.append)
     assert guessed in ([], [chosen])
     in_use = [row for row in state.rows if any(row is one for one in new)]
@@ -467,17 +467,17 @@ def test_a_tenant_is_the_same_in_any_case() -> None:
     assert rules.refresh_failure_of(state, state.rows[0])
 
 
-def _shared(account: Account, tenant: str = "t-1") -> Row:
+def _shared(account: Account, tenant: str = "t-1") -> SubscriptionRow:
     return row_of(Subscription("9", "Shared", "Enabled", tenant), account, "LocalCloud")
 
 
-def _row(identity: str, name: str, tenant: str = "t-1") -> Row:
+def _row(identity: str, name: str, tenant: str = "t-1") -> SubscriptionRow:
     return row_of(Subscription(identity, name, "Enabled", tenant), ALICE, "LocalCloud")
 
 
-def _owner(row: Row) -> tuple[str, str, str]:
+def _owner(row: SubscriptionRow) -> tuple[str, str, str]:
     return row["environmentName"], row["user"]["name"], row["tenantId"]
 
 
-def _tenant_level(row: Row) -> bool:
+def _tenant_level(row: SubscriptionRow) -> bool:
     return bool(row["name"] == TENANT_LEVEL_NAME)

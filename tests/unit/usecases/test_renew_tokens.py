@@ -50,7 +50,7 @@ def _end_of(assertion: str) -> float:
 class World:
     """A machine, its stored tokens, and the services that it gets new ones from.
 
-    It stands where a session does: `services` and `settings` are itself.
+    It stands where a session does: `clients` and `settings` are itself.
     """
 
     assertion_lifetime: int = 300
@@ -70,10 +70,10 @@ class World:
     arm_scopes: tuple[str, ...] = (ARM,)
 
     @property
-    def services(self) -> World:
+    def clients(self) -> World:
         return self
 
-    settings = token_cache = services
+    settings = token_cache = clients
 
     @property
     def session(self) -> Session:
