@@ -182,6 +182,19 @@ def test_finding_subscriptions(signed_in: Az) -> None:
     assert "Woodgrove" not in signed_in.run("account", "list", "--refresh").ok().stderr
 
 
+def test_a_setting_can_be_an_environment_variable(signed_in: Az) -> None:
+    refreshed = signed_in.run("account", "list", "--refresh", env={"AZURE_LOGIN_EXCLUDE_TENANTS": "woodgrove.example"})
+    assert "Woodgrove" not in refreshed.ok().stderr
+
+
+def test_the_settings_of_the_page_are_read() -> None:
+    page = (ROOT / "docs" / "settings.rst").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "azext_login").rglob("*.py"))
+    names = re.findall(r"``(?:core|login)\.(\w+)``", page)
+    assert len(names) >= 8
+    assert [name for name in names if name not in source] == []
+
+
 def test_several_accounts(signed_in: Az) -> None:
     first_line = 'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table'
     output = bash(signed_in, block(first_line))
