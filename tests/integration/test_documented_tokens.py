@@ -1,4 +1,4 @@
-"""What README.rst says about tokens for programs and about prompts, run as it stands there."""
+"""The code blocks of docs/tokens.rst and docs/prompts.rst, run as they are written there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 
 from tests.harness.az import Az
 from tests.harness.environments import SHELLS, in_ci
-from tests.integration.readme import bash, block, code_blocks
+from tests.integration.documentation import bash, block, code_blocks
 from tests.integration.token_cache_files import claims_of
 from tests.localcloud import LocalCloud
 
@@ -234,7 +234,7 @@ def _all_keys(az: Az) -> dict[str, Any]:
     return dict(active)
 
 
-def test_the_keys_that_the_readme_promises_are_there(az: Az) -> None:
+def test_the_keys_that_the_documentation_promises_are_there(az: Az) -> None:
     active = _all_keys(az)
     for key in ("id", "name", "state", "tenantId", "environmentName"):
         assert isinstance(active[key], str), key

@@ -1,4 +1,4 @@
-"""The jobs in README.rst, run step by step with what their services give to them, and its commands for workloads."""
+"""The jobs in docs/workloads.rst, run step by step in the environment of their services, and the commands there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from tests.harness.az import Az
 from tests.harness.stage import Stage
 from tests.harness.wheel import without_package_index
-from tests.integration.readme import bash, block, code_blocks
+from tests.integration.documentation import bash, block, code_blocks
 from tests.localcloud import (
     CI_APP,
     CI_SECRET,
@@ -285,16 +285,16 @@ def test_a_client_secret_from_the_environment(az: Az, principal: dict[str, str])
     assert CI_APP in bash(az, block("az login --from-env"), env=env)
 
 
-# The table of variables in the README: row by row what is required, then what is looked at besides.
+# The table of variables: row by row the required ones, then the optional ones.
 _VARIABLE = re.compile(r"``(AZURE_\w+)``")
 
 
 def test_the_table_of_variables_has_the_order_and_the_names_of_from_env() -> None:
     from azext_login.auth.workload.environment import credentials_from_environment
-    from tests.integration.readme import ROOT
+    from tests.integration.documentation import ROOT
 
-    text = (ROOT / "README.rst").read_text(encoding="utf-8")
-    table = text[text.index("if these variables are set") : text.index("An empty variable counts as none")]
+    text = (ROOT / "docs" / "workloads.rst").read_text(encoding="utf-8")
+    table = text[text.index("if these variables are set") : text.index("An empty variable counts as not set")]
     rows = re.findall(r"\* - ([a-z ]+)\n((?:     .*\n)+)", table)
     everything = {name: name.lower() for name in _VARIABLE.findall(table)}
     for kind, cell in rows:

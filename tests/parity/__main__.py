@@ -33,7 +33,7 @@ def _arguments(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--part", choices=("all", "fast"), default="all", help="fast: what every test run includes")
     parser.add_argument("-j", dest="jobs", type=int, default=(os.cpu_count() or 2) + 1, help="cases at the same time")
     parser.add_argument("--list", action="store_true", help="print the cases and do nothing")
-    parser.add_argument("--render-differences", action="store_true", help="print the README's table and do nothing")
+    parser.add_argument("--render-differences", action="store_true", help="print the table of the docs and do nothing")
     return parser.parse_args(args)
 
 

@@ -12,10 +12,10 @@ from tests.parity.case import Case
 class Difference:
     """One deliberate difference.
 
-    builtin, here: what either side does, as reStructuredText for the README.
+    builtin, here: what either side does, as reStructuredText for docs/differences.rst.
     reason: why ours is not the same.
     cases: regular expressions; the difference covers a case if one of them is found in its id.
-    aspects: what may differ (see `compare.Finding.aspect`). None: only what is said on standard error does.
+    aspects: what may differ (see `compare.Finding.aspect`). Without any, only the messages on standard error differ.
     here_says: regular expression that our standard error has to contain in every case that is covered.
     hosts: where it applies, "newest" and "oldest".
     """
@@ -41,9 +41,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     # The list of subscriptions.
     Difference(
         "accounts-by-identity",
-        builtin="Whoever signs in last takes over the subscriptions that somebody else has signed in to as well, in "
-        "every cloud.",
-        here="Accounts are told apart by who they are. Both keep their rows, and one of them is in use.",
+        builtin="The last sign-in takes over the subscriptions that another account also has, in every cloud.",
+        here="Accounts are separate. Both keep their rows, and one of the two rows is active.",
         reason="a second sign-in is no reason to forget the first",
         cases=("^two_clouds: cloud set -n OtherCloud && login",),
         aspects=frozenset({"rows"}),
@@ -51,25 +50,26 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "refresh-other-clouds",
         builtin="``az account list --refresh`` deletes the subscriptions of all other clouds.",
-        here="Only the active cloud is read again; everything else stays.",
+        here="Only the active cloud is read again. Everything else stays.",
         reason="reading one cloud again is no reason to forget another",
         cases=("^two_clouds(_other_active)?: account list --refresh",),
         aspects=frozenset({"rows"}),
     ),
     Difference(
         "refresh-tenant-level",
-        builtin="``az account list --refresh`` drops the tenant-level rows of a person with subscriptions elsewhere.",
+        builtin="``az account list --refresh`` drops the tenant-level rows of a user who has subscriptions in other "
+        "tenants.",
         here="A tenant-level row stays until its tenant shows real subscriptions.",
-        reason="somebody asked for it with --allow-no-subscriptions, and nothing about it has changed",
+        reason="the user asked for it with --allow-no-subscriptions, and nothing about it has changed",
         cases=("^alice_(everywhere|tenant_level): account list --refresh",),
         aspects=frozenset({*_LIST, "access tokens"}),
     ),
     Difference(
         "refresh-service-principals",
-        builtin="``az account list --refresh`` reads only the first tenant of a service principal that is signed in to "
-        "two, and loses the subscriptions of the other one.",
+        builtin="``az account list --refresh`` reads only the first tenant of a service principal that is signed in "
+        "to two tenants, and loses the subscriptions of the other one.",
         here="Every tenant of every account is read.",
-        reason="the subscriptions are still there",
+        reason="the subscriptions still exist",
         cases=("^sp_in_two_tenants: account list --refresh",),
         aspects=frozenset({*_LIST, "access tokens"}),
     ),
@@ -77,33 +77,33 @@ DIFFERENCES: tuple[Difference, ...] = (
         "refresh-subject-name",
         builtin="``az account list --refresh`` forgets that a service principal signed in with "
         "``--use-cert-sn-issuer`` (``useCertSNIssuerAuth`` in the list).",
-        here="It stays in the list.",
+        here="The key stays in the list.",
         reason="nothing about it has changed",
         cases=("^sp_by_subject_name: account list --refresh",),
         aspects=frozenset({"rows", "stdout"}),
     ),
     Difference(
         "refresh-tenant-name",
-        builtin="``az account list --refresh`` never knows the name of the tenant of a service principal of an AD FS "
-        "server.",
-        here="It is read and kept.",
-        reason="the server has one tenant, and tells its name",
+        builtin="``az account list --refresh`` does not read the name of the tenant of a service principal of an AD "
+        "FS server.",
+        here="The name is read and kept.",
+        reason="the server has one tenant, and returns its name",
         cases=("^stack_app: account list --refresh",),
         aspects=frozenset({"rows", "stdout"}),
     ),
     Difference(
         "refresh-managed-identity",
-        builtin="``az account list --refresh`` gives the subscriptions that a person and a managed identity share to "
-        "the person, and leaves none active if the managed identity was in use.",
-        here="Who is in use stays in use, and managed identities are read again as well.",
-        reason="the next command would run as somebody else, or fail",
+        builtin="If a user and a managed identity have the same subscription, ``az account list --refresh`` gives it "
+        "to the user. If the managed identity was active, no subscription is active afterwards.",
+        here="The active account stays active. Managed identities are read again as well.",
+        reason="the next command would run as another identity, or fail",
         cases=("^alice_and_identity: account list --refresh",),
         aspects=frozenset(_LIST),
     ),
     Difference(
         "refresh-active",
-        builtin="``az account list --refresh`` leaves no subscription active when the active one is shared by two "
-        "accounts.",
+        builtin="If two accounts have the active subscription, no subscription is active after ``az account list "
+        "--refresh``.",
         here="The active subscription stays active.",
         reason="the next command would fail",
         cases=("^alice_and_bob: account list --refresh",),
@@ -111,36 +111,36 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "tenant-level-row-replaced",
-        builtin='A full sign-in leaves an old "N/A(tenant level account)" row beside the real subscriptions of that '
-        "tenant.",
-        here="The tenant-level row goes when real ones come.",
-        reason="it stands for a tenant without subscriptions, which this one no longer is",
+        builtin='After a full sign-in, an old "N/A(tenant level account)" row stays beside the real subscriptions of '
+        "that tenant.",
+        here="The tenant-level row is removed when the tenant shows real subscriptions.",
+        reason="the row stands for a tenant without subscriptions, and this tenant has subscriptions now",
         cases=("^alice_with_old_tenant_row: login",),
         aspects=frozenset({"rows", "stdout"}),
     ),
     Difference(
         "one-table",
         builtin="A sign-in prints a warning of several lines for each tenant that asks for a second factor or refuses.",
-        here="One table with a line for each: the tenant, what happened, and what to run.",
-        reason="a guest of many tenants gets pages of them",
+        here="One table has a line for each of these tenants: the tenant, what happened, and what to run.",
+        reason="a guest of many tenants gets pages of warnings",
         cases=("^empty: login --use-device-code( -o (table|none)| --query \\[\\]\\.name)?$",),
         here_says="tenants did not show subscriptions:\n(.|\n)*Woodgrove Bank +asks for more",
     ),
     Difference(
         "default-named",
-        builtin="The first enabled subscription becomes the default one without a word.",
-        here="The same, unless ``login.default_subscription`` is set, and a line says which one that is.",
-        reason="people have deleted things in a subscription that they did not choose",
+        builtin="The first enabled subscription becomes the default, without a message.",
+        here="The same, unless ``login.default_subscription`` is set. A line names the default subscription.",
+        reason="users have deleted things in a subscription that they did not choose",
         cases=("^empty: login --use-device-code( -o (table|none)| --query \\[\\]\\.name)?$",),
         here_says="is the default subscription now",
     ),
     # Signing in.
     Difference(
         "failed-sign-in-leaves-nothing",
-        builtin='A sign-in that ends in "No subscriptions found" leaves a working refresh token behind, or the '
+        builtin='A sign-in that fails with "No subscriptions found" leaves a working refresh token behind, or the '
         "secret of the service principal.",
-        here="A failed sign-in leaves nothing new behind.",
-        reason="nobody looks for a token after an error, and ``az account list`` does not show it",
+        here="A failed sign-in stores nothing new.",
+        reason="a user does not expect a token after an error, and ``az account list`` does not show it",
         cases=(
             "^(empty|alice): login --use-device-code \\(by carol\\)",
             "^empty: login .*<tailspin>( \\(browser\\))?$",
@@ -153,10 +153,10 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "unknown-subscription",
-        builtin="``az login --subscription NAME`` with an unknown name fails, without a word about the sign-in having "
-        "been kept.",
-        here="The same, and the error says that the sign-in was kept, and which ``az account set`` to run.",
-        reason="who signed in need not do so again",
+        builtin="``az login --subscription NAME`` with an unknown name fails, and does not report that the sign-in "
+        "was kept.",
+        here="The same, but the error reports that the sign-in was kept, and which ``az account set`` to run.",
+        reason="the user does not have to sign in again",
         cases=("^empty: login --use-device-code (-t <contoso> )?-s (nonsense|<fabrikam-main>)$",),
         here_says="sign-in of .* was kept(.|\\n)*az account set --subscription",
         hosts=("newest",),
@@ -165,14 +165,14 @@ DIFFERENCES: tuple[Difference, ...] = (
         "empty-tenant",
         builtin='``--tenant ""`` looks for a tenant with an empty name.',
         here="It is a usage error.",
-        reason="it comes from a variable that is not set, and no tenant is called that",
+        reason="the value comes from a variable that is not set, and no tenant has an empty name",
         cases=("^empty: login .*(--tenant|-t) ' ?'( \\(on |$)",),
         aspects=frozenset({"exit code"}),
     ),
     Difference(
         "unreachable-tenant",
-        builtin="A domain as ``--tenant`` that cannot be looked up, because the sign-in service does not answer, is a "
-        "usage error (exit code 2).",
+        builtin="If a domain as ``--tenant`` cannot be looked up because the sign-in service does not answer, it is "
+        "a usage error (exit code 2).",
         here="It is an error like every failed connection (exit code 1).",
         reason="the command line was right",
         cases=("-t <contoso.domain> \\(drop at openid-configuration",),
@@ -180,32 +180,32 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "service-principal-without-tenant",
-        builtin="``az login --service-principal`` without ``--tenant`` sends the credential to a place where no "
-        "application is, and reports what that answers; at an AD FS server, where there is no tenant to give, it "
-        "ends in a traceback.",
-        here="It is a usage error, and at an AD FS server it works.",
-        reason="the answer does not say what is missing",
+        builtin="``az login --service-principal`` without ``--tenant`` sends the credential to an endpoint that has "
+        "no applications, and reports its answer. At an AD FS server, which has no tenants, the command fails with a "
+        "traceback.",
+        here="It is a usage error. At an AD FS server, it works.",
+        reason="the answer does not explain what is missing",
         cases=("^azure_stack: login --service-principal -u <stack-app> -p <stack-secret>$",),
         aspects=frozenset({"exit code", *_LIST, "profile", "service principals", "crash"}),
     ),
     Difference(
         "checked-before-sending",
-        builtin="A certificate that has expired or is not that of the key, and a federated token that is not one, are "
-        "sent, and the service's answer speaks of signatures and assertions.",
-        here="Nothing is sent, and the error names the file and what is wrong with it.",
-        reason="what is wrong can be seen here",
+        builtin="A certificate that has expired or does not belong to the key is sent, and so is a federated token "
+        "that is not a token. The answer of the service is about signatures and assertions.",
+        here="Nothing is sent. The error names the file and explains what is wrong with it.",
+        reason="the command can check this itself",
         cases=("--certificate <file.(mismatched|expired).pem>", "^empty: login .* -u <ci-app> --fed\\S* not-a-token"),
         aspects=frozenset({"advice"}),
         here_says="Nothing was sent",
     ),
     Difference(
         "certificate-beside-password",
-        builtin="``--certificate`` beside ``--password`` is not looked at: what is given as password is sent as a "
-        "client secret, also where it is the passphrase of the certificate.",
-        here="The password is the passphrase of a certificate that has one. A certificate that cannot be used is "
-        "refused, and nothing is sent. Only one that built-in commands could use as it is gives way to the password, "
-        "with a line that says so.",
-        reason="a passphrase is not for the sign-in service to see",
+        builtin="If ``--password`` is given as well, ``--certificate`` is ignored. The password is sent as a client "
+        "secret, even if it is the passphrase of the certificate.",
+        here="If the certificate has a passphrase, the password is the passphrase. A certificate that cannot be used "
+        "is refused, and nothing is sent. The password is used as a client secret only if the certificate is one "
+        "that built-in commands could use as it is; a line reports this.",
+        reason="the sign-in service must not see a passphrase",
         cases=("^empty: login .* -p=<ci-secret> --certificate nowhere.pem",),
         aspects=frozenset({"exit code", *_LIST, *_TOKENS, "profile", "modes", "service principals", "advice"}),
         here_says="Nothing was sent",
@@ -213,7 +213,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "certificate-order",
         builtin="In the file of ``--certificate``, the certificate of the key must be the first one.",
-        here="The order makes no difference; a warning says what built-in commands cannot read.",
+        here="The order makes no difference. A warning explains what built-in commands cannot read.",
         reason="certificate authorities and conversion tools write them in any order",
         cases=("--certificate <file.issuer-first.pem>",),
         aspects=frozenset({"exit code", *_LIST, *_TOKENS, "profile", "modes", "service principals", "advice"}),
@@ -221,8 +221,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "certificate-path",
-        builtin="A relative path given with ``--certificate`` is stored as it is, and commands fail in any other "
-        "directory.",
+        builtin="A relative path of ``--certificate`` is stored as it is, and commands fail in every other directory.",
         here="The absolute path is stored.",
         reason="a sign-in is for all directories",
         cases=("--certificate (\\./)?ci.pem",),
@@ -232,17 +231,17 @@ DIFFERENCES: tuple[Difference, ...] = (
         "wrong-secret-found-out",
         builtin="``az login --service-principal`` with a wrong secret succeeds while a token of the last sign-in is "
         "cached, and replaces the right secret.",
-        here="The secret that is given is the one that is checked. If it is wrong, the stored one stays.",
-        reason="the error would come an hour later, in some other command",
+        here="The new secret is checked. If it is wrong, the stored secret stays.",
+        reason="the error would come an hour later, in another command",
         cases=("^service_principal: login --service-principal -u <ci-app> -p wrong -t <contoso>$",),
         aspects=frozenset({"exit code", "stdout", "service principals"}),
     ),
     Difference(
         "identity-of-service-fabric",
-        builtin="On Service Fabric, ``az login --identity`` with an ID signs in with the one identity that there is, "
-        "and lists it under that ID.",
+        builtin="On Service Fabric, ``az login --identity`` with an ID signs in with the only identity of the "
+        "service, and lists it under that ID.",
         here="It is an error: the service gives tokens of one identity only.",
-        reason="commands would run as somebody else than the list says",
+        reason="commands would run as another identity than the list shows",
         cases=("login --identity --client-id \\S+ \\(on Service Fabric\\)",),
         aspects=frozenset({"exit code", *_LIST, "profile", "modes"}),
         here_says="gives tokens of one identity only",
@@ -251,8 +250,8 @@ DIFFERENCES: tuple[Difference, ...] = (
         "certificate-of-service-fabric",
         builtin="On Service Fabric, ``az login --identity`` of older Azure CLIs never accepts the certificate of the "
         "cluster's service.",
-        here="It is known by ``IDENTITY_SERVER_THUMBPRINT`` on every supported Azure CLI.",
-        reason="nobody but the cluster has signed that certificate",
+        here="``IDENTITY_SERVER_THUMBPRINT`` identifies the certificate, on every supported Azure CLI.",
+        reason="only the cluster has signed that certificate",
         cases=("login --identity \\(on Service Fabric\\)",),
         aspects=frozenset({"exit code", *_LIST, "profile", "modes"}),
         hosts=("oldest",),
@@ -269,8 +268,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     # Tokens.
     Difference(
         "subscription-over-name",
-        builtin="``az account get-access-token --subscription A --name B`` means B.",
-        here="It means A, and a warning says that ``--name`` was ignored.",
+        builtin="``az account get-access-token --subscription A --name B`` uses B.",
+        here="It uses A. A warning reports that ``--name`` was ignored.",
         reason="--name is taken for the name of something else, as it is in most commands",
         cases=("get-access-token .*--(subscription|name) .*--(name|subscription) (?!<development>$)",),
         aspects=frozenset({"exit code", "stdout", "access tokens"}),
@@ -278,17 +277,17 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "tenant-of-identity-any-case",
-        builtin="``az account get-access-token --tenant`` of a managed identity takes the tenant's ID in upper case "
-        "for another tenant.",
-        here="Case does not matter.",
-        reason="it does not matter anywhere else",
+        builtin="``az account get-access-token --tenant`` of a managed identity takes the ID of the tenant in upper "
+        "case for another tenant.",
+        here="Case makes no difference.",
+        reason="it makes no difference anywhere else",
         cases=("^managed_identity: account get-access-token --tenant <contoso\\|upper>",),
         aspects=frozenset({"exit code", "stdout"}),
     ),
     Difference(
         "tenant-and-subscription",
         builtin="``az account get-access-token`` refuses ``--tenant`` together with ``--subscription``.",
-        here="The account is that of the subscription, and the token is of the tenant.",
+        here="The token is for the account of the subscription, in the tenant.",
         reason="a guest of another tenant has one account and needs tokens of both",
         cases=("get-access-token --tenant <[^>]*> --subscription",),
         aspects=frozenset({"exit code", "stdout", "access tokens"}),
@@ -296,17 +295,17 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "exact-end",
         builtin="``expires_on`` of a cached token is up to a second early, and not always the same.",
-        here="It is the moment at which the token ends.",
-        reason="the moment is stored, and need not be computed from what is left of it",
+        here="It is the moment at which the token expires.",
+        reason="the moment is stored, and does not have to be computed from the remaining lifetime",
         cases=(r"get-access-token --query '\{t:tenant,e:expires_on\}'",),
         aspects=frozenset({"stdout"}),
     ),
     Difference(
         "retries",
-        builtin="One 503 of the sign-in service, or one failure of the service for managed identities, ends the "
-        "command, and the next tries fail from a cache.",
-        here="Requests that may be repeated are, a few times; a failure is never answered from a cache.",
-        reason="the service says itself that it is a matter of seconds",
+        builtin="After one 503 of the sign-in service, or one failure of the service for managed identities, the "
+        "command fails. The next attempts fail from a cache.",
+        here="A request that may be repeated is repeated a few times. A failure is never answered from a cache.",
+        reason="the service itself reports that it needs some seconds",
         cases=("unavailable at /token", "error \\d+ at /metadata/identity"),
         aspects=frozenset(
             {"exit code", *_LIST, "access tokens", "refresh tokens", "service principals", "modes", "advice", "crash"}
@@ -314,8 +313,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "one-tenant-refuses",
-        builtin="One tenant that answers 403 ends a sign-in to all tenants.",
-        here="That tenant is left out and named.",
+        builtin="If one tenant answers 403, a sign-in to all tenants fails.",
+        here="That tenant is left out, and a table names it.",
         reason="the other tenants have nothing to do with it",
         cases=("error 403 at",),
         aspects=frozenset({"exit code", *_LIST, *_TOKENS, "profile", "modes", "advice", "crash"}),
@@ -323,11 +322,11 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "errors-not-tracebacks",
-        builtin="A traceback: an unknown tenant, scopes without a resource, a claims challenge that is not base64, a "
-        "certificate file that is missing, encrypted or without a key, HTML where JSON was due, a service that cannot "
-        "be reached, the one for managed identities too.",
-        here="One clear error with the next step.",
-        reason="a traceback tells nobody what to do",
+        builtin="These cases fail with a traceback: an unknown tenant; scopes without a resource; a claims challenge "
+        "that is not base64; a certificate file that is missing, encrypted or without a key; HTML instead of JSON; a "
+        "service that cannot be reached, also the one for managed identities.",
+        here="There is one clear error with the next step.",
+        reason="a traceback does not explain what to do",
         cases=(
             "--claims-challenge not-base64!",
             "--scope openid$",
@@ -343,9 +342,9 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "damaged-token-cache",
-        builtin="A damaged ``msal_token_cache.json`` ends every command in a traceback, ``az logout`` and "
-        "``az account clear`` included, until somebody deletes the file.",
-        here="The file is set aside, with a word about it, and signing in and out works again.",
+        builtin="With a damaged ``msal_token_cache.json``, every command fails with a traceback, also ``az logout`` "
+        "and ``az account clear``, until the user deletes the file.",
+        here="The file is quarantined, and a message reports it. Signing in and out works again.",
         reason="the way out of a damaged file must not lead through it",
         cases=("^damaged_tokens: ",),
         aspects=frozenset(("exit code", *_LIST, "profile", *_TOKENS, "modes", "crash")),
@@ -353,17 +352,17 @@ DIFFERENCES: tuple[Difference, ...] = (
     # Signing out.
     Difference(
         "sign-out-any-case",
-        builtin="``az logout --username`` with an application ID in upper case empties the list, but leaves the secret "
-        "and the token.",
-        here="Case does not matter, and everything of the identity goes.",
-        reason="who signs out wants the secret gone",
+        builtin="``az logout --username`` with an application ID in upper case empties the list, but leaves the "
+        "secret and the token.",
+        here="Case makes no difference, and everything of the identity is removed.",
+        reason="a user who signs out wants the secret removed",
         cases=("^(service_principal|sp_federated): logout --username <ci-app\\|upper>",),
         aspects=frozenset({"service principals", "access tokens", "modes"}),
     ),
     Difference(
         "sign-out-unknown",
-        builtin="``az logout`` of somebody who is not signed in succeeds in silence.",
-        here="It succeeds, and a line on standard error says that there was nothing to do.",
+        builtin="``az logout`` of an account that is not signed in succeeds without a message.",
+        here="It succeeds, and a line on standard error reports that there was nothing to do.",
         reason="a mistyped name looks like success",
         cases=(
             "^(alice|two_clouds): logout --username (<bob>|nonsense)",
@@ -373,23 +372,25 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "sign-out-none-active",
-        builtin="``az logout`` of the active account, with others left, leaves no subscription active, without a word.",
-        here="The same, and standard error says so, with the command to choose one.",
-        reason="the next command would fail with a riddle",
+        builtin="After ``az logout`` of the active account, with other accounts left, no subscription is active. "
+        "There is no message.",
+        here="The same, but standard error reports it, with the command to choose a subscription.",
+        reason="the next command would fail with an error that is hard to understand",
         cases=("^alice_and_bob: logout($| &&| --username <bob>)", "^bob_and_sp: logout --username <ci-app>"),
         here_says="No subscription is active now",
     ),
     Difference(
         "sign-out-choice",
         builtin="``az logout`` and ``az account clear`` leave the ID of the chosen subscription in ``clouds.config``.",
-        here="It goes with the last account that has the subscription.",
-        reason="whoever signs out leaves nothing behind, and the next az cloud set would look for it in vain",
+        here="It is removed with the last account that has the subscription.",
+        reason="a sign-out leaves nothing behind, and the next az cloud set would look for a subscription that is "
+        "not in the list",
         cases=(r"\blogout\b", "account clear"),
         aspects=frozenset({"clouds"}),
     ),
     Difference(
         "clear-http-cache",
-        builtin="``az account clear`` leaves names of tenants in ``msal_http_cache.bin``, readable by everybody.",
+        builtin="``az account clear`` leaves the names of tenants in ``msal_http_cache.bin``, readable by everyone.",
         here="Nothing is left, and every file is readable by its owner alone.",
         reason="clear means clear",
         cases=("account clear",),

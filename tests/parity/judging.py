@@ -53,7 +53,7 @@ def unshown(shown: Iterable[str], host: str) -> list[Difference]:
 
 
 def render() -> str:
-    """Return the table for the README, as a reStructuredText list-table."""
+    """Return the table of docs/differences.rst, as a reStructuredText list-table."""
     lines = [".. list-table::", "   :header-rows: 1", "   :widths: 50 50", "", "   * - built in", "     - here"]
     for difference in DIFFERENCES:
         for bullet, text in (("   * -", difference.builtin), ("     -", difference.here)):

@@ -1,4 +1,4 @@
-"""Every command block of README.rst, run as it stands there.
+"""Every command block of README.rst and docs/, run as it is written there.
 
 Those about workloads are run in test_documented_workloads.py, those about tokens in test_documented_tokens.py.
 """
@@ -6,10 +6,13 @@ Those about workloads are run in test_documented_workloads.py, those about token
 from __future__ import annotations
 
 import re
+import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -18,10 +21,12 @@ from tests.harness.forms import FormPerson
 from tests.harness.person import BrowserPerson
 from tests.harness.stage import Stage
 from tests.harness.wheel import without_package_index
-from tests.integration.readme import ROOT, bash, block, blocks
+from tests.integration.documentation import ROOT, bash, block, blocks, languages
 from tests.integration.test_documented_tokens import TESTED as TESTED_WITH_TOKENS
 from tests.integration.test_documented_workloads import TESTED as TESTED_WITH_WORKLOADS
 from tests.localcloud import Person
+
+_TUNNEL = "ssh -L 8400:localhost:8400 user@build.contoso.com"
 
 # First line of each block that is tested below.
 _TESTED = {
@@ -29,17 +34,31 @@ _TESTED = {
     "az extension remove --name login",
     "az login",
     "az login --no-browser",
+    "az login --use-device-code",
+    _TUNNEL,
+    "az login --no-browser --redirect-port 8400",
     "az login --tenant contoso.onmicrosoft.com",
     'read -rsp "Azure password: " AZ_PASS && echo',
     "az account list --output table",
+    'az account set --subscription "Contoso Development"',
     "az account list --refresh --tenant fabrikam.com",
     'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table',
     "make demo",
 }
 
 
-def test_no_block_of_the_readme_is_untested() -> None:
+# Blocks of other languages are tested beside the commands that they belong to: the first of each is counted there.
+_LANGUAGES = {"console", "yaml", "bash", "zsh", "fish", "powershell", "toml", "json"}
+
+
+def test_no_block_of_the_documentation_is_untested() -> None:
     assert {lines[0] for lines in blocks()} == _TESTED | TESTED_WITH_WORKLOADS | TESTED_WITH_TOKENS
+    assert languages() == _LANGUAGES
+
+
+def test_no_two_blocks_begin_alike() -> None:
+    beginnings = sorted(lines[0] for lines in blocks())
+    assert beginnings == sorted(set(beginnings))
 
 
 def test_the_wheel_installs_and_goes_without_a_trace(
@@ -73,35 +92,70 @@ def test_the_sign_in_to_a_named_tenant(az: Az, make_person: Callable[..., Browse
     assert {row["tenantId"] for row in az.profile()["subscriptions"]} == {az.run("account", "show").json()["tenantId"]}
 
 
-def test_the_sign_ins_without_a_browser_on_this_machine(az: Az, form_person: Callable[..., FormPerson]) -> None:
-    by_address, by_code = block("az login --no-browser")
-    _sign_in_elsewhere(az, by_address, lambda said: form_person("alice@contoso.example").visit(_address(said)))
+def test_the_sign_in_at_a_printed_address(az: Az, form_person: Callable[..., FormPerson]) -> None:
+    (line,) = block("az login --no-browser")
+    _sign_in_elsewhere(az, line, lambda shown: form_person("alice@contoso.example").visit(_address(shown)))
 
-    def enter_code(said: str) -> None:
-        code = re.search(r"enter the code (\S+)", said)
+
+def test_the_sign_in_with_a_device_code(az: Az, form_person: Callable[..., FormPerson]) -> None:
+    def enter_code(shown: str) -> None:
+        code = re.search(r"enter the code (\S+)", shown)
         assert code
-        page = _address(said)
-        form_person("alice@contoso.example", user_code=code[1]).visit(page)
+        form_person("alice@contoso.example", user_code=code[1]).visit(_address(shown))
 
-    _sign_in_elsewhere(az, by_code, enter_code)
+    (line,) = block("az login --use-device-code")
+    _sign_in_elsewhere(az, line, enter_code)
 
 
-def _address(said: str) -> str:
-    found = re.search(r"https://\S+", said)
+def test_the_sign_in_over_ssh(az: Az, form_person: Callable[..., FormPerson]) -> None:
+    """What a tunnel does needs no tunnel: the browser asks for the same port of `localhost` on both of its ends."""
+    (line,) = block("az login --no-browser --redirect-port 8400")
+    port = _free_port()
+
+    def visit(shown: str) -> None:
+        address = _address(shown)
+        assert quote(f"http://localhost:{port}", safe="") in address
+        form_person("alice@contoso.example").visit(address)
+
+    _sign_in_elsewhere(az, line.replace("8400", str(port)), visit)
+
+
+def test_the_tunnel_ends_where_the_sign_in_listens() -> None:
+    """The one line that is not run as it is: it needs a second computer. OpenSSH explains how it reads the line."""
+    (tunnel,) = block(_TUNNEL)
+    (line,) = block("az login --no-browser --redirect-port 8400")
+    _, option, forwarded, host = tunnel.split()
+    port = line.rpartition(" ")[2]
+    assert (option, forwarded) == ("-L", f"{port}:localhost:{port}")
+    ssh = shutil.which("ssh")
+    if ssh is None:
+        pytest.skip("ssh is not installed")
+    done = subprocess.run([ssh, "-G", option, forwarded, host], capture_output=True, text=True, check=True)
+    assert f"localforward {port} [localhost]:{port}" in done.stdout
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return int(listener.getsockname()[1])
+
+
+def _address(shown: str) -> str:
+    found = re.search(r"https://\S+", shown)
     assert found
     return found[0]
 
 
 def _sign_in_elsewhere(az: Az, line: str, act: Callable[[str], object]) -> None:
-    """Start a sign-in, do on the other device what it says, and see it end well."""
+    """Start a sign-in, do on the other device what it asks for, and check that it succeeds."""
     process = az.start(*line.split()[1:])
     assert process.stderr is not None
-    said = ""
-    while "https://" not in said:
+    shown = ""
+    while "https://" not in shown:
         line_read = process.stderr.readline()
-        assert line_read, f"az ended early: {said}"
-        said += line_read
-    act(said)
+        assert line_read, f"az exited early: {shown}"
+        shown += line_read
+    act(shown)
     az.result(process, *line.split()[1:]).ok()
 
 
@@ -116,11 +170,29 @@ def test_day_to_day(signed_in: Az) -> None:
     assert not signed_in.profile()["subscriptions"]
 
 
+def test_going_back_to_the_subscription_before(signed_in: Az) -> None:
+    bash(signed_in, block('az account set --subscription "Contoso Development"'))
+    assert signed_in.run("account", "show").json()["name"] == "Contoso Development"
+
+
 def test_finding_subscriptions(signed_in: Az) -> None:
     bash(signed_in, block("az account list --refresh --tenant fabrikam.com"))
     signed_in.run("account", "list", "--refresh").ok()
     assert signed_in.run("config", "get", "login.default_subscription").ok().json()["value"] == "Contoso Development"
     assert "Woodgrove" not in signed_in.run("account", "list", "--refresh").ok().stderr
+
+
+def test_a_setting_can_be_an_environment_variable(signed_in: Az) -> None:
+    refreshed = signed_in.run("account", "list", "--refresh", env={"AZURE_LOGIN_EXCLUDE_TENANTS": "woodgrove.example"})
+    assert "Woodgrove" not in refreshed.ok().stderr
+
+
+def test_the_settings_of_the_page_are_read() -> None:
+    page = (ROOT / "docs" / "settings.rst").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "azext_login").rglob("*.py"))
+    names = re.findall(r"``(?:core|login)\.(\w+)``", page)
+    assert len(names) >= 8
+    assert [name for name in names if name not in source] == []
 
 
 def test_several_accounts(signed_in: Az) -> None:

@@ -1,4 +1,4 @@
-"""The blocks of README.rst, made fit for the local cloud, and a shell to run them in."""
+"""The code blocks of README.rst and docs/, made fit for the local cloud, and a shell to run them in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from tests.harness.az import Az
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# The README speaks of the public cloud; the local one has the same people and tenants under `.example`.
+#: Every page that users read.
+PAGES = (ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst")))
+
+# The pages name domains of the public cloud; the local one has the same users and tenants under `.example`.
 _LOCALLY = {
     "contoso.onmicrosoft.com": "contoso.onmicrosoft.example",
     "contoso.com": "contoso.example",
@@ -60,7 +63,16 @@ def bash(az: Az, lines: list[str], *, env: Mapping[str, str] | None = None, stdi
     return done.stdout
 
 
+def languages() -> set[str]:
+    """Return the languages of all code blocks, in whatever way they are indented."""
+    return set(re.findall(r"^ *\.\. (?:code-block|code|sourcecode|highlight):: *(\S*)", _text(), flags=re.MULTILINE))
+
+
 def _code_blocks(language: str) -> list[list[str]]:
-    text = (ROOT / "README.rst").read_text(encoding="utf-8")
-    found = re.findall(rf"^\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", text, flags=re.MULTILINE)
+    found = re.findall(rf"^\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", _text(), flags=re.MULTILINE)
     return [block_text.rstrip("\n").split("\n") for block_text in found]
+
+
+def _text() -> str:
+    # A block ends with its page.
+    return "\n.. end of a page\n".join(page.read_text(encoding="utf-8") for page in PAGES)
