@@ -126,7 +126,7 @@ def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignI
     except (EOFError, KeyboardInterrupt) as cancelled:
         default = next((row for row in outcome.rows if row.get("isDefault")), None)
         still = f", and the default subscription is '{printable(default['name'])}' ({default['id']})" if default else ""
-        terminal.say(f"\nThe sign-in was kept{still}.")
+        terminal.show(f"\nThe sign-in was kept{still}.")
         if isinstance(cancelled, KeyboardInterrupt):
             raise
         return True
@@ -175,7 +175,7 @@ def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Au
         from azext_login.auth.interactive.device_code import sign_in_with_device_code
 
         return sign_in_with_device_code(
-            application, scopes=scopes, claims_challenge=claims_challenge, show_message=terminal.say, attempt=attempt
+            application, scopes=scopes, claims_challenge=claims_challenge, show_message=terminal.show, attempt=attempt
         )
 
     def browser(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Au
             from azext_login.auth.interactive.broker import sign_in_with_broker
 
             return sign_in_with_broker(
-                application, scopes=scopes, claims_challenge=claims_challenge, note=terminal.note
+                application, scopes=scopes, claims_challenge=claims_challenge, show_notice=terminal.show_notice
             )
         from azext_login.auth.interactive.browser import BrowserSignIn, sign_in_with_browser
         from azext_login.auth.interactive.open_browser import open_browser

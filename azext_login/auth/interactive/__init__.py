@@ -1,1 +1,1 @@
-"""Sign-in of a user: one module per flow, and the redirect receiver and pasted address of the browser flow."""
+"""Sign-in of a user: one module per flow. The browser flow has a redirect receiver and reads pasted addresses."""

@@ -7,12 +7,12 @@ from typing import Any
 
 
 def sign_in_with_broker(
-    application: Any, *, scopes: Sequence[str], claims_challenge: str | None, note: Callable[[str], None]
+    application: Any, *, scopes: Sequence[str], claims_challenge: str | None, show_notice: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Let the broker's window sign the person in and return MSAL's result. Microsoft accounts are let through."""
+    """Let the user sign in with the broker's window, and return MSAL's result. Microsoft accounts are allowed."""
 
     def announce(ui: str | None = None, **_: Any) -> None:
-        note(
+        show_notice(
             "Select the account you want to log in with. For more information on login with Azure CLI, see "
             "https://go.microsoft.com/fwlink/?linkid=2271136"
         )

@@ -1,14 +1,16 @@
-"""Sign-in in a web browser: authorization code with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 8252).
+"""Sign-in with a web browser: authorization code with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 8252).
 
-Entra can send its answer back in two ways, and each has a cost:
+Entra can return its answer in two ways, and each has a disadvantage:
 
-* `form_post`: the browser posts a form to us. The code never stands in the address bar, the history or a log, so this
-  is what a normal sign-in uses. But if the browser cannot reach us, its address bar holds nothing to work with.
-* `query`: the code stands in the address, so the address can be pasted into the terminal. The code is used once,
-  within minutes, and is worthless without the verifier that only this process has; but it does stay in the history.
+* `form_post`: the browser posts a form to this process. The code never appears in the address bar, the history or a
+  log, so a normal sign-in uses this. But if the browser cannot reach this process, its address bar contains nothing of
+  use.
+* `query`: the code is part of the address, so the user can paste the address into the terminal. The code works once,
+  within minutes, and only with the verifier that this process alone has; but it stays in the history.
 
-So: `form_post` first. `query` with `--no-browser`, and from the moment we know that the browser cannot reach us, which
-is when it opens a TLS connection to our plain port because it was once told to use https for `localhost` (RFC 6797).
+So `form_post` comes first. `query` follows with `--no-browser`, and as soon as the browser is known to be unable to
+reach this process: it opens a TLS connection to the plain http port, because a site once told it to use https for
+`localhost` (HSTS, RFC 6797).
 """
 
 from __future__ import annotations
@@ -16,21 +18,22 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from azext_login.auth.entra.errors import Attempt, explain
 from azext_login.auth.interactive.pasted_address import PastedAddressError, parse_pasted_address
-from azext_login.auth.interactive.redirect_receiver import AuthorizationAnswer, LoopbackReceiver, PortInUseError
+from azext_login.auth.interactive.redirect_listeners import PortInUseError
+from azext_login.auth.interactive.redirect_receiver import AuthorizationAnswer, RedirectReceiver
 from azext_login.errors import SignInError
 from azext_login.system.terminal.paste_reader import PasteReader
 
-# How long a person may take, in seconds. Entra's own sign-in page gives up earlier.
+# How long the user may take, in seconds. Entra's own sign-in page expires earlier.
 TIME_LIMIT = 15 * 60.0
 
-# How often the flow looks at its sources of an answer, in seconds.
+# How often the flow checks the terminal for pasted text, in seconds.
 _TICK = 0.1
 
 _FORM_POST = "form_post"
@@ -38,21 +41,21 @@ _QUERY = "query"
 
 
 class Terminal(Protocol):
-    """Where the person is. Everything said goes to standard error."""
+    """The user's terminal. All text goes to standard error."""
 
-    def say(self, text: str) -> None:
-        """Show what the person needs in order to go on."""
+    def show(self, text: str) -> None:
+        """Show what the user needs in order to continue."""
 
-    def note(self, text: str) -> None:
+    def show_notice(self, text: str) -> None:
         """Show what is good to know; left out with --only-show-errors."""
 
     def open_paste_reader(self) -> PasteReader | None:
-        """Return a reader for a pasted address, or None if nobody can paste."""
+        """Start to read pasted lines, or return None if the user cannot paste."""
 
 
 @dataclass(frozen=True)
 class BrowserSignIn:
-    """What the person asked for and what the flow works with."""
+    """What the user asked for, and what the flow uses."""
 
     scopes: Sequence[str]
     claims_challenge: str | None
@@ -61,48 +64,48 @@ class BrowserSignIn:
     attempt: Attempt
     launch_browser: bool = True
     port: int = 0
-    """Port of the redirect address; 0 for any free one. AD FS knows only the registered one, 8400."""
+    """Port of the redirect URI; 0 for any free port. AD FS accepts only the registered port, 8400 for the Azure CLI."""
     time_limit: float = TIME_LIMIT
     clock: Callable[[], float] = time.monotonic
 
 
 def sign_in_with_browser(application: Any, request: BrowserSignIn) -> dict[str, Any]:
-    """Let the person sign in in a browser and return MSAL's result.
+    """Let the user sign in with a browser, and return MSAL's result.
 
-    :raises SignInError: the person declined, Entra refused, or nobody answered in time.
+    :raises SignInError: the port is in use, the user declined, Entra refused, or no answer arrived in time.
     """
-    browser_cannot_reach_us = threading.Event()
-    with _receiver(request, browser_cannot_reach_us) as receiver:
+    with closing(_listen(request.port)) as receiver:
         flows = _PendingFlows(application, request, receiver)
-        conversation = _Conversation(request, flows, receiver.redirect_uri)
-        try:
-            conversation.start()
-            answer = _wait_for_answer(request, receiver, conversation, browser_cannot_reach_us)
-        finally:
-            conversation.close()
-        return _redeem(application, request, receiver, flows, answer)
+        with closing(_UserDialog(request, flows, receiver.redirect_uri)) as dialog:
+            dialog.start()
+            answer = _wait_for_answer(request, receiver, dialog)
+        return _redeem_code(request, receiver, flows, answer)
 
 
-@contextmanager
-def _receiver(request: BrowserSignIn, browser_cannot_reach_us: threading.Event) -> Iterator[LoopbackReceiver]:
-    """Listen for the browser, or say why that is not possible."""
+def _listen(port: int) -> RedirectReceiver:
+    """Listen for the browser's answer, or explain why that is not possible."""
+    use_device_code = "sign in with a code that you enter in any browser:\naz login --use-device-code"
     try:
-        receiver = LoopbackReceiver(port=request.port, on_tls_hello=browser_cannot_reach_us.set).__enter__()
-    except OSError as error:
-        taken = f"Port {error.port} is used by another program" if isinstance(error, PortInUseError) else str(error)
+        return RedirectReceiver(port=port)
+    except PortInUseError as error:
         raise SignInError(
-            f"The browser's answer cannot be received on this machine: {taken}. Nothing was changed.",
-            next_step="End the other program, or sign in with a code that is entered in a browser anywhere:\n"
-            "az login --use-device-code",
+            f"Port {port} of localhost is in use: another program listens on it, so the browser's answer cannot arrive "
+            "there. Nothing was changed.",
+            next_step="Stop the other program, or choose another port:\naz login --redirect-port PORT\n"
+            f"Or {use_device_code}",
         ) from error
-    with closing(receiver):
-        yield receiver
+    except OSError as error:
+        where = f"on port {port} of localhost" if port else "on localhost"
+        raise SignInError(
+            f"The browser's answer cannot be received {where}: {error.strerror or error}. Nothing was changed.",
+            next_step=f"{'Choose another port, or' if port else 'To go without it,'} {use_device_code}",
+        ) from error
 
 
 class _PendingFlows:
-    """The sign-ins that have been started, each known by its `state`."""
+    """The sign-ins that were started, by their `state`."""
 
-    def __init__(self, application: Any, request: BrowserSignIn, receiver: LoopbackReceiver):
+    def __init__(self, application: Any, request: BrowserSignIn, receiver: RedirectReceiver):
         self._application = application
         self._request = request
         self._receiver = receiver
@@ -111,7 +114,7 @@ class _PendingFlows:
     def start(self, response_mode: str) -> str:
         """Start a sign-in and return the address to visit."""
         with warnings.catch_warnings():
-            # MSAL recommends form_post on standard error; why it is not always possible is said above.
+            # MSAL recommends form_post on standard error. The module docstring explains when that is not possible.
             warnings.simplefilter("ignore", UserWarning)
             flow = self._application.initiate_auth_code_flow(
                 list(self._request.scopes),
@@ -124,47 +127,57 @@ class _PendingFlows:
         self._receiver.expect(flow["state"])
         return str(flow["auth_uri"])
 
-    def of(self, parameters: Mapping[str, str]) -> dict[str, Any] | None:
-        """Return the sign-in that an answer belongs to."""
-        return self._by_state.get(parameters.get("state", ""))
+    def has_started(self, state: str | None) -> bool:
+        """Tell whether an answer with this state belongs to one of the sign-ins."""
+        return state in self._by_state
+
+    def redeem(self, answer: AuthorizationAnswer) -> dict[str, Any]:
+        """Exchange the code for tokens, and return MSAL's result.
+
+        :param answer: to one of the sign-ins.
+        """
+        flow = self._by_state[answer.parameters["state"]]
+        result: dict[str, Any] = self._application.acquire_token_by_auth_code_flow(flow, dict(answer.parameters))
+        return result
 
 
-class _Conversation:
-    """What is said to the person while we wait, and what they paste."""
+class _UserDialog:
+    """What the terminal shows to the user during the wait, and what the user pastes."""
 
     def __init__(self, request: BrowserSignIn, flows: _PendingFlows, redirect_uri: str):
         self._request = request
         self._flows = flows
         self._redirect_uri = redirect_uri
         self._reader: PasteReader | None = None
-        self._advised = False
+        self._has_explained_hsts = False
 
     def start(self) -> None:
+        """Open the browser, or show the address to open."""
         if not self._request.launch_browser:
             self._offer_address("To sign in, open this address in a web browser:", self._flows.start(_QUERY))
             return
         address = self._flows.start(_FORM_POST)
-        self._request.terminal.note(
+        self._request.terminal.show_notice(
             f"A web browser has been opened at {address.partition('?')[0]}. Please continue the login in the web "
             "browser. If no web browser is available or if the web browser fails to open, press Ctrl-C and use "
             "device code flow with `az login --use-device-code`, or `az login --no-browser`."
         )
-        # A browser command may run until its window is closed, so nobody waits for it here.
+        # A browser command may run until the user closes the window, so the flow does not wait for it.
         threading.Thread(target=self._launch, args=(address,), daemon=True).start()
 
     def _launch(self, address: str) -> None:
         if not self._request.open_browser(address):
-            self._request.terminal.say(f"The web browser could not be opened. Open this address yourself:\n{address}")
+            self._request.terminal.show(f"The web browser could not be opened. Open this address yourself:\n{address}")
 
-    def advise_on_https(self) -> None:
-        """Tell, once, why the browser's page says that the connection is not secure, and what to do."""
-        if self._advised:
+    def explain_hsts(self) -> None:
+        """Explain, once, why the browser reports that the connection is not secure, and how to fix that."""
+        if self._has_explained_hsts:
             return
-        self._advised = True
-        self._request.terminal.say(
-            "The browser tried to come back with https, because a site once told it to use https for 'localhost' "
-            "(HSTS). It cannot reach this command that way.\n"
-            "Fix for Edge: open edge://net-internals/#hsts, for Chrome: chrome://net-internals/#hsts. Enter "
+        self._has_explained_hsts = True
+        self._request.terminal.show(
+            "The browser could not deliver its answer. It uses https for 'localhost', because a site once told it to "
+            "(HSTS), and this command only accepts http there.\n"
+            "To fix that, open edge://net-internals/#hsts in Edge or chrome://net-internals/#hsts in Chrome. Enter "
             "'localhost' under 'Delete domain security policies' and press Delete."
         )
         if self._request.launch_browser:
@@ -172,92 +185,78 @@ class _Conversation:
                 "Then, or without that fix, open this address and sign in again:", self._flows.start(_QUERY)
             )
         elif self._reader is not None:
-            self._request.terminal.say("Or paste the address that the browser shows now.")
+            self._request.terminal.show("You can also paste the address that the browser shows now.")
 
     def _offer_address(self, introduction: str, address: str) -> None:
-        say = self._request.terminal.say
-        say(f"{introduction}\n\n{address}\n")
-        if self._reader is None:
-            self._reader = self._request.terminal.open_paste_reader()
-            if self._reader is not None:
-                say(
-                    "If the browser then shows an error page, copy the whole address from its address bar, "
-                    "paste it here and press Enter. It is used here and not shown."
-                )
-                self._reader.start()
+        terminal = self._request.terminal
+        terminal.show(f"{introduction}\n\n{address}\n")
+        self._reader = terminal.open_paste_reader()
+        if self._reader is not None:
+            terminal.show(
+                "If the browser then shows an error page, copy the whole address from its address bar, "
+                "paste it here and press Enter. The terminal shows stars in its place."
+            )
 
-    def pasted(self) -> AuthorizationAnswer | None:
-        """Return the answer in what was pasted since the last call, if there is one."""
-        reader = self._reader
-        line = reader.poll() if reader is not None else None
+    def take_pasted_answer(self) -> AuthorizationAnswer | None:
+        """Return the answer in the line that was pasted since the last call, or None."""
+        if self._reader is None:
+            return None
+        line = self._reader.poll()
+        if self._reader.has_ended:
+            self._reader.close()
+            self._reader = None
+            self._request.terminal.show(
+                "The terminal accepts no more pasted addresses. The browser can still complete the sign-in. To cancel, "
+                "press Ctrl-C."
+            )
         if not line:
-            if reader is not None and reader.ended:
-                self._reader = None
-                reader.close()
-                self._request.terminal.say(
-                    "Nothing can be pasted any more. The browser can still come back here; Ctrl-C ends the sign-in."
-                )
             return None
         try:
             parameters = parse_pasted_address(line, redirect_uri=self._redirect_uri)
         except PastedAddressError as error:
-            self._request.terminal.say(f"{error} Nothing was lost: paste the address again.")
+            self._request.terminal.show(f"{error} The sign-in is still open: paste the address again.")
             return None
-        if self._flows.of(parameters) is None:
-            self._request.terminal.say(
+        if not self._flows.has_started(parameters.get("state")):
+            self._request.terminal.show(
                 "That address belongs to another sign-in. Open the address above, sign in, and paste the address "
-                "that the browser ends up on."
+                "that the browser shows at the end."
             )
             return None
         return AuthorizationAnswer(parameters)
 
     def close(self) -> None:
+        """Restore the terminal."""
         if self._reader is not None:
             self._reader.close()
 
 
-def _wait_for_answer(
-    request: BrowserSignIn,
-    receiver: LoopbackReceiver,
-    conversation: _Conversation,
-    browser_cannot_reach_us: threading.Event,
-) -> AuthorizationAnswer:
+def _wait_for_answer(request: BrowserSignIn, receiver: RedirectReceiver, dialog: _UserDialog) -> AuthorizationAnswer:
     deadline = request.clock() + request.time_limit
     while request.clock() < deadline:
-        answer = receiver.wait(_TICK) or conversation.pasted()
+        answer = receiver.wait(_TICK) or dialog.take_pasted_answer()
         if answer is not None:
             return answer
-        if browser_cannot_reach_us.is_set():
-            conversation.advise_on_https()
+        if receiver.was_reached_with_tls:
+            dialog.explain_hsts()
     raise SignInError(
-        f"Nobody signed in within {request.time_limit / 60:.0f} minutes. Nothing was changed.",
-        next_step="Run the command again. Where no browser can come back to this machine, use:\n"
-        "az login --use-device-code",
+        f"The sign-in was not completed within {request.time_limit / 60:.0f} minutes. Nothing was changed.",
+        next_step="Run the command again. If no browser can reach this computer, use:\naz login --use-device-code",
     )
 
 
-def _redeem(
-    application: Any,
-    request: BrowserSignIn,
-    receiver: LoopbackReceiver,
-    flows: _PendingFlows,
-    answer: AuthorizationAnswer,
+def _redeem_code(
+    request: BrowserSignIn, receiver: RedirectReceiver, flows: _PendingFlows, answer: AuthorizationAnswer
 ) -> dict[str, Any]:
-    """Trade the code for tokens and let the browser's page say how that went."""
-    failure = "the sign-in was interrupted"
-    succeeded = False
+    """Exchange the code for tokens, and show the outcome in the browser."""
+    failure: str | None = "The sign-in was interrupted."
     try:
-        flow = flows.of(answer.parameters)
-        if flow is None:
-            # The receiver and the paste check both know the states, so this would be a defect of theirs.
-            raise SignInError("The browser answered another sign-in.", next_step="Run the command again.")
-        result: dict[str, Any] = application.acquire_token_by_auth_code_flow(flow, dict(answer.parameters))
+        result = flows.redeem(answer)
         if "error" in result:
             raise explain(result, request.attempt)
-        succeeded = True
+        failure = None
         return result
     except SignInError as error:
         failure = error.error_msg
         raise
     finally:
-        receiver.complete(succeeded=succeeded, error="" if succeeded else failure)
+        receiver.complete(failure)

@@ -1,4 +1,4 @@
-"""Sign-in with a code that is entered in a browser on any device (RFC 8628)."""
+"""Sign-in with a code that the user enters in a browser on any device (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def sign_in_with_device_code(
     show_message: Callable[[str], None],
     attempt: Attempt,
 ) -> dict[str, Any]:
-    """Show the code, wait until it was used, and return MSAL's result.
+    """Show the code, wait until the user has entered it, and return MSAL's result.
 
-    :param show_message: gets Entra's instruction with the address and the code.
-    :raises SignInError: Entra refused, or the code was declined or expired.
+    :param show_message: receives Entra's message, which contains the address and the code.
+    :raises SignInError: Entra refused, the user declined, or the code expired.
     """
     flow = application.initiate_device_flow(list(scopes), claims_challenge=claims_challenge)
     if "user_code" not in flow:
         raise explain(flow, attempt)
-    # Whatever stands in it is shown, and obeyed by nobody's terminal.
+    # The terminal must show the control characters of a message, and not obey them.
     show_message("\n".join(printable(line) for line in str(flow["message"]).splitlines()))
     result: dict[str, Any] = application.acquire_token_by_device_flow(flow, claims_challenge=claims_challenge)
     return result

@@ -7,13 +7,13 @@ import sys
 import webbrowser
 from collections.abc import Mapping
 
-# The only browser on Linux that answers a tenant's demand for a managed device, so MSAL prefers it as well.
-# The full path belongs to the system's administrator.
+# The only browser on Linux that meets a tenant's condition of a managed device, so MSAL prefers it as well.
+# Only the system's administrator can write to the full path.
 _EDGE_ON_LINUX = "/usr/bin/microsoft-edge"
 
 
 def open_browser(address: str, *, environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
-    """Open `address` in the person's browser and tell whether that seemed to work.
+    """Open `address` in the user's browser, and tell whether that seemed to work.
 
     `BROWSER` in the environment decides first (Python's `webbrowser`).
     """
@@ -21,7 +21,7 @@ def open_browser(address: str, *, environ: Mapping[str, str] = os.environ, platf
 
     try:
         if is_wsl():
-            # The host calls PowerShell, because a browser inside the Linux part is rarely there.
+            # The host calls PowerShell, because the Linux part rarely has a browser.
             open_page_in_browser(address)
             return True
         if platform == "linux" and "BROWSER" not in environ and os.path.exists(_EDGE_ON_LINUX):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from azext_login.auth.interactive.redirect_request import DuplicateParameterError, FormError, parse_form
-from azext_login.system.terminal.paste_reader import MAX_LENGTH
+from azext_login.system.terminal.line_editor import MAX_LENGTH
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -16,28 +16,29 @@ _QUOTES = "\"'`<>\u00ab\u00bb\u2018\u2019\u201c\u201d"
 
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff]")
 
-# An address holds no blanks; where there is a line break, a terminal or a mail program put it there.
+# An address contains no blanks. A terminal or a mail program adds line breaks.
 _LINE_BREAK = re.compile(r"\s*[\r\n]\s*")
 
 _BARE_QUERY = re.compile(r"[?#]?[A-Za-z_]+=")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 
-# Chrome and Safari leave the scheme away when they show an address, and people type what they see.
+# Chrome and Safari show an address without its scheme, and users type what they see.
 _NO_SCHEME = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]):[0-9]", re.IGNORECASE)
 
 
 class PastedAddressError(ValueError):
-    """The pasted text is not the address that was asked for. The message says why, and repeats nothing of
-    it."""
+    """The pasted text is not the expected address. The message explains why, and repeats no part of the text."""
 
 
 def parse_pasted_address(text: str, *, redirect_uri: str) -> Mapping[str, str]:
-    """The authority's answer in an address copied from the browser, or in its query alone.
+    """Return the authority's answer in an address copied from the browser, or in its query alone.
 
-    `redirect_uri` is the address that the authority was asked to redirect to, ``http://localhost:PORT``.
-    Accepted are https (browsers upgrade), any name of the loopback interface, quotes and blanks around it,
-    line breaks in it, and an answer in the fragment. Raises PastedAddressError.
+    Accepted are https (browsers upgrade), any name of the loopback interface, quotes and blanks around the address,
+    line breaks in it, and an answer in the fragment.
+
+    :param redirect_uri: of the request, ``http://localhost:PORT``.
+    :raises PastedAddressError: the text is not such an address.
     """
     if len(text) > MAX_LENGTH:
         raise PastedAddressError("The pasted text is too long to be an address.")
@@ -56,14 +57,14 @@ def parse_pasted_address(text: str, *, redirect_uri: str) -> Mapping[str, str]:
         parameters = _decoded(part)
         if parameters.get("code") or parameters.get("error"):
             return _checked(parameters)
-    raise PastedAddressError(f"This address holds no answer to the sign-in. {_wanted(redirect_uri)}")
+    raise PastedAddressError(f"This address contains no answer to the sign-in. {_wanted(redirect_uri)}")
 
 
 def _answer_parts(address: str, redirect_uri: str) -> list[str]:
-    """Query and fragment of an address of ours, in the order in which they are looked at."""
+    """Return the query and the fragment of an address with the redirect URI, in the order in which they are read."""
     expected = urlsplit(redirect_uri)
     found = None
-    # The error quotes the address, so it must not become the context of ours.
+    # The error of urlsplit quotes the address, so it must not become the context of ours.
     with contextlib.suppress(ValueError):
         parts = urlsplit(address)
         found = (parts.scheme.lower(), parts.hostname or "", parts.port, parts.path or "/")
@@ -74,7 +75,7 @@ def _answer_parts(address: str, redirect_uri: str) -> list[str]:
     if scheme not in ("http", "https") or host not in hosts:
         raise PastedAddressError(f"This is the address of another page. {_wanted(redirect_uri)}")
     if port != expected.port:
-        raise PastedAddressError(f"This address is of another sign-in: its port differs. {_wanted(redirect_uri)}")
+        raise PastedAddressError(f"This address belongs to another sign-in: its port differs. {_wanted(redirect_uri)}")
     if path != (expected.path or "/"):
         raise PastedAddressError(f"This is the address of another page. {_wanted(redirect_uri)}")
     return [parts.query, parts.fragment]
@@ -83,7 +84,7 @@ def _answer_parts(address: str, redirect_uri: str) -> list[str]:
 def _wanted(redirect_uri: str) -> str:
     return (
         f"Sign in, and when the browser cannot show the page, copy the whole address from its address bar: "
-        f"it starts with {redirect_uri}/ and holds code= and state=."
+        f"it starts with {redirect_uri}/ and contains code= and state=."
     )
 
 
@@ -92,15 +93,15 @@ def _decoded(query: str) -> dict[str, str]:
     try:
         return parse_form(query.encode("utf-8", "replace"))
     except DuplicateParameterError:
-        problem = "A parameter appears twice in the pasted address. Copy it again, once."
+        problem = "A parameter appears twice in the pasted address. Copy the address again, once."
     except FormError:
-        problem = "The pasted address is damaged: it is not properly encoded. Copy it again."
+        problem = "The pasted address is damaged: its encoding is not valid. Copy the address again."
     raise PastedAddressError(problem)
 
 
 def _checked(parameters: Mapping[str, str]) -> Mapping[str, str]:
     if parameters.get("code") and parameters.get("error"):
-        raise PastedAddressError("The pasted address holds both a code and an error. Copy it again.")
+        raise PastedAddressError("The pasted address contains both a code and an error. Copy the address again.")
     if not parameters.get("state"):
-        raise PastedAddressError("The pasted address is not complete: state= is missing. Copy all of it.")
+        raise PastedAddressError("The pasted address is not complete: state= is missing. Copy the whole address.")
     return parameters

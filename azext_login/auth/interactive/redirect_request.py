@@ -1,10 +1,10 @@
-"""Reads one HTTP/1.x request from untrusted bytes, strictly and within limits, and decodes form parameters.
+"""Parses one HTTP/1.x request from untrusted bytes, strictly and within limits, and decodes form parameters.
 
-Why not ``http.server``: it reads with blocking calls from a file object, so that a total deadline, a limit on
-the whole head and a refusal before the body arrives can only be bolted on from outside, and it is lenient
-where a redirect receiver has no reason to be (bare line feeds, folded headers, repeated ``Host``). A request
-of a browser is a small language; this module accepts that language and nothing else. No sockets in here:
-bytes go in, a record comes out.
+Strictness is the point, so this parser is not a library's. ``http.server`` makes blocking reads from a file object: a
+deadline for the whole request, a limit for the whole head and a refusal before the body arrives could only be added
+from outside. Both it and h11 accept what no browser sends here: bare line feeds and folded headers (h11 0.16 as well).
+The requests of a browser are a small language, and this module accepts nothing else. It uses no socket: bytes go in, a
+record comes out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,32}) ([\x21-\x7e]+) HTTP/([0-9
 _HEADER_NAME = re.compile(_TOKEN + rb"{1,128}")
 _CONTENT_LENGTH = re.compile(r"[0-9]{1,10}")
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-# Error descriptions of the authority hold line breaks; no other control character has a place in an answer.
+# Error descriptions of the authority contain line breaks. No other control character is allowed in an answer.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # RFC 9112 section 2.2: a bare CR or LF is where two parsers start to disagree about where a line ends.
 _BAD_IN_HEAD = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]")
@@ -30,9 +30,9 @@ _MAX_FIELDS = 100
 
 
 class RequestRefusedError(ValueError):
-    """The bytes are no request that can be answered. `status` is the HTTP status to refuse it with.
+    """A request is refused. `status` is the HTTP status of the response.
 
-    The message is fixed text: nothing that the client sent is in it.
+    The message is fixed text, without anything that the client sent.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -41,7 +41,7 @@ class RequestRefusedError(ValueError):
 
 
 class FormError(ValueError):
-    """A query or form body that cannot be decoded. The message never holds any part of it."""
+    """A query or form body cannot be decoded. The message never contains any part of it."""
 
 
 class DuplicateParameterError(FormError):
@@ -50,7 +50,7 @@ class DuplicateParameterError(FormError):
 
 @dataclass(frozen=True)
 class Request:
-    """One request. `headers` maps lower-case names to all values; target and body may hold secrets."""
+    """One request. `headers` maps lower-case names to all values; target and body may contain secrets."""
 
     method: str
     target: str = field(repr=False)
@@ -58,7 +58,10 @@ class Request:
     body: bytes = field(repr=False, default=b"")
 
     def header(self, name: str) -> str | None:
-        """The only value of a header; None if it is missing. RequestRefusedError (400) if it is repeated."""
+        """Return the only value of a header, or None if the header is missing.
+
+        :raises RequestRefusedError: 400, the header is repeated.
+        """
         values = self.headers.get(name, ())
         if len(values) > 1:
             raise RequestRefusedError(400, "A header that may appear once is repeated.")
@@ -66,9 +69,9 @@ class Request:
 
 
 class RequestParser:
-    """Takes bytes as they come and gives back the request when it is whole.
+    """Collects bytes as they arrive until the request is complete.
 
-    Only a POST has a body that is read. What follows the request (a second one, a body of a GET) is ignored:
+    Only the body of a POST is read. Whatever follows the request (a second request, the body of a GET) is ignored:
     every connection carries one request.
     """
 
@@ -86,12 +89,14 @@ class RequestParser:
 
     @property
     def started(self) -> bool:
-        """Whether any byte has come."""
+        """Whether any byte has arrived."""
         return bool(self._buffer)
 
     def feed(self, data: bytes) -> Request | None:
-        """Add bytes; the request once it is complete, None as long as more are needed. Raises
-        RequestRefusedError."""
+        """Add bytes, and return the request if it is complete, None if bytes are missing.
+
+        :raises RequestRefusedError: the request is not acceptable.
+        """
         self._buffer += data
         if self._head is None:
             self._read_head()
@@ -101,7 +106,7 @@ class RequestParser:
         return Request(self._head.method, self._head.target, self._head.headers, body)
 
     def _read_head(self) -> None:
-        # Three bytes back: the end of the head may be split over two reads.
+        # Start three bytes earlier: the end of the head may be split over two reads.
         start = max(0, self._scanned - 3)
         end = self._buffer.find(b"\r\n\r\n", start)
         known = end + 2 if end >= 0 else len(self._buffer)
@@ -112,9 +117,9 @@ class RequestParser:
             raise RequestRefusedError(431, "The request line is too long.")
         if self._line_end >= 0 and known - self._line_end - 2 > self._max_headers:
             raise RequestRefusedError(431, "The request headers are too long.")
-        # Garbage is refused when it comes, not when its end is reached: it may have none.
+        # Garbage is refused as it arrives: it may have no end.
         if _BAD_IN_HEAD.search(self._buffer, max(0, self._scanned - 1), known):
-            raise RequestRefusedError(400, "The request holds characters that no request has.")
+            raise RequestRefusedError(400, "The request contains characters that are not allowed.")
         self._scanned = known
         if end >= 0:
             self._head = _parse_head(bytes(self._buffer[:end]))
@@ -123,7 +128,7 @@ class RequestParser:
 
     def _length_of_body(self, head: Request) -> int:
         if "transfer-encoding" in head.headers:
-            # Browsers send forms with a length; a second way to say where a body ends is a way to smuggle.
+            # Browsers send forms with a length. A second way to delimit a body allows request smuggling.
             raise RequestRefusedError(501, "Transfer-Encoding is not supported.")
         text = head.header("content-length")
         if text is not None and not _CONTENT_LENGTH.fullmatch(text):
@@ -150,8 +155,7 @@ def _parse_head(head: bytes) -> Request:
     headers: dict[str, tuple[str, ...]] = {}
     for line in lines[1:]:
         name, colon, value = line.partition(b":")
-        # This also refuses folded lines (they start with a blank) and a blank before the colon, RFC 9112
-        # section 5.
+        # This also refuses folded lines (they start with a blank) and a blank before the colon, RFC 9112 section 5.
         if not colon or not _HEADER_NAME.fullmatch(name):
             raise RequestRefusedError(400, "A request header is malformed.")
         key = name.decode("ascii").lower()
@@ -162,8 +166,10 @@ def _parse_head(head: bytes) -> Request:
 def parse_form(data: bytes) -> dict[str, str]:
     """Decode application/x-www-form-urlencoded (a query or a form body) to its parameters.
 
-    Stricter than ``urllib.parse.parse_qsl``: a broken percent sequence, text that is not UTF-8, a control
-    character or a repeated name raises FormError instead of being passed on in some repaired form.
+    This is stricter than ``urllib.parse.parse_qsl``, which repairs what is not valid.
+
+    :raises FormError: an invalid percent sequence, text that is not UTF-8, a control character, too many parameters.
+    :raises DuplicateParameterError: a name is repeated.
     """
     parameters: dict[str, str] = {}
     parts = [part for part in data.split(b"&") if part]
@@ -181,7 +187,7 @@ def parse_form(data: bytes) -> dict[str, str]:
 def _decode(data: bytes) -> str:
     text = None
     if not _BAD_PERCENT.search(data):
-        # Decoding errors quote their input, so they must not even become the cause of ours.
+        # Decoding errors quote their input, so they must not become the cause of ours.
         with contextlib.suppress(UnicodeDecodeError):
             text = unquote_to_bytes(data.replace(b"+", b" ")).decode("utf-8")
     if text is None or _CONTROL.search(text):

@@ -1,8 +1,8 @@
-"""Serves HTTP on the loopback interface from one thread that no client can block.
+"""Serves HTTP on localhost from one thread that no client can block.
 
-One thread with a selector instead of a thread per connection: deadlines, the limit on connections, holding a
-connection open and a prompt, complete shutdown are then a few lines in one place, and there is no thread that
-could be left behind. What a request means is the handler's business.
+One thread with a selector replaces a thread per connection. Deadlines, the limit on connections, held connections and
+a prompt, complete shutdown then take a few lines in one place, and no thread is left behind. The handler decides what a
+request means.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _READ_SIZE = 16 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may cost: sizes in bytes, times in seconds.
+    """How much of each resource clients may use: sizes in bytes, times in seconds.
 
-    The header section is allowed more than the request line: browsers send the cookies of every other server
-    that ever ran on localhost, because cookies do not distinguish ports (RFC 6265 section 8.5).
+    The header section may be longer than the request line: browsers send the cookies of every other server that ever
+    ran on localhost, because cookies do not distinguish ports (RFC 6265 section 8.5).
     """
 
     request_line: int = 16 * 1024
@@ -52,16 +52,16 @@ class Handler(Protocol):
     """Decides about requests. Every method is called from the server's thread and must not block."""
 
     def respond(self, request: Request) -> Response | None:
-        """The response, or None to hold the connection until `release` is called or the hold times out."""
+        """Return the response, or None to hold the connection until `release` is called or the hold times out.
+
+        :raises RequestRefusedError: the server then sends the response of `refuse`.
+        """
 
     def held_response(self) -> Response:
-        """The response for the connection that was held."""
+        """Return the response for the connection that was held."""
 
     def refuse(self, refusal: RequestRefusedError) -> Response:
-        """The response to bytes that are no proper request."""
-
-    def tls_hello(self) -> None:
-        """Somebody speaks TLS to this plain HTTP port."""
+        """Return the response to a request that is refused."""
 
 
 class _Phase(enum.Enum):
@@ -73,7 +73,7 @@ class _Phase(enum.Enum):
 
 
 class _Connection:
-    """One client: where it is in read - (held) - write - linger, and until when it may stay there."""
+    """One client: its phase (reading, perhaps held, writing, lingering), and until when the phase may last."""
 
     def __init__(self, sock: socket.socket, parser: RequestParser, deadline: float) -> None:
         self.sock = sock
@@ -85,8 +85,8 @@ class _Connection:
         self.leads_to_page = False
 
 
-class LoopbackServer:
-    """Runs the connections of some listening sockets, which it owns from now on."""
+class RedirectServer:
+    """Serves the connections of listening sockets, which it owns and closes, in the background until `close`."""
 
     def __init__(
         self, listeners: Sequence[socket.socket], handler: Handler, limits: Limits, clock: Callable[[], float]
@@ -96,8 +96,9 @@ class LoopbackServer:
         self._limits = limits
         self._clock = clock
         self._connections: list[_Connection] = []  # oldest first
-        self._page_due: float | None = None  # until when a browser that was redirected may come for its page
+        self._page_due: float | None = None  # until when a browser that was redirected may request its page
         self._close_by: float | None = None
+        self._tls = threading.Event()
         self._release = threading.Event()
         self._closing = threading.Event()
         self._selector = selectors.DefaultSelector()
@@ -107,26 +108,28 @@ class LoopbackServer:
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._woken)
         for listener in self._listeners:
             self._selector.register(listener, selectors.EVENT_READ, lambda one=listener: self._accept(one))
-        self._thread = threading.Thread(target=self._run, name="login-loopback", daemon=True)
-
-    def start(self) -> None:
-        """Serve in the background."""
+        self._thread = threading.Thread(target=self._run, name="login-redirect", daemon=True)
         self._thread.start()
 
+    @property
+    def was_reached_with_tls(self) -> bool:
+        """Whether a client tried TLS on this plain HTTP port."""
+        return self._tls.is_set()
+
     def release(self) -> None:
-        """Answer the held connections now, and do not hold any more."""
+        """Answer the held connections now, and hold no more connections."""
         self._release.set()
         self._wake()
 
     def close(self) -> None:
-        """Stop. Gives a page that is on its way `farewell_seconds`, everything else nothing. Idempotent."""
+        """Stop. A page that is on its way gets `farewell_seconds`, everything else no time. Idempotent."""
         self._closing.set()
         self._wake()
-        # Bounded, so that no surprise in the thread (it is a daemon) can keep the command from ending.
+        # The wait is limited, so that no surprise in the thread (it is a daemon) can keep the command from exiting.
         self._thread.join(self._limits.farewell_seconds + 2.0)
 
     def _wake(self) -> None:
-        # It fails when the buffer is full of wake-ups or the thread has ended: nobody is left to wake.
+        # Fails if the buffer is full of wake-ups, or if the thread has finished. Neither needs another wake-up.
         with contextlib.suppress(OSError):
             self._wake_sender.send(b"\0")
 
@@ -137,7 +140,7 @@ class LoopbackServer:
     def _run(self) -> None:
         try:
             while not self._finished():
-                for key, _ in self._selector.select(self._patience()):
+                for key, _ in self._selector.select(self._seconds_to_next_deadline()):
                     key.data()
                 if self._release.is_set() or self._closing.is_set():
                     self._answer_held()
@@ -159,13 +162,13 @@ class LoopbackServer:
         expected = self._page_due is not None and now < self._page_due
         return now >= self._close_by or not (on_its_way or expected)
 
-    def _patience(self) -> float | None:
-        ends = [connection.deadline for connection in self._connections]
+    def _seconds_to_next_deadline(self) -> float | None:
+        deadlines = [connection.deadline for connection in self._connections]
         if self._close_by is not None:
-            ends.append(self._close_by)
+            deadlines.append(self._close_by)
             if self._page_due is not None:
-                ends.append(self._page_due)
-        return max(0.0, min(ends) - self._clock()) if ends else None
+                deadlines.append(self._page_due)
+        return max(0.0, min(deadlines) - self._clock()) if deadlines else None
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -174,7 +177,7 @@ class LoopbackServer:
             return
         except OSError as error:
             logger.debug("A connection could not be accepted: errno %s", error.errno)
-            # Out of file descriptors: the connection stays in the queue, and asking again at once would spin.
+            # Without a free file descriptor the connection stays in the queue, and an immediate retry would spin.
             self._closing.wait(0.05)
             return
         if not self._make_room():
@@ -188,10 +191,10 @@ class LoopbackServer:
         self._selector.register(sock, selectors.EVENT_READ, lambda: self._readable(connection))
 
     def _make_room(self) -> bool:
-        """Whether there is room for one more connection, after the oldest idle one has made way if need be.
+        """Close the oldest idle connection if the limit is reached, and tell whether one more is allowed.
 
-        A browser sends its request right after connecting, whoever opens connections to block the port does
-        not: so the one that has been silent for longest goes, and the one that comes has its chance.
+        A browser sends its request right after it connects. A client that opens connections to block the port does not,
+        so the connection that has been silent for longest is closed in favour of the new one.
         """
         if len(self._connections) < self._limits.connections:
             return True
@@ -204,7 +207,7 @@ class LoopbackServer:
 
     def _readable(self, connection: _Connection) -> None:
         if connection.phase not in (_Phase.READING, _Phase.LINGERING):
-            return  # made way for another one in the same round
+            return  # closed in favour of another one in the same round
         try:
             data = connection.sock.recv(_READ_SIZE)
         except BlockingIOError:
@@ -214,10 +217,10 @@ class LoopbackServer:
         if not data:
             self._drop(connection)
         elif connection.phase is _Phase.LINGERING:
-            pass  # what comes after the request is taken off the socket and thrown away
+            pass  # what follows the request is read and discarded
         elif not connection.parser.started and data[0] == _TLS_HANDSHAKE:
             logger.debug("A client speaks TLS to the redirect address")
-            self._handler.tls_hello()
+            self._tls.set()
             self._write(connection, _TLS_ALERT)
         else:
             self._take(connection, data)
@@ -275,8 +278,8 @@ class LoopbackServer:
             self._page_due = self._clock() + self._limits.farewell_seconds
         elif connection.awaited:
             self._page_due = None
-        # Closing now, with bytes of the client unread, would send a reset that can overtake our last bytes
-        # and leave the browser with an error instead of the page (RFC 9112 section 9.6).
+        # To close now, with bytes of the client unread, would send a reset. The reset can overtake our last bytes, and
+        # the browser would then show an error instead of the page (RFC 9112 section 9.6).
         connection.phase = _Phase.LINGERING
         connection.deadline = self._clock() + self._limits.linger_seconds
         self._selector.modify(connection.sock, selectors.EVENT_READ, lambda: self._readable(connection))
@@ -292,7 +295,7 @@ class LoopbackServer:
                 refusal = RequestRefusedError(408, "The request took too long.")
                 self._send(connection, self._handler.refuse(refusal))
             else:
-                self._drop(connection)  # also connections that browsers open in advance and never use
+                self._drop(connection)  # among them, connections that browsers open in advance and never use
 
     def _drop(self, connection: _Connection) -> None:
         if connection.phase in (_Phase.READING, _Phase.WRITING, _Phase.LINGERING):

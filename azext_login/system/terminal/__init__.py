@@ -1,1 +1,1 @@
-"""The terminal: what it can do, and reading a line that may be pasted."""
+"""The user's terminal: its abilities, messages and questions, and lines that may be pasted."""

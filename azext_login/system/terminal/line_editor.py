@@ -1,15 +1,16 @@
-"""Makes one line out of typed and pasted characters, and shows stars in their place."""
+"""Edits one line of typed and pasted characters, and shows stars in their place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-_MAX_LENGTH = 64 * 1024
+MAX_LENGTH = 64 * 1024
+"""Characters of the longest line. One more is kept, so that the caller can recognise a longer line."""
+
 _MAX_STARS = 40
-# Pasted text arrives without pauses, whatever it holds: a line break after which nothing follows is the Enter
-# key.
+# Pasted text arrives without pauses, line breaks included. A line break before a pause (seconds) is the Enter key.
 _ENTER_PAUSE = 0.1
-# In a bracketed paste the terminal says where the text ends; the long wait is for one that forgets to say so.
+# A bracketed paste has an end marker. The longer pause (seconds) is for terminals that do not send it.
 _BRACKETED_PAUSE = 1.0
 
 _CTRL_C, _CTRL_D, _CTRL_U, _ESCAPE = "\x03", "\x04", "\x15", "\x1b"
@@ -19,22 +20,27 @@ _BACKSPACES = "\x08\x7f"
 class LineEditor:
     """A line with Backspace, Ctrl-U, Ctrl-C, Ctrl-D and bracketed paste; other control sequences are dropped.
 
-    Line breaks inside a paste belong to it: terminals and mail programs wrap long addresses. `write` shows
-    stars on the terminal, at most 40, never a character. `clock` counts seconds.
+    Line breaks inside a paste belong to it: terminals and mail programs wrap long lines.
     """
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float]) -> None:
+        """:param write: receives the stars, at most 40, and never a character of the line.
+        :param clock: counts seconds.
+        """
         self._write = write
         self._clock = clock
         self._text: list[str] = []
         self._stars = 0
         self._escape = ""
         self._in_paste = False
-        self._ends_at: float | None = None
-        self.ended = False
+        self._complete_at: float | None = None
+        self.has_ended = False
 
     def feed(self, characters: str) -> None:
-        """Add what was typed. Raises KeyboardInterrupt for a Ctrl-C that came as a character."""
+        """Add what was typed.
+
+        :raises KeyboardInterrupt: Ctrl-C arrived as a character.
+        """
         for char in characters:
             if self._escape or char == _ESCAPE:
                 self._take_escape(char)
@@ -44,41 +50,38 @@ class LineEditor:
                 self._take_end()
             elif char in "\r\n":
                 self._append("\n")
-                self._ends_at = self._clock() + (_BRACKETED_PAUSE if self._in_paste else _ENTER_PAUSE)
+                self._complete_at = self._clock() + (_BRACKETED_PAUSE if self._in_paste else _ENTER_PAUSE)
             elif char in _BACKSPACES:
                 self._text = self._text[:-1]
             elif char == _CTRL_U:
                 self._text = []
             elif char.isprintable() or char == "\t":
                 self._append(char)
-                self._ends_at = None
+                self._complete_at = None
         self._show()
 
     def take(self) -> str | None:
-        """The line, once it is finished; None as long as it is not. What follows starts the next one."""
-        if self._ends_at is None or self._clock() < self._ends_at:
+        """Return the line if it is complete, else None. What follows starts the next line."""
+        if self._complete_at is None or self._clock() < self._complete_at:
             return None
         line = "".join(self._text).strip("\n")
         self._write(f" ({len(line)} characters)\n" if len(line) > _MAX_STARS else "\n")
-        self._text, self._stars, self._ends_at, self._in_paste = [], 0, None, False
+        self._text, self._stars, self._complete_at, self._in_paste = [], 0, None, False
         return line
 
     def _append(self, char: str) -> None:
-        # One more than what can be an address, so that too much is still recognised as that.
-        if len(self._text) <= _MAX_LENGTH:
+        if len(self._text) <= MAX_LENGTH:
             self._text.append(char)
 
     def _take_end(self) -> None:
-        # As a terminal in canonical mode does it: Ctrl-D finishes what there is, and is the end if there is
-        # nothing.
+        # As in canonical mode: Ctrl-D completes the line, and on an empty line it ends the input.
         if self._text:
-            self._ends_at = self._clock()
+            self._complete_at = self._clock()
         else:
-            self.ended = True
+            self.has_ended = True
 
     def _take_escape(self, char: str) -> None:
-        """Collect a control sequence (ECMA-48 section 5.4); a paste is bracketed by ESC[200~ and ESC[201~
-        (xterm)."""
+        """Collect a control sequence (ECMA-48 section 5.4). ESC[200~ and ESC[201~ enclose a paste (xterm)."""
         if char == _ESCAPE:
             self._escape = char
             return
@@ -92,7 +95,7 @@ class LineEditor:
             self._in_paste = True
         elif self._escape == "\x1b[201~":
             self._in_paste = False
-            self._ends_at = None
+            self._complete_at = None
         self._escape = ""
 
     def _show(self) -> None:

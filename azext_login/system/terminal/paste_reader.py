@@ -1,8 +1,16 @@
-"""Takes the redirect address that somebody copied from the browser and pasted into the terminal.
+"""Reads secret lines, which may be pasted, from a terminal without blocking.
 
-This is the way out when the browser cannot reach the redirect receiver: another machine, a container, a
-browser that insists on https. The address holds the authorization code, so no message of this module repeats
-any part of it, and the terminal does not show it.
+prompt_toolkit, which draws the list of subscriptions, does not replace this module. Its input (3.0.53) loses four
+guarantees of a prompt that waits beside something else:
+
+* After the start of a bracketed paste without its end, it reports no key any more, not even Ctrl-C.
+* When it restores the terminal, it keeps what was typed and not read. The shell then runs the rest of a paste as a
+  command, secret included.
+* In a background job, it changes the mode of the terminal, and the kernel stops the job (SIGTTOU).
+* After Ctrl-Z and `fg`, it does not take the terminal over again, and the terminal echoes what is pasted.
+
+The last three need `termios` beside it, and only an own parser fixes the first. Besides, another extension may have
+loaded an old prompt_toolkit, and a paste has no fallback as the list has.
 """
 
 from __future__ import annotations
@@ -11,76 +19,61 @@ import atexit
 import contextlib
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import TextIO
 
 from azext_login.system.signals import termination_as_exit
 from azext_login.system.terminal.line_editor import LineEditor
 from azext_login.system.terminal.raw_terminal import raw_terminal
 
-MAX_LENGTH = 64 * 1024
-
 
 class PasteReader:
-    """Reads lines from a terminal without blocking, so that the browser can answer first.
+    """Takes the terminal over until `close`, and shows stars for what is typed and pasted.
 
-    `poll` it in a loop, ten times a second or so. What is typed is shown as stars through `prompt_writer`.
-    Leaving the ``with`` block or calling `close` restores the terminal and throws away what was typed and not
-    read; so does the end of the process, by a signal (SIGTERM) as well. Raises ValueError if `stdin` is no terminal.
+    Call `poll` in a loop, about ten times a second. `close` restores the terminal and discards what was typed and not
+    read. So does the exit of the process, by a signal (SIGTERM) as well. In a background job, the terminal stays as it
+    is, and no line arrives.
     """
 
     def __init__(
-        self,
-        stdin: TextIO,
-        *,
-        prompt_writer: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
+        self, stdin: TextIO, *, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
+        """Take the terminal over.
+
+        :param write: writes stars to the terminal.
+        :param clock: counts seconds and never goes back.
+        :raises ValueError: `stdin` is not a terminal.
+        """
         self._terminal = raw_terminal(stdin)
-        self._editor = LineEditor(prompt_writer, clock)
-        self._until_closed = contextlib.ExitStack()
-        self._started = False
-
-    def __enter__(self) -> PasteReader:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def ended(self) -> bool:
-        """Whether the input has ended (Ctrl-D, a closed window): `poll` will not give a line any more."""
-        return self._editor.ended
-
-    def start(self) -> None:
-        """Take the terminal over. In a background job, this does nothing and no line will come."""
-        self._started = True
+        self._editor = LineEditor(write, clock)
+        self._resources = contextlib.ExitStack()
+        # First, so that even an interrupt within the next lines leaves the terminal restored.
         atexit.register(self.close)
-        self._until_closed.enter_context(termination_as_exit())
+        self._resources.callback(atexit.unregister, self.close)
+        self._resources.enter_context(termination_as_exit())
+        self._resources.callback(self._terminal.close)
         self._terminal.open()
 
-    def poll(self) -> str | None:
-        """The next line if one is complete, else None; returns at once. Raises KeyboardInterrupt for Ctrl-C.
+    @property
+    def has_ended(self) -> bool:
+        """Whether the input has ended (Ctrl-D, a closed window): `poll` returns no line any more."""
+        return self._editor.has_ended
 
-        An Enter without anything before it gives "". The line is a secret: hand it to `parse_pasted_address`
-        and nowhere else.
+    def poll(self) -> str | None:
+        """Return the next line if it is complete, else None, at once. The line is a secret.
+
+        Enter without any text before it returns "".
+
+        :raises KeyboardInterrupt: Ctrl-C was pressed.
         """
-        if not self._started or self.ended:
+        if self.has_ended:
             return None
         typed = self._terminal.read()
         if typed is None:
-            self._editor.ended = True
+            self._editor.has_ended = True
             return None
         self._editor.feed(typed)
         return self._editor.take()
 
     def close(self) -> None:
         """Restore the terminal. Idempotent."""
-        if self._started:
-            self._started = False
-            self._terminal.close()
-            self._until_closed.close()
-            atexit.unregister(self.close)
+        self._resources.close()

@@ -1,4 +1,4 @@
-"""Takes single characters from the terminal as they are typed, without showing them and without blocking."""
+"""Reads single characters from the terminal as they are typed, without echo and without blocking."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from typing import Any, Protocol, TextIO
 
 _MAX_PER_READ = 256 * 1024
 _CHUNK = 64 * 1024
-# A terminal hands a long paste over in pieces; within this pause (seconds) the next piece is there.
+# A long paste arrives in pieces. The next piece follows within this time (seconds).
 _NEXT_PIECE = 0.01
 
 
 class RawTerminal(Protocol):
-    """What reads the keyboard."""
+    """Reads the keyboard."""
 
     def open(self) -> None:
         """Take the terminal over."""
 
     def read(self) -> str | None:
-        """What was typed since the last call, "" if nothing; None when nothing can come any more."""
+        """Return what was typed since the last call, perhaps "", or None after the end of the input."""
 
     def close(self) -> None:
-        """Give the terminal back as it was. Idempotent."""
+        """Restore the terminal. Idempotent."""
 
 
 class ConsoleTerminal:
-    """A Windows console, which is asked for keys; it shows none of them and has no mode to be set or
-    restored."""
+    """A Windows console. It does not echo the keys that are read in this way, and has no mode to set or restore."""
 
     def __init__(self, key_is_waiting: Callable[[], bool], read_key: Callable[[], str]) -> None:
-        """``msvcrt.kbhit`` and ``msvcrt.getwch``."""
+        """Take ``msvcrt.kbhit`` and ``msvcrt.getwch``."""
         self._key_is_waiting = key_is_waiting
         self._read_key = read_key
 
@@ -44,11 +43,12 @@ class ConsoleTerminal:
             if key in ("\0", "\xe0"):
                 self._read_key()  # arrows and function keys are two characters
             else:
-                keys.append("\x04" if key == "\x1a" else key)  # the end of input is Ctrl-Z there
+                keys.append("\x04" if key == "\x1a" else key)  # Ctrl-Z ends the input of a console
         return "".join(keys)
 
     def close(self) -> None:
-        pass
+        # The rest of a paste must not reach the shell, which would run it as a command.
+        self.read()
 
 
 if sys.platform != "win32":
@@ -62,10 +62,10 @@ if sys.platform != "win32":
     _CONTROL_CHARACTERS = 6
 
     class PosixTerminal:
-        """A terminal in non-canonical mode without echo; its signals (Ctrl-C, Ctrl-Z) work as always.
+        """A terminal in non-canonical mode without echo. Its signals (Ctrl-C, Ctrl-Z) work as usual.
 
-        In canonical mode the kernel cuts a line at 4096 bytes on Linux (N_TTY_BUF_SIZE) and 1024 on macOS
-        (MAX_CANON), and a redirect address with its code can be longer.
+        In canonical mode the kernel cuts a line at 4096 bytes on Linux (N_TTY_BUF_SIZE) and 1024 on macOS (MAX_CANON).
+        A redirect address with its code can be longer.
         """
 
         def __init__(self, descriptor: int) -> None:
@@ -75,40 +75,39 @@ if sys.platform != "win32":
 
         def open(self) -> None:
             if self._in_foreground():
-                # First remembered, then changed: an interrupt in between restores what was never changed.
+                # Saved before it is changed, so that an interrupt in between restores the right mode.
                 self._saved = termios.tcgetattr(self._descriptor)
                 self._take_over()
 
         def read(self) -> str | None:
-            # Somebody who changes the mode of a terminal from the background is stopped (SIGTTOU).
+            # The kernel stops a background process that changes the mode of the terminal (SIGTTOU).
             if self._saved is None or not self._in_foreground():
                 return ""
             data = b""
-            gone = False
+            has_ended = False
             try:
                 self._take_over()
                 while len(data) < _MAX_PER_READ and self._readable(_NEXT_PIECE if data else 0):
                     piece = os.read(self._descriptor, _CHUNK)
                     if not piece:
-                        gone = True
+                        has_ended = True
                         break
                     data += piece
             except (OSError, termios.error):
-                gone = True  # EIO: the terminal's window was closed
-            text = self._decoder.decode(data, gone)
-            return None if gone and not text else text
+                has_ended = True  # EIO: the terminal's window was closed
+            text = self._decoder.decode(data, has_ended)
+            return None if has_ended and not text else text
 
         def close(self) -> None:
             saved, self._saved = self._saved, None
             if saved is None or not self._in_foreground():
                 return
-            # Flushed: the rest of a paste that nobody read would be run by the shell as a command, code and
-            # all.
+            # With a flush: the rest of a paste must not reach the shell, which would run it as a command.
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, saved)
 
         def _take_over(self) -> None:
-            # Also before each read: a shell that continued us after Ctrl-Z has set its own mode.
+            # Before each read as well: after Ctrl-Z, the shell that continues this process has set its own mode.
             mode = termios.tcgetattr(self._descriptor)
             unwanted = termios.ICANON | termios.ECHO | termios.IEXTEN
             if mode[_LOCAL_FLAGS] & unwanted:
@@ -124,13 +123,16 @@ if sys.platform != "win32":
             try:
                 return os.tcgetpgrp(self._descriptor) == os.getpgrp()
             except OSError:
-                return True  # not the terminal of this session: there is no job control on it
+                return True  # the terminal of another session, which has no job control here
 
 
 def raw_terminal(stdin: TextIO) -> RawTerminal:
-    """The terminal behind `stdin`. Raises ValueError if it is none."""
+    """Return the terminal behind `stdin`.
+
+    :raises ValueError: `stdin` is not a terminal.
+    """
     if not stdin.isatty():
-        raise ValueError("An address can be pasted into a terminal only.")
+        raise ValueError("The input is not a terminal.")
     if sys.platform == "win32":
         import msvcrt
 

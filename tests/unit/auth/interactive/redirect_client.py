@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from azext_login.auth.interactive.redirect_receiver import LoopbackReceiver
+from azext_login.auth.interactive.redirect_receiver import RedirectReceiver
 
 CODE = "0.AXEAcode-that-must-never-show-up"
 STATE = "state-of-this-sign-in"
@@ -36,7 +36,7 @@ def parse(raw: bytes) -> Reply:
     return Reply(raw, int(lines[0].split()[1]), headers, body.decode("utf-8"))
 
 
-def connect(receiver: LoopbackReceiver, host: str = "127.0.0.1") -> socket.socket:
+def connect(receiver: RedirectReceiver, host: str = "127.0.0.1") -> socket.socket:
     return socket.create_connection((host, receiver.port), timeout=60)
 
 
@@ -51,19 +51,19 @@ def read_all(sock: socket.socket) -> bytes:
     return b"".join(chunks)
 
 
-def send(receiver: LoopbackReceiver, request: bytes, host: str = "127.0.0.1") -> Reply:
+def send(receiver: RedirectReceiver, request: bytes, host: str = "127.0.0.1") -> Reply:
     with connect(receiver, host) as sock:
         with suppress(ConnectionError):  # refused before everything was sent
             sock.sendall(request)
         return parse(read_all(sock))
 
 
-def get(receiver: LoopbackReceiver, target: str, *extra: str, host: str | None = None) -> bytes:
+def get(receiver: RedirectReceiver, target: str, *extra: str, host: str | None = None) -> bytes:
     lines = [f"GET {target} HTTP/1.1", f"Host: {host or f'localhost:{receiver.port}'}", *extra]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def post(receiver: LoopbackReceiver, body: str | bytes, *extra: str, content_type: str = FORM) -> bytes:
+def post(receiver: RedirectReceiver, body: str | bytes, *extra: str, content_type: str = FORM) -> bytes:
     data = body.encode() if isinstance(body, str) else body
     lines = ["POST / HTTP/1.1", f"Host: localhost:{receiver.port}", f"Content-Type: {content_type}"]
     lines += [*extra, f"Content-Length: {len(data)}"]
@@ -75,7 +75,7 @@ def answer(**parameters: str) -> str:
     return urlencode(parameters or {"code": CODE, "state": STATE})
 
 
-def proper(receiver: LoopbackReceiver) -> bytes:
+def proper(receiver: RedirectReceiver) -> bytes:
     return get(receiver, "/?" + answer())
 
 

@@ -1,4 +1,4 @@
-"""The browser sign-in with a real receiver, a real MSAL application and the local cloud, and a scripted person."""
+"""The browser sign-in with a real receiver, a real MSAL application and the local cloud, and a scripted user."""
 
 from __future__ import annotations
 
@@ -27,25 +27,22 @@ SCOPES = ["https://management.localcloud.example//.default"]
 
 
 class ScriptedTerminal:
-    """A terminal whose person pastes what the test puts into `pasted`."""
+    """A terminal whose user pastes what the test puts into `pasted`."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.shown: list[str] = []
         self.pasted: list[str] = []
         self.reader_closed = False
-        self.ended = False
+        self.has_ended = False
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def show(self, text: str) -> None:
+        self.shown.append(text)
 
-    def note(self, text: str) -> None:
-        self.said.append(text)
+    def show_notice(self, text: str) -> None:
+        self.shown.append(text)
 
     def open_paste_reader(self) -> Any:
         return self
-
-    def start(self) -> None:
-        pass
 
     def poll(self) -> str | None:
         return self.pasted.pop(0) if self.pasted else None
@@ -57,12 +54,12 @@ class ScriptedTerminal:
         """Return the sign-in address in what was said, waiting for it."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            for text in list(self.said):
+            for text in list(self.shown):
                 for line in text.splitlines():
                     if line.startswith("https://") and marker in line:
                         return line
             time.sleep(0.02)
-        raise AssertionError(f"no address with {marker}: {self.said}")
+        raise AssertionError(f"no address with {marker}: {self.shown}")
 
 
 @pytest.fixture
@@ -143,7 +140,7 @@ def test_a_browser_that_insists_on_https_is_named_and_its_address_can_be_pasted(
 
     result = sign_in_with_browser(application, _request(terminal, browse))
     assert "access_token" in result
-    text = "\n".join(terminal.said)
+    text = "\n".join(terminal.shown)
     assert text.count("edge://net-internals/#hsts") == 1
     assert "localhost" in text
     assert terminal.reader_closed
@@ -182,12 +179,12 @@ def test_a_pasted_address_of_another_sign_in_is_refused_without_ending_this_one(
         terminal.pasted.append(f"http://localhost:{port}/?code=stolen-code&state=of-another-sign-in")
 
     threading.Thread(target=elsewhere).start()
-    with pytest.raises(SignInError, match="Nobody signed in"):
+    with pytest.raises(SignInError, match="not completed within"):
         sign_in_with_browser(
             application, _request(terminal, lambda address: True, launch_browser=False, time_limit=2.0)
         )
-    assert any("another sign-in" in text for text in terminal.said)
-    assert not any("stolen-code" in text for text in terminal.said)
+    assert any("another sign-in" in text for text in terminal.shown)
+    assert not any("stolen-code" in text for text in terminal.shown)
 
 
 def test_nobody_answering_ends_with_what_to_run_instead(application: Any) -> None:
@@ -196,13 +193,30 @@ def test_nobody_answering_ends_with_what_to_run_instead(application: Any) -> Non
     assert "az login --use-device-code" in caught.value.recommendations[0]
 
 
-def test_a_port_that_is_taken_is_named_with_another_way_to_sign_in(application: Any) -> None:
+def test_a_port_that_is_taken_is_named_with_other_ways_to_sign_in(application: Any) -> None:
     with socket.socket(socket.AF_INET) as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(SignInError, match=str(port)) as caught:
+        with pytest.raises(SignInError) as caught:
             sign_in_with_browser(application, _request(ScriptedTerminal(), lambda address: True, port=port))
+    assert f"Port {port} of localhost is in use: another program listens on it" in str(caught.value)
+    (next_step,) = caught.value.recommendations
+    assert next_step.startswith("Stop the other program, or choose another port:\naz login --redirect-port PORT\n")
+    assert "az login --use-device-code" in next_step
+
+
+@pytest.mark.parametrize("port", [0, 80])
+def test_a_computer_without_a_usable_localhost_is_explained(
+    application: Any, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: socket.socket, address: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("azext_login.auth.interactive.redirect_listeners.socket.socket.bind", refuse)
+    with pytest.raises(SignInError, match="Permission denied") as caught:
+        sign_in_with_browser(application, _request(ScriptedTerminal(), lambda address: True, port=port))
+    assert ("port 80" in str(caught.value)) == (port == 80)
     assert "az login --use-device-code" in caught.value.recommendations[0]
 
 

@@ -9,11 +9,13 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 
 import pytest
 
-from azext_login.auth.interactive.redirect_receiver import Limits, LoopbackReceiver
+from azext_login.auth.interactive.redirect_receiver import RedirectReceiver
+from azext_login.auth.interactive.redirect_server import Limits
 from tests.unit.auth.interactive.redirect_client import (
     CODE,
     FORM,
@@ -31,7 +33,7 @@ from tests.unit.auth.interactive.redirect_client import (
     send,
 )
 
-# For a machine that is busy with other tests: what waits for one of these takes long enough to be told apart.
+# For a computer that is busy with other tests: what waits for one of these takes long enough to be told apart.
 PATIENT = Limits(read_seconds=60, write_seconds=60, hold_seconds=60, linger_seconds=60)
 
 SECURITY_HEADERS = {
@@ -43,56 +45,56 @@ SECURITY_HEADERS = {
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[LoopbackReceiver]:
+def shared() -> Iterator[RedirectReceiver]:
     """One receiver for all single refusals: each of them has to leave it as it was."""
-    with no_thread_left(), LoopbackReceiver() as receiver:
+    with no_thread_left(), closing(RedirectReceiver()) as receiver:
         receiver.expect(STATE)
         yield receiver
         assert receiver.wait(0) is None
-        receiver.complete(succeeded=True)
+        receiver.complete()
         assert send(receiver, post(receiver, answer())).status == 200
 
 
 @pytest.fixture
-def patient_receiver() -> Iterator[LoopbackReceiver]:
-    with no_thread_left(), LoopbackReceiver(limits=PATIENT) as one:
+def patient_receiver() -> Iterator[RedirectReceiver]:
+    with no_thread_left(), closing(RedirectReceiver(limits=PATIENT)) as one:
         one.expect(STATE)
         yield one
 
 
 @pytest.fixture
-def receiver() -> Iterator[LoopbackReceiver]:
-    with no_thread_left(), LoopbackReceiver() as one:
+def receiver() -> Iterator[RedirectReceiver]:
+    with no_thread_left(), closing(RedirectReceiver()) as one:
         one.expect(STATE)
         yield one
 
 
-def request(line: str, *headers: str) -> Callable[[LoopbackReceiver], bytes]:
+def request(line: str, *headers: str) -> Callable[[RedirectReceiver], bytes]:
     """A request with exactly these lines; PORT is replaced."""
 
-    def build(receiver: LoopbackReceiver) -> bytes:
+    def build(receiver: RedirectReceiver) -> bytes:
         text = "\r\n".join((line, *headers)) + "\r\n\r\n"
         return text.replace("PORT", str(receiver.port)).encode("latin-1")
 
     return build
 
 
-def good_get(*extra: str, host: str | None = None) -> Callable[[LoopbackReceiver], bytes]:
+def good_get(*extra: str, host: str | None = None) -> Callable[[RedirectReceiver], bytes]:
     return lambda receiver: get(receiver, "/?" + answer(), *extra, host=host)
 
 
-def target(path: str, *extra: str) -> Callable[[LoopbackReceiver], bytes]:
+def target(path: str, *extra: str) -> Callable[[RedirectReceiver], bytes]:
     return lambda receiver: get(receiver, path, *extra)
 
 
-def form(body: str | bytes, *extra: str, content_type: str = FORM) -> Callable[[LoopbackReceiver], bytes]:
+def form(body: str | bytes, *extra: str, content_type: str = FORM) -> Callable[[RedirectReceiver], bytes]:
     return lambda receiver: post(receiver, body, *extra, content_type=content_type)
 
 
 HOST = "Host: localhost:PORT"
 QUERY = "/?" + answer()
 
-REFUSED: list[tuple[str, int, Callable[[LoopbackReceiver], bytes]]] = [
+REFUSED: list[tuple[str, int, Callable[[RedirectReceiver], bytes]]] = [
     # the state and the parameters
     ("no parameters", 400, target("/")),
     ("wrong state", 400, target(f"/?code={CODE}&state=another")),
@@ -203,7 +205,7 @@ REFUSED: list[tuple[str, int, Callable[[LoopbackReceiver], bytes]]] = [
 
 @pytest.mark.parametrize("status, build", [pytest.param(s, b, id=name) for name, s, b in REFUSED])
 def test_what_is_not_the_answer_is_refused_and_changes_nothing(
-    shared: LoopbackReceiver, status: int, build: Callable[[LoopbackReceiver], bytes]
+    shared: RedirectReceiver, status: int, build: Callable[[RedirectReceiver], bytes]
 ) -> None:
     reply = send(shared, build(shared))
     assert reply.status == status
@@ -216,25 +218,25 @@ def test_what_is_not_the_answer_is_refused_and_changes_nothing(
     assert shared.wait(0) is None
 
 
-def test_a_head_request_is_refused_without_a_body(shared: LoopbackReceiver) -> None:
+def test_a_head_request_is_refused_without_a_body(shared: RedirectReceiver) -> None:
     reply = send(shared, request(f"HEAD {QUERY} HTTP/1.1", HOST)(shared))
     assert (reply.status, reply.body) == (405, "")
 
 
-def test_the_page_for_a_foreign_state_says_which_sign_in_is_meant(shared: LoopbackReceiver) -> None:
+def test_the_page_for_a_foreign_state_says_which_sign_in_is_meant(shared: RedirectReceiver) -> None:
     body = send(shared, target(f"/?code={CODE}&state=another")(shared)).body
     assert "This is not the sign-in that the terminal is waiting for" in body
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LocalHost"])
-def test_every_name_of_the_loopback_is_a_host_of_ours(receiver: LoopbackReceiver, host: str) -> None:
-    receiver.complete(succeeded=True)
+def test_every_name_of_the_loopback_is_a_host_of_ours(receiver: RedirectReceiver, host: str) -> None:
+    receiver.complete()
     assert send(receiver, get(receiver, QUERY, host=f"{host}:{receiver.port}")).status == 303
     assert receiver.wait(0) is not None
 
 
-def test_the_headers_of_a_real_navigation_are_let_through(receiver: LoopbackReceiver) -> None:
-    receiver.complete(succeeded=True)
+def test_the_headers_of_a_real_navigation_are_let_through(receiver: RedirectReceiver) -> None:
+    receiver.complete()
     headers = (
         "Connection: keep-alive",
         "Origin: https://login.microsoftonline.com",
@@ -250,22 +252,22 @@ def test_the_headers_of_a_real_navigation_are_let_through(receiver: LoopbackRece
     assert send(receiver, post(receiver, answer(), *headers)).status == 200
 
 
-def test_a_second_answer_is_refused_and_the_first_one_stays(receiver: LoopbackReceiver) -> None:
+def test_a_second_answer_is_refused_and_the_first_one_stays(receiver: RedirectReceiver) -> None:
     browser = InBackground(lambda: send(receiver, proper(receiver)))
     assert receiver.wait(60) is not None
     replay = send(receiver, proper(receiver))
     assert (replay.status, "answered before" in replay.body) == (409, True)
     assert send(receiver, post(receiver, answer(code="other", state=STATE))).status == 409
     assert send(receiver, target(f"/?code={CODE}&state=another")(receiver)).status == 400
-    receiver.complete(succeeded=True)
+    receiver.complete()
     assert browser.result().status == 303
     received = receiver.wait(0)
     assert received is not None
     assert received.parameters["code"] == CODE
 
 
-def test_of_many_answers_at_once_exactly_one_is_taken(receiver: LoopbackReceiver) -> None:
-    receiver.complete(succeeded=True)
+def test_of_many_answers_at_once_exactly_one_is_taken(receiver: RedirectReceiver) -> None:
+    receiver.complete()
     start = threading.Barrier(12)
 
     def answer_with(code: str) -> Reply:
@@ -280,9 +282,9 @@ def test_of_many_answers_at_once_exactly_one_is_taken(receiver: LoopbackReceiver
     assert received.parameters["code"] == str(statuses.index(200))
 
 
-def test_markup_in_an_error_is_shown_and_not_obeyed(receiver: LoopbackReceiver) -> None:
+def test_markup_in_an_error_is_shown_and_not_obeyed(receiver: RedirectReceiver) -> None:
     attack = "</p></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"&\u202egnp\r\n\r\nHTTP/1.1 200"
-    receiver.complete(succeeded=False)
+    receiver.complete("")
     query = answer(error="<b>bad</b>", error_description=attack, state=STATE)
     reply = send(receiver, get(receiver, "/?" + query))
     assert reply.raw.count(b"HTTP/1.1 200 OK") == 1
@@ -293,8 +295,8 @@ def test_markup_in_an_error_is_shown_and_not_obeyed(receiver: LoopbackReceiver) 
         assert harmful not in reply.body
 
 
-def test_line_breaks_in_an_error_do_not_reach_the_headers(receiver: LoopbackReceiver) -> None:
-    receiver.complete(succeeded=False, error="a\r\nSet-Cookie: b=c\r\n\r\n<h1>")
+def test_line_breaks_in_an_error_do_not_reach_the_headers(receiver: RedirectReceiver) -> None:
+    receiver.complete("a\r\nSet-Cookie: b=c\r\n\r\n<h1>")
     reply = send(receiver, proper(receiver))
     assert "set-cookie" not in reply.headers
     page = send(receiver, get(receiver, "/done"))
@@ -302,54 +304,35 @@ def test_line_breaks_in_an_error_do_not_reach_the_headers(receiver: LoopbackRece
     assert "<h1>\n" not in page.body
 
 
-def test_a_long_error_is_cut(receiver: LoopbackReceiver) -> None:
-    receiver.complete(succeeded=False)
+def test_a_long_error_is_cut(receiver: RedirectReceiver) -> None:
+    receiver.complete("")
     query = answer(error="e", error_description="x" * 5000, state=STATE)
     body = send(receiver, get(receiver, "/?" + query)).body
     assert "x" * 997 + "..." in body
     assert "x" * 1000 not in body
 
 
-def test_tls_is_answered_with_an_alert_and_reported_once() -> None:
-    hellos: list[str] = []
-    with LoopbackReceiver(
-        limits=PATIENT, on_tls_hello=lambda: hellos.append(threading.current_thread().name)
-    ) as receiver:
+def test_tls_is_answered_with_an_alert_and_reported_while_the_sign_in_goes_on() -> None:
+    with closing(RedirectReceiver(limits=PATIENT)) as receiver:
         receiver.expect(STATE)
         context = ssl.create_default_context()
+        assert not receiver.was_reached_with_tls
         for _ in range(3):
             start = time.monotonic()
             with connect(receiver) as sock, pytest.raises(ssl.SSLError, match=r"(?i)handshake.failure"):
                 context.wrap_socket(sock, server_hostname="localhost")
             assert time.monotonic() - start < PATIENT.read_seconds / 2
-        receiver.complete(succeeded=True)
+            assert receiver.was_reached_with_tls
+        receiver.complete()
         assert send(receiver, proper(receiver)).status == 303
-    assert len(hellos) == 1
-    assert hellos[0] != threading.current_thread().name
 
 
-def test_a_tls_hint_that_fails_or_blocks_does_not_stop_the_sign_in() -> None:
-    released = threading.Event()
-
-    def hint() -> None:
-        released.wait(20)
-        raise RuntimeError("no terminal")
-
-    with no_thread_left(), LoopbackReceiver(on_tls_hello=hint) as receiver:
-        receiver.expect(STATE)
-        receiver.complete(succeeded=True)
-        send(receiver, b"\x16\x03\x01\x02\x00\x01\x00")
-        assert send(receiver, proper(receiver)).status == 303
-        assert not released.is_set()
-        released.set()
-
-
-def test_tls_without_a_hint_is_refused_just_the_same(receiver: LoopbackReceiver) -> None:
+def test_the_alert_is_the_only_answer_to_tls(receiver: RedirectReceiver) -> None:
     assert send(receiver, b"\x16\x03\x01\x02\x00\x01\x00").raw == bytes.fromhex("15030100020228")
 
 
-def test_a_request_that_comes_byte_by_byte_is_understood(receiver: LoopbackReceiver) -> None:
-    receiver.complete(succeeded=True)
+def test_a_request_that_comes_byte_by_byte_is_understood(receiver: RedirectReceiver) -> None:
+    receiver.complete()
     with connect(receiver) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in post(receiver, answer()):
@@ -357,8 +340,8 @@ def test_a_request_that_comes_byte_by_byte_is_understood(receiver: LoopbackRecei
         assert parse(read_all(sock)).status == 200
 
 
-def test_a_second_request_on_the_same_connection_is_ignored(receiver: LoopbackReceiver) -> None:
-    receiver.complete(succeeded=True)
+def test_a_second_request_on_the_same_connection_is_ignored(receiver: RedirectReceiver) -> None:
+    receiver.complete()
     first = get(receiver, f"/?code={CODE}&state=another")
     reply = send(receiver, first + proper(receiver))
     assert reply.status == 400
@@ -369,7 +352,7 @@ def test_a_second_request_on_the_same_connection_is_ignored(receiver: LoopbackRe
 
 
 def test_a_client_that_still_sends_what_was_refused_is_not_reset() -> None:
-    with LoopbackReceiver(limits=Limits(linger_seconds=60)) as receiver, connect(receiver) as sock:
+    with closing(RedirectReceiver(limits=Limits(linger_seconds=60))) as receiver, connect(receiver) as sock:
         sock.sendall(post(receiver, b"c" * 500_000)[:1000])
         reply = sock.recv(20)
         for _ in range(3):
@@ -379,10 +362,10 @@ def test_a_client_that_still_sends_what_was_refused_is_not_reset() -> None:
 
 
 def test_a_proper_answer_comes_through_thirty_connections_that_send_nothing_or_drip(
-    patient_receiver: LoopbackReceiver,
+    patient_receiver: RedirectReceiver,
 ) -> None:
     receiver = patient_receiver
-    receiver.complete(succeeded=True)
+    receiver.complete()
     stop = threading.Event()
     hostile = [connect(receiver) for _ in range(30)]
 
@@ -420,7 +403,7 @@ def still_open(sock: socket.socket) -> bool:
 
 
 def test_at_most_sixteen_connections_are_kept_and_they_are_the_latest() -> None:
-    with LoopbackReceiver(limits=PATIENT) as receiver:
+    with closing(RedirectReceiver(limits=PATIENT)) as receiver:
         clients = [connect(receiver) for _ in range(30)]
         end = time.monotonic() + 30
         while sum(map(still_open, clients)) > 16 and time.monotonic() < end:
@@ -430,12 +413,12 @@ def test_at_most_sixteen_connections_are_kept_and_they_are_the_latest() -> None:
             sock.close()
 
 
-def test_connections_cannot_push_out_the_browser_that_is_held(receiver: LoopbackReceiver) -> None:
+def test_connections_cannot_push_out_the_browser_that_is_held(receiver: RedirectReceiver) -> None:
     browser = InBackground(lambda: send(receiver, post(receiver, answer())))
     assert receiver.wait(60) is not None
     clients = [connect(receiver) for _ in range(40)]
     time.sleep(0.1)
-    receiver.complete(succeeded=True)
+    receiver.complete()
     assert browser.result().status == 200
     for sock in clients:
         sock.close()
@@ -443,7 +426,7 @@ def test_connections_cannot_push_out_the_browser_that_is_held(receiver: Loopback
 
 def test_a_request_that_is_not_finished_in_time_is_refused() -> None:
     # A client that does not come to its first byte within this time has said nothing.
-    with LoopbackReceiver(limits=Limits(read_seconds=0.6)) as receiver:
+    with closing(RedirectReceiver(limits=Limits(read_seconds=0.6))) as receiver:
         receiver.expect(STATE)
         for sent in (b"GET / HTTP/1.1\r\n", post(receiver, answer())[:-3]):
             start = time.monotonic()
@@ -453,7 +436,7 @@ def test_a_request_that_is_not_finished_in_time_is_refused() -> None:
 
 
 def test_the_deadline_is_for_the_whole_request_and_not_for_each_byte() -> None:
-    with LoopbackReceiver(limits=Limits(read_seconds=0.4)) as receiver, connect(receiver) as sock:
+    with closing(RedirectReceiver(limits=Limits(read_seconds=0.4))) as receiver, connect(receiver) as sock:
         start = time.monotonic()
         sock.settimeout(0.05)
         while time.monotonic() - start < 60:
@@ -468,21 +451,21 @@ def test_the_deadline_is_for_the_whole_request_and_not_for_each_byte() -> None:
 
 
 def test_resets_and_vanishing_clients_leave_no_trace(
-    receiver: LoopbackReceiver, capfd: pytest.CaptureFixture[str]
+    receiver: RedirectReceiver, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for sent in (b"", b"GET / HT", proper(receiver)[:-1], get(receiver, "/"), b"\x16\x03"):
         sock = connect(receiver)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.sendall(sent)
         sock.close()  # a reset instead of an end
-    receiver.complete(succeeded=True)
+    receiver.complete()
     assert send(receiver, post(receiver, answer())).status == 200
     assert capfd.readouterr() == ("", "")
 
 
 def test_closing_is_quick_whatever_is_open() -> None:
     # Closing does not wait for a server that goes on for longer: it leaves it.
-    with no_thread_left(), LoopbackReceiver(limits=PATIENT) as receiver:
+    with no_thread_left(), closing(RedirectReceiver(limits=PATIENT)) as receiver:
         receiver.expect(STATE)
         held = connect(receiver)
         held.sendall(proper(receiver))
@@ -495,17 +478,17 @@ def test_closing_is_quick_whatever_is_open() -> None:
 
 
 def test_a_client_that_does_not_read_cannot_delay_closing() -> None:
-    with no_thread_left(), LoopbackReceiver(limits=PATIENT) as receiver:
+    with no_thread_left(), closing(RedirectReceiver(limits=PATIENT)) as receiver:
         receiver.expect(STATE)
         sock = connect(receiver)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         sock.sendall(post(receiver, answer()))
         receiver.wait(60)
-        receiver.complete(succeeded=False, error="\U0001f600" * 1000)
+        receiver.complete("\U0001f600" * 1000)
     sock.close()
 
 
-def test_pages_need_nothing_from_anywhere_and_allow_only_their_own_style(receiver: LoopbackReceiver) -> None:
+def test_pages_need_nothing_from_anywhere_and_allow_only_their_own_style(receiver: RedirectReceiver) -> None:
     import base64
     import hashlib
 
@@ -523,12 +506,3 @@ def test_pages_need_nothing_from_anywhere_and_allow_only_their_own_style(receive
     assert '<meta name="viewport"' in page.body
     assert '<html lang="en">' in page.body
     assert "<title>" in page.body
-
-
-def test_the_words_on_the_pages_can_be_replaced_and_are_plain_text() -> None:
-    from azext_login.auth.interactive.redirect_receiver import Pages
-
-    with LoopbackReceiver(pages=Pages(language="de", foreign_title="<Fremd> & so")) as receiver:
-        body = send(receiver, get(receiver, "/")).body
-    assert '<html lang="de">' in body
-    assert "<h1>&lt;Fremd&gt; &amp; so</h1>" in body

@@ -116,7 +116,7 @@ def test_what_is_not_the_address_is_refused_with_the_reason_and_without_repeatin
 
 @pytest.mark.parametrize("name", ["words", "the sign-in page", "the port of an earlier try", "nothing"])
 def test_the_refusal_of_a_wrong_address_says_which_one_is_needed(name: str) -> None:
-    with pytest.raises(PastedAddressError, match=f"starts with {URI}/ and holds code= and state="):
+    with pytest.raises(PastedAddressError, match=f"starts with {URI}/ and contains code= and state="):
         parse_pasted_address(REFUSED[name][0], redirect_uri=URI)
 
 

@@ -1,4 +1,4 @@
-"""Pasting into a real pseudo-terminal: long lines, control keys, cancelling, and what state it is left in."""
+"""Pasting into a real pseudo-terminal: long lines, control keys, cancelling, and the mode that it is left in."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -31,7 +32,7 @@ if sys.platform != "win32":
 
 @dataclass
 class Screen:
-    """A pseudo-terminal: a person types on `keyboard`, the program reads `stdin` and has written `shown`."""
+    """A pseudo-terminal: a user types on `keyboard`, the program reads `stdin` and has written `shown`."""
 
     keyboard: int
     stdin: TextIO
@@ -55,7 +56,7 @@ class Screen:
         return termios.tcgetattr(self.stdin.fileno())
 
     def reader(self) -> PasteReader:
-        return PasteReader(self.stdin, prompt_writer=self.shown.append)
+        return PasteReader(self.stdin, write=self.shown.append)
 
     @property
     def text(self) -> str:
@@ -74,7 +75,7 @@ def screen() -> Iterator[Screen]:
 def line(reader: PasteReader, seconds: float = 60) -> str | None:
     """Poll as the sign-in does, until there is a line, the input has ended or the time is over."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end and not reader.ended:
+    while time.monotonic() < end and not reader.has_ended:
         if (text := reader.poll()) is not None:
             return text
         time.sleep(0.02)
@@ -87,7 +88,7 @@ ADDRESS = "http://localhost:40123/?code=" + "c" * 5940 + "&state=the-end"
 @posix
 @pytest.mark.parametrize("bracketed", [False, True])
 def test_an_address_longer_than_a_line_of_the_kernel_arrives_whole(screen: Screen, bracketed: bool) -> None:
-    with screen.reader() as reader:
+    with closing(screen.reader()) as reader:
         screen.type(f"\x1b[200~{ADDRESS}\x1b[201~\r" if bracketed else ADDRESS + "\r")
         assert line(reader) == ADDRESS
     assert len(ADDRESS) > 5900
@@ -96,7 +97,7 @@ def test_an_address_longer_than_a_line_of_the_kernel_arrives_whole(screen: Scree
 
 @posix
 def test_nothing_of_what_is_typed_is_echoed(screen: Screen) -> None:
-    with screen.reader() as reader:
+    with closing(screen.reader()) as reader:
         screen.type("code=secret\r")
         assert line(reader) == "code=secret"
         os.set_blocking(screen.keyboard, False)
@@ -108,7 +109,7 @@ def test_nothing_of_what_is_typed_is_echoed(screen: Screen) -> None:
 @posix
 def test_an_address_that_was_wrapped_when_it_was_copied_is_one_line(screen: Screen) -> None:
     wrapped = ADDRESS[:80] + "\n" + ADDRESS[80:160] + "\n" + ADDRESS[160:200]
-    with screen.reader() as reader:
+    with closing(screen.reader()) as reader:
         screen.type(wrapped + "\n")
         assert line(reader) == wrapped
         screen.type(f"\x1b[200~{wrapped}\n\x1b[201~")
@@ -119,17 +120,16 @@ def test_an_address_that_was_wrapped_when_it_was_copied_is_one_line(screen: Scre
 
 @posix
 def test_lines_can_be_read_one_after_the_other(screen: Screen) -> None:
-    with screen.reader() as reader:
+    with closing(screen.reader()) as reader:
         for text in ("first", "", "second"):
             screen.type(text + "\r")
             assert line(reader) == text
 
 
 @posix
-def test_closing_restores_the_terminal_and_throws_away_what_nobody_read(screen: Screen) -> None:
+def test_closing_restores_the_terminal_and_discards_what_was_not_read(screen: Screen) -> None:
     before = screen.mode()
     reader = screen.reader()
-    reader.start()
     assert not screen.mode()[3] & (termios.ICANON | termios.ECHO)
     assert screen.mode()[3] & termios.ISIG
     for pending in (b"half an addr", b"ess; rm -rf /\n"):
@@ -148,15 +148,15 @@ def test_closing_restores_the_terminal_and_throws_away_what_nobody_read(screen: 
 @posix
 def test_an_exception_restores_the_terminal(screen: Screen) -> None:
     before = screen.mode()
-    with pytest.raises(RuntimeError), screen.reader():
+    with pytest.raises(RuntimeError), closing(screen.reader()):
         raise RuntimeError
     assert screen.mode() == before
 
 
 @posix
-def test_a_mode_set_by_somebody_else_meanwhile_is_taken_back(screen: Screen) -> None:
+def test_a_mode_that_a_shell_has_set_meanwhile_is_taken_back(screen: Screen) -> None:
     before = screen.mode()
-    with screen.reader() as reader:
+    with closing(screen.reader()) as reader:
         termios.tcsetattr(screen.stdin.fileno(), termios.TCSANOW, before)  # as a shell does after Ctrl-Z and fg
         assert reader.poll() is None
         assert not screen.mode()[3] & (termios.ICANON | termios.ECHO)
@@ -166,7 +166,7 @@ def test_a_mode_set_by_somebody_else_meanwhile_is_taken_back(screen: Screen) -> 
 def test_polling_returns_at_once_and_leaves_no_thread(screen: Screen) -> None:
     # Threads of earlier tests may end meanwhile.
     threads = set(threading.enumerate())
-    with screen.reader() as reader:
+    with closing(screen.reader()) as reader:
         for _ in range(50):
             assert reader.poll() is None
         assert set(threading.enumerate()) <= threads
@@ -174,26 +174,26 @@ def test_polling_returns_at_once_and_leaves_no_thread(screen: Screen) -> None:
 
 @posix
 def test_ctrl_d_ends_the_input(screen: Screen) -> None:
-    with screen.reader() as reader:
+    with closing(screen.reader()) as reader:
         screen.type("\x04")
         assert line(reader) is None
-        assert reader.ended
+        assert reader.has_ended
 
 
 @posix
 def test_ctrl_d_after_text_finishes_the_line(screen: Screen) -> None:
-    with screen.reader() as reader:
+    with closing(screen.reader()) as reader:
         screen.type("abc\x04")
         assert line(reader) == "abc"
-        assert not reader.ended
+        assert not reader.has_ended
 
 
 @posix
 def test_a_closed_window_ends_the_input(screen: Screen) -> None:
-    with screen.reader() as reader:
+    with closing(screen.reader()) as reader:
         screen.close_window()
         assert line(reader) is None
-        assert reader.ended
+        assert reader.has_ended
 
 
 @posix
@@ -203,8 +203,7 @@ def test_the_terminal_of_a_real_session_is_restored(how: str) -> None:
 import fcntl, sys, termios, time
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from azext_login.system.terminal.paste_reader import PasteReader
-reader = PasteReader(sys.stdin, prompt_writer=lambda text: None)
-reader.start()
+reader = PasteReader(sys.stdin, write=lambda text: None)
 try:
     print("ready", flush=True)
     end = time.monotonic() + 60
@@ -244,14 +243,17 @@ except KeyboardInterrupt:
 
 def test_what_is_no_terminal_is_refused() -> None:
     with pytest.raises(ValueError, match="terminal"):
-        PasteReader(io.StringIO("http://localhost"), prompt_writer=print)
+        PasteReader(io.StringIO("http://localhost"), write=print)
 
 
-def test_keys_of_a_windows_console_are_read_without_blocking() -> None:
+def test_keys_of_a_windows_console_are_read_without_blocking_and_discarded_at_the_end() -> None:
     keys = list("ab\xe0Hc\0;d\x1a")
     console = ConsoleTerminal(lambda: bool(keys), lambda: keys.pop(0))
     assert console.read() == "abcd\x04"
     assert console.read() == ""
+    keys += "the rest of a paste\r"
+    console.close()
+    assert not keys
 
 
 @dataclass
