@@ -94,9 +94,9 @@ def set_account(
 
     session = open_session(cmd.cli_ctx)
     if subscription is None:
-        from azext_login.cli.picker.account_set import select_by_person
+        from azext_login.cli.picker.account_set import select_interactively
 
-        row = select_by_person(session, username=username, tenant=tenant)
+        row = select_interactively(session, username=username, tenant=tenant)
     else:
         row = session.select(subscription, username=username, tenant=tenant)
     report_selection(row)

@@ -66,7 +66,7 @@ def _rows() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def many(az: Az) -> Az:
-    """The newest `az` with 731 subscriptions of four tenants. Nobody has tokens."""
+    """The newest `az` with 731 subscriptions of four tenants, and without tokens."""
     return _with_rows(az)
 
 
@@ -254,7 +254,7 @@ def test_a_terminal_that_can_do_no_more_is_asked_for_a_number(many: Az, term: st
 
 
 @pytest.mark.parametrize("broken", ["missing", "old"])
-def test_without_the_library_a_number_is_asked_for(many: Az, tmp_path: Path, broken: str) -> None:
+def test_without_the_library_the_user_types_a_number(many: Az, tmp_path: Path, broken: str) -> None:
     extensions = tmp_path / "extensions"
     assert many.extension_dir
     shutil.copytree(many.extension_dir, extensions)
@@ -379,7 +379,7 @@ def test_rows_of_several_accounts_say_whose_they_are(signed_in: Az, cloud: Local
 def test_there_may_be_nothing_to_choose_from(signed_in: Az, az: Az) -> None:
     screen = _open(signed_in, "--username", "nobody@contoso.example")
     assert screen.finish() == 1
-    assert "There is no subscription to choose from with --username 'nobody@contoso.example'." in screen.said
+    assert "No subscription matches --username 'nobody@contoso.example'." in screen.said
     signed_in.run("account", "clear").ok()
     screen = _open(signed_in)
     assert screen.finish() == 1

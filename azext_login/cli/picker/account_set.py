@@ -1,4 +1,4 @@
-"""What `az account set` does without a subscription: it lets the person choose one."""
+"""`az account set` without a subscription: the user chooses one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from azext_login.system.text import printable
 from azext_login.usecases.session import Session
 
 
-def select_by_person(session: Session, *, username: str | None = None, tenant: str | None = None) -> SubscriptionRow:
-    """Make the subscription the active one that the person chooses: of this cloud, and of every account and tenant.
+def select_interactively(
+    session: Session, *, username: str | None = None, tenant: str | None = None
+) -> SubscriptionRow:
+    """Let the user choose a subscription of this cloud, of any account and tenant, and make it the active one.
 
-    :param username: offer only what this account has.
-    :param tenant: offer only what is in this tenant (GUID, domain or display name).
-    :raises NotSignedInError: nobody is signed in to this cloud.
-    :raises AccountError: there is nothing to choose from, or the person chose nothing.
-    :raises KeyboardInterrupt: the person pressed Ctrl-C. Nothing was changed.
+    :param username: offer only the subscriptions of this account.
+    :param tenant: offer only the subscriptions in this tenant (GUID, domain or display name).
+    :raises NotSignedInError: no account is signed in to this cloud.
+    :raises AccountError: no subscription matches, or the user chose none.
+    :raises KeyboardInterrupt: the user pressed Ctrl-C. Nothing was changed.
     """
     everything = session.rows(all_identities=True)
     if not everything:
@@ -27,17 +29,17 @@ def select_by_person(session: Session, *, username: str | None = None, tenant: s
             f"{name} '{value}'" for name, value in (("--username", username), ("--tenant", tenant)) if value
         )
         raise AccountError(
-            f"There is no subscription to choose from with {given}.",
-            "List what there is with `az account list --all-identities --output table`.",
+            f"No subscription matches {given}.",
+            "List all subscriptions with `az account list --all-identities --output table`.",
         )
     try:
         chosen = pick_subscription(rows)
     except EOFError as cancelled:
         active = next((row for row in everything if row.get("isDefault")), None)
-        still = f"'{printable(active['name'])}' is still the active one" if active else "None is active"
+        kept = f"'{printable(active['name'])}' is still the active one" if active else "None is active"
         raise AccountError(
-            f"No subscription was chosen. {still}.",
-            "To choose one without being asked, run `az account set --subscription NAME_OR_ID`.",
+            f"No subscription was chosen. {kept}.",
+            "To choose one without the list, run `az account set --subscription NAME_OR_ID`.",
         ) from cancelled
     return session.select(chosen["id"], username=account_of(chosen).label, tenant=chosen["tenantId"])
 

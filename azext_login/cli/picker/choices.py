@@ -1,40 +1,37 @@
-"""Which subscriptions a person can choose from, which of them match what was typed, and which one is pointed at."""
+"""The subscriptions to choose from: which of them match the search text, and which one is current."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from azext_login.profile.model import account_of, is_enabled
+from azext_login.profile.model import SubscriptionRow, account_of, is_enabled
 from azext_login.system.text import printable
-
-SubscriptionRow = Mapping[str, Any]
 
 _LONGEST_SEARCH = 200
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A subscription as it is shown. `row` is what was given; the rest is text for the terminal."""
+    """A subscription and its texts for the terminal."""
 
     row: SubscriptionRow
     name: str
     subscription_id: str
     tenant: str
-    """The tenant's display name, or its ID where that is not known."""
+    """The tenant's display name, or its ID if the name is unknown."""
     tenant_details: str
-    """Everything that is known about the tenant."""
+    """All known names of the tenant, and its ID."""
     account: str
     is_default: bool
     is_enabled: bool
     searched: str
-    """All of it in the form that `normalised` gives, a field per line."""
+    """The fields that the search looks at, in the form of `normalised`, one per line."""
 
     @classmethod
     def of(cls, row: SubscriptionRow) -> Choice:
-        """Return the row as it is shown."""
+        """Return the choice for a row."""
         tenant_id = printable(row["tenantId"])
         domain, display_name = (printable(row.get(key) or "") for key in ("tenantDefaultDomain", "tenantDisplayName"))
         name, subscription_id, account = map(printable, (row["name"], row["id"], account_of(row).label))
@@ -52,15 +49,15 @@ class Choice:
 
 
 def choices_of(rows: Sequence[SubscriptionRow]) -> tuple[Choice, ...]:
-    """Return the rows as choices, in the order of the built-in's list: by name, without regard to case."""
+    """Return a choice for each row, in the order of the built-in's list: by name, without regard to case."""
     return tuple(Choice.of(row) for row in sorted(rows, key=lambda row: str(row["name"]).lower()))
 
 
 class ChoiceList:
-    """A list of choices with a search text and a pointer. The default is pointed at until something is typed.
+    """A list of choices with a search text and a current choice: the default one, until the user types.
 
-    A choice matches if every word of the search text is somewhere in its name, ID, tenant or account. What has exactly
-    that name or ID comes first, then what begins with it, then the others; otherwise the order stays.
+    A choice matches if its name, ID, tenant or account contains every word of the search text. A choice whose name or
+    ID is the search text comes first, then those whose name starts with it, then the others. Otherwise the order stays.
     """
 
     def __init__(self, choices: Sequence[Choice]) -> None:
@@ -74,7 +71,7 @@ class ChoiceList:
 
     @property
     def current(self) -> Choice | None:
-        """The choice that is pointed at; None if nothing matches."""
+        """The current choice; None if nothing matches."""
         return self.matches[self.position] if self.matches else None
 
     def type(self, text: str) -> None:
@@ -84,38 +81,38 @@ class ChoiceList:
             self._search_for((self.search + added).lstrip()[:_LONGEST_SEARCH])
 
     def erase(self) -> None:
-        """Take back the last character."""
+        """Delete the last character."""
         self._search_for(self.search[:-1])
 
     def erase_word(self) -> None:
-        """Take back the last word."""
+        """Delete the last word."""
         kept = self.search.rstrip()
         self._search_for(kept[: kept.rfind(" ") + 1])
 
     def erase_all(self) -> None:
-        """Take back everything that was typed."""
+        """Delete the search text."""
         self._search_for("")
 
     def move(self, lines: int) -> None:
-        """Point at a choice further down, or further up; at most at the last and the first one."""
+        """Move down, or up by negative `lines`, to the last or the first choice at most."""
         self.position = max(0, min(self.position + lines, len(self.matches) - 1))
 
     def move_pages(self, pages: int) -> None:
-        """The same, in steps of what is shown at once."""
+        """Move by the number of choices that the screen shows."""
         self.move(pages * max(1, self._page - 1))
 
     def move_to_start(self) -> None:
-        """Point at the first choice."""
+        """Move to the first choice."""
         self.move(-len(self.matches))
 
     def move_to_end(self) -> None:
-        """Point at the last choice."""
+        """Move to the last choice."""
         self.move(len(self.matches))
 
     def window(self, height: int) -> Sequence[Choice]:
-        """Return the choices to show in `height` lines, the one that is pointed at among them.
+        """Return the choices to show in `height` lines, the current one among them.
 
-        It moves no further than it has to from what was shown before. The default begins in the middle.
+        The window moves no further than necessary. At first, the default choice is in the middle.
         """
         self._page = height
         top = self.position - height // 2 if self._top is None else self._top
@@ -149,7 +146,7 @@ def _distance(searched: str, wanted: str) -> int:
 
 
 def normalised(text: str) -> str:
-    """Return text in a form in which what looks alike is alike: compatibility forms composed, case folded."""
+    """Return text in a form in which equal-looking texts are equal: compatibility forms composed, case folded."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

@@ -1,4 +1,4 @@
-"""What the list of subscriptions looks like on a terminal of a given size. Text only; nothing is written here."""
+"""Draws the list of subscriptions for a terminal of a given size. Returns text and writes nothing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import cached_property
 from azext_login.cli.picker.choices import Choice, ChoiceList
 
 Cells = Callable[[str], int]
-"""Tells how many columns of the terminal a text takes up."""
+"""Returns how many columns of the terminal a text occupies."""
 
 Fragment = tuple[str, str]
-"""A style (`bold`, `reverse`, both or none) and text in it. There are no colours: a terminal may have any."""
+"""A style (`bold`, `reverse`, both or none) and its text. Without colours, because a terminal may have any."""
 
 _SEARCH = "Search: "
 _TITLE = "Select a subscription and tenant"
@@ -27,7 +27,7 @@ _CUT = "..."
 _GAP = 2
 _MARKS = 3
 _ID = 36
-# What a column is not narrowed below, in columns of the terminal, where further ones are to have room.
+# The least widths, in columns of the terminal, with which a further column is added.
 _NAME_AND_TENANT = (20, 12)
 _WITH_ACCOUNT = (22, 12, 16)
 _WITH_ID = (32, 20, 20)
@@ -35,7 +35,7 @@ _WITH_ID = (32, 20, 20)
 
 @dataclass(frozen=True)
 class Drawing:
-    """The lines of the screen, top down, and where the text cursor is: line and column, both from 0."""
+    """The lines of the screen, top down, and the position of the text cursor: line and column, both from 0."""
 
     lines: tuple[tuple[Fragment, ...], ...]
     cursor: tuple[int, int]
@@ -49,7 +49,7 @@ class _Column:
 
 
 class Drawer:
-    """Draws one list of choices, whatever the size."""
+    """Draws one list of choices, in any size."""
 
     def __init__(self, choices: ChoiceList, cells: Cells) -> None:
         self._choices = choices
@@ -58,7 +58,7 @@ class Drawer:
     def draw(self, width: int, height: int) -> Drawing:
         """Return at most `height` lines of at most `width` columns each.
 
-        The search text and one choice are always there; on a short terminal the rest goes, the least useful part
+        The search text and one choice are always among them. A short terminal lacks the rest, the least useful part
         first.
         """
         choices = self._choices
@@ -112,7 +112,7 @@ class Drawer:
         return self._cut(marks + (" " * _GAP).join(cells).rstrip(), width)
 
     def _details(self) -> Iterator[str]:
-        """Everything about the choice that is pointed at, since columns may be cut or missing."""
+        """Yield all facts about the current choice, since columns may be cut or missing."""
         choice = self._choices.current
         if choice is None:
             yield from [""] * (4 if self._has_several_accounts else 3)
@@ -142,8 +142,7 @@ class Drawer:
         )
 
     def _columns(self, width: int) -> list[_Column]:
-        """Return the columns that there is room for: the name, then the tenant, the account if there are several,
-        and the ID."""
+        """Return the columns that fit: the name, then the tenant, the account if there are several, and the ID."""
         available = max(1, width - _MARKS)
         widest = self._widest if self._has_several_accounts else self._widest[:2]
         for least, with_id in ((_WITH_ID, True), (_WITH_ACCOUNT, False), (_NAME_AND_TENANT, False)):
@@ -182,7 +181,7 @@ class Drawer:
 
 
 def _grown(narrowest: Sequence[int], widest: Sequence[int], available: int) -> list[int]:
-    """Give the columns what is left over, in equal parts: one long name is no reason to cut every tenant."""
+    """Share the remaining width equally among the columns: one long name is no reason to cut every tenant."""
     widths = list(narrowest)
     left = available - sum(widths)
     while left > 0:

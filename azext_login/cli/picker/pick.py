@@ -1,64 +1,54 @@
-"""The choice of a subscription by a person: in a list to search, or by its number where the terminal can do no more."""
+"""Lets the user choose a subscription: from a list with a search, or by its number on a simple terminal."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from knack.log import get_logger
 
-from azext_login.cli.picker.choices import Choice, ChoiceList, SubscriptionRow, choices_of
+from azext_login.cli.picker.choices import Choice, ChoiceList, choices_of
+from azext_login.profile.model import SubscriptionRow
 from azext_login.system.terminal.terminal import StandardTerminal, can_draw, screen
-
-if TYPE_CHECKING:
-    from typing import TextIO
 
 logger = get_logger(__name__)
 
 _LONGEST_NAME = 36
 
 
-def pick_subscription(
-    rows: Sequence[SubscriptionRow],
-    *,
-    stdin: TextIO | None = None,
-    output: TextIO | None = None,
-    environ: Mapping[str, str] = os.environ,
-) -> SubscriptionRow:
-    """Let the person choose one of `rows`, at least one; Enter takes the current default.
+def pick_subscription(rows: Sequence[SubscriptionRow]) -> SubscriptionRow:
+    """Let the user choose one of `rows`; Enter takes the current default.
 
-    To be called where both standard input and output are terminals (`can_choose`).
+    Both standard input and output must be terminals (`can_choose`).
 
-    :param stdin: standard input unless given.
-    :param output: the terminal to write to; `_terminal.screen()` unless given.
-    :raises EOFError: the person chose nothing: Escape, Ctrl-D, or the input has ended.
-    :raises KeyboardInterrupt: the person pressed Ctrl-C.
+    :param rows: at least one.
+    :raises EOFError: the user chose none: Escape, Ctrl-D, or the input has ended.
+    :raises KeyboardInterrupt: the user pressed Ctrl-C.
     """
     from azext_login.cli.picker.screen import NoScreenError, choose_on_screen
 
     choices = choices_of(rows)
-    output = output or screen()
-    if can_draw(environ):
+    output = screen()
+    if can_draw(os.environ):
         try:
-            return choose_on_screen(ChoiceList(choices), stdin=stdin or sys.stdin, screen=output).row
+            return choose_on_screen(ChoiceList(choices), stdin=sys.stdin, screen=output).row
         except NoScreenError as error:
-            logger.info("Subscriptions are chosen by number: %s", error)
+            logger.info("The list of subscriptions cannot be shown; choose by number: %s", error)
     return _choose_by_number(choices, StandardTerminal(output)).row
 
 
 def announce(row: SubscriptionRow, terminal: StandardTerminal) -> None:
-    """Show what was chosen."""
+    """Show the chosen subscription."""
     choice = Choice.of(row)
-    terminal.say(f"\nTenant: {choice.tenant}\nSubscription: {choice.name} ({choice.subscription_id})\n")
+    terminal.show(f"\nTenant: {choice.tenant}\nSubscription: {choice.name} ({choice.subscription_id})\n")
 
 
 def _choose_by_number(choices: Sequence[Choice], terminal: StandardTerminal) -> Choice:
     default = next((choice for choice in choices if choice.is_default), None)
-    terminal.say(f"\n[Tenant and subscription selection]\n\n{_table(choices)}\n")
+    terminal.show(f"\n[Tenant and subscription selection]\n\n{_table(choices)}\n")
     if default is not None:
-        terminal.say(
+        terminal.show(
             f"The default is marked with an *; the default tenant is '{default.tenant}' and subscription is "
             f"'{default.name}' ({default.subscription_id}).\n"
         )
@@ -69,7 +59,7 @@ def _choose_by_number(choices: Sequence[Choice], terminal: StandardTerminal) -> 
             return default
         if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(choices):
             return choices[int(answer) - 1]
-        terminal.say(f"'{answer}' is not a number between 1 and {len(choices)}.")
+        terminal.show(f"'{answer}' is not a number between 1 and {len(choices)}.")
 
 
 def _table(choices: Sequence[Choice]) -> str:

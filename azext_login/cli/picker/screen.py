@@ -1,7 +1,7 @@
-"""Shows the list of subscriptions on the whole terminal, and takes keys until one is chosen.
+"""Shows the list of subscriptions on the whole terminal, and reads keys until the user chooses one.
 
-prompt_toolkit knows terminals and keys: https://python-prompt-toolkit.readthedocs.io/. It is imported when the list
-opens, and by nothing else.
+prompt_toolkit draws and reads keys: https://python-prompt-toolkit.readthedocs.io/. Only this module imports it, as late
+as the list opens.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.output import Output
 
-# After twice this time (seconds) Escape was pressed alone: it begins what arrow keys send, and Alt with another key.
+# Arrow keys, and Alt with another key, send Escape first. After twice this time (seconds) Escape was pressed alone.
 _ESCAPE_PAUSE = 0.1
 
 
 class NoScreenError(Exception):
-    """The terminal, or prompt_toolkit, cannot do this here. Nothing was shown."""
+    """The terminal, or this prompt_toolkit, cannot show the list. Nothing was shown."""
 
 
 def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> Choice:
-    """Return what the person chooses. The terminal is then as it was before.
+    """Return what the user chooses, and restore the terminal.
 
     :param stdin: a terminal.
-    :param screen: the same terminal, to write to.
-    :raises NoScreenError: ask in another way.
-    :raises EOFError: Escape or Ctrl-D was pressed, or the input has ended.
-    :raises KeyboardInterrupt: Ctrl-C was pressed.
+    :param screen: the same terminal, for output.
+    :raises NoScreenError: the list cannot be shown; ask in another way.
+    :raises EOFError: the user pressed Escape or Ctrl-D, or the input has ended.
+    :raises KeyboardInterrupt: the user pressed Ctrl-C.
     """
     try:
         from prompt_toolkit.application import Application
@@ -47,7 +47,7 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
         keys = _keys(choices)
         keyboard, output = _open(stdin, screen)
     except (ImportError, ValueError, OSError) as error:
-        # Missing, or an old one that another extension has brought: it does not know a module or a key.
+        # It is missing, or another extension has loaded an old version that lacks a module or a key.
         raise NoScreenError(str(error)) from error
 
     drawer = Drawer(choices, get_cwidth)
@@ -70,7 +70,7 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
         full_screen=True,
         input=keyboard,
         output=output,
-        # Bold and reverse are enough, and right for whoever has switched colours off.
+        # Bold and reverse are enough, and suit users who have switched colours off.
         color_depth=ColorDepth.DEPTH_1_BIT,
     )
     application.ttimeoutlen = application.timeoutlen = _ESCAPE_PAUSE
@@ -82,7 +82,7 @@ def _keys(choices: ChoiceList) -> KeyBindings:
     from prompt_toolkit.key_binding import KeyBindings
 
     def type_character(event: KeyPressEvent) -> None:
-        # Keys without a character, F1 for instance, have a name of several, and their data is an escape sequence.
+        # Keys without a character, such as F1, have a longer name, and their data is an escape sequence.
         if len(event.key_sequence[0].key) == 1:
             choices.type(event.data)
 
@@ -102,12 +102,12 @@ def _keys(choices: ChoiceList) -> KeyBindings:
         ("backspace",): lambda event: choices.erase(),
         ("c-w", "escape backspace"): lambda event: choices.erase_word(),
         ("c-u",): lambda event: choices.erase_all(),
-        # A line that was typed before the list was there ends with a line feed.
+        # A line that was typed before the list opened ends with a line feed.
         ("enter", "c-j"): take,
         ("escape", "c-d"): lambda event: event.app.exit(exception=EOFError()),
         ("c-c", "<sigint>"): lambda event: event.app.exit(exception=KeyboardInterrupt()),
         ("c-z",): lambda event: event.app.suspend_to_background(),
-        # Alt and a key arrive as Escape and the key, and are not meant to cancel.
+        # Alt with a key arrives as Escape and the key, and does not mean to cancel.
         ("escape <any>",): lambda event: None,
     }
     keys = KeyBindings()
@@ -127,6 +127,6 @@ def _open(stdin: TextIO, screen: TextIO) -> tuple[Input, Output]:
         try:
             return create_input(stdin), create_output(screen)
         except NoConsoleScreenBufferError as error:
-            # The terminal is not a Windows console: that of Git Bash, for instance.
+            # The terminal is not a Windows console, but for instance that of Git Bash.
             raise NoScreenError(str(error)) from error
     return create_input(stdin), create_output(screen)
