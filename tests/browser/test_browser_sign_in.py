@@ -1,4 +1,4 @@
-"""`az login` through a real Chromium: what the person sees, and what ends up in the terminal."""
+"""`az login` through a real Chromium: what the user sees, and what the terminal shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parameters(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
-def test_a_sign_in_ends_on_a_page_of_our_own_that_says_so(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+def test_the_last_page_of_a_sign_in_is_ours_and_confirms_it(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
     person = make_person(ALICE)
     rows = az.run("login", env={"BROWSER": person.browser}).ok().json()
     report = person.report()
@@ -50,9 +50,7 @@ def test_no_code_stays_in_the_address_bar(az: Az, make_person: Callable[..., Bro
     assert "code" not in parameters(person.report().url)
 
 
-def test_a_browser_that_knows_somebody_still_asks_who_signs_in(
-    az: Az, make_person: Callable[..., BrowserPerson]
-) -> None:
+def test_a_browser_with_a_session_still_asks_for_the_account(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
     first = make_person(ALICE)
     az.run("login", env={"BROWSER": first.browser}).ok()
     first.report()
@@ -62,7 +60,7 @@ def test_a_browser_that_knows_somebody_still_asks_who_signs_in(
     assert again.report().steps[0] == "picked the account"
 
 
-def test_somebody_else_can_sign_in_with_the_same_browser(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+def test_another_user_can_sign_in_with_the_same_browser(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
     first = make_person(ALICE)
     az.run("login", env={"BROWSER": first.browser}).ok()
     first.report()
@@ -90,7 +88,7 @@ def test_a_microsoft_account_signs_in_to_the_tenant_where_it_is_a_guest(
     assert [row["name"] for row in rows] == ["Contoso Development"]
 
 
-def test_consent_that_nobody_can_give_ends_in_an_error_in_both_places(
+def test_consent_that_the_user_cannot_give_is_an_error_in_both_places(
     signed_in: Az, make_person: Callable[..., BrowserPerson]
 ) -> None:
     before = signed_in.profile()["subscriptions"]
@@ -102,9 +100,7 @@ def test_consent_that_nobody_can_give_ends_in_an_error_in_both_places(
     assert signed_in.profile()["subscriptions"] == before
 
 
-def test_consent_that_is_denied_ends_in_an_error_in_both_places(
-    az: Az, make_person: Callable[..., BrowserPerson]
-) -> None:
+def test_consent_that_is_denied_is_an_error_in_both_places(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
     person = make_person(ALICE, cancel_at="#accept")
     scope = "https://needs-consent.localcloud.example/.default"
     error = az.run("login", "--scope", scope, env={"BROWSER": person.browser}).failed().stderr
@@ -112,24 +108,24 @@ def test_consent_that_is_denied_ends_in_an_error_in_both_places(
     assert "failed" in person.report().title.lower()
 
 
-def said_until(az: Az, wanted: str, **env: str) -> str:
-    """Start `az login`, and return what it said up to the line with `wanted`."""
+def shown_until(az: Az, wanted: str, **env: str) -> str:
+    """Start `az login`, and return what it shows, up to the line with `wanted`."""
     process = az.start("login", env=env)
     assert process.stderr
-    said = ""
+    shown = ""
     try:
-        while wanted not in said and (line := process.stderr.readline()):
-            said += line
+        while wanted not in shown and (line := process.stderr.readline()):
+            shown += line
     finally:
         process.kill()
         process.communicate()
-    return said
+    return shown
 
 
 def test_without_any_browser_a_device_code_is_shown(az: Az) -> None:
-    assert "enter the code" in said_until(az, "/device")
+    assert "enter the code" in shown_until(az, "/device")
 
 
-def test_a_browser_that_cannot_be_started_leaves_the_address_to_open_oneself(az: Az, tmp_path: Path) -> None:
-    said = said_until(az, "code_challenge=", BROWSER=f"{tmp_path / 'no-such-browser'} %s")
-    assert "The web browser could not be opened." in said
+def test_without_a_working_browser_the_user_gets_the_address(az: Az, tmp_path: Path) -> None:
+    shown = shown_until(az, "code_challenge=", BROWSER=f"{tmp_path / 'no-such-browser'} %s")
+    assert "The web browser could not be opened." in shown

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.harness.environments import ROOT, browser_executable
 
-_PROGRAM = ROOT / "tests" / "browser" / "open_as_person.py"
+_PROGRAM = ROOT / "tests" / "browser" / "open_as_user.py"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`az login --use-device-code`, with somebody who answers on another device."""
+"""`az login --use-device-code`, with a user who answers on another device."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ ALICE = "alice@contoso.example"
 
 
 def sign_in(az: Az, answer: Callable[[str, str], LastPage], *args: str) -> tuple[Result, LastPage]:
-    """Run the command; `answer` gets the address and the code that it shows."""
+    """Run the command; `answer` receives the address and the code that it shows."""
     words = ("login", "--use-device-code", *args)
     process = az.start(*words)
     assert process.stderr
-    said, prompt = "", None
+    shown, prompt = "", None
     while prompt is None and (line := process.stderr.readline()):
-        said += line
-        prompt = PROMPT.search(said)
-    assert prompt, said
+        shown += line
+        prompt = PROMPT.search(shown)
+    assert prompt, shown
     page = answer(prompt.group(1), prompt.group(2))
     result = az.result(process, *words)
-    return Result(words, result.exit_code, result.stdout, said + result.stderr, 0.0, az.secrets), page
+    return Result(words, result.exit_code, result.stdout, shown + result.stderr, 0.0, az.secrets), page
 
 
 def test_the_code_entered_elsewhere_signs_in(az: Az, form_person: Callable[..., FormPerson]) -> None:
@@ -49,7 +49,7 @@ def test_a_second_factor_on_the_other_device_opens_a_tenant_that_demands_it(
 
 
 def test_declining_on_the_other_device_is_an_error(az: Az, form_person: Callable[..., FormPerson]) -> None:
-    # "accept" is the button of the page that asks whether one started this oneself.
+    # "accept" is the button of the page that asks whether the user started this sign-in.
     result, _ = sign_in(az, lambda url, code: form_person(ALICE, user_code=code, cancel_at="accept").visit(url))
     error = result.failed().stderr
     assert "declined" in error
@@ -57,10 +57,10 @@ def test_declining_on_the_other_device_is_an_error(az: Az, form_person: Callable
     assert not az.profile_path.exists() or not az.profile().get("subscriptions")
 
 
-def test_a_code_that_nobody_enters_expires_with_an_error(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
+def test_a_code_that_no_user_enters_expires_with_an_error(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     own_cloud.admin.device_code(interval=1, expires_in=2)
     az = make_az(cloud=own_cloud)
-    result, _ = sign_in(az, lambda url, code: LastPage(url, 0, "nobody went there"))
+    result, _ = sign_in(az, lambda url, code: LastPage(url, 0, "not visited"))
     assert "expired" in result.failed().stderr
 
 

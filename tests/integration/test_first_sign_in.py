@@ -1,4 +1,4 @@
-"""The first `az login` ever on a machine: an empty config directory, and a host that writes files after us."""
+"""The first `az login` on a computer: an empty config directory, and a host that writes files after us."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def quiet_for(az: Az, seconds: float) -> str:
 
 
 @pytest.mark.parametrize("name", ["newest", pytest.param("oldest", marks=pytest.mark.oldest)])
-def test_the_rows_are_still_there_when_the_process_and_its_telemetry_have_ended(
+def test_the_rows_are_still_there_when_the_process_and_its_telemetry_have_exited(
     make_az: Callable[..., Az], alice: Person, name: str
 ) -> None:
-    # The upload process that telemetry starts finds a proxy that refuses: nothing leaves the machine.
+    # The upload process of telemetry meets a proxy that refuses: nothing leaves the computer.
     az = make_az(host=hosts.named(name), warm=False).with_env(AZURE_CORE_COLLECT_TELEMETRY="yes")
     assert not az.profile_path.exists()
 

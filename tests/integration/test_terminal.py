@@ -23,7 +23,7 @@ from tests.localcloud import LocalCloud, Person
 from tests.localcloud.testing import Visitor
 
 ALICE = "alice@contoso.example"
-# A terminal wider than any address, so that it comes back in one piece.
+# A terminal wider than any address, which it therefore does not wrap.
 WIDE = (60, 4000)
 _ADDRESS = re.compile(r"(https://localhost:\d+/\S*response_mode=query\S*)")
 _ENTER = "Enter for no changes): "
@@ -32,7 +32,7 @@ _DUMB = {"TERM": "dumb"}
 
 @pytest.fixture
 def visitor(cloud: LocalCloud) -> Visitor:
-    """A person at a browser that cannot reach the terminal's machine."""
+    """A user at a browser that cannot reach the computer of the terminal."""
     return Visitor(cloud)
 
 
@@ -43,8 +43,8 @@ def _port_of(address: str) -> int:
     return port
 
 
-def _where_the_browser_ends_up(visitor: Visitor, address: str) -> str:
-    """Sign in, and return the address that the browser shows when nobody answers there."""
+def _last_address(visitor: Visitor, address: str) -> str:
+    """Sign in, and return the address that the browser shows when its request fails."""
     landed = visitor.sign_in(address, ALICE)
     assert landed.method.upper() == "GET"
     return f"{landed.url.partition('?')[0]}?{urlencode(landed.values)}"
@@ -62,7 +62,7 @@ def _address_in(terminal: pexpect.spawn[str]) -> str:
 
 
 def test_an_address_pasted_after_a_tls_hello_completes_the_sign_in(az: Az, visitor: Visitor) -> None:
-    # The person's browser opens something, somewhere: only the request itself is of interest.
+    # Nothing has to open: only the request matters.
     browser = {"BROWSER": f"{az.host.bin / 'python'} -c pass %s"}
     terminal = az.pty("login", "-o", "none", env={**_DUMB, **browser}, size=WIDE)
     terminal.expect("A web browser has been opened")
@@ -73,7 +73,7 @@ def test_an_address_pasted_after_a_tls_hello_completes_the_sign_in(az: Az, visit
     address = _address_in(terminal)
     assert _port_of(address) == port
     terminal.expect("paste it here")
-    pasted = _where_the_browser_ends_up(visitor, address).replace("http://", "https://")
+    pasted = _last_address(visitor, address).replace("http://", "https://")
     terminal.sendline(pasted)
     terminal.expect_exact(_ENTER)
     terminal.sendline("")
@@ -89,7 +89,7 @@ def test_what_is_pasted_is_checked_and_never_shown(az: Az, visitor: Visitor) -> 
     terminal.expect("paste it here")
     terminal.sendline("https://login.example/something-else")
     terminal.expect("paste the address again")
-    final = _where_the_browser_ends_up(visitor, address)
+    final = _last_address(visitor, address)
     code = parse_qs(urlsplit(final).query)["code"][0]
     terminal.sendline(final)
     terminal.expect_exact(_ENTER)
@@ -102,7 +102,7 @@ def test_what_is_pasted_is_checked_and_never_shown(az: Az, visitor: Visitor) -> 
 
 
 @pytest.mark.parametrize("input_ends", [False, True])
-def test_the_browser_may_come_back_while_the_terminal_waits_for_a_paste(
+def test_the_browser_can_answer_while_the_terminal_waits_for_a_paste(
     az: Az, form_person: Callable[..., FormPerson], input_ends: bool
 ) -> None:
     terminal = az.pty("login", "--no-browser", "-o", "none", env=_DUMB, size=WIDE)
@@ -110,7 +110,7 @@ def test_the_browser_may_come_back_while_the_terminal_waits_for_a_paste(
     terminal.expect("paste it here")
     if input_ends:
         terminal.send("\x04")
-        terminal.expect("Nothing can be pasted any more. The browser can still come back here")
+        terminal.expect("accepts no more pasted addresses. The browser can still complete the sign-in.")
     assert "signed in" in form_person(ALICE).visit(address).text.lower()
     terminal.expect_exact(_ENTER)
     # The terminal echoes and edits lines again.
@@ -132,7 +132,7 @@ def test_ctrl_c_ends_the_wait_without_a_traceback(az: Az) -> None:
     assert not az.profile_path.exists() or not az.profile().get("subscriptions")
 
 
-def test_who_is_asked_to_end_gives_the_terminal_back(az: Az) -> None:
+def test_sigterm_restores_the_terminal(az: Az) -> None:
     terminal = az.pty("login", "--no-browser", env=_DUMB, size=WIDE)
     terminal.expect("paste it here")
     terminal.waitnoecho()
@@ -206,7 +206,7 @@ def _listening_ports(pid: int) -> list[int]:
 
     found = set()
     for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-        # A child may look around in the system for a moment, and end.
+        # A child process may exit meanwhile.
         with contextlib.suppress(psutil.NoSuchProcess):
             connections = process.net_connections(kind="tcp")
             found |= {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}

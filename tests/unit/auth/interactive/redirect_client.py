@@ -1,4 +1,4 @@
-"""A raw HTTP client for the tests of the redirect receiver: it sends bytes and keeps what comes back."""
+"""A raw HTTP client for the tests of the redirect receiver: it sends bytes and keeps the response."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class ScriptedTerminal:
         self.reader_closed = True
 
     def address(self, marker: str) -> str:
-        """Return the sign-in address in what was said, waiting for it."""
+        """Return the sign-in address in what was shown, waiting for it."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for text in list(self.shown):
@@ -96,13 +96,13 @@ def _redirect_port(address: str) -> int:
 
 
 def _https_attempt(port: int) -> None:
-    """Do what a browser does that was told to use https for localhost."""
+    """Connect as a browser does that uses https for localhost."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, pytest.raises(ssl.SSLError):
         ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
 
 
 def _final_address(cloud: LocalCloud, address: str) -> str:
-    """Sign in and return where a browser would end up that cannot reach the receiver."""
+    """Sign in, and return the last address of a browser that cannot reach the receiver."""
     landed = Visitor(cloud).sign_in(address, "alice@contoso.example")
     return f"{landed.url.partition('?')[0]}?{urlencode(landed.values)}"
 
@@ -111,11 +111,11 @@ def test_the_code_comes_back_in_a_form_so_that_no_address_bar_holds_it(
     application: Any, form_person: Callable[..., FormPerson]
 ) -> None:
     opened: list[str] = []
-    person = form_person("alice@contoso.example")
+    alice = form_person("alice@contoso.example")
 
     def browse(address: str) -> bool:
         opened.append(address)
-        page = person.visit(address)
+        page = alice.visit(address)
         assert "signed in" in page.text.lower()
         assert "code=" not in page.url
         return True
@@ -187,7 +187,7 @@ def test_a_pasted_address_of_another_sign_in_is_refused_without_ending_this_one(
     assert not any("stolen-code" in text for text in terminal.shown)
 
 
-def test_nobody_answering_ends_with_what_to_run_instead(application: Any) -> None:
+def test_without_an_answer_the_error_names_another_command(application: Any) -> None:
     with pytest.raises(SignInError) as caught:
         sign_in_with_browser(application, _request(ScriptedTerminal(), lambda address: True, time_limit=0.3))
     assert "az login --use-device-code" in caught.value.recommendations[0]

@@ -1,4 +1,4 @@
-"""The redirect receiver against everything that may come to a port on localhost and is not the answer."""
+"""The redirect receiver against everything that may reach a port on localhost and is not the answer."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ REFUSED: list[tuple[str, int, Callable[[RedirectReceiver], bytes]]] = [
     ("endless headers", 431, lambda r: get(r, "/")[:-2] + b"A: b\r\n" * 7000),
     ("many headers", 431, good_get(*[f"H{n}: 1" for n in range(101)])),
     ("large form", 413, form("code=" + "c" * 65536)),
-    ("form said to be huge", 413, request("POST / HTTP/1.1", HOST, "Content-Length: 9999999999")),
+    ("form declared to be huge", 413, request("POST / HTTP/1.1", HOST, "Content-Length: 9999999999")),
     ("form without a length", 411, request("POST / HTTP/1.1", HOST, f"Content-Type: {FORM}")),
     ("chunked form", 501, request("POST / HTTP/1.1", HOST, "Transfer-Encoding: chunked")),
     ("chunked and long", 501, form(answer(), "Transfer-Encoding: chunked")),
@@ -223,13 +223,13 @@ def test_a_head_request_is_refused_without_a_body(shared: RedirectReceiver) -> N
     assert (reply.status, reply.body) == (405, "")
 
 
-def test_the_page_for_a_foreign_state_says_which_sign_in_is_meant(shared: RedirectReceiver) -> None:
+def test_the_page_for_a_foreign_state_explains_which_sign_in_is_expected(shared: RedirectReceiver) -> None:
     body = send(shared, target(f"/?code={CODE}&state=another")(shared)).body
     assert "This is not the sign-in that the terminal is waiting for" in body
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LocalHost"])
-def test_every_name_of_the_loopback_is_a_host_of_ours(receiver: RedirectReceiver, host: str) -> None:
+def test_every_name_of_localhost_is_accepted_as_host(receiver: RedirectReceiver, host: str) -> None:
     receiver.complete()
     assert send(receiver, get(receiver, QUERY, host=f"{host}:{receiver.port}")).status == 303
     assert receiver.wait(0) is not None
@@ -282,7 +282,7 @@ def test_of_many_answers_at_once_exactly_one_is_taken(receiver: RedirectReceiver
     assert received.parameters["code"] == str(statuses.index(200))
 
 
-def test_markup_in_an_error_is_shown_and_not_obeyed(receiver: RedirectReceiver) -> None:
+def test_markup_in_an_error_is_shown_as_text(receiver: RedirectReceiver) -> None:
     attack = "</p></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"&\u202egnp\r\n\r\nHTTP/1.1 200"
     receiver.complete("")
     query = answer(error="<b>bad</b>", error_description=attack, state=STATE)
@@ -425,14 +425,14 @@ def test_connections_cannot_push_out_the_browser_that_is_held(receiver: Redirect
 
 
 def test_a_request_that_is_not_finished_in_time_is_refused() -> None:
-    # A client that does not come to its first byte within this time has said nothing.
+    # A client without a first byte within this time has sent nothing.
     with closing(RedirectReceiver(limits=Limits(read_seconds=0.6))) as receiver:
         receiver.expect(STATE)
         for sent in (b"GET / HTTP/1.1\r\n", post(receiver, answer())[:-3]):
             start = time.monotonic()
             assert send(receiver, sent).status == 408
             assert 0.5 < time.monotonic() - start < 30
-        assert send(receiver, b"").raw == b"", "a connection opened in advance is closed without a word"
+        assert send(receiver, b"").raw == b"", "a connection opened in advance is closed without a response"
 
 
 def test_the_deadline_is_for_the_whole_request_and_not_for_each_byte() -> None:
@@ -464,7 +464,7 @@ def test_resets_and_vanishing_clients_leave_no_trace(
 
 
 def test_closing_is_quick_whatever_is_open() -> None:
-    # Closing does not wait for a server that goes on for longer: it leaves it.
+    # Closing does not wait for a server that continues for longer.
     with no_thread_left(), closing(RedirectReceiver(limits=PATIENT)) as receiver:
         receiver.expect(STATE)
         held = connect(receiver)

@@ -1,4 +1,4 @@
-"""What people paste when they are asked for the redirect address, and what they are told."""
+"""What users paste when they are asked for the redirect address, and the messages they get."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_codes_and_tokens_of_many_kilobytes_are_received_whole(receiver: Redirec
     assert browser.result().status == 200
 
 
-def test_an_error_of_the_authority_is_an_answer_and_its_page_says_what_failed(
+def test_an_error_of_the_authority_is_an_answer_and_its_page_shows_it(
     receiver: RedirectReceiver,
 ) -> None:
     query = answer(error="access_denied", error_description="AADSTS65004: declined\r\nTrace: 1", state=STATE)
@@ -107,7 +107,7 @@ def test_an_error_of_the_authority_is_an_answer_and_its_page_says_what_failed(
     assert "The terminal shows the next step." in reply.body
 
 
-def test_a_code_that_could_not_be_redeemed_ends_on_a_page_that_says_so(receiver: RedirectReceiver) -> None:
+def test_the_page_shows_why_a_code_could_not_be_redeemed(receiver: RedirectReceiver) -> None:
     browser = InBackground(lambda: send(receiver, post(receiver, answer())))
     receiver.wait(60)
     receiver.complete("AADSTS50076: more factors needed\nRun az login again.")
@@ -136,7 +136,7 @@ def test_a_hold_that_takes_too_long_ends_on_a_neutral_page(by_post: bool) -> Non
             reply = send(receiver, get(receiver, "/done"))
         assert "Continue in the terminal" in reply.body
         receiver.complete()
-        # What was neutral is known now, and a reload of the page says it.
+        # The outcome is known now, and a reload of the page shows it.
         assert "You are signed in." in send(receiver, get(receiver, "/done")).body
 
 
@@ -229,13 +229,13 @@ def test_waiting_ends_when_the_receiver_is_closed(receiver: RedirectReceiver) ->
     closer.join()
 
 
-def test_time_is_the_callers() -> None:
+def test_the_caller_provides_the_clock() -> None:
     ticks = iter(range(0, 1000, 100))
     with closing(RedirectReceiver(clock=lambda: float(next(ticks, 10_000)))) as receiver:
         assert receiver.wait(250) is None
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 loopback")
+@pytest.mark.skipif(not has_ipv6(), reason="IPv6 is missing on localhost")
 def test_both_loopback_addresses_are_served_on_one_port(receiver: RedirectReceiver) -> None:
     receiver.complete()
     assert send(receiver, get(receiver, "/"), "127.0.0.1").status == 400
@@ -257,7 +257,7 @@ def test_the_redirect_uri_names_localhost_and_the_port(receiver: RedirectReceive
 @pytest.mark.parametrize("family, host", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_a_fixed_port_that_is_taken_on_either_address_is_a_named_error(family: socket.AddressFamily, host: str) -> None:
     if family == socket.AF_INET6 and not has_ipv6():
-        pytest.skip("there is no IPv6 loopback")
+        pytest.skip("IPv6 is missing on localhost")
     with socket.socket(family, socket.SOCK_STREAM) as other:
         other.bind((host, 0))
         other.listen()
@@ -269,7 +269,7 @@ def test_a_fixed_port_that_is_taken_on_either_address_is_a_named_error(family: s
         assert receiver.port == port
 
 
-def test_nobody_can_listen_on_the_port_of_a_receiver(receiver: RedirectReceiver) -> None:
+def test_no_other_process_can_listen_on_the_port_of_a_receiver(receiver: RedirectReceiver) -> None:
     with pytest.raises(PortInUseError):
         RedirectReceiver(port=receiver.port)
     if hasattr(socket, "SO_REUSEPORT"):
@@ -292,7 +292,7 @@ def test_a_fixed_port_can_be_used_again_right_after_an_answer() -> None:
 @pytest.mark.parametrize("missing", [socket.AF_INET, socket.AF_INET6])
 def test_one_address_family_is_enough(missing: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if missing == socket.AF_INET and not has_ipv6():
-        pytest.skip("there is no IPv6 loopback")
+        pytest.skip("IPv6 is missing on localhost")
     real = socket.socket
 
     class Without(real):  # type: ignore[misc, valid-type]

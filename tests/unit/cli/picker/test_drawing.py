@@ -182,7 +182,7 @@ def test_a_key_on_a_list_of_five_thousand_takes_a_moment() -> None:
     for character in "contoso 49":
         choices.type(character)
         drawer.draw(120, 40)
-    # In seconds of the processor, so that a busy machine does not count: 5 ms a key on an old one.
+    # In seconds of the processor, so that other load does not count: 5 ms a key on an old one.
     assert (time.process_time() - began) / 10 < 0.05
     assert len(choices.matches) == 199
 

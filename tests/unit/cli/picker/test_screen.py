@@ -24,7 +24,7 @@ _BACKSPACE, _CTRL_U, _CTRL_W, _ALT_X, _ALT_BACKSPACE = "\x7f", "\x15", "\x17", "
 
 
 class Keyboard:
-    """The other end of a pseudo-terminal. Keys are pressed when the list is there."""
+    """The other end of a pseudo-terminal. Keys are pressed once the list is open."""
 
     def __init__(self, main: int, terminal: int, stdin: TextIO, output: TextIO) -> None:
         self._main = main

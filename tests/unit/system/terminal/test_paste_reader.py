@@ -73,7 +73,7 @@ def screen() -> Iterator[Screen]:
 
 
 def line(reader: PasteReader, seconds: float = 60) -> str | None:
-    """Poll as the sign-in does, until there is a line, the input has ended or the time is over."""
+    """Poll as the sign-in does, until a line is complete, the input has ended or the time is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and not reader.has_ended:
         if (text := reader.poll()) is not None:
@@ -239,6 +239,46 @@ except KeyboardInterrupt:
     finally:
         os.close(keyboard)
         os.close(terminal)
+
+
+@posix
+def test_a_background_job_is_not_stopped_and_leaves_the_terminal_alone() -> None:
+    # The session leader starts a job in the background, as a shell does with "&", and reports whether it was stopped.
+    script = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+before = termios.tcgetattr(0)
+if not (job := os.fork()):
+    os.setpgid(0, 0)
+    from azext_login.system.terminal.paste_reader import PasteReader
+    reader = PasteReader(sys.stdin, write=print)
+    assert reader.poll() is None
+    assert not reader.has_ended
+    assert termios.tcgetattr(0) == before
+    reader.close()
+    os._exit(0)
+_, status = os.waitpid(job, os.WUNTRACED)
+if os.WIFSTOPPED(status):
+    os.kill(job, signal.SIGKILL)
+print(status, flush=True)
+"""
+    keyboard, terminal = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            env=environment,
+            start_new_session=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+    assert (done.stdout, done.stderr) == ("0\n", "")
 
 
 def test_what_is_no_terminal_is_refused() -> None:

@@ -1,10 +1,10 @@
-"""The program that BROWSER names: open a sign-in page in Chromium and do what a person would.
+"""The program that BROWSER names: open a sign-in page in Chromium and act as a user.
 
-`az login` finds a browser the way Python's webbrowser module does, through BROWSER. What the person knows and
-wants is in a plan, and what they saw goes into a report, both JSON files (see tests.harness.person). Like a
-desktop's browser command it returns at once; the work goes on in the background.
+`az login` finds a browser the way Python's webbrowser module does, through BROWSER. A plan contains what the user
+knows and wants, a report what the user saw; both are JSON files (see tests.harness.person). Like a desktop's browser
+command it returns at once; the work continues in the background.
 
-    python open_as_person.py PLAN URL
+    python open_as_user.py PLAN URL
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PAUSE = 0.05
 
 
 class SignIn:
-    """One visit: from the address that `az` opened to the page where the person stops reading."""
+    """One visit: from the address that `az` opened to the page where the user stops reading."""
 
     def __init__(self, browser: Chrome, plan: dict[str, Any]) -> None:
         self.browser = browser
@@ -44,14 +44,14 @@ class SignIn:
         """Open `url` and answer every page until the last one, or until the plan's `seconds` are over.
 
         Raises:
-            TimeoutError: there was still no last page. The report has the page that it ended on.
+            TimeoutError: the last page did not arrive. The report has the page that was open.
         """
         deadline = time.monotonic() + float(self.plan["seconds"])
         self.browser.get(url)
         while not self.is_last_page():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the sign-in went no further than {self.browser.current_url}")
-            # A page may move on by itself while it is looked at, as form_post does.
+            # A page may submit itself meanwhile, as form_post does.
             with suppress(StaleElementReferenceException):
                 self.answer_page()
             time.sleep(PAUSE)
@@ -59,8 +59,8 @@ class SignIn:
     def is_last_page(self) -> bool:
         """Tell whether nothing is left to do.
 
-        That is a page off the cloud, the cloud's word that all is done, or its complaint about what was
-        entered: a person who knows one password does not try it twice.
+        That is a page outside of the cloud, or the cloud's page after a success or with an error about the input: a
+        user who knows one password does not try it twice.
         """
         if self.browser.execute_script("return document.readyState") != "complete":
             return False
@@ -102,7 +102,7 @@ class SignIn:
             self.submit(name, "", "entered the user name")
 
     def find(self, selector: str) -> WebElement | None:
-        """Return the element if it is there to be seen."""
+        """Return the element if it is visible."""
         try:
             element = self.browser.find_element(By.CSS_SELECTOR, selector)
         except NoSuchElementException:
@@ -110,7 +110,7 @@ class SignIn:
         return element if element.is_displayed() else None
 
     def empty(self, selector: str) -> WebElement | None:
-        """Return the field if it can be written in. What stands in it already (a hint) is overwritten."""
+        """Return the field if it is editable, without its text (a hint)."""
         element = self.find(selector)
         if element is None or element.get_attribute("readonly"):
             return None
@@ -138,13 +138,13 @@ class SignIn:
             except (StaleElementReferenceException, NoSuchElementException):
                 return
             except WebDriverException:
-                return  # the driver's word for a document that was taken away while it was asked
+                return  # how the driver reports a document that was replaced meanwhile
             time.sleep(PAUSE)
-        raise TimeoutError(f"nothing happened after the person {step}")
+        raise TimeoutError(f"nothing happened after the user {step}")
 
 
 def start_browser(plan: dict[str, Any]) -> Chrome:
-    """Start a headless Chromium that trusts the local cloud's key and talks to nobody else."""
+    """Start a headless Chromium that trusts the local cloud's key and no other server."""
     options = ChromeOptions()
     options.binary_location = plan["browser"]
     for argument in (
@@ -171,17 +171,16 @@ def start_browser(plan: dict[str, Any]) -> Chrome:
 
 
 def bring_cookies(browser: Chrome, kept: Path) -> None:
-    """Give the browser the cookies that an earlier one with the same profile ended with."""
+    """Give the browser the last cookies of an earlier one with the same profile."""
     if kept.exists():
         browser.execute_cdp_cmd("Storage.setCookies", {"cookies": json.loads(kept.read_text(encoding="utf-8"))})
 
 
 def visit(plan: dict[str, Any], url: str) -> None:
-    """Do the whole visit and write the report, also of a visit that went wrong."""
+    """Do the whole visit and write the report, after a failure as well."""
     report: dict[str, Any] = {"opened": url, "steps": [], "error": None}
     browser = None
-    # A browser that is closed forgets its session cookies, and a person's browser stays open between
-    # sign-ins.
+    # A browser that is closed forgets its session cookies, and a user's browser stays open between sign-ins.
     cookies = Path(plan["browser_profile"], "session-cookies.json")
     try:
         browser = start_browser(plan)
@@ -208,7 +207,7 @@ def visit(plan: dict[str, Any], url: str) -> None:
 
 
 def main(plan_file: str, url: str) -> None:
-    """Leave the terminal's process group, so that Ctrl-C for `az` is not for the browser, and visit `url`."""
+    """Leave the terminal's process group, so that Ctrl-C does not reach the browser, and visit `url`."""
     plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
     if os.fork():
         os._exit(0)
