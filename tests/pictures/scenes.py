@@ -137,7 +137,7 @@ SCENES = (
     Scene(
         "browser-hsts",
         ("login",),
-        "The terminal explains why the browser cannot come back (HSTS), how to fix that in Edge and Chrome, and which "
+        "The terminal explains why the browser cannot reach it (HSTS), how to fix that in Edge and Chrome, and which "
         "address to open instead.",
         (40, 100),
         _come_back_with_https,
