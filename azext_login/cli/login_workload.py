@@ -75,7 +75,7 @@ def _described(options: LoginOptions, found: EnvironmentCredential) -> LoginOpti
         options,
         service_principal=True,
         username=found.client_id,
-        password=found.secret,
+        password=found.client_secret,
         # The passphrase is looked for in the environment wherever a certificate needs one.
         certificate=str(found.certificate_path) if found.certificate_path else None,
         use_cert_sn_issuer=found.send_chain or None,
@@ -153,14 +153,19 @@ def _service_principal(session: Session, options: LoginOptions, certificate: _Ce
 
     :param certificate: the one to use, if any.
     """
-    from azext_login.auth.workload.service_principal import CERTIFICATE, FEDERATED, SECRET, ServicePrincipal
+    from azext_login.auth.workload.service_principal import (
+        CERTIFICATE,
+        CLIENT_SECRET,
+        FEDERATED_TOKEN,
+        ServicePrincipal,
+    )
 
     client_id, tenant = str(options.username), options.tenant
     # Without a certificate it changes nothing but a mark in the profile, which the built-in sets as well.
     by_subject_name = bool(options.use_cert_sn_issuer)
     source = _source(session, options)
     if source is not None:
-        return ServicePrincipal(client_id, tenant, FEDERATED, source=source, send_chain=by_subject_name)
+        return ServicePrincipal(client_id, tenant, FEDERATED_TOKEN, source=source, send_chain=by_subject_name)
     if certificate is not None:
         return ServicePrincipal(
             client_id,
@@ -173,14 +178,14 @@ def _service_principal(session: Session, options: LoginOptions, certificate: _Ce
         )
     if options.client_assertion and not options.password:
         return ServicePrincipal(
-            client_id, tenant, FEDERATED, assertion=options.client_assertion, send_chain=by_subject_name
+            client_id, tenant, FEDERATED_TOKEN, assertion=options.client_assertion, send_chain=by_subject_name
         )
     from azext_login.cli.passwords import given_or_asked_for
 
     secret = given_or_asked_for(
         options.password, command=f"az login --service-principal --username {client_id} --tenant {tenant}"
     )
-    return ServicePrincipal(client_id, tenant, SECRET, secret=secret, send_chain=by_subject_name)
+    return ServicePrincipal(client_id, tenant, CLIENT_SECRET, client_secret=secret, send_chain=by_subject_name)
 
 
 def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
@@ -188,8 +193,8 @@ def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
         AzurePipelinesAssertion,
         FileAssertion,
         GitHubAssertion,
-        audience_of,
     )
+    from azext_login.auth.workload.known_clouds import audience_of
 
     if options.federated_token_file:
         return FileAssertion(Path(options.federated_token_file).expanduser().absolute())

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
-from azext_login.auth.workload.federated_tokens import time_text
 from azext_login.cli.open_session import open_session
 from azext_login.errors import first_line
 from azext_login.host import exit_with
 from azext_login.system.signals import stop_on_signals
-from azext_login.system.text import printable
+from azext_login.system.text import format_time, printable
 from azext_login.usecases.renew_tokens import Renewal, renew, watch
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def _summary(renewal: Renewal) -> str:
 
 def _time_of(seconds: float) -> str:
     """Return local time, as the clock of a job's log shows it."""
-    return time_text(seconds, "%H:%M:%S")
+    return format_time(seconds, "%H:%M:%S")
 
 
 def _launching_script() -> int | None:

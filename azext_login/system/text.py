@@ -1,20 +1,21 @@
-"""Text from elsewhere: whether it can be sent on, and how it is made fit for a line of a terminal."""
+"""Text from outside: whether it can be sent, and how it is shown on one line of a terminal."""
 
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime, tzinfo
 
 _WHITE_SPACE = "\t\n\r"
-# Characters that show nothing of their own and take part in how the terminal lays out its line: controls (an escape
-# sequence in a name would be obeyed), format characters (U+202E turns text around), line and paragraph separators,
-# and halves of surrogate pairs, which cannot be encoded.
+# Categories of characters that are invisible but change how the terminal shows a line: controls (the terminal would
+# execute an escape sequence in a name), format characters (U+202E reverses text), line and paragraph separators, and
+# halves of surrogate pairs, which cannot be encoded.
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# They choose between a narrow and a wide form of the character before, and terminals disagree about the result.
+# They select a narrow or a wide form of the character before them, and terminals disagree about its width.
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 
 
 def is_utf_8(text: str) -> bool:
-    """Tell whether text can be sent on. Other bytes of argv and of the environment are surrogates (PEP 383)."""
+    """Tell whether text can be sent. Other bytes of argv and of the environment are surrogates in it (PEP 383)."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -23,17 +24,17 @@ def is_utf_8(text: str) -> bool:
 
 
 def fits_header(text: str) -> bool:
-    """Tell whether this can be the secret in a header: printable ASCII without blanks.
+    """Tell whether a secret can be sent in a header: printable ASCII without spaces.
 
-    requests and http.client quote a header that they refuse, so it is for us to look first.
+    requests and http.client quote a header that they refuse, so we check it before them.
     """
     return text.isascii() and text.isprintable() and " " not in text
 
 
 def printable(text: object) -> str:
-    """Return text as it can be shown in one line of a terminal without moving anything else.
+    """Return text that takes one line of a terminal and changes nothing else there.
 
-    Names come from the directories of others: nothing in them may be obeyed by the terminal.
+    Names come from other directories, whose owners could add control characters to them.
     """
     value = str(text)
     if value.isascii() and value.isprintable():
@@ -43,3 +44,16 @@ def printable(text: object) -> str:
         for char in value
         if char in _WHITE_SPACE or not (unicodedata.category(char) in _NOT_SHOWN or ord(char) in _VARIATION_SELECTORS)
     )
+
+
+def format_time(timestamp: float, layout: str, zone: tzinfo | None = None) -> str:
+    """Return a time for users. A timestamp of a token may be too large for any calendar; it is shown in seconds then.
+
+    :param timestamp: POSIX time in seconds.
+    :param layout: a format of `strftime`.
+    :param zone: None for local time.
+    """
+    try:
+        return datetime.fromtimestamp(timestamp, zone).strftime(layout)
+    except (OverflowError, OSError, ValueError):
+        return f"{timestamp:.0f} seconds after 1970"

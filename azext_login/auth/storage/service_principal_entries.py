@@ -16,8 +16,8 @@ from azext_login.system.damaged_files import quarantine_file
 
 logger = get_logger(__name__)
 
-Entry = dict[str, Any]
-"""One service principal in one tenant. What is in it: azext_login.auth.workload.service_principal."""
+ServicePrincipalEntry = dict[str, Any]
+"""One service principal in one tenant. Its keys: azext_login.auth.workload.service_principal."""
 
 
 class ServicePrincipalEntries:
@@ -31,7 +31,7 @@ class ServicePrincipalEntries:
         """Whether the host keeps the entries where it keeps tokens."""
         return self._file.shares_the_keyring
 
-    def find(self, client_id: str, tenant: str, *, asked: str | None = None) -> Entry:
+    def find(self, client_id: str, tenant: str, *, asked: str | None = None) -> ServicePrincipalEntry:
         """Return the entry of an application in a tenant, or else in another one: the application may be the same.
 
         :param asked: the tenant that a token is wanted of, if that may be another; an entry for it comes first.
@@ -56,7 +56,7 @@ class ServicePrincipalEntries:
         """
         self._of_client(client_id, tenant)
 
-    def _of_client(self, client_id: str, tenant: str) -> list[Entry]:
+    def _of_client(self, client_id: str, tenant: str) -> list[ServicePrincipalEntry]:
         found = [entry for entry in self._usable() if _is_client(entry, client_id)]
         if not found:
             raise NotSignedInError(
@@ -67,7 +67,7 @@ class ServicePrincipalEntries:
         return found
 
     @contextmanager
-    def saving(self, entry: Entry) -> Iterator[None]:
+    def saving(self, entry: ServicePrincipalEntry) -> Iterator[None]:
         """Store an entry instead of the one for the same application and tenant. It is undone if what follows fails.
 
         :raises StoreError: the file cannot be written, or its place in the keyring holds tokens.
@@ -75,7 +75,7 @@ class ServicePrincipalEntries:
         client_id, tenant = str(entry["client_id"]), str(entry["tenant"])
         self._usable()
 
-        def replace(by: list[Entry]) -> list[Entry]:
+        def replace(by: list[ServicePrincipalEntry]) -> list[ServicePrincipalEntry]:
             with self._file.change() as write:
                 entries = self._entries()
                 same = [one for one in entries if _is_client(one, client_id) and _is_of(one, tenant)]
@@ -90,10 +90,9 @@ class ServicePrincipalEntries:
                 replace(before)
             raise
 
-    def renew_assertion(self, client_id: str, tenant: str, assertion: str) -> bool:
+    def renew_assertion(self, client_id: str, tenant: str, assertion: str) -> None:
         """Replace the federated token of an entry, unless that was signed out or stored without one since.
 
-        :return: whether there was one to replace.
         :raises StoreError: the file cannot be read or written.
         """
         with self._file.change() as write:
@@ -103,8 +102,7 @@ class ServicePrincipalEntries:
                     if entry["client_assertion"] != assertion:
                         entry["client_assertion"] = assertion
                         write(entries)
-                    return True
-        return False
+                    return
 
     def forget(self, client_id: str) -> bool:
         """Remove the entries of an application, compared without regard to case, and those that name none.
@@ -124,7 +122,7 @@ class ServicePrincipalEntries:
         self._file.purge(client_id, lambda aside: _of_others(aside, client_id))
         return known
 
-    def _usable(self) -> list[Entry]:
+    def _usable(self) -> list[ServicePrincipalEntry]:
         """Return the entries that built-in code can use. A file over which it would fail is set aside before.
 
         :raises StoreError: the file cannot be read, or its place in the keyring holds tokens.

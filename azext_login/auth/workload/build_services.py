@@ -1,4 +1,4 @@
-"""The services of build systems that give a running job a federated token."""
+"""The services of build systems that issue federated tokens (ID tokens) to a running job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from azext_login.system.http.session import LONGEST_REQUEST, TIMEOUT
 from azext_login.system.http.waiting import within
 from azext_login.system.text import fits_header, printable
 
-_LONGEST_DETAIL = 300  # characters
+_LONGEST_MESSAGE = 300  # characters
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,11 @@ class _Service:
     address_variable: str
     token_variable: str
     member: str
-    """What the token is called in the answer, a JSON object."""
-    setting_up: str
-    """What makes the build system set both variables."""
-    when_refused: str = ""
+    """The member of the answer, a JSON object, that has the token."""
+    set_up: str
+    """Advice: how to make the build system set both variables."""
+    after_refusal: str = ""
+    """Advice that comes first when the service refuses."""
 
 
 # https://docs.github.com/actions/reference/security/oidc#methods-for-requesting-the-oidc-token
@@ -42,7 +43,7 @@ _GITHUB = _Service(
     address_variable="ACTIONS_ID_TOKEN_REQUEST_URL",
     token_variable="ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     member="value",
-    setting_up="Add this to the job in the workflow file (a job that a fork's pull request starts does not get it):\n"
+    set_up="Add this to the job in the workflow file (it has no effect in a job for a fork's pull request):\n"
     "permissions:\n  id-token: write",
 )
 
@@ -54,38 +55,43 @@ _AZURE_PIPELINES = _Service(
     address_variable="SYSTEM_OIDCREQUESTURI",
     token_variable="SYSTEM_ACCESSTOKEN",
     member="oidcToken",
-    setting_up="Map the job's token into the environment of this step of the pipeline:\n"
+    set_up="Map the job's token into the environment of this step of the pipeline:\n"
     "env:\n  SYSTEM_ACCESSTOKEN: $(System.AccessToken)",
-    when_refused="Check the value of --service-connection-id, and that this pipeline may use the service connection.\n",
+    after_refusal="Check the value of --service-connection-id, and that this pipeline may use the connection.\n",
 )
 _AZURE_PIPELINES_API = "7.1"
 
 
 def fetch_from_github(audience: str, *, http: requests.Session, environ: Mapping[str, str]) -> str:
-    """Return an ID token of the running job. Errors: see `AssertionSource.fetch`."""
-    address, bearer = _access(_GITHUB, environ)
+    """Return an ID token of the running job. Errors: see `AssertionSource.fetch`.
+
+    :param audience: the `aud` claim to request.
+    """
+    address, bearer = _read_environment(_GITHUB, environ)
     separator = "&" if urlsplit(address).query else "?"
     headers = {"Accept": "application/json"}
-    return _fetch(_GITHUB, http, "GET", f"{address}{separator}audience={quote(audience, safe='')}", headers, bearer)
+    return _request_token(
+        _GITHUB, http, "GET", f"{address}{separator}audience={quote(audience, safe='')}", headers, bearer
+    )
 
 
 def fetch_from_azure_pipelines(
     service_connection_id: str, *, http: requests.Session, environ: Mapping[str, str]
 ) -> str:
-    """Return an ID token of a service connection. Errors: see `AssertionSource.fetch`."""
-    address, bearer = _access(_AZURE_PIPELINES, environ)
+    """Return an ID token of a service connection, named by its GUID. Errors: see `AssertionSource.fetch`."""
+    address, bearer = _read_environment(_AZURE_PIPELINES, environ)
     query = f"api-version={_AZURE_PIPELINES_API}&serviceConnectionId={quote(service_connection_id, safe='')}"
     headers = {
         "Accept": "application/json",
         "Content-Type": "application/json",
-        # An answer, in place of a redirect to a page where a person could sign in.
+        # Request an error instead of a redirect to a sign-in page.
         "X-TFS-FedAuthRedirect": "Suppress",
     }
-    return _fetch(_AZURE_PIPELINES, http, "POST", f"{address.rstrip('/')}?{query}", headers, bearer)
+    return _request_token(_AZURE_PIPELINES, http, "POST", f"{address.rstrip('/')}?{query}", headers, bearer)
 
 
 class _Bearer(AuthBase):
-    """Sets the header after requests had its turn, which else prefers a password from ~/.netrc for the same host."""
+    """Authenticates with a token. An `auth` object has precedence over a password in ~/.netrc for the same host."""
 
     def __init__(self, token: str):
         self._token = token
@@ -94,37 +100,40 @@ class _Bearer(AuthBase):
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
-    def redacted(self, text: str) -> str:
-        """Return `text`, or nothing if the token is quoted there."""
+    def redact(self, text: str) -> str:
+        """Return `text`, or an empty text if it quotes the token."""
         return "" if self._token in text else text
 
 
-def _access(service: _Service, environ: Mapping[str, str]) -> tuple[str, _Bearer]:
-    """Return the service's address and the job's token for it."""
+def _read_environment(service: _Service, environ: Mapping[str, str]) -> tuple[str, _Bearer]:
+    """Return the service's address and the job's token for it.
+
+    :raises SignInError: a variable is missing or cannot be used.
+    """
     address, token = (environ.get(name, "").strip() for name in (service.address_variable, service.token_variable))
     if token.startswith("$("):
-        token = ""  # Azure Pipelines leaves a reference to a variable that does not exist as it is.
+        token = ""  # Azure Pipelines does not expand a reference to a variable that does not exist.
     values = {service.address_variable: address, service.token_variable: token}
     missing = [name for name, value in values.items() if not value]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise refusal(
-            f"Federated tokens come from {service.name} only in {service.place} that may ask for them, and here "
-            f"{' and '.join(missing)} {verb} not set.",
-            service.setting_up,
+            f"{capitalised(service.name)} issues federated tokens only to {service.place} that is allowed to request "
+            f"them. {' and '.join(missing)} {verb} not set.",
+            service.set_up,
         )
     if not fits_header(token):
-        raise refusal(f"{service.token_variable} holds something that is no token.", service.setting_up)
-    if not _is_safe(address):
+        raise refusal(f"The value of {service.token_variable} is not a token.", service.set_up)
+    if not _is_confidential(address):
         raise refusal(
-            f"{service.address_variable} is not an https address, and the job's token is not sent to any other.",
-            "Leave the variable as the build system sets it; then run the command again.",
+            f"{service.address_variable} is not an https address. The job's token is sent to https addresses only.",
+            "Do not change the variable that the build system sets; then run the command again.",
         )
     return address, _Bearer(token)
 
 
-def _is_safe(address: str) -> bool:
-    """Tell whether nobody on the way can read along: TLS, or this machine alone."""
+def _is_confidential(address: str) -> bool:
+    """Tell whether no other computer can read a request: it uses TLS, or stays on this computer."""
     try:
         parts = urlsplit(address)
         host, scheme, _ = parts.hostname or "", parts.scheme, parts.port
@@ -140,12 +149,12 @@ def _is_safe(address: str) -> bool:
         return False
 
 
-def _fetch(
+def _request_token(
     service: _Service, http: requests.Session, method: str, url: str, headers: Mapping[str, str], bearer: _Bearer
 ) -> str:
     host = urlsplit(url).hostname or ""
     with connection_errors(service.name, host, to_check=f"in {service.address_variable}"):
-        # The token is for this address and no other. For `verify`, see `build_session`.
+        # No redirects: the job's token is for this address only. For `verify`, see `build_session`.
         ask = partial(
             http.request,
             method,
@@ -160,29 +169,30 @@ def _fetch(
     status = response.status_code
     if status == 429 or status >= 500:
         raise UnexpectedAnswerError(
-            f"{capitalised(service.name)} at {host} failed with HTTP status {status}.{_detail(response, bearer)}",
+            f"{capitalised(service.name)} at {host} failed with HTTP status {status}.{_message_of(response, bearer)}",
             "Run the command again in a minute.",
         )
-    # An expired token is answered with 203 and a page to sign in by some of Azure DevOps' addresses.
+    # Some of Azure DevOps' addresses answer an expired token with status 203 and a sign-in page.
     if status != 200:
         raise SignInError(
-            f"{capitalised(service.name)} at {host} refused with HTTP status {status}.{_detail(response, bearer)}\n"
+            f"{capitalised(service.name)} at {host} refused with HTTP status {status}.{_message_of(response, bearer)}\n"
             "Nothing that was stored has changed.",
-            next_step=service.when_refused + service.setting_up,
+            next_step=service.after_refusal + service.set_up,
         )
     assertion = parse_json_object(response, service.name).get(service.member)
     if not isinstance(assertion, str) or not is_assertion(assertion):
         raise UnexpectedAnswerError(
             f"{capitalised(service.name)} at {host} answered without a token in '{service.member}'.",
-            f"Check that {service.address_variable} is as the build system sets it; then run the command again.",
+            f"Check that {service.address_variable} has the value that the build system sets; then run the command "
+            "again.",
         )
     return assertion
 
 
-def _detail(response: requests.Response, bearer: _Bearer) -> str:
-    """Return what the service says about a refusal, as a sentence to add.
+def _message_of(response: requests.Response, bearer: _Bearer) -> str:
+    """Return the message of a refusal as a sentence to append; an empty text without one, or if it contains a token.
 
-    Both services have it in `message`, or in `value` as text or with a `Message` in it (dotnet/docker-tools#2012).
+    It is in `message`, in `value`, or in `Message` within `value` (dotnet/docker-tools#2012).
     """
     try:
         body = response.json()
@@ -192,6 +202,6 @@ def _detail(response: requests.Response, bearer: _Bearer) -> str:
         case {"message": str(text)} | {"value": str(text)} | {"value": {"Message": str(text)}} if text.strip():
             if is_assertion(text.strip()):
                 return ""
-            said = printable(bearer.redacted(text).strip().partition("\n")[0])[:_LONGEST_DETAIL]
-            return f" It says: {said}" if said else ""
+            message = printable(bearer.redact(text).strip().partition("\n")[0])[:_LONGEST_MESSAGE]
+            return f" Its message: {message}" if message else ""
     return ""

@@ -1,4 +1,4 @@
-"""The keys and certificates in a PEM or PKCS#12 file, and an error for every other kind of file."""
+"""Reads the keys and certificates of a PEM or PKCS#12 file, and explains what is wrong with any other file."""
 
 from __future__ import annotations
 
@@ -19,33 +19,37 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
     from cryptography.x509 import Certificate
 
-_LIMIT = 1024 * 1024  # bytes; a key with a chain has a few thousand
+PASSPHRASE_VARIABLE = "AZURE_CLIENT_CERTIFICATE_PASSWORD"
+"""The environment variable with the passphrase of a certificate file. azure-identity uses the same name."""
 
 COMBINE = (
-    "Give a file with the certificate and its private key. To make one of two files:\n"
+    "Give a file with the certificate and its private key. To combine two files:\n"
     "openssl pkcs12 -export -inkey KEY_FILE -in CERTIFICATE_FILE -out BOTH.pfx"
 )
+"""Advice for a file that lacks the key or the certificate."""
+
+_LONGEST_FILE = 1024 * 1024  # bytes; a key with a chain has a few thousand
 
 
 @dataclass(frozen=True)
 class FileContent:
-    """What a file holds, in its order. `raw` holds the private key, and so is as secret as `keys`."""
+    """The keys and certificates of a file, in its order. `raw` contains the private key: it is a secret like `keys`."""
 
     path: str
     raw: bytes
     keys: Sequence[PrivateKeyTypes]
     certificates: Sequence[Certificate]
     unusable_key: SignInError | None
-    """Why a key of the file is not among `keys`. It matters only if those do not fit the certificates."""
+    """Why a key of the file is not in `keys`; to be raised if no certificate belongs to one of `keys`."""
 
     def __repr__(self) -> str:
         return f"FileContent(path={self.path!r}, keys={len(self.keys)}, certificates={len(self.certificates)})"
 
 
 def needs_passphrase(path: Path) -> bool:
-    """Tell whether the file is encrypted, without having its passphrase.
+    """Tell whether the file is encrypted.
 
-    False for a file that holds no key or certificate at all: `load_file` says what it is.
+    False for a file without a key or certificate: `load_file` explains what is wrong with it.
 
     :raises SignInError: the file cannot be read.
     """
@@ -65,10 +69,11 @@ def needs_passphrase(path: Path) -> bool:
 
 
 def load_file(path: Path, passphrase: str | None) -> FileContent:
-    """Return the private keys and certificates of a PEM or PKCS#12 (PFX; RFC 7292) file: at least one of each,
-    except that a PEM file may have no key but one that cannot be used.
+    """Return the private keys and certificates of a PEM or PKCS#12 (PFX; RFC 7292) file.
 
-    :param passphrase: None or empty for none; not looked at where none is needed.
+    There is at least one of each, but a PEM file whose only key cannot be used has `unusable_key` instead.
+
+    :param passphrase: None or empty without one; ignored if the file has none.
     :raises SignInError: the file cannot be read, is another kind of file, lacks the key or the certificate, or the
         passphrase is missing or wrong.
     """
@@ -82,9 +87,9 @@ def load_file(path: Path, passphrase: str | None) -> FileContent:
     if not keys and not certificates:
         raise _other_kind_of_file(shown, raw)
     if not keys:
-        raise _half(shown, "a certificate", "private key")
+        raise _incomplete(shown, "a certificate", "private key")
     if not certificates:
-        raise _half(shown, "a private key", "certificate")
+        raise _incomplete(shown, "a private key", "certificate")
     return _from_pem(shown, raw, keys, certificates, passphrase or None)
 
 
@@ -98,16 +103,17 @@ def unsupported_key(path: str, kind: str) -> SignInError:
 
 
 def is_pkcs12(raw: bytes) -> bool:
-    """Tell whether this begins like a PFX structure: a sequence with the version, 3, in front (RFC 7292 section 4)."""
+    """Tell whether this begins like a PFX structure: a sequence that starts with version 3 (RFC 7292 section 4)."""
     if raw[:1] != b"\x30" or len(raw) < 2:
         return False
-    # The length takes one byte, or as many more as the lower bits say; none more for BER's indefinite length.
+    # The length has one byte. If its highest bit is set, the other bits tell how many bytes follow; BER's indefinite
+    # length has none.
     following = raw[1] & 0x7F if raw[1] & 0x80 else 0
     return raw[2 + following : 5 + following] == b"\x02\x01\x03"
 
 
 def _read(path: Path) -> bytes:
-    return read_input_file(path, what="the certificate file", limit=_LIMIT)
+    return read_input_file(path, what="the certificate file", limit=_LONGEST_FILE)
 
 
 def _from_pkcs12(path: str, raw: bytes, passphrase: str | None) -> FileContent:
@@ -120,39 +126,40 @@ def _from_pkcs12(path: str, raw: bytes, passphrase: str | None) -> FileContent:
     except ValueError as error:
         if not _is_about_passphrase(error):
             raise _damaged(path) from error
-        # An error of encoding the passphrase would quote it.
+        # `from None`: an error of encoding quotes the passphrase.
         raise (_wrong_passphrase(path) if passphrase else _passphrase_missing(path)) from None
     if key is None:
-        raise _half(path, "certificates" if certificates else "no certificate", "private key")
+        raise _incomplete(path, "certificates" if certificates else "no certificate", "private key")
     if not certificates:
-        raise _half(path, "a private key", "certificate")
+        raise _incomplete(path, "a private key", "certificate")
     return FileContent(path, raw, [key], certificates, None)
 
 
 def _load_pkcs12(raw: bytes, passphrase: str | None) -> tuple[PrivateKeyTypes | None, list[Certificate]]:
-    """Return the key, if there is one, and the certificates.
+    """Return the key, if the file has one, and the certificates.
 
-    :raises ValueError: as cryptography does; `_is_about_passphrase` tells which.
+    :raises ValueError: the passphrase is wrong (see `_is_about_passphrase`), or the file is damaged.
+    :raises UnsupportedAlgorithm: cryptography does not support the encryption.
     """
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
     with warnings.catch_warnings():
-        # Older tools write BER in place of DER. That cryptography may stop reading it is not for the person here.
+        # Older tools write BER instead of DER. cryptography warns that it may stop reading BER: no use to the user.
         warnings.simplefilter("ignore")
         try:
-            # Of this passphrase the characters count, not the bytes (RFC 7292 appendix B.1).
+            # The passphrase is a string of characters (RFC 7292 appendix B.1), so other bytes are wrong in any case.
             loaded = load_key_and_certificates(raw, None if passphrase is None else _encoded(passphrase, "strict"))
         except ValueError as error:
             if passphrase is None or not _is_about_passphrase(error):
                 raise
-            # A passphrase that is not needed is no error, as with PEM files. If one is, this is the same error again.
+            # As with PEM files, a passphrase for a file without one is ignored. For other files, the error comes again.
             loaded = load_key_and_certificates(raw, None)
     key, certificate, others = loaded
     return key, ([certificate] if certificate is not None else []) + list(others)
 
 
 def _is_about_passphrase(error: ValueError) -> bool:
-    """Tell a passphrase that does not fit (which cryptography cannot tell from some kinds of damage) from damage."""
+    """Tell whether cryptography reports a wrong passphrase. Some kinds of damage look the same to it."""
     return isinstance(error, UnicodeEncodeError) or "password" in str(error).lower()
 
 
@@ -164,7 +171,7 @@ def _from_pem(
     for block in keys:
         try:
             usable.append(_load_key(path, block, passphrase))
-        except SignInError as error:  # another key in the file may be the one
+        except SignInError as error:  # Another key in the file may belong to the certificate.
             unusable = unusable or error
     loaded = [one for one in map(_load_certificate, certificates) if one is not None]
     if not loaded:
@@ -179,8 +186,7 @@ def _load_key(path: str, block: PemBlock, passphrase: str | None) -> PrivateKeyT
     if block.label == "OPENSSH PRIVATE KEY":
         raise refusal(
             f"The private key in {path} is in OpenSSH's own format.",
-            "Convert a copy of the key, and put the certificate behind it in the file:\n"
-            "ssh-keygen -p -m PKCS8 -f COPY_OF_KEY",
+            "Convert a copy of the key, and append the certificate to the file:\nssh-keygen -p -m PKCS8 -f COPY_OF_KEY",
         )
     if block.is_encrypted and not passphrase:
         raise _passphrase_missing(path)
@@ -194,7 +200,7 @@ def _load_key(path: str, block: PemBlock, passphrase: str | None) -> PrivateKeyT
 
 
 def _load_certificate(block: PemBlock) -> Certificate | None:
-    """Return None for what is no certificate: one broken link of a chain does not make the others worthless."""
+    """Return a certificate; None for a damaged one, because the other certificates of a chain are still useful."""
     from cryptography.x509 import load_pem_x509_certificate
 
     try:
@@ -204,13 +210,13 @@ def _load_certificate(block: PemBlock) -> Certificate | None:
 
 
 def _encoded(passphrase: str, errors: str) -> bytes:
-    """Return the bytes that OpenSSL takes. Surrogates stand for bytes that were not UTF-8 on argv (PEP 383).
+    """Return a passphrase as bytes for OpenSSL. Bytes of argv that were not UTF-8 are surrogates (PEP 383).
 
-    :param errors: what str.encode is to do with them.
-    :raises ValueError: it cannot be the passphrase of any file.
+    :param errors: the error handler of str.encode for surrogates.
+    :raises ValueError: no file can have this passphrase.
     """
     if "\0" in passphrase:
-        # OpenSSL's strings end there. cryptography ends with a panic that shows the whole of it (version 50).
+        # OpenSSL's strings end at a NUL. cryptography 50 panics and shows the passphrase.
         raise ValueError("A password has no NUL character.")
     return passphrase.encode("utf-8", errors)
 
@@ -225,45 +231,44 @@ def _other_kind_of_file(path: str, raw: bytes) -> SignInError:
     except ValueError:
         pass
     else:
-        return _half(path, "a certificate in DER form", "private key")
+        return _incomplete(path, "a certificate in DER form", "private key")
     try:
         load_der_private_key(raw, None)
-    except (TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
-        return _half(path, "a private key in DER form", "certificate")
+    except (TypeError, UnsupportedAlgorithm):  # TypeError: the key is encrypted
+        return _incomplete(path, "a private key in DER form", "certificate")
     except ValueError:
         pass
     else:
-        return _half(path, "a private key in DER form", "certificate")
+        return _incomplete(path, "a private key in DER form", "certificate")
     try:
         decoded = base64.b64decode(b"".join(raw.split()), validate=True)
     except binascii.Error:
         decoded = b""
     if is_pkcs12(decoded):
         return refusal(
-            f"{path} is a PFX file in base64, which is how Azure Key Vault gives one out as a secret.",
+            f"{path} is a base64-encoded PFX file, the form in which Azure Key Vault returns it as a secret.",
             f'Decode it, and give the path of the result:\nbase64 --decode "{path}" > CERTIFICATE.pfx',
         )
     return refusal(
         f"{path} is neither a PEM file nor a PFX (PKCS#12) file.",
-        "Give a file with the certificate and its private key. A PEM file has lines that read "
+        "Give a file with the certificate and its private key. A PEM file has the lines "
         "-----BEGIN CERTIFICATE----- and -----BEGIN PRIVATE KEY-----.",
     )
 
 
-def _half(path: str, found: str, missing: str) -> SignInError:
-    return refusal(f"{path} holds {found} and no {missing}.", COMBINE)
+def _incomplete(path: str, found: str, missing: str) -> SignInError:
+    return refusal(f"{path} contains {found}, but no {missing}.", COMBINE)
 
 
 def _passphrase_missing(path: str) -> SignInError:
-    return refusal(f"{path} is encrypted, and no passphrase was given.", _with_passphrase(path))
+    return refusal(f"{path} is encrypted, and no passphrase was given.", _advise_passphrase(path))
 
 
 def _wrong_passphrase(path: str) -> SignInError:
-    return refusal(f"The passphrase of {path} is wrong, or the file is damaged.", _with_passphrase(path))
+    return refusal(f"The passphrase of {path} is wrong, or the file is damaged.", _advise_passphrase(path))
 
 
-def _with_passphrase(path: str) -> str:
-
+def _advise_passphrase(path: str) -> str:
     return (
         f"Set {PASSPHRASE_VARIABLE} to the passphrase, or give it on standard input:\n"
         f'az login --service-principal --username APP_ID --tenant TENANT_ID --certificate "{path}" --password=@-'
@@ -279,11 +284,6 @@ def _damaged(path: str) -> SignInError:
 
 def _unsupported_encryption(path: str) -> SignInError:
     return refusal(
-        f"{path} is encrypted in a way that is not supported here.",
-        "Write it again with the encryption of today, which asks for the passphrase:\n"
-        f'openssl pkcs12 -legacy -in "{path}" -out NEW.pem',
+        f"{path} is encrypted with an algorithm that is not supported.",
+        f'Convert it; openssl asks for the passphrase:\nopenssl pkcs12 -legacy -in "{path}" -out NEW.pem',
     )
-
-
-PASSPHRASE_VARIABLE = "AZURE_CLIENT_CERTIFICATE_PASSWORD"
-"""Where the passphrase of a certificate is looked for, by the name that azure-identity has given it."""

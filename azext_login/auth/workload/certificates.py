@@ -1,4 +1,4 @@
-"""The certificate that a service principal signs in with, as MSAL takes it and as the host can use it."""
+"""The certificate of a service principal, in the form that MSAL uses and in the form that the host can read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientCertificate", "needs_passphrase", "read_certificate"]
 
-# A certificate may have been made a moment ago on a machine whose clock is ahead of this one, in seconds.
+# Seconds. A new certificate may come from a computer whose clock is ahead of this one's.
 _CLOCK_SKEW = 300.0
 
 
@@ -32,59 +32,58 @@ _CLOCK_SKEW = 300.0
 class ClientCertificate:
     """A certificate that is valid now, with its RSA key."""
 
-    certificate: str
-    """The certificate of the private key, as PEM."""
     chain: str
-    """The certificate, then its issuers as far as the file has them, without the root; as PEM."""
+    """PEM blocks: the certificate, then its issuers as far as the file contains them, without the root."""
     thumbprint: str
-    """SHA-1 of the certificate, 40 upper-case hexadecimal digits: the form that azure-cli registers and sends."""
+    """SHA-1 of the certificate as 40 upper-case hexadecimal digits: the form that azure-cli registers and sends."""
     host_readable: bool
-    """Whether built-in commands can use the file as it is.
+    """Whether built-in commands can use the file unchanged.
 
-    azure.cli.core.auth.identity.ServicePrincipalAuth reads it as text, takes the thumbprint of its first certificate,
-    and hands the whole text to MSAL as a private key, without a passphrase.
+    azure.cli.core.auth.identity.ServicePrincipalAuth reads it as text, uses the thumbprint of its first certificate,
+    and passes the whole text to MSAL as a private key without a passphrase.
     """
     private_key: str = field(repr=False)
-    """The key as PEM, PKCS#8 (RFC 5958), not encrypted."""
+    """The unencrypted key: PKCS#8 (RFC 5958) as PEM."""
 
     def as_msal_credential(self, *, send_chain: bool) -> dict[str, str]:
         """Return the `client_credential` of msal.ConfidentialClientApplication. A secret.
 
-        :param send_chain: send the certificates along (x5c), so that Entra can go by subject name and issuer. What
-            MSAL finds between the markers it sends as it is, and RFC 7515 section 4.1.6 has no line breaks there.
+        :param send_chain: whether to send the chain (`x5c`), so that Entra can trust the certificate by its subject
+            name and issuer.
         """
         credential = {"private_key": self.private_key, "thumbprint": self.thumbprint}
         if send_chain:
+            # MSAL sends the text between the markers unchanged, and RFC 7515 section 4.1.6 allows no line breaks.
             credential["public_certificate"] = "\n".join(
                 f"-----BEGIN CERTIFICATE-----{block.body}-----END CERTIFICATE-----" for block in find_blocks(self.chain)
             )
         return credential
 
     def pem_text(self) -> str:
-        """Return the key, not encrypted, and the chain, in a form that built-in commands can use. A secret."""
+        """Return the unencrypted key and the chain as PEM, which built-in commands can use. A secret."""
         return self.private_key + self.chain
 
 
 def read_certificate(path: Path, *, passphrase: str | None, now: float) -> ClientCertificate:
     """Read the certificate and the key of a service principal from a PEM or PKCS#12 (PFX) file.
 
-    The blocks of a PEM file may stand in any order, with other text around them. The certificate is the one with the
-    private key's public key; of several, the first that is valid now.
+    The blocks of a PEM file may be in any order and may be surrounded by other text. The certificate is the one that
+    belongs to the private key; of several, the first one that is valid now.
 
-    :param path: the file. To expand a `~` is up to the caller, who has to store the path as well.
-    :param passphrase: of the key or the PFX file; None or empty for none. Not looked at where none is needed.
+    :param path: the file, without `~`.
+    :param passphrase: of the key or the PFX file; None or empty without one. Ignored if the file has none.
     :param now: POSIX time in seconds.
     :raises SignInError: the file cannot be read or lacks the key or the certificate, they do not belong together, the
         passphrase is missing or wrong, the key is not RSA, or the certificate is not valid now.
     """
     content = load_file(path, passphrase)
-    key, candidates = _matching(content)
-    leaf = _valid(content.path, candidates, now)
+    key, candidates = _match_key(content)
+    leaf = _select_valid(content.path, candidates, now)
     return _client_certificate(content, key, leaf)
 
 
-def _matching(content: FileContent) -> tuple[PrivateKeyTypes, list[Certificate]]:
-    """Return the first key that has a certificate in the file, and its certificates."""
+def _match_key(content: FileContent) -> tuple[PrivateKeyTypes, list[Certificate]]:
+    """Return the first key that has a certificate in the file, and the certificates of that key."""
     for key in content.keys:
         wanted = _public_bytes(key)
         matching = [one for one in content.certificates if _public_bytes(one) == wanted]
@@ -92,12 +91,12 @@ def _matching(content: FileContent) -> tuple[PrivateKeyTypes, list[Certificate]]
             return key, matching
     if content.unusable_key is not None:
         raise content.unusable_key
-    names = " / ".join(one.subject.rfc4514_string() or "without a name" for one in content.certificates)
-    raise refusal(f"The private key in {content.path} does not belong to the certificate there ({names}).", COMBINE)
+    names = " / ".join(one.subject.rfc4514_string() or "no subject" for one in content.certificates)
+    raise refusal(f"The private key in {content.path} does not belong to the certificate in it ({names}).", COMBINE)
 
 
 def _public_bytes(owner: PrivateKeyTypes | Certificate) -> bytes | None:
-    """Return the public key as DER; None for a certificate with a key of a kind that cannot be read."""
+    """Return the public key as DER; None for a certificate whose key cryptography does not support."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -107,21 +106,21 @@ def _public_bytes(owner: PrivateKeyTypes | Certificate) -> bytes | None:
         return None
 
 
-def _valid(path: str, candidates: Sequence[Certificate], now: float) -> Certificate:
+def _select_valid(path: str, candidates: Sequence[Certificate], now: float) -> Certificate:
     for one in candidates:
         if one.not_valid_before_utc.timestamp() - _CLOCK_SKEW <= now <= one.not_valid_after_utc.timestamp():
             return one
     latest = max(candidates, key=lambda one: one.not_valid_after_utc)
-    clock = f"the clock here says {_utc(datetime.fromtimestamp(now, timezone.utc))}"
+    clock = f"this computer's clock: {_utc(datetime.fromtimestamp(now, timezone.utc))}"
     if latest.not_valid_after_utc.timestamp() < now:
         raise refusal(
             f"The certificate in {path} expired at {_utc(latest.not_valid_after_utc)} ({clock}).",
-            "Create another one with an account that owns the application:\n"
+            "Create a new one with an account that owns the application:\n"
             "az ad app credential reset --id APP_ID --create-cert --append",
         )
     raise refusal(
         f"The certificate in {path} is not valid before {_utc(latest.not_valid_before_utc)} ({clock}).",
-        "Check the clock of this machine, or wait; then run the command again.",
+        "Check the clock of this computer, or wait; then run the command again.",
     )
 
 
@@ -139,7 +138,6 @@ def _client_certificate(content: FileContent, key: PrivateKeyTypes, leaf: Certif
         kind = type(key).__name__.removesuffix("PrivateKey").replace("EllipticCurve", "EC")
         raise unsupported_key(content.path, kind)
     return ClientCertificate(
-        certificate=_pem(leaf),
         chain="".join(map(_pem, _chain(leaf, content.certificates))),
         thumbprint=leaf.fingerprint(SHA1()).hex().upper(),
         host_readable=_is_host_readable(content.raw, key, leaf),
@@ -154,7 +152,7 @@ def _pem(certificate: Certificate) -> str:
 
 
 def _chain(leaf: Certificate, certificates: Sequence[Certificate]) -> list[Certificate]:
-    """Return the leaf and its issuers. Whoever checks a chain has the root already (RFC 8446 section 4.4.2)."""
+    """Return the leaf and its issuers. The root may be omitted: the recipient has it (RFC 8446 section 4.4.2)."""
     chain = [leaf]
     while chain[-1].issuer != chain[-1].subject:
         issuer = next((one for one in certificates if one not in chain and _issued(one, chain[-1])), None)
@@ -165,7 +163,7 @@ def _chain(leaf: Certificate, certificates: Sequence[Certificate]) -> list[Certi
 
 
 def _issued(issuer: Certificate, certificate: Certificate) -> bool:
-    """Tell whether the signature is the issuer's: one name may stand for the keys of several years."""
+    """Tell whether the signature is the issuer's. Several issuers may have the same name: one for each of its keys."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
     try:
@@ -181,7 +179,7 @@ def _is_host_readable(raw: bytes, key: PrivateKeyTypes, leaf: Certificate) -> bo
     from cryptography.x509 import load_pem_x509_certificate
 
     try:
-        # pyOpenSSL takes ASCII only.
+        # pyOpenSSL accepts ASCII only.
         text = raw.decode("ascii")
         first_key = load_pem_private_key(raw, None)
         first_certificate = load_pem_x509_certificate(raw)

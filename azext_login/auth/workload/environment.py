@@ -1,6 +1,6 @@
-"""The credentials that environment variables describe, in the order in which azure-identity looks at them.
+"""The credentials that environment variables describe, in the order in which azure-identity tries them.
 
-EnvironmentCredential comes first and WorkloadIdentityCredential next in DefaultAzureCredential:
+In DefaultAzureCredential, EnvironmentCredential comes first and WorkloadIdentityCredential next:
 https://learn.microsoft.com/python/api/overview/azure/identity-readme#environment-variables
 """
 
@@ -28,17 +28,17 @@ _USERNAME = "AZURE_USERNAME"
 _PASSWORD = "AZURE_PASSWORD"
 _TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"
 _AUTHORITY = "AZURE_AUTHORITY_HOST"
-# Paths, and what the key in a file was encrypted with.
-_OF_ANY_BYTES = (_CERTIFICATE, _PASSPHRASE, _TOKEN_FILE)
+# Paths and passphrases may have any bytes: they are not sent.
+_ANY_BYTES = (_CERTIFICATE, _PASSPHRASE, _TOKEN_FILE)
 
 
 @dataclass(frozen=True)
 class _Rule:
     kind: CredentialKind
     own: tuple[str, ...]
-    """Required, and of no use to another kind."""
+    """Required by this kind only."""
     shared: tuple[str, ...] = (_CLIENT, _TENANT)
-    """Required by other kinds as well."""
+    """Required by other kinds too."""
     optional: tuple[str, ...] = ()
 
     @property
@@ -46,8 +46,8 @@ class _Rule:
         return self.shared + self.own
 
 
-# azure-identity asks for AZURE_CLIENT_ID beside a user name: the application to sign in to. Here that is always the
-# Azure CLI's own.
+# With a user name, azure-identity requires AZURE_CLIENT_ID: the application to sign in to. Here, that is always the
+# Azure CLI.
 _RULES = (
     _Rule("client secret", (_SECRET,)),
     _Rule("certificate", (_CERTIFICATE,), optional=(_PASSPHRASE, _SEND_CHAIN)),
@@ -59,38 +59,38 @@ _NAMES = tuple(dict.fromkeys(name for rule in _RULES for name in rule.required))
 
 @dataclass(frozen=True)
 class EnvironmentCredential:
-    """What to sign in with. What its kind has no use for is None."""
+    """A credential to sign in with. Fields that its kind does not use are None."""
 
     kind: CredentialKind
     variables: tuple[str, ...]
-    """The names of the variables that it was made of."""
+    """The names of the environment variables that it was read from."""
     client_id: str | None = None
     username: str | None = None
     tenant: str | None = None
-    """GUID or domain name. Only a user can do without."""
-    secret: str | None = field(default=None, repr=False)
+    """GUID or domain name. Required except for a user."""
+    client_secret: str | None = field(default=None, repr=False)
     certificate_path: Path | None = None
     passphrase: str | None = field(default=None, repr=False)
     send_chain: bool = False
     password: str | None = field(default=None, repr=False)
     token_file: Path | None = None
     authority: str | None = None
-    """AZURE_AUTHORITY_HOST as it is; see `check_authority`."""
+    """The unchanged value of AZURE_AUTHORITY_HOST; see `check_authority`."""
 
 
 def credentials_from_environment(environ: Mapping[str, str]) -> EnvironmentCredential:
-    """Return the first kind of credential that `environ` describes completely. An empty value counts as none.
+    """Return the first kind of credential that `environ` describes completely. An empty variable counts as not set.
 
-    Client secret, certificate, username and password, federated token file: in this order, whatever else is set.
+    The order is: client secret, certificate, username and password, federated token file.
 
-    :raises SignInError: there is none, or it cannot be sent. The message has the names of variables and no values.
+    :raises SignInError: no credential is complete, or it cannot be sent. The message names variables, not values.
     """
     rule = next((rule for rule in _RULES if all(environ.get(name) for name in rule.required)), None)
     if rule is None:
         raise _nothing_usable(environ)
 
     used = (*rule.required, *(name for name in (*rule.optional, _AUTHORITY) if environ.get(name)))
-    unreadable = [name for name in used if name not in _OF_ANY_BYTES and not is_utf_8(environ[name])]
+    unreadable = [name for name in used if name not in _ANY_BYTES and not is_utf_8(environ[name])]
     if unreadable:
         raise refusal(
             f"{unreadable[0]} holds bytes that are not UTF-8.",
@@ -109,10 +109,10 @@ def credentials_from_environment(environ: Mapping[str, str]) -> EnvironmentCrede
         client_id=value(_CLIENT),
         username=value(_USERNAME),
         tenant=value(_TENANT),
-        secret=value(_SECRET),
+        client_secret=value(_SECRET),
         certificate_path=path(_CERTIFICATE),
         passphrase=value(_PASSPHRASE),
-        # azure-identity for .NET, Go and Java; the one for Python takes any value, "false" too, for true.
+        # As in azure-identity for .NET, Go and Java. For Python, any value means true, "false" included.
         send_chain=(value(_SEND_CHAIN) or "").strip().lower() in ("1", "true"),
         password=value(_PASSWORD),
         token_file=path(_TOKEN_FILE),
@@ -121,14 +121,14 @@ def credentials_from_environment(environ: Mapping[str, str]) -> EnvironmentCrede
 
 
 def check_authority(credential_authority: str | None, active_authority: str, cloud_name: str) -> None:
-    """Refuse credentials for another cloud than the active one, where the sign-in would look for them in vain.
+    """Refuse credentials of another cloud than the active one, whose sign-in service does not know them.
 
-    The scheme may be missing, and slashes at the end do not count; of one of Microsoft's own clouds, any host is right.
+    The addresses are compared like `parse_authority` reads them, and the aliases of Microsoft's clouds are equal.
 
-    :param credential_authority: AZURE_AUTHORITY_HOST; None if it is not set, which is always right.
+    :param credential_authority: AZURE_AUTHORITY_HOST; None if it is not set, which is accepted.
     :param active_authority: the active cloud's address for sign-in, without a tenant.
     :param cloud_name: the name of the active cloud.
-    :raises SignInError: the two differ.
+    :raises SignInError: AZURE_AUTHORITY_HOST is not an address, or it is the address of another cloud.
     """
     if not credential_authority:
         return
@@ -170,7 +170,7 @@ def _advice(found: Sequence[str]) -> str:
     def missing(rule: _Rule) -> list[str]:
         return [name for name in rule.required if name not in found]
 
-    # The kind that something was set for, and nothing else would have been.
+    # Kinds with a variable that no other kind uses: the user has started to describe one of them.
     started = [rule for rule in _RULES if any(name in found for name in rule.own)]
     if started:
         nearest = min(started, key=lambda rule: len(missing(rule)))

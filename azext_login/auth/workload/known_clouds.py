@@ -1,4 +1,4 @@
-"""Which of Microsoft's clouds a sign-in address belongs to."""
+"""Microsoft's clouds, by the addresses of their sign-in services (authorities)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class KnownCloud:
-    """One cloud. Any of its `hosts` stands for all of them."""
+    """One of Microsoft's clouds. Its `hosts` are aliases of one sign-in service."""
 
     hosts: tuple[str, ...]
     audience: str
-    """What the `aud` claim of a federated token reads here."""
+    """The `aud` claim that the cloud expects in a federated token."""
     name: str | None = None
-    """What every azure-cli calls it; None where not every one knows it."""
+    """Its name in every release of azure-cli; None if older releases do not know the cloud."""
 
 
-# The hosts: WELL_KNOWN_AUTHORITY_HOSTS in msal/authority.py, and which belong together: the discovery document at
-# https://login.microsoftonline.com/common/discovery/instance?api-version=1.1. The audiences of the first three:
+# Sources. Hosts: WELL_KNOWN_AUTHORITY_HOSTS in msal/authority.py. Aliases: the discovery document at
+# https://login.microsoftonline.com/common/discovery/instance?api-version=1.1. Audiences of the first three clouds:
 # https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity; of the
-# others: the table of clouds in MSAL.NET and GitHubActionsCredential in @azure/identity.
+# others: the table of clouds in MSAL.NET, and GitHubActionsCredential in @azure/identity.
 _CLOUDS = (
     KnownCloud(
         ("login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"),
@@ -43,17 +43,17 @@ _CLOUDS = (
 
 @dataclass(frozen=True)
 class AuthorityAddress:
-    """The parts of an authority's address that tell it from another one."""
+    """The parts of an authority's address that count when two are compared."""
 
     scheme: str
     host: str
     port: int | None
-    """None for the scheme's own."""
+    """None for the default port of the scheme."""
     path: str
 
     @property
     def cloud(self) -> KnownCloud | None:
-        """The cloud whose address this is, the same one for all of its hosts."""
+        """The cloud of Microsoft's that signs in at this address; None for a private or unknown one."""
         if (self.scheme, self.port, self.path) != ("https", None, ""):
             return None
         return next((cloud for cloud in _CLOUDS if self.host in cloud.hosts), None)
@@ -64,7 +64,10 @@ class AuthorityAddress:
 
 
 def parse_authority(address: str) -> AuthorityAddress | None:
-    """Return the parts of an address with or without `https://` in front and slashes at the end; None if it is none."""
+    """Return the parts of an authority's address; None if it is not an address.
+
+    The address may lack `https://`, and trailing slashes do not count.
+    """
     address = address.strip()
     try:
         parts = urlsplit(address if "://" in address else f"https://{address}")
@@ -74,15 +77,15 @@ def parse_authority(address: str) -> AuthorityAddress | None:
     if not parts.hostname:
         return None
     scheme = parts.scheme.lower()
-    usual = {"https": 443, "http": 80}.get(scheme)
-    return AuthorityAddress(scheme, parts.hostname, None if port == usual else port, parts.path.rstrip("/"))
+    default_port = {"https": 443, "http": 80}.get(scheme)
+    return AuthorityAddress(scheme, parts.hostname, None if port == default_port else port, parts.path.rstrip("/"))
 
 
 def audience_of(authority: str) -> str:
-    """Return the audience that federated tokens have in the cloud of this sign-in address.
+    """Return the audience of federated tokens in the cloud of this authority.
 
-    That is the public cloud's for private addresses too: an application there may be registered with any audience,
-    and this one is what every tool creates it with.
+    For a private authority, it is the audience of the public cloud: an application may be registered with any audience,
+    and this one is the default of every tool.
     """
     address = parse_authority(authority)
     cloud = address.cloud if address is not None else None

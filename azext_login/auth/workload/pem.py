@@ -1,4 +1,4 @@
-"""PEM blocks (RFC 7468, and OpenSSL's older form with headers) in text that people and tools have edited."""
+"""PEM blocks (RFC 7468, and OpenSSL's older form with headers) in text that users and tools have edited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 
 @dataclass(frozen=True)
 class PemBlock:
-    """One block. `body` is its base64 on one line, which is a secret when the block is a private key."""
+    """One block. `body` is its base64 on one line, a secret if the block is a private key."""
 
     label: str
     headers: tuple[str, ...]
@@ -20,7 +20,7 @@ class PemBlock:
 
     @property
     def is_certificate(self) -> bool:
-        """Whether this is an X.509 certificate, under its name of today or OpenSSL's older one."""
+        """Whether this is an X.509 certificate, with its current label or OpenSSL's older one."""
         return self.label in _CERTIFICATE_LABELS
 
     @property
@@ -30,13 +30,13 @@ class PemBlock:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether this is a private key that takes a passphrase (PKCS#8: RFC 5958; RFC 1421's header in OpenSSL's)."""
+        """Whether this is a private key with a passphrase: PKCS#8 (RFC 5958), or a key with the header of RFC 1421."""
         return self.label == "ENCRYPTED PRIVATE KEY" or any(
             header.replace(" ", "").upper() == "PROC-TYPE:4,ENCRYPTED" for header in self.headers
         )
 
     def text(self) -> str:
-        """Return the block the way OpenSSL writes it, with a line feed at the end."""
+        """Return the block as OpenSSL writes it, with a line feed at the end."""
         lines = [self.body[start : start + _COLUMNS] for start in range(0, len(self.body), _COLUMNS)]
         if self.headers:
             lines = [*self.headers, "", *lines]
@@ -44,9 +44,9 @@ class PemBlock:
 
 
 def find_blocks(text: str) -> list[PemBlock]:
-    """Return the blocks in `text`, in its order, whatever line ends, indentation and other text they stand in.
+    """Return the blocks in `text`, in its order. Line ends, indentation and surrounding text do not matter.
 
-    A block without an end, or with another one's, is left out. What is inside the blocks is not looked at.
+    A block whose end is missing or has another label is left out. The content of the blocks is not checked.
     """
     blocks = []
     begin: re.Match[str] | None = None
@@ -63,15 +63,15 @@ def find_blocks(text: str) -> list[PemBlock]:
 
 def _block(label: str, inside: str) -> PemBlock:
     lines = [line.strip() for line in inside.splitlines()]
-    # Base64 has no colon, and every header has one.
+    # Every header has a colon, and base64 has none.
     headers = tuple(line for line in lines if ":" in line)
     return PemBlock(label, headers, "".join("".join(line.split()) for line in lines if ":" not in line))
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether every marker is where OpenSSL's own reader looks for it, and certificates have their name of today.
+    """Tell whether OpenSSL finds every marker, and certificates have their current label.
 
-    It wants a marker to be alone on its line. How the lines between are indented and how long they are is all the same.
+    For OpenSSL, a marker has to be alone on its line. The length and indentation of the lines between do not matter.
     """
     for line in map(str.rstrip, text.split("\n")):
         marker = _MARKER.search(line)

@@ -1,9 +1,9 @@
-"""A service principal: what it proves itself with, its entry on disk, and its access tokens.
+"""A service principal: its credential, its entry on disk, and its access tokens.
 
-An entry is the host's, so that built-in commands can use it: `client_id`, `tenant`, and one of `client_secret`,
+An entry has the host's format, so that built-in commands can use it: `client_id`, `tenant`, and one of `client_secret`,
 `certificate` (path of a PEM file, with `use_cert_sn_issuer`) and `client_assertion`
-(azure.cli.core.auth.identity, ServicePrincipalAuth). What only we understand is under a key of our own, which the
-host keeps and does not look at.
+(azure.cli.core.auth.identity, ServicePrincipalAuth). Everything else is under a key of our own, which the host keeps
+and does not read.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ from azext_login.errors import NotSignedInError, ServiceUnreachableError, SignIn
 if TYPE_CHECKING:
     import requests
 
-logger = get_logger(__name__)
+    from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntry
 
-Entry = dict[str, Any]
-"""One element of the host's service_principal_entries."""
+logger = get_logger(__name__)
 
 OWN_KEY = "azextLogin"
 _SOURCE = "assertionSource"
@@ -40,48 +39,56 @@ _SEND_CHAIN = "use_cert_sn_issuer"
 _PROTECTED = "protected"
 _KIND = "kind"
 
-SECRET = "client secret"
+CLIENT_SECRET = "client secret"
 CERTIFICATE = "certificate"
-FEDERATED = "federated token"
+FEDERATED_TOKEN = "federated token"
 
 
 @dataclass(frozen=True)
 class ServicePrincipal:
-    """An application's identity in a tenant, and one proof of it. Without one, only its cached tokens can be used."""
+    """An application's identity in a tenant, and its credential. Without one, only its cached tokens can be used."""
 
     client_id: str
     tenant: str | None
     """GUID or domain; None at an AD FS server, which has no tenants."""
     kind: str
-    """What it signed in with, for people: `client secret`, `certificate` or `federated token`."""
-    secret: str | None = field(default=None, repr=False)
+    """The kind of credential that it signed in with: CLIENT_SECRET, CERTIFICATE or FEDERATED_TOKEN."""
+    client_secret: str | None = field(default=None, repr=False)
     certificate: str | None = None
     """Absolute path of a PEM or PFX file."""
     passphrase: str | None = field(default=None, repr=False)
-    """Of the certificate file. Never stored."""
+    """The passphrase of the certificate file. Never stored."""
     is_protected: bool = False
     """Whether the certificate file has a passphrase."""
     send_chain: bool = False
-    """Whether the certificate goes along, to be trusted by its subject name and issuer (SN+I)."""
+    """Whether the certificate is sent, so that Entra can trust it by its subject name and issuer (SN+I)."""
     assertion: str | None = field(default=None, repr=False)
     """The latest federated token."""
     source: AssertionSource | None = None
-    """Where the next federated token comes from."""
+    """The source of the next federated token; None if the token was given with --federated-token."""
 
     @classmethod
-    def from_entry(cls, entry: Entry, environ: Mapping[str, str] = os.environ) -> ServicePrincipal:
-        """Read an entry, whoever wrote it."""
+    def from_entry(cls, entry: ServicePrincipalEntry, environ: Mapping[str, str] = os.environ) -> ServicePrincipal:
+        """Read an entry that this extension or the host has written.
+
+        :param environ: has the passphrase of the certificate, if it is known (PASSPHRASE_VARIABLE).
+        """
         own = entry.get(OWN_KEY)
         own = own if isinstance(own, dict) else {}
-        secret, assertion = _text(entry.get("client_secret")), _text(entry.get("client_assertion"))
+        client_secret, assertion = _text(entry.get("client_secret")), _text(entry.get("client_assertion"))
         certificate = _text(own.get(_CERTIFICATE)) or _text(entry.get("certificate"))
-        kind = SECRET if secret else CERTIFICATE if certificate else FEDERATED if assertion else ""
+        if client_secret:
+            kind, certificate = CLIENT_SECRET, None
+        elif certificate:
+            kind = CERTIFICATE
+        else:
+            kind = FEDERATED_TOKEN if assertion else CLIENT_SECRET
         return cls(
             client_id=str(entry.get("client_id")),
             tenant=_text(entry.get("tenant")),
-            kind=_text(own.get(_KIND)) or kind or SECRET,
-            secret=secret,
-            certificate=None if secret else certificate,
+            kind=_text(own.get(_KIND)) or kind,
+            client_secret=client_secret,
+            certificate=certificate,
             passphrase=environ.get(PASSPHRASE_VARIABLE) or None,
             is_protected=bool(own.get(_PROTECTED)),
             send_chain=bool(entry.get(_SEND_CHAIN) or own.get(_SEND_CHAIN)),
@@ -89,16 +96,16 @@ class ServicePrincipal:
             source=source_from_json(own.get(_SOURCE)),
         )
 
-    def to_entry(self, *, store_secret: bool = True, host_certificate: str | None = None) -> Entry:
+    def to_entry(self, *, store_secret: bool = True, host_certificate: str | None = None) -> ServicePrincipalEntry:
         """Return the entry to store.
 
-        :param store_secret: whether the client secret or the federated token is in it.
-        :param host_certificate: path of a PEM file that built-in commands can read, if there is one.
+        :param store_secret: whether the entry contains the client secret or the federated token.
+        :param host_certificate: path of a PEM file that built-in commands can read; None without one.
         """
-        entry: Entry = {"client_id": self.client_id, "tenant": self.tenant}
+        entry: ServicePrincipalEntry = {"client_id": self.client_id, "tenant": self.tenant}
         own: dict[str, Any] = {}
-        if self.secret and store_secret:
-            entry["client_secret"] = self.secret
+        if self.client_secret and store_secret:
+            entry["client_secret"] = self.client_secret
         elif self.certificate and host_certificate:
             entry["certificate"] = host_certificate
             if self.send_chain:
@@ -118,7 +125,7 @@ class ServicePrincipal:
         return entry
 
     def login_options(self) -> str:
-        """Return the options of `az login` with which this service principal signs in again, without a secret."""
+        """Return the options of `az login` that sign this service principal in again. Contains no secret."""
         parts = [f'--service-principal --username "{self.client_id}"']
         if self.certificate:
             parts.append(f'--certificate "{self.certificate}"')
@@ -128,7 +135,7 @@ class ServicePrincipal:
                 parts.append("--use-cert-sn-issuer")
         elif self.source is not None:
             parts += [f'--{name} "{value}"' for name, value in _source_options(self.source)]
-        elif self.kind == FEDERATED:
+        elif self.kind == FEDERATED_TOKEN:
             parts.append("--federated-token=@FILE")
         else:
             parts.append("--password=@-")
@@ -136,7 +143,7 @@ class ServicePrincipal:
 
 
 def _source_options(source: AssertionSource) -> list[tuple[str, str]]:
-    """Return the options of `az login` that name a source."""
+    """Return the options of `az login` for a source, as names without dashes and their values."""
     described = source.to_json()
     if described["type"] == "file":
         return [("federated-token-file", described["path"])]
@@ -151,7 +158,7 @@ def _text(value: object) -> str | None:
 
 
 class ServicePrincipalCredential:
-    """Access tokens of one service principal: from the cache, or for its proof."""
+    """Access tokens of one service principal: cached ones, or new ones for its credential."""
 
     def __init__(
         self,
@@ -164,8 +171,11 @@ class ServicePrincipalCredential:
         clock: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
     ):
-        """:param http: gives the session for a source of federated tokens.
-        :param on_assertion: gets each federated token that a source has given.
+        """:param authority: the cloud's address for sign-in, for error messages.
+        :param http: returns the session for requests to a source of federated tokens.
+        :param on_assertion: called with each new federated token that a source has returned.
+        :param clock: returns POSIX time in seconds.
+        :param environ: the environment variables, which a source may read.
         """
         self._applications = applications
         self._principal = principal
@@ -174,7 +184,7 @@ class ServicePrincipalCredential:
         self._on_assertion = on_assertion
         self._clock = clock
         self._environ = environ
-        self._fetched: str | None = None
+        self._assertion: str | None = None
 
     def token(
         self,
@@ -188,13 +198,14 @@ class ServicePrincipalCredential:
 
         :param tenant: GUID or verified domain; None for that of the service principal.
         :param claims_challenge: JSON; a cached token is then not used.
-        :param advised_scopes: taken for the same call as a user's credential has; a service principal consents to
-            nothing, so advice does not depend on them.
-        :raises NotSignedInError: no token is cached, and what it takes to get one is not here.
+        :param advised_scopes: not used: only users consent to scopes.
+        :raises NotSignedInError: no token is cached, and the credential is not stored.
         :raises SignInError: Entra refused, or the certificate or the federated token cannot be used.
         """
         tenant = tenant or self._principal.tenant
-        application = self._applications.build_confidential(self._principal.client_id, self._proof(tenant), tenant)
+        application = self._applications.build_confidential(
+            self._principal.client_id, self._msal_credential(tenant), tenant
+        )
         with authority_errors(self._authority, tenant):
             result = application.acquire_token_for_client(list(scopes), claims_challenge=claims_challenge)
         if "error" in result:
@@ -205,23 +216,23 @@ class ServicePrincipalCredential:
         principal = self._principal
         return Attempt(tenant=tenant, username=principal.client_id, service_principal=principal.login_options())
 
-    def _proof(self, tenant: str | None) -> Any:
-        """Return MSAL's `client_credential`.
+    def _msal_credential(self, tenant: str | None) -> Any:
+        """Return the `client_credential` of msal.ConfidentialClientApplication.
 
-        What cannot be used is found out when MSAL asks for it, which it does only if no token is cached.
+        A credential that cannot be used is a callable that raises the error. MSAL calls it only if no token is cached.
         """
         principal = self._principal
-        if principal.secret:
-            return principal.secret
+        if principal.client_secret:
+            return principal.client_secret
         if principal.certificate:
             if principal.is_protected and not principal.passphrase:
-                return {"client_assertion": self._passphrase_missing}
-            return self._certificate(Path(principal.certificate))
+                return {"client_assertion": self._fail_without_passphrase}
+            return self._msal_certificate(Path(principal.certificate))
         if principal.source is not None or principal.assertion:
-            return {"client_assertion": self._assertion_or_stored}
-        return {"client_assertion": lambda: self._nothing_stored(tenant)}
+            return {"client_assertion": self._new_or_stored_assertion}
+        return {"client_assertion": lambda: self._fail_without_credential(tenant)}
 
-    def _certificate(self, path: Path) -> Any:
+    def _msal_certificate(self, path: Path) -> Any:
         from azext_login.auth.workload.certificates import read_certificate
 
         try:
@@ -236,53 +247,55 @@ class ServicePrincipalCredential:
         return certificate.as_msal_credential(send_chain=self._principal.send_chain)
 
     def assertion(self) -> str:
-        """Return a federated token that is valid now: from its source, asked once, or without one the stored one.
+        """Return a valid federated token: from its source, or the stored one if it has no source. A secret.
 
-        A secret.
+        The source is asked once.
 
-        :raises SignInError: it has expired, or the source has none.
+        :raises SignInError: the token has expired, or the source refused.
         :raises ServiceUnreachableError: the source did not answer.
-        :raises UnexpectedAnswerError: the source answered something else.
+        :raises UnexpectedAnswerError: the source answered without a token.
         """
-        if self._fetched is None:
+        if self._assertion is None:
             principal = self._principal
             found = principal.assertion or ""
             if principal.source is not None:
                 found = principal.source.fetch(http=self._http(), environ=self._environ)
             check_assertion(found, self._clock())
-            self._fetched = found
+            self._assertion = found
             if found != principal.assertion:
                 self._on_assertion(found)
-        return self._fetched
+        return self._assertion
 
-    def _assertion_or_stored(self) -> str:
-        """Return the same, but the stored one where a build system's service gives none and it is still valid.
+    def _new_or_stored_assertion(self) -> str:
+        """Return a federated token like `assertion`; the stored one, if it is valid and a build system's service fails.
 
-        Not every step of a job gets the variables that the service is asked with, and built-in commands work there.
+        Not every step of a job has the environment variables for that service, and built-in commands do not need them.
         """
         principal = self._principal
         try:
             return self.assertion()
         except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
-            ends = expiry_of(principal.assertion or "")
-            if isinstance(principal.source, FileAssertion) or ends is None or ends <= self._clock():
+            stored = principal.assertion
+            expires_on = expiry_of(stored) if stored else None
+            is_valid = expires_on is not None and expires_on > self._clock()
+            if stored is None or not is_valid or isinstance(principal.source, FileAssertion):
                 raise
-            self._fetched = principal.assertion
-            logger.warning("%s The stored federated token is used, until it ends.", first_line(error))
-            return str(principal.assertion)
+            self._assertion = stored
+            logger.warning("%s The stored federated token is used until it expires.", first_line(error))
+            return stored
 
-    def _nothing_stored(self, tenant: str | None) -> str:
+    def _fail_without_credential(self, tenant: str | None) -> str:
         principal = self._principal
         raise NotSignedInError(
-            f"No token of service principal '{principal.client_id}' is cached for this, and its {principal.kind} was "
-            "not stored.",
+            f"No token of service principal '{principal.client_id}' is cached for this request, and its "
+            f"{principal.kind} was not stored.",
             next_step=f"To sign in again, run:\n{login_command(self._attempt(tenant))}",
         )
 
-    def _passphrase_missing(self) -> str:
+    def _fail_without_passphrase(self) -> str:
         principal = self._principal
         raise NotSignedInError(
-            f"No token of service principal '{principal.client_id}' is cached for this, and the key in "
+            f"No token of service principal '{principal.client_id}' is cached for this request, and the key in "
             f"{principal.certificate} has a passphrase, which is never stored.",
             next_step=f"Set {PASSPHRASE_VARIABLE}, or sign in again:\n{login_command(self._attempt(principal.tenant))}",
         )

@@ -1,4 +1,4 @@
-"""Keys, certificates and the files with them, for the tests of what reads such files."""
+"""Keys, certificates and files with them, for tests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Identity:
 
     @property
     def thumbprint(self) -> str:
-        """As the portal shows it."""
+        """SHA-1, as the portal shows it."""
         return self.certificate.fingerprint(hashes.SHA1()).hex().upper()
 
     def key_pem(self, form: PrivateFormat = PrivateFormat.PKCS8, passphrase: str | None = None) -> str:
@@ -57,7 +57,7 @@ class Identity:
         return self.key.private_bytes(Encoding.PEM, form, encryption).decode()
 
     def key_der(self, passphrase: str | None = None) -> bytes:
-        """The private key as PKCS#8 without PEM around it."""
+        """The private key as PKCS#8 in DER."""
         encryption = _encryption(passphrase)
         return self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption)
 
@@ -71,7 +71,7 @@ class Identity:
 
 @cache
 def rsa_key(name: str) -> rsa.RSAPrivateKey:
-    """The key of this name; generating one takes a while."""
+    """Return the key of this name. It is generated once, because that is slow."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

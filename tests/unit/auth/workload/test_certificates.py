@@ -1,4 +1,4 @@
-"""Certificate files as people and tools leave them, and what is said about those that cannot be used."""
+"""Certificate files as users and tools write them, and the errors for files that cannot be used."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read(path: Path, passphrase: str | None = None, now: datetime = NOW) -> Clie
 
 
 def refusal(path: Path, passphrase: str | None = None, now: datetime = NOW) -> SignInError:
-    """Return the error, which has to have a next step and must not quote a secret."""
+    """Return the error. It has a next step and quotes no secret."""
     with pytest.raises(SignInError) as caught:
         read(path, passphrase, now)
     error = caught.value
@@ -67,11 +67,10 @@ def refusal(path: Path, passphrase: str | None = None, now: datetime = NOW) -> S
 
 
 def is_leaf(read: ClientCertificate) -> bool:
-    """Whether everything in the record is of LEAF."""
+    """Whether everything in the record belongs to LEAF."""
     key = load_pem_private_key(read.private_key.encode(), None)
     return (
         read.thumbprint == LEAF.thumbprint
-        and read.certificate == LEAF.pem
         and read.chain.startswith(LEAF.pem)
         and read.private_key.startswith("-----BEGIN PRIVATE KEY-----")
         and key.public_key() == LEAF.key.public_key()
@@ -79,7 +78,7 @@ def is_leaf(read: ClientCertificate) -> bool:
 
 
 def host_signs(path: Path) -> bool:
-    """Whether azure-cli's own class gets an assertion out of the file that Entra could verify."""
+    """Whether azure-cli's own class makes an assertion with the file that Entra could verify."""
     import jwt
     from azure.cli.core.auth.identity import ServicePrincipalAuth
     from knack.util import CLIError
@@ -108,7 +107,7 @@ def key_text(form: str, encrypted: bool) -> str:
 
 
 def rewrapped(text: str, width: int) -> str:
-    """Return PEM blocks with lines of base64 of another width; 0 puts all of it on one line."""
+    """Return PEM blocks whose base64 has lines of another width; 0 for one line."""
     blocks = find_blocks(text)
     lines = []
     for block in blocks:
@@ -118,7 +117,7 @@ def rewrapped(text: str, width: int) -> str:
 
 
 class Layouts:
-    """Every way in which the same key and certificates may be written into a file."""
+    """Every layout of a file with the same key and certificates."""
 
     encrypted = st.booleans()
     form = st.sampled_from(sorted(FORMS))
@@ -143,7 +142,7 @@ class Layouts:
     indent=Layouts.indent,
     width=Layouts.width,
 )
-def test_a_pem_file_is_read_however_it_is_written_and_the_host_is_trusted_with_what_it_can_read(
+def test_a_pem_file_is_read_in_every_layout_and_the_host_can_read_what_is_marked_so(
     tmp_path_factory: pytest.TempPathFactory,
     encrypted: bool,
     form: str,
@@ -176,7 +175,7 @@ def test_a_pem_file_is_read_however_it_is_written_and_the_host_is_trusted_with_w
     "order",
     ["key first", "certificate first", "with a chain", "with text", "CRLF", "one line", "indented", "stray ends"],
 )
-def test_a_plain_pem_file_is_left_to_the_host(write: Callable[..., Path], form: str, order: str) -> None:
+def test_a_plain_pem_file_is_readable_for_the_host(write: Callable[..., Path], form: str, order: str) -> None:
     key = key_text(form, False)
     text = {
         "key first": key + LEAF.pem,
@@ -200,15 +199,15 @@ def test_a_plain_pem_file_is_left_to_the_host(write: Callable[..., Path], form: 
         pytest.param(LEAF.key_pem() + INTERMEDIATE.pem + LEAF.pem, id="issuer first"),
         pytest.param(OTHER.key_pem() + LEAF.key_pem() + LEAF.pem, id="another key first"),
         pytest.param("größer\n" + LEAF.key_pem() + LEAF.pem, id="not ASCII"),
-        pytest.param(LEAF.key_pem() + LEAF.pem.replace(" CERT", " X509 CERT"), id="older name"),
-        pytest.param(LEAF.key_pem() + "the certificate: " + LEAF.pem, id="text in front of a marker"),
-        pytest.param(LEAF.key_pem() + LEAF.pem[:-1] + " (the certificate)\n", id="text behind a marker"),
+        pytest.param(LEAF.key_pem() + LEAF.pem.replace(" CERT", " X509 CERT"), id="older label"),
+        pytest.param(LEAF.key_pem() + "the certificate: " + LEAF.pem, id="text before a marker"),
+        pytest.param(LEAF.key_pem() + LEAF.pem[:-1] + " (the certificate)\n", id="text after a marker"),
         pytest.param("-----BEGIN CERTIFICATE-----\n" + LEAF.key_pem() + LEAF.pem, id="a beginning without an end"),
         pytest.param("-----END CERTIFICATE-----\n" + LEAF.key_pem() + ROOT.pem[:80] + "\n" + LEAF.pem, id="parts"),
         pytest.param("\ufeff" + LEAF.key_pem() + LEAF.pem, id="byte order mark"),
     ],
 )
-def test_what_the_host_would_stumble_over_is_not_left_to_it(write: Callable[..., Path], text: str) -> None:
+def test_a_file_that_the_host_cannot_use_is_not_marked_so(write: Callable[..., Path], text: str) -> None:
     path = write(text)
     certificate = read(path, PASSPHRASE)
     assert is_leaf(certificate)
@@ -220,7 +219,7 @@ def test_text_that_powershell_wrote_as_utf_16_is_read(write: Callable[..., Path]
     assert is_leaf(read(write((LEAF.key_pem() + LEAF.pem).encode("utf-16"))))
 
 
-def test_the_text_to_store_is_one_that_the_host_can_use(write: Callable[..., Path], tmp_path: Path) -> None:
+def test_the_host_can_use_the_text_to_store(write: Callable[..., Path], tmp_path: Path) -> None:
     certificate = read(write(LEAF.pfx(ROOT, INTERMEDIATE, passphrase=PASSPHRASE)), PASSPHRASE)
     assert not certificate.host_readable
     stored = tmp_path / "stored.pem"
@@ -270,35 +269,35 @@ def test_a_pfx_file_of_openssl_with_an_empty_passphrase_needs_none(
     assert is_leaf(read(target, ""))
 
 
-def test_a_passphrase_from_a_command_line_that_is_not_utf_8_fits(write: Callable[..., Path]) -> None:
-    latin_1 = "caf\udce9"  # the byte E9, the way Python shows it in sys.argv
+def test_a_passphrase_from_a_command_line_that_is_not_utf_8_works(write: Callable[..., Path]) -> None:
+    latin_1 = "caf\udce9"  # the byte E9 in the form that it has in sys.argv
     assert is_leaf(read(write(LEAF.key_pem(passphrase=latin_1) + LEAF.pem), latin_1))
 
 
 @pytest.mark.parametrize("content", [LEAF.key_pem() + LEAF.pem, LEAF.pfx()], ids=["PEM", "PFX"])
-def test_a_passphrase_that_is_not_needed_does_no_harm(write: Callable[..., Path], content: str | bytes) -> None:
+def test_a_passphrase_that_is_not_needed_is_ignored(write: Callable[..., Path], content: str | bytes) -> None:
     assert is_leaf(read(write(content), PASSPHRASE))
 
 
-def test_of_several_keys_the_one_with_a_certificate_is_taken(write: Callable[..., Path]) -> None:
+def test_the_key_that_has_a_certificate_is_used(write: Callable[..., Path]) -> None:
     encrypted = OTHER.key_pem(passphrase="another")
     path = write(OTHER.key_pem() + encrypted + LEAF.key_pem() + LEAF.pem)
     assert not needs_passphrase(path)
     assert is_leaf(read(path))
 
 
-def test_of_several_certificates_of_one_key_the_valid_one_is_taken(write: Callable[..., Path]) -> None:
+def test_the_valid_certificate_of_a_key_is_used(write: Callable[..., Path]) -> None:
     expired = issue("ci-app", key=LEAF.key, valid=(NOW - 9 * DAY, NOW - DAY))
     later = issue("ci-app", key=LEAF.key, valid=(NOW + DAY, NOW + 9 * DAY))
     assert is_leaf(read(write(LEAF.key_pem() + expired.pem + later.pem + LEAF.pem)))
 
 
-def test_the_chain_follows_signatures_and_not_only_names(write: Callable[..., Path]) -> None:
+def test_the_chain_follows_signatures_as_well_as_names(write: Callable[..., Path]) -> None:
     namesake = issue("intermediate", issuer=ROOT, key=OTHER.key)
     assert read(write(LEAF.key_pem() + namesake.pem + INTERMEDIATE.pem + LEAF.pem)).chain == CHAIN
 
 
-def test_a_chain_of_issuers_that_signed_each_other_ends(write: Callable[..., Path]) -> None:
+def test_a_chain_of_issuers_that_signed_each_other_is_finite(write: Callable[..., Path]) -> None:
     one = issue("one", issuer=issue("two"))
     two = issue("two", issuer=one)
     crossed = issue("one", issuer=two)
@@ -307,12 +306,12 @@ def test_a_chain_of_issuers_that_signed_each_other_ends(write: Callable[..., Pat
     assert chain == leaf.pem + crossed.pem + two.pem
 
 
-def test_a_damaged_certificate_of_the_chain_is_passed_over(write: Callable[..., Path]) -> None:
+def test_a_damaged_certificate_of_the_chain_is_skipped(write: Callable[..., Path]) -> None:
     damaged = INTERMEDIATE.pem.replace("\nMII", "\nAAA")
     assert read(write(LEAF.key_pem() + damaged + LEAF.pem)).chain == LEAF.pem
 
 
-def test_msal_gets_the_chain_without_line_breaks_and_only_if_asked(write: Callable[..., Path]) -> None:
+def test_msal_gets_the_chain_without_line_breaks_and_only_on_request(write: Callable[..., Path]) -> None:
     from msal.application import extract_certs
 
     certificate = read(write(LEAF.key_pem() + CHAIN))
@@ -340,17 +339,17 @@ ED25519 = issue("ed25519", key=ed25519.Ed25519PrivateKey.generate())
         pytest.param(b"\xff\xfe\x00\xd8x", "neither a PEM file nor a PFX", id="part of UTF-16"),
         pytest.param(b"\xfe\xed\xfe\xed\x00\x00\x00\x02", "neither a PEM file nor a PFX", id="Java key store"),
         pytest.param(b"A" * (1024 * 1024 + 1), "larger than 1024 KB", id="large"),
-        pytest.param(LEAF.pem, "a certificate and no private key", id="certificate only"),
-        pytest.param(LEAF.der, "DER form and no private key", id="certificate in DER"),
-        pytest.param(LEAF.key_pem(), "a private key and no certificate", id="key only"),
-        pytest.param(LEAF.key_der(), "DER form and no certificate", id="key in DER"),
-        pytest.param(LEAF.key_pem() + OTHER.pem, "does not belong to the certificate there (CN=other)", id="mismatch"),
-        pytest.param(LEAF.key_der("x"), "DER form and no certificate", id="encrypted key in DER"),
+        pytest.param(LEAF.pem, "a certificate, but no private key", id="certificate only"),
+        pytest.param(LEAF.der, "DER form, but no private key", id="certificate in DER"),
+        pytest.param(LEAF.key_pem(), "a private key, but no certificate", id="key only"),
+        pytest.param(LEAF.key_der(), "DER form, but no certificate", id="key in DER"),
+        pytest.param(LEAF.key_pem() + OTHER.pem, "does not belong to the certificate in it (CN=other)", id="mismatch"),
+        pytest.param(LEAF.key_der("x"), "DER form, but no certificate", id="encrypted key in DER"),
         pytest.param(EC.key_pem() + EC.pem, "type EC", id="EC"),
         pytest.param(EC.pfx(), "type EC", id="EC in PFX"),
         pytest.param(ED25519.key_pem() + ED25519.pem, "type Ed25519", id="Ed25519"),
         pytest.param(LEAF.key_pem(PrivateFormat.OpenSSH) + LEAF.pem, "OpenSSH", id="OpenSSH"),
-        pytest.param(base64.encodebytes(LEAF.pfx()), "PFX file in base64", id="PFX in base64"),
+        pytest.param(base64.encodebytes(LEAF.pfx()), "base64-encoded PFX file", id="PFX in base64"),
         pytest.param(LEAF.key_pem().replace("\nMII", "\nAAA") + LEAF.pem, "is damaged", id="damaged key"),
         pytest.param(LEAF.key_pem() + LEAF.pem.replace("\nMII", "\nAAA"), "is damaged", id="damaged certificate"),
         pytest.param(LEAF.pfx()[:900], "is damaged", id="part of a PFX"),
@@ -379,7 +378,7 @@ def test_a_file_that_cannot_be_used_is_explained(write: Callable[..., Path], con
         pytest.param(LEAF.key_pem(FORMS["traditional"], "right") + LEAF.pem, id="older"),
     ],
 )
-def test_a_wrong_passphrase_is_named_with_the_way_to_give_it(
+def test_the_error_for_a_wrong_passphrase_explains_how_to_give_it(
     write: Callable[..., Path], content: str | bytes, passphrase: str
 ) -> None:
     path = write(content)
@@ -395,10 +394,10 @@ def test_a_pfx_file_without_a_key_is_explained(write: Callable[..., Path]) -> No
         [pkcs12.PKCS12Certificate(LEAF.certificate, b"a")],
         PrivateFormat.PKCS12.encryption_builder().build(b"right"),
     )
-    assert "and no private key" in refusal(write(content), "right").error_msg
+    assert "but no private key" in refusal(write(content), "right").error_msg
 
 
-def test_an_expired_certificate_says_since_when(write: Callable[..., Path]) -> None:
+def test_the_error_for_an_expired_certificate_has_the_time_of_expiry(write: Callable[..., Path]) -> None:
     until = datetime.fromisoformat("2026-04-30T08:15:00+00:00")
     expired = issue("ci-app", key=LEAF.key, valid=(NOW - 9 * DAY, until))
     error = refusal(write(LEAF.key_pem() + expired.pem))
@@ -407,25 +406,25 @@ def test_an_expired_certificate_says_since_when(write: Callable[..., Path]) -> N
     assert "az ad app credential reset" in error.recommendations[0]
 
 
-def test_of_several_expired_certificates_the_last_one_says_since_when(write: Callable[..., Path]) -> None:
+def test_the_error_for_several_expired_certificates_has_the_latest_time_of_expiry(write: Callable[..., Path]) -> None:
     expired = [issue("ci-app", key=LEAF.key, valid=(NOW - 9 * DAY, NOW - days * DAY)).pem for days in (3, 2, 4)]
     assert "expired at 2026-04-29 12:00:00 UTC" in refusal(write(LEAF.key_pem(), *expired)).error_msg
 
 
-def test_validity_ends_with_the_second_that_the_certificate_names(write: Callable[..., Path]) -> None:
+def test_a_certificate_is_valid_up_to_the_second_of_its_expiry(write: Callable[..., Path]) -> None:
     path = write(LEAF.key_pem() + issue("ci-app", key=LEAF.key, valid=(NOW - DAY, NOW)).pem)
     assert read(path).thumbprint
     assert "expired" in refusal(path, now=NOW + timedelta(seconds=1)).error_msg
 
 
-def test_a_certificate_from_the_future_says_from_when(write: Callable[..., Path]) -> None:
+def test_the_error_for_a_certificate_of_the_future_has_the_start_of_its_validity(write: Callable[..., Path]) -> None:
     path = write(LEAF.key_pem() + issue("ci-app", key=LEAF.key, valid=(NOW, NOW + DAY)).pem)
     assert "not valid before 2026-05-01 12:00:00 UTC" in refusal(path, now=NOW - timedelta(minutes=6)).error_msg
-    # A clock that is a little behind is no reason to refuse what was issued a moment ago.
+    # A new certificate is accepted although this clock is a little slow.
     assert read(path, now=NOW - timedelta(minutes=4)).thumbprint
 
 
-def test_a_missing_file_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_named_with_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for action in (refusal, _refused_before_the_passphrase):
         assert (
@@ -446,7 +445,7 @@ def test_a_directory_and_a_pipe_are_refused_without_waiting(tmp_path: Path) -> N
     assert "not a regular file" in refusal(pipe).error_msg
 
 
-def test_a_path_below_a_file_and_a_path_that_is_none_are_refused(write: Callable[..., Path]) -> None:
+def test_a_path_below_a_file_and_an_invalid_path_are_refused(write: Callable[..., Path]) -> None:
     assert "Not a directory" in refusal(write("x") / "certificate.pem").error_msg
     assert "null" in refusal(Path("certificate\0.pem")).error_msg
 
@@ -494,17 +493,17 @@ def test_a_block_is_found_in_any_text(before: str, after: str) -> None:
     assert [block.text() for block in find_blocks(before + LEAF.pem + after)] == [LEAF.pem]
 
 
-def test_blocks_that_do_not_end_are_no_blocks() -> None:
+def test_blocks_without_an_end_are_left_out() -> None:
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     assert _labels(begin) == _labels(end) == _labels(f"{end}{begin}") == []
     assert _labels(f"{begin}\n-----END PRIVATE KEY-----\nAAAA\n{end}") == []
     assert _labels(f"{begin}\nAAAA\n{begin}\nAAAA\n{end}") == ["CERTIFICATE"]
 
 
-def test_a_block_does_not_show_what_is_in_it() -> None:
+def test_a_block_does_not_show_its_content() -> None:
     block = find_blocks(LEAF.key_pem())[0]
     assert block.body[:20] not in repr(block)
 
 
-def test_a_megabyte_of_beginnings_is_looked_through_once() -> None:
+def test_a_megabyte_of_begin_markers_is_searched_once() -> None:
     assert find_blocks("-----BEGIN CERTIFICATE-----" * 40_000) == []

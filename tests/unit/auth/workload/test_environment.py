@@ -1,4 +1,4 @@
-"""Which credential a set of environment variables describes, and for which cloud it is."""
+"""The credential that environment variables describe, and the cloud that it belongs to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PUBLIC = "https://login.microsoftonline.com"
 
 
 def unusable(environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return message and advice of the error, which must quote no value."""
+    """Return message and advice of the error, which quotes no value."""
     with pytest.raises(SignInError) as caught:
         credentials_from_environment(environ)
     message, advice = str(caught.value.error_msg), str(caught.value.recommendations[0])
@@ -38,7 +38,7 @@ def test_a_client_secret() -> None:
         variables=("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"),
         client_id="client-1",
         tenant="tenant-1",
-        secret="secret-canary",
+        client_secret="secret-canary",
     )
 
 
@@ -72,7 +72,7 @@ def test_a_certificate_without_a_passphrase() -> None:
     ("value", "sent"),
     [("true", True), ("True", True), ("1", True), (" true ", True), ("false", False), ("0", False), ("yes", False)],
 )
-def test_the_chain_is_sent_for_the_words_that_every_azure_sdk_takes_for_yes(value: str, sent: bool) -> None:
+def test_the_chain_is_sent_for_the_values_that_mean_true_in_every_azure_sdk(value: str, sent: bool) -> None:
     environ = {**CLIENT, **CERTIFICATE, "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": value}
     assert credentials_from_environment(environ).send_chain is sent
 
@@ -112,12 +112,12 @@ def test_the_order_is_azure_identitys() -> None:
         ("federated token file", "AZURE_FEDERATED_TOKEN_FILE"),
     ]:
         assert credentials_from_environment(environ).kind == kind
-        environ[variable] = ""  # an empty value counts as none
+        environ[variable] = ""  # an empty variable counts as not set
     unusable(environ)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(ALL)), st.sampled_from(["", "canary-1", "canary-2"])))
-def test_only_what_belongs_to_the_kind_is_in_the_credential(environ: Mapping[str, str]) -> None:
+def test_the_credential_contains_only_values_of_its_kind(environ: Mapping[str, str]) -> None:
     try:
         credential = credentials_from_environment(environ)
     except SignInError:
@@ -126,7 +126,7 @@ def test_only_what_belongs_to_the_kind_is_in_the_credential(environ: Mapping[str
     used = {
         "AZURE_CLIENT_ID": credential.client_id,
         "AZURE_TENANT_ID": credential.tenant,
-        "AZURE_CLIENT_SECRET": credential.secret,
+        "AZURE_CLIENT_SECRET": credential.client_secret,
         "AZURE_CLIENT_CERTIFICATE_PATH": credential.certificate_path and str(credential.certificate_path),
         "AZURE_CLIENT_CERTIFICATE_PASSWORD": credential.passphrase,
         "AZURE_USERNAME": credential.username,
@@ -144,7 +144,7 @@ def test_a_credential_does_not_show_its_secret() -> None:
         assert "canary" not in repr(credentials_from_environment(environ))
 
 
-def test_nothing_at_all_names_what_could_be_set() -> None:
+def test_without_variables_the_advice_lists_all_kinds() -> None:
     message, advice = unusable({"PATH": "/bin", "AZURE_CLIENT_CERTIFICATE_PASSWORD": "passphrase-canary"})
     assert "No environment variable describes a credential" in message
     assert "client secret: AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_CLIENT_SECRET" in advice
@@ -152,7 +152,7 @@ def test_nothing_at_all_names_what_could_be_set() -> None:
     assert "federated token file: AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE" in advice
 
 
-def test_an_application_alone_may_go_on_in_every_way() -> None:
+def test_with_an_application_only_the_advice_lists_all_kinds_of_credential() -> None:
     message, advice = unusable(CLIENT)
     assert "Found: AZURE_CLIENT_ID, AZURE_TENANT_ID." in message
     assert "\nclient secret: AZURE_CLIENT_SECRET\ncertificate: AZURE_CLIENT_CERTIFICATE_PATH\n" in advice
@@ -169,13 +169,13 @@ def test_an_application_alone_may_go_on_in_every_way() -> None:
         ({**SECRET, "AZURE_PASSWORD": "password-canary"}, "username and password, set AZURE_USERNAME as well"),
     ],
 )
-def test_what_the_nearest_kind_lacks_is_named(environ: Mapping[str, str], missing: str) -> None:
+def test_the_advice_names_what_the_most_complete_kind_lacks(environ: Mapping[str, str], missing: str) -> None:
     message, advice = unusable(environ)
     assert missing in advice
     assert all(name in message for name in environ)
 
 
-def test_a_variable_that_is_set_to_nothing_is_named() -> None:
+def test_an_empty_variable_is_named() -> None:
     """As in a build of a fork's pull request, which gets no secrets."""
     message, advice = unusable({**CLIENT, "AZURE_CLIENT_SECRET": ""})
     assert "Set but empty: AZURE_CLIENT_SECRET." in message
@@ -199,7 +199,7 @@ def test_a_variable_that_is_set_to_nothing_is_named() -> None:
         ("https://[::1]:8443", "https://[::1]:8443"),
     ],
 )
-def test_the_active_clouds_authority_is_right_however_it_is_written(wanted: str | None, active: str) -> None:
+def test_the_active_clouds_authority_is_accepted_in_every_spelling(wanted: str | None, active: str) -> None:
     check_authority(wanted, active, "SomeCloud")
 
 
@@ -227,27 +227,27 @@ def test_another_clouds_authority_is_refused_with_the_command_that_sets_it(wante
     assert command in caught.value.recommendations[0]
 
 
-def test_a_cloud_that_was_given_another_authority_is_not_told_to_become_itself() -> None:
+def test_the_advice_does_not_suggest_the_cloud_that_is_active() -> None:
     with pytest.raises(SignInError) as caught:
         check_authority(PUBLIC, "https://localhost:8443", "AzureCloud")
     assert "az cloud list" in caught.value.recommendations[0]
 
 
 @pytest.mark.parametrize("wanted", ["https://", "https://[", "https://localhost:port", "/adfs", " "])
-def test_what_is_no_address_is_refused_with_the_right_one(wanted: str) -> None:
+def test_an_invalid_address_is_refused_with_the_right_one(wanted: str) -> None:
     with pytest.raises(SignInError, match="is not the address of a sign-in service") as caught:
         check_authority(wanted, PUBLIC, "AzureCloud")
     assert PUBLIC in caught.value.recommendations[0]
 
 
-def test_an_address_of_numbers_is_shown_as_one_writes_it() -> None:
+def test_an_ipv6_address_is_shown_in_brackets() -> None:
     with pytest.raises(SignInError, match=r"names https://\[::1\]:8443, but"):
         check_authority("[::1]:8443", PUBLIC, "AzureCloud")
 
 
 def test_a_password_in_the_address_is_not_repeated() -> None:
     with pytest.raises(SignInError) as caught:
-        check_authority("https://somebody:canary@login.example/a?canary#canary", PUBLIC, "AzureCloud")
+        check_authority("https://alice:canary@login.example/a?canary#canary", PUBLIC, "AzureCloud")
     assert "canary" not in caught.value.error_msg
     assert "https://login.example/a," in caught.value.error_msg
 

@@ -1,4 +1,4 @@
-"""Where federated tokens come from: a file, and the services of build systems, which are real servers on loopback."""
+"""Sources of federated tokens: a file, and the services of build systems, which are real servers on loopback here."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from azext_login.auth.workload.federated_tokens import (
     AzurePipelinesAssertion,
     FileAssertion,
     GitHubAssertion,
-    audience_of,
     check_assertion,
     source_from_json,
 )
+from azext_login.auth.workload.known_clouds import audience_of
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.system.http.session import TIMEOUT, build_session
 
@@ -39,7 +39,7 @@ NOW = 1_777_636_800.0  # 2026-05-01 12:00:00 UTC
 
 
 def jwt(claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
-    """Return a token whose signature nobody can verify."""
+    """Return a token with a signature that cannot be verified."""
     parts = [json.dumps(part).encode() for part in (header or {"alg": "RS256"}, claims)]
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*parts, b"signature"))
 
@@ -59,7 +59,7 @@ class Received:
 
 @dataclass
 class TokenService:
-    """A server on loopback that keeps what it is asked and answers everything alike."""
+    """A server on loopback that records its requests and gives the same answer to all."""
 
     status: int = 200
     body: bytes = b""
@@ -114,7 +114,7 @@ def service() -> Iterator[TokenService]:
 
 @dataclass(frozen=True)
 class BuildSystem:
-    """One kind of service: how it is set up, and where its answer has the token."""
+    """One kind of service: its environment variables, and the member of its answer that has the token."""
 
     source: AssertionSource
     address: str
@@ -168,7 +168,7 @@ def refused(
     return message, advice
 
 
-def test_github_is_asked_the_way_its_documentation_says(service: TokenService) -> None:
+def test_github_gets_the_request_that_its_documentation_describes(service: TokenService) -> None:
     service.answer({"value": TOKEN, "count": 1})
     assert GITHUB.fetch(GITHUB.environ(service)) == TOKEN
     (request,) = service.received
@@ -183,7 +183,7 @@ def test_an_address_without_a_query_gets_one(service: TokenService) -> None:
     assert service.received[0].path.startswith("/idtoken?audience=")
 
 
-def test_azure_pipelines_is_asked_as_azure_identity_does(service: TokenService) -> None:
+def test_azure_pipelines_gets_the_request_that_azure_identity_sends(service: TokenService) -> None:
     service.answer({"oidcToken": TOKEN})
     environ = {
         **AZURE_PIPELINES.environ(service),
@@ -203,7 +203,7 @@ def test_azure_pipelines_is_asked_as_azure_identity_does(service: TokenService) 
     assert {name: request.headers.get(name) for name in expected} == expected
 
 
-def test_what_is_put_into_an_address_is_quoted(service: TokenService) -> None:
+def test_values_in_an_address_are_percent_encoded(service: TokenService) -> None:
     service.answer({"value": TOKEN, "oidcToken": TOKEN})
     for source in (GitHubAssertion("a&b=c d/é"), AzurePipelinesAssertion("a&b=c d/é")):
         environ = {**GITHUB.environ(service), **AZURE_PIPELINES.environ(service)}
@@ -211,7 +211,7 @@ def test_what_is_put_into_an_address_is_quoted(service: TokenService) -> None:
     assert all(request.path.endswith("=a%26b%3Dc%20d%2F%C3%A9") for request in service.received)
 
 
-def test_every_fetch_asks_again(system: BuildSystem, service: TokenService) -> None:
+def test_every_fetch_sends_a_request(system: BuildSystem, service: TokenService) -> None:
     for token in (TOKEN, jwt({"exp": NOW + 900})):
         service.answer({system.member: token})
         assert system.fetch(system.environ(service)) == token
@@ -238,7 +238,7 @@ def test_both_missing_variables_are_named(system: BuildSystem) -> None:
     assert f"{system.address} and {system.token} are not set" in message
 
 
-def test_a_reference_that_azure_pipelines_did_not_replace_counts_as_missing(service: TokenService) -> None:
+def test_a_reference_that_azure_pipelines_did_not_expand_counts_as_missing(service: TokenService) -> None:
     environ = {**AZURE_PIPELINES.environ(service), "SYSTEM_ACCESSTOKEN": "$(System.AccessToken)"}
     assert "SYSTEM_ACCESSTOKEN is not set" in refused(AZURE_PIPELINES, environ)[0]
     assert service.received == []
@@ -247,15 +247,13 @@ def test_a_reference_that_azure_pipelines_did_not_replace_counts_as_missing(serv
 @pytest.mark.parametrize(
     "token", [f"{JOB_TOKEN}\r\nX-Injected: 1", f"{JOB_TOKEN} b", f"{JOB_TOKEN}é", f"{JOB_TOKEN}\0"]
 )
-def test_a_job_token_that_is_none_is_neither_sent_nor_shown(
-    system: BuildSystem, service: TokenService, token: str
-) -> None:
+def test_an_invalid_job_token_is_neither_sent_nor_shown(system: BuildSystem, service: TokenService, token: str) -> None:
     message, _ = refused(system, {**system.environ(service), system.token: token})
-    assert f"{system.token} holds something that is no token" in message
+    assert f"The value of {system.token} is not a token" in message
     assert service.received == []
 
 
-def test_line_ends_around_the_job_token_do_not_count(system: BuildSystem, service: TokenService) -> None:
+def test_line_ends_around_the_job_token_are_removed(system: BuildSystem, service: TokenService) -> None:
     service.answer({system.member: TOKEN})
     assert system.fetch({**system.environ(service), system.token: f"{JOB_TOKEN}\r\n"}) == TOKEN
     assert service.received[0].headers["authorization"] == f"Bearer {JOB_TOKEN}"
@@ -277,7 +275,7 @@ def test_line_ends_around_the_job_token_do_not_count(system: BuildSystem, servic
         "idtoken",
     ],
 )
-def test_the_job_token_goes_over_tls_or_not_at_all(system: BuildSystem, address: str) -> None:
+def test_the_job_token_is_sent_to_https_addresses_only(system: BuildSystem, address: str) -> None:
     message, _ = refused(system, {system.address: address, system.token: JOB_TOKEN}, http=_Unused())
     assert f"{system.address} is not an https address" in message
 
@@ -288,7 +286,7 @@ class _Unused(requests.Session):
 
 
 class _Recorder(requests.Session):
-    """Keeps what it is asked to send."""
+    """Records the options of its requests."""
 
     sent: Mapping[str, Any] = {}
 
@@ -298,7 +296,7 @@ class _Recorder(requests.Session):
 
 
 @pytest.mark.parametrize(("verify", "passed"), [(True, None), (False, False)])
-def test_the_wait_is_bounded_and_switched_off_verification_stays_so(
+def test_a_request_has_a_timeout_and_keeps_verification_switched_off(
     system: BuildSystem, service: TokenService, verify: bool, passed: bool | None
 ) -> None:
     service.answer({system.member: TOKEN})
@@ -319,11 +317,11 @@ def test_a_redirect_is_not_followed(system: BuildSystem, service: TokenService, 
         assert other.received == []
 
 
-def test_a_password_in_netrc_does_not_take_the_place_of_the_job_token(
+def test_a_password_in_netrc_does_not_replace_the_job_token(
     system: BuildSystem, service: TokenService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password something\n")
+    netrc.write_text("machine 127.0.0.1 login alice password something\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))  # requests itself reads it
     service.answer({system.member: TOKEN})
@@ -334,12 +332,12 @@ def test_a_password_in_netrc_does_not_take_the_place_of_the_job_token(
 @pytest.mark.parametrize("status", [203, 400, 401, 403, 404])
 @pytest.mark.parametrize("wrapped", [lambda text: {"message": text}, lambda text: {"value": text, "count": 1},
                                      lambda text: {"value": {"Message": text}, "count": 1}])  # fmt: skip
-def test_a_refusal_quotes_the_service_and_says_what_to_set_up(
+def test_a_refusal_quotes_the_service_and_explains_what_to_set_up(
     system: BuildSystem, service: TokenService, status: int, wrapped: Callable[[str], object]
 ) -> None:
     service.answer(wrapped("The connection is unknown.\nsecond line"), status)
     message, advice = refused(system, system.environ(service))
-    assert f"HTTP status {status}. It says: The connection is unknown." in message
+    assert f"HTTP status {status}. Its message: The connection is unknown." in message
     assert "second line" not in message
     assert system.advice in advice
 
@@ -352,24 +350,24 @@ def test_a_refusal_by_azure_pipelines_names_the_option(service: TokenService) ->
 @pytest.mark.parametrize(
     "body", [b"<html>sign in</html>", b"[]", b'"text"', b'{"message": {}}', b'{"message": " "}', b'{"value": [1]}', b""]
 )
-def test_a_refusal_may_have_nothing_to_say(system: BuildSystem, service: TokenService, body: bytes) -> None:
+def test_a_refusal_may_have_no_message(system: BuildSystem, service: TokenService, body: bytes) -> None:
     service.status, service.body = 401, body
-    assert "It says" not in refused(system, system.environ(service))[0]
+    assert "Its message" not in refused(system, system.environ(service))[0]
 
 
 @pytest.mark.parametrize("text", [f"{JOB_TOKEN} has expired", TOKEN])
 def test_a_service_that_repeats_a_token_is_not_quoted(system: BuildSystem, service: TokenService, text: str) -> None:
     service.answer({"message": text}, 401)
-    assert "It says" not in refused(system, system.environ(service))[0]
+    assert "Its message" not in refused(system, system.environ(service))[0]
 
 
-def test_of_a_long_story_only_the_beginning_is_quoted(system: BuildSystem, service: TokenService) -> None:
+def test_only_the_beginning_of_a_long_message_is_quoted(system: BuildSystem, service: TokenService) -> None:
     service.answer({"message": "No. " * 1000}, 403)
     assert len(refused(system, system.environ(service))[0]) < 500
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_an_overloaded_service_is_told_from_one_that_refuses(
+def test_an_overloaded_service_is_not_reported_as_a_refusal(
     system: BuildSystem, service: TokenService, status: int
 ) -> None:
     service.answer({}, status)
@@ -387,7 +385,7 @@ def test_an_answer_without_a_token_is_unexpected(system: BuildSystem, service: T
     refused(system, system.environ(service), UnexpectedAnswerError)
 
 
-def test_a_service_that_is_not_there_is_named(system: BuildSystem) -> None:
+def test_a_service_that_does_not_answer_is_named(system: BuildSystem) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -412,14 +410,14 @@ def _file_refused(path: Path) -> str:
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("around", ["", "\n", " \t\r\n"])
-def test_a_token_file_is_read_as_shells_write_it(tmp_path: Path, encoding: str, around: str) -> None:
+def test_a_token_file_is_read_in_every_form_that_shells_write(tmp_path: Path, encoding: str, around: str) -> None:
     path = tmp_path / "token"
     path.write_bytes(f"{around}{TOKEN}{around}".encode(encoding))
     assert _fetched(path) == TOKEN
 
 
 def test_a_token_file_is_read_again_each_time_and_through_links(tmp_path: Path) -> None:
-    # Kubernetes renews a projected token by pointing a link to another directory.
+    # Kubernetes renews a projected token by changing the target of a link.
     tokens = [TOKEN, jwt({"exp": NOW + 900})]
     for number, token in enumerate(tokens):
         (tmp_path / str(number)).mkdir()
@@ -439,7 +437,7 @@ def test_a_token_file_is_read_again_each_time_and_through_links(tmp_path: Path) 
     "content",
     [b"no-token-canary", f'"{TOKEN}"'.encode(), f"{TOKEN}\n{TOKEN}".encode(), b"a.b.c", b"\xff\xff.\xff.\xff"],
 )
-def test_a_file_with_something_else_is_refused_and_not_quoted(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_token_is_refused_and_not_quoted(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "token"
     path.write_bytes(content)
     message = _file_refused(path)
@@ -465,7 +463,7 @@ def test_a_token_file_that_is_missing_empty_a_directory_or_huge_is_refused(tmp_p
         st.builds(AzurePipelinesAssertion, st.text(min_size=1)),
     )
 )
-def test_a_source_that_was_stored_is_the_same_again(source: AssertionSource) -> None:
+def test_a_stored_source_is_restored_unchanged(source: AssertionSource) -> None:
     stored = json.loads(json.dumps(source.to_json()))
     again = source_from_json(stored)
     assert again is not None
@@ -473,9 +471,7 @@ def test_a_source_that_was_stored_is_the_same_again(source: AssertionSource) -> 
     assert again.to_json() == stored
 
 
-def test_a_relative_path_is_stored_as_it_is_seen_from_everywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relative_path_is_stored_as_an_absolute_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert FileAssertion(Path("here/../token")).to_json() == {"type": "file", "path": f"{tmp_path}/token"}
 
@@ -494,12 +490,12 @@ def test_a_relative_path_is_stored_as_it_is_seen_from_everywhere(
 @example({"type": "github", "audience": ""})
 @example({"type": "azure-pipelines", "service_connection_id": ""})
 @example({"type": "gitlab", "audience": "a"})
-def test_what_is_not_understood_is_no_source(value: object) -> None:
+def test_an_unknown_description_is_not_a_source(value: object) -> None:
     assert source_from_json(value) is None
 
 
-def test_every_kind_of_source_is_understood_as_it_is_stored_today() -> None:
-    """What is on people's disks has to be read by every later release."""
+def test_every_kind_of_source_is_restored_from_the_form_that_releases_have_stored() -> None:
+    """Every later release has to read what users have stored."""
     assert source_from_json({"type": "file", "path": "/run/token", "more": 1}) == FileAssertion(Path("/run/token"))
     assert source_from_json({"type": "github", "audience": "api://a"}) == GitHubAssertion("api://a")
     stored = {"type": "azure-pipelines", "service_connection_id": CONNECTION}
@@ -526,7 +522,7 @@ def test_every_cloud_has_its_own_audience(authority: str, audience: str) -> None
     assert audience_of(authority) == audience
 
 
-def test_an_expired_assertion_says_since_when() -> None:
+def test_the_error_for_an_expired_assertion_has_the_time_of_expiry() -> None:
     for expiry in (NOW, NOW - 60):
         token = jwt({"exp": expiry, "sub": "canary"})
         with pytest.raises(SignInError) as caught:
@@ -537,13 +533,13 @@ def test_an_expired_assertion_says_since_when() -> None:
     assert "2026-05-01 12:00:00 UTC" in caught.value.error_msg
 
 
-def test_an_assertion_that_expired_before_all_calendars_is_expired() -> None:
+def test_an_expiry_outside_every_calendar_is_shown_in_seconds() -> None:
     with pytest.raises(SignInError, match="expired at -1000000000000000000000 seconds after 1970"):
         check_assertion(jwt({"exp": -1e21}), NOW)
 
 
 @pytest.mark.parametrize("claims", [{"exp": NOW + 1}, {"exp": int(NOW) + 1}, {}, {"exp": "never"}, {"exp": True}])
-def test_an_assertion_that_has_not_expired_is_let_through(claims: Mapping[str, Any]) -> None:
+def test_an_assertion_that_has_not_expired_is_accepted(claims: Mapping[str, Any]) -> None:
     check_assertion(jwt(claims), NOW)
 
 
@@ -561,7 +557,7 @@ NOT_TOKENS = [
 
 
 @pytest.mark.parametrize("text", NOT_TOKENS)
-def test_what_is_no_token_is_refused_and_not_quoted(text: str) -> None:
+def test_text_that_is_not_a_token_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(SignInError, match="not a JSON Web Token") as caught:
         check_assertion(text, NOW)
     assert "canary" not in caught.value.error_msg
@@ -571,7 +567,7 @@ def test_what_is_no_token_is_refused_and_not_quoted(text: str) -> None:
 @pytest.mark.parametrize(
     "claims", ['{"exp": Infinity}', '{"exp": NaN}', '{"exp": 1e999}', '{"exp": 1' + "0" * 400 + "}"]
 )
-def test_a_time_that_is_none_is_no_expiry(claims: str) -> None:
+def test_a_number_that_is_not_a_time_is_not_an_expiry(claims: str) -> None:
     part = base64.urlsafe_b64encode(claims.encode()).decode()
     assert expiry_of(f"{TOKEN.partition('.')[0]}.{part}.eA") is None
 
@@ -580,7 +576,7 @@ def test_a_time_that_is_none_is_no_expiry(claims: str) -> None:
     st.one_of(st.integers(-(10**20), 10**20), st.floats(allow_nan=False, allow_infinity=False)),
     st.dictionaries(st.text(), st.text()),
 )
-def test_the_expiry_is_what_the_token_says(expiry: float, others: Mapping[str, str]) -> None:
+def test_the_expiry_is_the_exp_claim_of_the_token(expiry: float, others: Mapping[str, str]) -> None:
     assert expiry_of(jwt({**others, "exp": expiry})) == float(expiry)
 
 
