@@ -184,7 +184,9 @@ class Clients:
         if account.is_managed_identity:
             from azext_login.auth.managed_identity.credential import ManagedIdentityCredential
 
-            return ManagedIdentityCredential.of(str(account.details.get(ASSIGNED_IDENTITY) or "MSI"), http=self.http)
+            return ManagedIdentityCredential.from_info(
+                str(account.details.get(ASSIGNED_IDENTITY) or "MSI"), http=self.http
+            )
         return self.service_principal_credential(self.stored_principal(row, tenant), applications)
 
     def stored_principal(self, row: SubscriptionRow, tenant: str | None = None) -> ServicePrincipal:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.harness.az import NOWHERE, Az, Result
 from tests.localcloud import READER_IDENTITY, VM_IDENTITY, LocalCloud
-from tests.unit.auth.managed_identity.machines import black_hole
+from tests.unit.auth.managed_identity.environments import black_hole
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
 IDENTITY = ("login", "--identity")

@@ -1,1 +1,1 @@
-"""Managed identities and Cloud Shell: where their tokens come from, and what those services answer."""
+"""Managed identities and Cloud Shell: the services that issue their tokens, and the errors of those services."""

@@ -1,4 +1,4 @@
-"""What the service for managed identities answered: a token, or which error it is and what to do next.
+"""Answers of the services for managed identities: a token, or an error with its cause and the next step.
 
 https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
@@ -21,11 +21,12 @@ from azext_login.system.http.errors import capitalised, content_type
 
 _KEPT = "Nothing that was stored before has changed."
 
-# Answers after which the same request may succeed. Only IMDS says so of 404 and 410, while it is being updated.
+# Status codes after which the same request may succeed. Of these services, only IMDS documents 404 and 410, for the
+# time of an update.
 _TRANSIENT = frozenset({408, 429}) | frozenset(range(500, 600))
 _TRANSIENT_OF_IMDS = _TRANSIENT | {404, 410}
 
-# How the services say that an identity is not there for this resource.
+# Messages of the services for an identity that is not assigned to this resource.
 _NOT_ASSIGNED = (
     "identity not found",
     "no user assigned or delegated managed identity found",
@@ -42,58 +43,58 @@ _RESOURCE_ID = re.compile(
     re.IGNORECASE,
 )
 _GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# A GUID, with the word before it that says if it is of something else than an identity.
+# A GUID, and the words before it if they show that it is not the ID of an identity.
 _LABELLED_GUID = re.compile(
     rf"(?P<other>\b(?:correlation|trace|request|activity|tenant|subscription)[ _-]?id\W{{0,5}})?\b(?P<guid>{_GUID})\b",
     re.IGNORECASE,
 )
-_LONGEST_REASON = 400  # characters
-_LATEST = 10**12  # POSIX time in seconds; far more than any calendar holds
+_LONGEST_MESSAGE = 400  # characters
+_LATEST = 10**12  # POSIX time in seconds; no calendar of Python reaches it
 
 
 class BusyError(UnexpectedAnswerError):
-    """The service is overloaded, restarting or being updated. `retry_after` is what it asks for, in seconds."""
+    """The service is overloaded, restarting or being updated. `retry_after`: the seconds that it demands, or None."""
 
     def __init__(self, message: str, next_step: str, *, retry_after: float | None):
         super().__init__(message, next_step)
         self.retry_after = retry_after
 
 
-def check_answer(response: requests.Response, source: IdentitySource, identity: AssignedIdentity) -> None:
-    """Return if MSAL can go on with this answer: a token, or the challenge of Azure Arc's agent.
+def check_response(response: requests.Response, source: IdentitySource, identity: AssignedIdentity) -> None:
+    """Check that MSAL can handle this answer: a token, or the challenge of Azure Arc's agent.
 
     :raises BusyError: the same request may succeed later.
-    :raises SignInError: the service refuses.
-    :raises ServiceUnreachableError: something else answered in its place.
+    :raises SignInError: the service refused.
+    :raises ServiceUnreachableError: a proxy answered instead of the service.
     :raises UnexpectedAnswerError: the answer is neither a token nor an error of this protocol.
     """
     status = response.status_code
     if _is_challenge(response, source):
         return
     if status in (_TRANSIENT_OF_IMDS if source.kind is SourceKind.IMDS else _TRANSIENT):
-        raise _busy(response, source)
+        raise _busy_error(response, source)
     if status == 403 and "unreachable" in response.text:
-        # Docker Desktop's proxy answers so for IMDS on a machine that is not in Azure.
+        # Docker Desktop's proxy gives this answer for IMDS on a computer outside Azure.
         raise ServiceUnreachableError(
-            f"{capitalised(source.service)} at {source.place} cannot be reached: a proxy of this machine answered in "
-            f"its place. {source.reason} {_KEPT}",
-            f"Outside Azure there is no managed identity. {source.alternative}",
+            f"{capitalised(source.service)} at {source.place} cannot be reached: a proxy on this computer answered "
+            f"instead. {source.reason} {_KEPT}",
+            f"Managed identities exist in Azure only. {source.alternative}",
         )
-    body = _json_of(response)
+    body = _parse_object(response)
     if body is None:
         raise UnexpectedAnswerError(
             f"{capitalised(source.service)} at {source.place} answered something other than a JSON object "
             f"({content_type(response)}, HTTP status {status}). {source.reason} {_KEPT}",
-            "Something else may have answered in its place. Check the environment and run the command again.",
+            "Another program may have answered instead. Check the environment and run the command again.",
         )
     if 200 <= status < 300:
         _check_token(body, source, identity)
         return
-    raise _refused(status, body, source, identity)
+    raise _refusal(status, body, source, identity)
 
 
 def _is_challenge(response: requests.Response, source: IdentitySource) -> bool:
-    """Tell whether the agent of Azure Arc asks for the content of a file (RFC 7617, with the file as realm)."""
+    """Tell whether the agent of Azure Arc demands the content of a file (RFC 7617, with the file as realm)."""
     if source.kind is not SourceKind.ARC or response.status_code != 401:
         return False
     if "Authorization" in response.request.headers:
@@ -103,12 +104,12 @@ def _is_challenge(response: requests.Response, source: IdentitySource) -> bool:
 
 
 def _check_token(body: Mapping[str, Any], source: IdentitySource, identity: AssignedIdentity) -> None:
-    """Check what MSAL reads without looking.
+    """Check the members of an answer that MSAL uses without a check of its own.
 
-    :raises UnexpectedAnswerError: it is not there.
-    :raises SignInError: the token is that of another identity.
+    :raises UnexpectedAnswerError: the token or its lifetime is missing or invalid.
+    :raises SignInError: the token belongs to another identity.
     """
-    # MSAL reads the one or the other (msal/managed_identity.py).
+    # The member that MSAL uses depends on the source (msal/managed_identity.py).
     relative = source.kind in (SourceKind.IMDS, SourceKind.ARC, SourceKind.CLOUD_SHELL)
     lifetime = body.get("expires_in" if relative else "expires_on")
     token = body.get("access_token")
@@ -120,44 +121,46 @@ def _check_token(body: Mapping[str, Any], source: IdentitySource, identity: Assi
         raise UnexpectedAnswerError(
             f"{capitalised(source.service)} at {source.place} answered without a token and its lifetime. "
             f"{source.reason} {_KEPT}",
-            "Something else may have answered in its place. Check the environment and run the command again.",
+            "Another program may have answered instead. Check the environment and run the command again.",
         )
     if source.kind is SourceKind.ARC and identity.option:
-        # An agent that knows the machine's own identity only ignores the ID. One that knows more repeats it.
+        # An agent that supports only the system-assigned identity ignores the ID. Another one repeats it.
         repeated = {
             "client-id": body.get("client_id"),
             "object-id": body.get("object_id"),
             "resource-id": body.get("msi_res_id") or body.get("mi_res_id"),
         }[identity.option]
         if str(repeated or "").lower() != str(identity.value).lower():
-            raise no_choice(source, identity)
+            raise single_identity_error(source, identity)
 
 
-def no_choice(source: IdentitySource, identity: AssignedIdentity) -> SignInError:
-    """Return the error for an ID given to a service that has one identity only."""
+def single_identity_error(source: IdentitySource, identity: AssignedIdentity) -> SignInError:
+    """Return the error for an ID if the service has one identity only."""
     return SignInError(
-        f"{capitalised(source.service)} gives tokens of one identity only, and not of {identity}. "
+        f"{capitalised(source.service)} issues tokens for one identity only, not for {identity}. "
         f"{source.reason} {_KEPT}",
         next_step="Leave the ID out:\naz login --identity",
     )
 
 
-def _busy(response: requests.Response, source: IdentitySource) -> BusyError:
+def _busy_error(response: requests.Response, source: IdentitySource) -> BusyError:
     status = response.status_code
     advice = "Run the command again in a minute."
     if status == 410:
         advice = "It is being updated, which takes up to 70 seconds. " + advice
     elif status == 429:
-        advice = "Too many processes of this machine ask at once. " + advice
+        advice = "Too many processes on this computer request tokens at the same time. " + advice
     elif status == 404:
-        advice = "It is being updated, or this machine has no managed identity. " + advice
+        advice = "It is being updated, or this resource has no managed identity. " + advice
     elif source.kind is SourceKind.APP_SERVICE:
-        # The real service says no more when the resource does not exist.
-        advice += " If it stays so, check the spelling of --scope or --resource, and that the identity is assigned."
-    reason = _reason(_json_of(response) or {})
+        # The service gives no other answer for a resource that does not exist.
+        advice += (
+            " If that does not help, check the spelling of --scope or --resource, and that the identity is assigned."
+        )
+    message = _message_of(_parse_object(response) or {})
     return BusyError(
-        f"{capitalised(source.service)} at {source.place} cannot give a token at the moment (HTTP status {status})"
-        f"{': ' + reason if reason else ''}. {source.reason} {_KEPT}",
+        f"{capitalised(source.service)} at {source.place} cannot issue a token at the moment (HTTP status {status})"
+        f"{': ' + message if message else ''}. {source.reason} {_KEPT}",
         advice,
         retry_after=_retry_after(response),
     )
@@ -175,45 +178,48 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _refused(status: int, body: Mapping[str, Any], source: IdentitySource, identity: AssignedIdentity) -> SignInError:
-    reason = _reason(body)
+def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, identity: AssignedIdentity) -> SignInError:
+    message = _message_of(body)
     everything = json.dumps(body, ensure_ascii=False)
     lower = everything.lower()
-    commands = [f"az login --identity{found.arguments}" for found in _identities_in(everything, identity)]
+    commands = [f"az login --identity{found.arguments}" for found in _find_identities(everything, identity)]
     listed = "Sign in with one of these:\n" + "\n".join(commands) if commands else ""
     if _SEVERAL in lower:
-        headline = "This machine has no system-assigned managed identity, but several user-assigned ones."
+        headline = (
+            "The resource that this command runs on has several user-assigned managed identities, and no "
+            "system-assigned one."
+        )
         advice = listed or (
             "Name one of them with its client ID, which the Azure portal shows on the identity's page:\n"
             "az login --identity --client-id CLIENT_ID"
         )
     elif any(text in lower for text in _UNKNOWN_RESOURCE):
-        headline = "There are no tokens for the scope or resource that was asked for."
+        headline = "The requested scope or resource was not found."
         advice = (
-            "Check the spelling of --scope or --resource. A scope reads like https://vault.azure.net/.default. "
+            "Check the spelling of --scope or --resource. An example of a scope is https://vault.azure.net/.default. "
             f"To sign in again:\naz login --identity{identity.arguments}"
         )
     elif any(text in lower for text in _NOT_ASSIGNED):
         headline = "The resource that this command runs on has no system-assigned managed identity."
         if identity.option:
             headline = f"{capitalised(str(identity))} is not assigned to the resource that this command runs on."
-        advice = listed or (source.alternative if source.federated else _assign(source, identity))
+        advice = listed or (source.alternative if source.federated else _advise_assignment(source, identity))
     elif status in (401, 403):
         headline = "The request for a token was refused."
-        advice = "A secret in the environment may be that of another process. Run the command again in a new shell."
+        advice = "The environment may have the secret of another process. Run the command again in a new shell."
         if source.kind is SourceKind.ARC:
             advice = "The agent's challenge failed. Run the command again, and check the agent with:\nazcmagent show"
     else:
-        headline = f"There is no token of {identity}."
+        headline = f"No token was issued for {identity}."
         advice = listed or f"Check the ID, and run the command again:\naz login --identity{identity.arguments}"
     return SignInError(
         f"{headline}\n{capitalised(source.service)} at {source.place} answered with HTTP status {status}: "
-        f"{reason or 'no reason given'}\n{source.reason} {_KEPT}",
+        f"{message or 'no message'}\n{source.reason} {_KEPT}",
         next_step=advice,
     )
 
 
-def _assign(source: IdentitySource, identity: AssignedIdentity) -> str:
+def _advise_assignment(source: IdentitySource, identity: AssignedIdentity) -> str:
     if identity.option:
         return (
             "Check the ID. If it is right, assign the identity to the resource, for a virtual machine with "
@@ -230,11 +236,11 @@ def _assign(source: IdentitySource, identity: AssignedIdentity) -> str:
     )
 
 
-def _identities_in(text: str, wanted: AssignedIdentity) -> list[AssignedIdentity]:
-    """Return the identities that an answer names, other than the wanted one. A bare GUID is taken for a client ID."""
+def _find_identities(text: str, wanted: AssignedIdentity) -> list[AssignedIdentity]:
+    """Return the identities that an answer names, except the wanted one. A bare GUID counts as a client ID."""
     resources = _RESOURCE_ID.findall(text)
     found = [AssignedIdentity("resource-id", resource) for resource in resources]
-    # Entra's descriptions are full of GUIDs, none of which is another identity.
+    # The GUIDs in Entra's messages are never those of other identities.
     if "identities" in text.lower() and "AADSTS" not in text:
         rest = _RESOURCE_ID.sub(" ", text)
         guids = [match["guid"] for match in _LABELLED_GUID.finditer(rest) if not match["other"]]
@@ -243,20 +249,20 @@ def _identities_in(text: str, wanted: AssignedIdentity) -> list[AssignedIdentity
     return list(dict.fromkeys(different))
 
 
-def _reason(body: Mapping[str, Any]) -> str:
-    """Return what a refusal says, in the shapes of all these services, on one line."""
+def _message_of(body: Mapping[str, Any]) -> str:
+    """Return the message of a refusal on one line, from the members that these services use."""
     error = body.get("error")
     parts: Mapping[str, Any] = error if isinstance(error, Mapping) else body
     for name in ("error_description", "message", "Message", "error", "code"):
         text = parts.get(name)
         if isinstance(text, str) and text.strip():
             line = text.strip().splitlines()[0].partition(" Trace ID:")[0]
-            return "".join(c if c.isprintable() else "?" for c in line)[:_LONGEST_REASON].rstrip(". ")
+            return "".join(c if c.isprintable() else "?" for c in line)[:_LONGEST_MESSAGE].rstrip(". ")
     return ""
 
 
-def _json_of(response: requests.Response) -> Mapping[str, Any] | None:
-    """Return the object in an answer; None if there is none."""
+def _parse_object(response: requests.Response) -> Mapping[str, Any] | None:
+    """Return the JSON object of an answer; None for any other content."""
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Which managed identity: the system-assigned one, or one that an ID names."""
+"""The ID of a managed identity: the system-assigned one, or a user-assigned one with one of its IDs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from azext_login.errors import AccountError, SignInError
 
-# What the host writes into a row of the profile before the ID (azure.cli.core._profile.ManagedIdentityAuth), by
-# the name of the option of `az login --identity` that the ID was given with.
+# The host's prefix of the ID in a row of the profile (azure.cli.core._profile.ManagedIdentityAuth), by the option of
+# `az login --identity` that gave the ID.
 _SYSTEM_ASSIGNED = "MSI"
 _USER_ASSIGNED = {"client-id": "MSIClient", "object-id": "MSIObject", "resource-id": "MSIResource"}
 
 
 @dataclass(frozen=True)
 class AssignedIdentity:
-    """A managed identity as a person names it. Both fields are None for the system-assigned one."""
+    """A managed identity as the user names it. Both fields are None for the system-assigned one."""
 
     option: str | None = None
     """client-id, object-id or resource-id."""
@@ -24,7 +24,7 @@ class AssignedIdentity:
 
     @classmethod
     def from_ids(cls, client_id: str | None, object_id: str | None, resource_id: str | None) -> AssignedIdentity:
-        """Return the identity that the IDs name; an empty one counts as not given, as it does in the host.
+        """Return the identity that the IDs name. An empty ID counts as not given, as in the host.
 
         :raises SignInError: more than one is given.
         """
@@ -39,9 +39,9 @@ class AssignedIdentity:
 
     @classmethod
     def from_info(cls, info: str) -> AssignedIdentity:
-        """Read a row's `user.assignedIdentityInfo`.
+        """Parse the `user.assignedIdentityInfo` of a row.
 
-        :raises AccountError: it names no identity.
+        :raises AccountError: it is not valid.
         """
         kind, _, value = info.partition("-")
         if info == _SYSTEM_ASSIGNED:
@@ -50,23 +50,23 @@ class AssignedIdentity:
             if kind == name and value:
                 return cls(option, value)
         raise AccountError(
-            f"The stored account names no managed identity that is known here: {info!r}.",
+            f"The stored account has an unknown kind of managed identity: {info!r}.",
             "Sign in again:\naz login --identity",
         )
 
     @property
     def info(self) -> str:
-        """What a row of the profile holds as `user.assignedIdentityInfo`."""
+        """The `user.assignedIdentityInfo` of a row of the profile."""
         return f"{_USER_ASSIGNED[self.option]}-{self.value}" if self.option else _SYSTEM_ASSIGNED
 
     @property
     def user_name(self) -> str:
-        """What a row of the profile holds as `user.name`."""
+        """The `user.name` of a row of the profile."""
         return "userAssignedIdentity" if self.option else "systemAssignedIdentity"
 
     @property
     def arguments(self) -> str:
-        """What to type after `az login --identity`."""
+        """The options that follow `az login --identity`, quoted for a shell, with a space before them."""
         if not self.option or not self.value:
             return ""
         plain = re.fullmatch(r"[\w./-]+", self.value, re.ASCII)

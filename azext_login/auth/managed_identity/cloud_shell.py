@@ -1,6 +1,6 @@
-"""Access tokens of the person who opened a Cloud Shell.
+"""Access tokens of the user who opened a Cloud Shell.
 
-Its service speaks the protocol of managed identities and gives the person's tokens, so MSAL treats it as a broker
+Its service uses the protocol of managed identities but issues the user's tokens, so MSAL treats it as a broker
 (https://github.com/Azure/azure-cli/pull/29637).
 """
 
@@ -20,18 +20,18 @@ from azext_login.auth.managed_identity.sources import (
     CLOUD_SHELL_ADDRESS,
     CLOUD_SHELL_VARIABLE,
     IdentitySource,
-    cloud_shell_source,
+    find_cloud_shell_source,
 )
 from azext_login.errors import SignInError, UnexpectedAnswerError
 
 
 def in_cloud_shell(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether this is Cloud Shell, as the host tells it (azure.cli.core.util.in_cloud_console)."""
+    """Tell whether this is Cloud Shell, like the host does (azure.cli.core.util.in_cloud_console)."""
     return bool(environ.get("ACC_CLOUD"))
 
 
 class CloudShellCredential:
-    """Tokens of the person whose Cloud Shell this is. The service keeps them, nothing is kept here."""
+    """Tokens of the user who opened this Cloud Shell. The service caches them; here, nothing is stored."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class CloudShellCredential:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ):
-        """Make a credential; nothing is sent. The parameters are those of ManagedIdentityCredential."""
+        """Create a credential; nothing is sent. The parameters are those of ManagedIdentityCredential."""
         self._user_agent: str | None = http.headers.get("User-Agent")
         self._environ = environ
         self._clock = clock
@@ -55,42 +55,42 @@ class CloudShellCredential:
         claims_challenge: str | None = None,
         advised_scopes: Sequence[str] | None = None,
     ) -> AccessToken:
-        """Return a token, always from the service.
+        """Return a token from the service.
 
-        :param tenant: not used: the service knows the tenant that the shell was opened in.
-        :param claims_challenge: not used: the service takes none.
-        :param advised_scopes: not used: nobody can sign in differently here.
-        :raises SignInError: the service refuses, or this is no Cloud Shell.
+        :param tenant: not used: the tokens are for the tenant that the shell was opened in.
+        :param claims_challenge: not used: the service does not support it.
+        :param advised_scopes: not used: there is no other sign-in to advise.
+        :raises SignInError: the service refused, or this is not Cloud Shell.
         :raises ServiceUnreachableError: the service did not answer.
         :raises UnexpectedAnswerError: the answer is not what the protocol allows, or the service stays busy.
         """
-        from azext_login.auth.managed_identity.requests import asked_while_busy, within_bounds
+        from azext_login.auth.managed_identity.requests import limit_attempt, retry_while_busy
 
-        result = asked_while_busy(
-            lambda: within_bounds(lambda: self._ask(scopes), self._source), clock=self._clock, sleep=self._sleep
+        result = retry_while_busy(
+            lambda: limit_attempt(lambda: self._ask(scopes), self._source), clock=self._clock, sleep=self._sleep
         )
         return AccessToken.from_result(result, now=self._clock())
 
     @cached_property
     def _source(self) -> IdentitySource:
         if not self._environ.get(CLOUD_SHELL_VARIABLE, "").startswith("cloud-shell"):
-            # MSAL would open a browser instead.
+            # Without the variable, MSAL opens a browser.
             raise SignInError(
-                f"The token service of Cloud Shell is not here: the environment variable {CLOUD_SHELL_VARIABLE} does "
-                "not say so.",
+                f"The token service of Cloud Shell is not available: the environment variable {CLOUD_SHELL_VARIABLE} "
+                "does not begin with cloud-shell.",
                 next_step="If this is Cloud Shell, open a new one. Elsewhere, sign in another way:\naz login",
             )
-        return cloud_shell_source(self._environ)
+        return find_cloud_shell_source(self._environ)
 
     def _ask(self, scopes: Sequence[str]) -> Mapping[str, Any]:
-        from azext_login.auth.managed_identity.requests import reaching
+        from azext_login.auth.managed_identity.requests import translate_errors
 
         source = self._source
-        with reaching(source):
+        with translate_errors(source):
             result: Mapping[str, Any] = self._application.acquire_token_interactive(list(scopes), prompt="none")
         if "access_token" not in result:
             raise UnexpectedAnswerError(
-                f"The token service of Cloud Shell at {source.place} gave no token: {result.get('error')}.",
+                f"The token service of Cloud Shell at {source.place} issued no token: {result.get('error')}.",
                 "Open a new Cloud Shell and run the command again.",
             )
         return result
@@ -99,25 +99,25 @@ class CloudShellCredential:
     def _application(self) -> Any:
         from msal import PublicClientApplication
 
-        from azext_login.auth.managed_identity.answers import check_answer
-        from azext_login.auth.managed_identity.requests import BoundedHttp, direct_session
+        from azext_login.auth.managed_identity.answers import check_response
+        from azext_login.auth.managed_identity.requests import BoundedHttpClient, build_direct_session
 
-        source, session = self._source, direct_session(self._user_agent)
+        source, session = self._source, build_direct_session(self._user_agent)
 
         def check(response: Any, *args: Any, **kwargs: Any) -> None:
-            check_answer(response, source, AssignedIdentity())
+            check_response(response, source, AssignedIdentity())
 
         session.hooks["response"].append(check)
-        http = BoundedHttp(session, lambda url: source.address if url == CLOUD_SHELL_ADDRESS else url)
+        http = BoundedHttpClient(session, lambda url: source.address if url == CLOUD_SHELL_ADDRESS else url)
         return PublicClientApplication(
             AZURE_CLI_CLIENT_ID, http_client=_WithoutAuthority(http), instance_discovery=False
         )
 
 
 class _WithoutAuthority:
-    """MSAL's HTTP client, which answers the look-up of the authority itself.
+    """An HTTP client for MSAL that answers requests for the authority's discovery document itself.
 
-    MSAL makes no application without a discovery document, although here it only ever asks Cloud Shell's service.
+    MSAL requires the document to create an application, but then sends requests to Cloud Shell's service only.
     """
 
     status_code = 200
@@ -128,7 +128,7 @@ class _WithoutAuthority:
         self.text = "{}"
 
     def get(self, url: str, **kwargs: Any) -> _WithoutAuthority:
-        """Return the discovery document (OpenID Connect Discovery 1.0 section 4) of the authority that is asked for."""
+        """Return the discovery document (OpenID Connect Discovery 1.0 section 4) of the requested authority."""
         base = url.partition("/v2.0/")[0]
         self.text = json.dumps(
             {"authorization_endpoint": f"{base}/oauth2/v2.0/authorize", "token_endpoint": f"{base}/oauth2/v2.0/token"}
@@ -136,7 +136,7 @@ class _WithoutAuthority:
         return self
 
     def raise_for_status(self) -> None:
-        """Nothing: it is 200."""
+        """Do nothing: the status is 200."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""

@@ -1,4 +1,4 @@
-"""Access tokens of a managed identity, from whichever service of this machine gives them out."""
+"""Access tokens of a managed identity, from the service that issues them on this host."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ logger = get_logger(__name__)
 
 
 class ManagedIdentityCredential:
-    """Tokens of the system-assigned identity, or of the one that an ID names.
+    """Tokens of the system-assigned identity, or of the user-assigned one with the given ID.
 
-    MSAL keeps them in memory only, as it does for the host: the service on the machine has a cache of its own.
+    MSAL caches them in memory only, as in the built-in commands: the service has a cache of its own.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class ManagedIdentityCredential:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ):
-        """Make a credential; nothing is sent.
+        """Create a credential; nothing is sent.
 
         :param http: a requests.Session, whose user agent is sent. Its proxies and retries are not used: these services
-            are on the same machine, and a proxy would ask those of another one.
-        :param environ: the environment of this process. MSAL looks there itself.
-        :param clock: POSIX time in seconds.
-        :param sleep: waits that many seconds before a busy service is asked again.
+            are local, and a proxy would send requests to those of another computer.
+        :param environ: the environment of this process, which MSAL reads as well.
+        :param clock: returns POSIX time in seconds.
+        :param sleep: waits the given seconds before a request to a busy service is repeated.
         :raises SignInError: more than one ID is given.
         """
         self._identity = AssignedIdentity.from_ids(client_id, object_id, resource_id)
@@ -51,10 +51,10 @@ class ManagedIdentityCredential:
         self._environ = environ
         self._clock = clock
         self._sleep = sleep
-        self._answered = False
+        self._is_reachable = False
 
     @classmethod
-    def of(
+    def from_info(
         cls,
         assigned_identity_info: str,
         *,
@@ -63,22 +63,22 @@ class ManagedIdentityCredential:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> ManagedIdentityCredential:
-        """Make the credential of a stored account from its `user.assignedIdentityInfo`.
+        """Create the credential of a stored account from its `user.assignedIdentityInfo`.
 
-        :raises AccountError: that text names no identity.
+        :raises AccountError: that text is not valid.
         """
-        made = cls(http=http, environ=environ, clock=clock, sleep=sleep)
-        made._identity = AssignedIdentity.from_info(assigned_identity_info)
-        return made
+        credential = cls(http=http, environ=environ, clock=clock, sleep=sleep)
+        credential._identity = AssignedIdentity.from_info(assigned_identity_info)
+        return credential
 
     @property
     def assigned_identity_info(self) -> str:
-        """What the profile holds as `user.assignedIdentityInfo`: MSI, or MSIClient-, MSIObject-, MSIResource-ID."""
+        """The profile's `user.assignedIdentityInfo`: MSI, MSIClient-<ID>, MSIObject-<ID> or MSIResource-<ID>."""
         return self._identity.info
 
     @property
     def user_name(self) -> str:
-        """What the profile holds as `user.name`: systemAssignedIdentity or userAssignedIdentity."""
+        """The profile's `user.name`: systemAssignedIdentity or userAssignedIdentity."""
         return self._identity.user_name
 
     def token(
@@ -91,24 +91,25 @@ class ManagedIdentityCredential:
     ) -> AccessToken:
         """Return a token that MSAL considers fresh (at least five minutes left).
 
-        Fails within 5 seconds if nobody answers, and after about 10 more if the service stays busy.
+        Fails within 5 seconds if the service does not answer, and after about 10 more if it stays busy.
 
-        :param scopes: of one resource; its address is what is asked for.
-        :param tenant: the GUID of the tenant that the token is wanted for. A managed identity has just one.
+        :param scopes: scopes of one resource, for which the token is requested.
+        :param tenant: GUID of the tenant of the token. A managed identity has tokens of its home tenant only.
         :param claims_challenge: JSON; a cached token is then not used.
         :param advised_scopes: not used; `az login --identity` takes no scopes.
-        :raises SignInError: the identity is not assigned here, or the service refuses for another reason.
-        :raises ServiceUnreachableError: no service answered.
+        :raises SignInError: the identity is not assigned to this resource, the tenant is not its own, or the service
+            refused for another reason.
+        :raises ServiceUnreachableError: the service did not answer.
         :raises UnexpectedAnswerError: the answer is not what the protocol allows, or the service stays busy.
         """
-        from azext_login.auth.managed_identity.requests import asked_while_busy, probe, within_bounds
+        from azext_login.auth.managed_identity.requests import check_reachable, limit_attempt, retry_while_busy
 
         source = self._source
-        if not self._answered:
-            probe(source, self._session())
-            self._answered = True
-        result = asked_while_busy(
-            lambda: within_bounds(lambda: self._ask(resource_of(scopes), claims_challenge), source),
+        if not self._is_reachable:
+            check_reachable(source, self._session())
+            self._is_reachable = True
+        result = retry_while_busy(
+            lambda: limit_attempt(lambda: self._ask(resource_of(scopes), claims_challenge), source),
             clock=self._clock,
             sleep=self._sleep,
         )
@@ -124,72 +125,71 @@ class ManagedIdentityCredential:
         own = str(claims_of(token.secret).get("tid"))
         if own.lower() != tenant.lower():
             raise SignInError(
-                f"{capitalised(str(self._identity))} has its home in the tenant '{own}' and gets no tokens of "
-                f"'{tenant}'.",
-                next_step=f"Leave --tenant out, or sign in as somebody of that tenant:\naz login --tenant {tenant}",
+                f"The home tenant of {self._identity} is '{own}'. It gets no tokens of the tenant '{tenant}'.",
+                next_step=f"Leave --tenant out, or sign in with an account of that tenant:\naz login --tenant {tenant}",
             )
 
     @cached_property
     def _source(self) -> IdentitySource:
-        from azext_login.auth.managed_identity.answers import no_choice
+        from azext_login.auth.managed_identity.answers import single_identity_error
 
         source = find_source(self._environ)
         logger.debug("Managed identities: %s at %s. %s", source.service, source.place, source.reason)
         if source.kind is SourceKind.CLOUD_SHELL:
-            # MSAL would go on to IMDS, which Cloud Shell does not have.
+            # MSAL would send the request to IMDS, which Cloud Shell does not have.
             raise SignInError(
-                f"Cloud Shell has no managed identity, only the person who opened it. {source.reason}",
-                next_step="Sign in as that person:\naz login --identity",
+                f"Cloud Shell has no managed identity. It has the tokens of the user who opened it. {source.reason}",
+                next_step="Sign in as that user:\naz login --identity",
             )
         if source.kind is SourceKind.SERVICE_FABRIC and self._identity.option:
-            # MSAL would give the token of another identity than the one that is asked for.
-            raise no_choice(source, self._identity)
+            # MSAL would return a token of another identity than the requested one.
+            raise single_identity_error(source, self._identity)
         return source
 
     def _session(self) -> Any:
-        from azext_login.auth.managed_identity.requests import direct_session
+        from azext_login.auth.managed_identity.requests import build_direct_session
 
-        return direct_session(self._user_agent)
+        return build_direct_session(self._user_agent)
 
     @cached_property
     def _client(self) -> Any:
         from msal import ManagedIdentityClient, SystemAssignedManagedIdentity, UserAssignedManagedIdentity
 
-        from azext_login.auth.managed_identity.answers import check_answer
-        from azext_login.auth.managed_identity.requests import BoundedHttp, PinnedAdapter
+        from azext_login.auth.managed_identity.answers import check_response
+        from azext_login.auth.managed_identity.requests import BoundedHttpClient, PinnedCertificateAdapter
 
         source, session = self._source, self._session()
 
         def check(response: Any, *args: Any, **kwargs: Any) -> None:
-            check_answer(response, source, self._identity)
+            check_response(response, source, self._identity)
 
         def same(url: str) -> str:
-            # Otherwise a message would name a service that was not asked.
-            assert url == source.address, f"MSAL asks {url}"
+            # Otherwise, error messages would name the wrong service.
+            assert url == source.address, f"MSAL sends a request to {url}"
             return url
 
         session.hooks["response"].append(check)
         if source.kind is SourceKind.SERVICE_FABRIC:
-            session.mount("https://", PinnedAdapter(self._environ["IDENTITY_SERVER_THUMBPRINT"]))
-        named = {str(self._identity.option).replace("-", "_"): self._identity.value}
+            session.mount("https://", PinnedCertificateAdapter(self._environ["IDENTITY_SERVER_THUMBPRINT"]))
+        user_assigned = {str(self._identity.option).replace("-", "_"): self._identity.value}
         return ManagedIdentityClient(
-            UserAssignedManagedIdentity(**named) if self._identity.option else SystemAssignedManagedIdentity(),
-            # For Service Fabric MSAL insists on a session, to make one of its own from it that pins the certificate.
-            http_client=session if source.kind is SourceKind.SERVICE_FABRIC else BoundedHttp(session, same),
+            UserAssignedManagedIdentity(**user_assigned) if self._identity.option else SystemAssignedManagedIdentity(),
+            # For Service Fabric, MSAL requires a session, from which it creates its own one with a pinned certificate.
+            http_client=session if source.kind is SourceKind.SERVICE_FABRIC else BoundedHttpClient(session, same),
         )
 
     def _ask(self, resource: str, claims_challenge: str | None) -> Mapping[str, Any]:
-        """Ask once.
+        """Request a token once.
 
-        :raises BusyError: the service may answer later.
+        :raises BusyError: a later request may succeed.
         """
         import requests
 
-        from azext_login.auth.managed_identity.answers import no_choice
-        from azext_login.auth.managed_identity.requests import reaching
+        from azext_login.auth.managed_identity.answers import single_identity_error
+        from azext_login.auth.managed_identity.requests import translate_errors
 
         source = self._source
-        with reaching(source):
+        with translate_errors(source):
             try:
                 result: Mapping[str, Any] = self._client.acquire_token_for_client(
                     resource=resource, claims_challenge=claims_challenge
@@ -197,25 +197,25 @@ class ManagedIdentityCredential:
             except (requests.exceptions.InvalidHeader, UnicodeError):
                 if source.kind is not SourceKind.ARC:
                     raise
-                raise _unusable_key(source) from None
+                raise _unusable_key_error(source) from None
             except OSError as error:
                 if isinstance(error, requests.RequestException):
                     raise
-                raise _unreadable_challenge(source, error) from error
+                raise _unreadable_key_error(source, error) from error
             except (ValueError, KeyError) as error:
                 if source.kind is SourceKind.ARC and self._identity.option:
-                    # Older releases of MSAL ask the agent for no identity but the machine's own.
-                    raise no_choice(source, self._identity) from error
-                # Its own errors, whose text may go on with what was received: an address, headers.
+                    # Older releases of MSAL support only the system-assigned identity here.
+                    raise single_identity_error(source, self._identity) from error
+                # MSAL's own errors. After a colon, their text may quote the answer, with an address or headers.
                 raise UnexpectedAnswerError(
                     f"The answer of {source.service} at {source.place} cannot be used: "
                     f"{str(error).partition(':')[0].rstrip('.')}. {source.reason}",
                     "Check the environment and run the command again.",
                 ) from error
         if "access_token" not in result:
-            # Its description may be the whole answer, with a token in it.
+            # The error description may be the whole answer, with a token in it.
             raise UnexpectedAnswerError(
-                f"{capitalised(source.service)} at {source.place} gave no token: {result.get('error')}. "
+                f"{capitalised(source.service)} at {source.place} issued no token: {result.get('error')}. "
                 f"{source.reason}",
                 "Check the environment and run the command again.",
             )
@@ -223,9 +223,9 @@ class ManagedIdentityCredential:
 
 
 def resource_of(scopes: Sequence[str]) -> str:
-    """Return the resource that these services ask for: the first scope without its permission, as the host does.
+    """Return the resource of scopes, as the host does: the first scope without its permission.
 
-    'https://management.core.windows.net//.default' is of 'https://management.core.windows.net/', slash included:
+    'https://management.core.windows.net//.default' belongs to 'https://management.core.windows.net/', with the slash:
     https://learn.microsoft.com/entra/identity-platform/scopes-oidc#trailing-slash-and-default
     """
     from azure.cli.core.auth.util import scopes_to_resource
@@ -233,23 +233,25 @@ def resource_of(scopes: Sequence[str]) -> str:
     return str(scopes_to_resource(list(scopes)))
 
 
-def _unusable_key(source: IdentitySource) -> SignInError:
-    """Return the error for a key of Azure Arc's agent that no header can hold."""
+def _unusable_key_error(source: IdentitySource) -> SignInError:
+    """Return the error for a key of Azure Arc's agent that cannot be sent in a header."""
     return SignInError(
-        f"The key file of {source.service} at {source.place} holds something else than a key. {source.reason} "
+        f"The key file of {source.service} at {source.place} does not contain a key. {source.reason} "
         "Nothing that was stored before has changed.",
         next_step="Run the command again, and check the agent with:\nazcmagent show",
     )
 
 
-def _unreadable_challenge(source: IdentitySource, error: OSError) -> SignInError:
-    """Return the error for a challenge file of Azure Arc's agent that is not there or not readable.
+def _unreadable_key_error(source: IdentitySource, error: OSError) -> SignInError:
+    """Return the error for a key file of Azure Arc's agent that is missing or not readable.
 
     https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication#acquiring-an-access-token-using-rest-api
     """
     return SignInError(
-        f"{capitalised(source.service)} at {source.place} gives a token to who can read its key file, which this user "
-        f"cannot: {error.strerror} ({printable(error.filename)}). Nothing that was stored before has changed.",
-        next_step="Its readers are the group himds (Linux) or 'Hybrid agent extension applications' (Windows). Join "
-        "it, sign in to the machine again, then run:\nsudo usermod -aG himds $USER\naz login --identity",
+        f"{capitalised(source.service)} at {source.place} issues tokens only to users who can read its key file. The "
+        f"file cannot be read: {error.strerror} ({printable(error.filename)}). Nothing that was stored before has "
+        "changed.",
+        next_step="Members of the group himds (Linux) or 'Hybrid agent extension applications' (Windows) can read it. "
+        "Join the group, sign in to the computer again, then run:\n"
+        "sudo usermod -aG himds $USER\naz login --identity",
     )

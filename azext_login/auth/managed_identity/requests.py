@@ -1,4 +1,4 @@
-"""Requests to the service for managed identities: never through a proxy, with bounded waits and bounded retries."""
+"""Requests to the service for managed identities: without a proxy, with timeouts and a limited number of retries."""
 
 from __future__ import annotations
 
@@ -22,18 +22,25 @@ logger = get_logger(__name__)
 
 Result = TypeVar("Result")
 
-# All in seconds. A service on the same machine answers at once if it is there; only a token may take a while.
 PROBE_TIMEOUT = (2.0, 2.0)
+"""Seconds to connect, and between two parts of an answer. A local service answers at once, if it exists."""
+
 TOKEN_TIMEOUT = (2.0, 15.0)
-# MSAL asks Service Fabric with a session of its own, which knows no time-out; and an answer can come byte by byte.
+"""The same for a token, which the service may have to obtain first."""
+
 LONGEST_ATTEMPT = 20.0
-# Doubling, as MSAL for .NET does for IMDS (docs/imds_retry_based_on_errors.md), for as long as a person is patient.
+"""Seconds for one request: MSAL's own session for Service Fabric has no timeout, and an answer may be very slow."""
+
+# Seconds between two requests to a busy service. They double, as in MSAL for .NET for IMDS
+# (docs/imds_retry_based_on_errors.md).
 _PAUSES = (1.0, 2.0, 4.0)
-_PATIENCE = 10.0
+
+# Seconds for all requests to a busy service and the pauses between them: as long as a user at a terminal waits.
+_LONGEST_BUSY = 10.0
 
 
-def direct_session(user_agent: str | None) -> requests.Session:
-    """Return a session that takes nothing from the environment: no proxy, no .netrc, no CA bundle."""
+def build_direct_session(user_agent: str | None) -> requests.Session:
+    """Return a session that ignores the environment: no proxy, no .netrc, no CA bundle."""
     session = requests.Session()
     session.trust_env = False
     if user_agent:
@@ -41,11 +48,11 @@ def direct_session(user_agent: str | None) -> requests.Session:
     return session
 
 
-class PinnedAdapter(HTTPAdapter):
-    """Knows a server by its certificate's thumbprint and nothing else.
+class PinnedCertificateAdapter(HTTPAdapter):
+    """Trusts a server by the thumbprint of its certificate only.
 
-    The certificate of Service Fabric's service is signed by nobody that this machine knows. Older releases of MSAL
-    (1.34) look for that all the same; newer ones have an adapter of their own that does the same as this one.
+    The certificate of Service Fabric's service is not signed by an authority that this computer trusts. Older releases
+    of MSAL (1.34) verify it anyway; newer ones have an adapter of their own like this one.
     """
 
     def __init__(self, thumbprint: str):
@@ -53,18 +60,18 @@ class PinnedAdapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Have urllib3 compare the thumbprint on each connection."""
+        """Make urllib3 compare the thumbprint on each connection."""
         super().init_poolmanager(*args, **kwargs, assert_fingerprint=self._thumbprint)
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Look for no authority."""
+        """Do not verify the authority that signed the certificate."""
         super().cert_verify(conn, url, verify=False, cert=cert)  # type: ignore[no-untyped-call]
 
 
-class BoundedHttp:
-    """The HTTP client that MSAL calls.
+class BoundedHttpClient:
+    """The HTTP client for MSAL: requests have a timeout and follow no redirect.
 
-    :param translate: the address to ask instead of the one that MSAL asks.
+    :param translate: returns the address to use for an address of MSAL's.
     """
 
     def __init__(self, session: requests.Session, translate: Callable[[str], str]):
@@ -80,22 +87,22 @@ class BoundedHttp:
         return self._send("POST", url, kwargs)
 
     def close(self) -> None:
-        """Nothing: the session belongs to the caller."""
+        """Do nothing: the session belongs to the caller."""
 
     def _send(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
         bounds: dict[str, Any] = {"timeout": TOKEN_TIMEOUT, "allow_redirects": False}
         return self._session.request(method, self._translate(url), **bounds | kwargs)
 
 
-def probe(source: IdentitySource, session: requests.Session) -> None:
-    """Return if somebody is at the source's address. Takes at most the 2 seconds of PROBE_TIMEOUT, twice.
+def check_reachable(source: IdentitySource, session: requests.Session) -> None:
+    """Check that a service answers at the source's address. Takes at most the two times 2 seconds of PROBE_TIMEOUT.
 
-    IMDS is on an address that drops packets everywhere else. It answers a request without its header at once, with
-    an error. Service Fabric is asked by MSAL without a time-out, so at least a connection has to be possible.
+    The address of IMDS drops packets outside Azure. IMDS answers a request without its header at once, with an error.
+    For Service Fabric, where MSAL sets no timeout, a connection is enough. The other sources are not checked.
 
-    :raises ServiceUnreachableError: there is nobody.
+    :raises ServiceUnreachableError: no service answers.
     """
-    with reaching(source):
+    with translate_errors(source):
         parts = urlsplit(source.address)
         if source.kind is SourceKind.IMDS:
             address = source.address.removesuffix(IMDS_PATH) + "/metadata/instance"
@@ -110,12 +117,12 @@ def probe(source: IdentitySource, session: requests.Session) -> None:
                 raise requests.exceptions.ConnectionError(error) from error
 
 
-def asked_while_busy(
+def retry_while_busy(
     ask: Callable[[], Result], *, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> Result:
-    """Return what `ask` returns, asked again for about 10 seconds as long as the service is busy.
+    """Return what `ask` returns. While the service is busy, repeat that for about 10 seconds.
 
-    :raises BusyError: it still is, or wants more patience than that.
+    :raises BusyError: the service is still busy, or demands a longer pause.
     """
     begin = clock()
     for pause in _PAUSES:
@@ -123,30 +130,30 @@ def asked_while_busy(
             return ask()
         except BusyError as error:
             wait = pause if error.retry_after is None else error.retry_after
-            if clock() - begin + wait > _PATIENCE:
+            if clock() - begin + wait > _LONGEST_BUSY:
                 raise
-            logger.info("The service for managed identities is busy. Trying again in %.0f seconds.", wait)
+            logger.info("The service for managed identities is busy. The next attempt is in %.0f seconds.", wait)
         sleep(wait)
     return ask()
 
 
-def within_bounds(ask: Callable[[], Result], source: IdentitySource, *, seconds: float = LONGEST_ATTEMPT) -> Result:
-    """Return what `ask` returns, or give up on it after that many seconds.
+def limit_attempt(ask: Callable[[], Result], source: IdentitySource, *, seconds: float = LONGEST_ATTEMPT) -> Result:
+    """Return what `ask` returns, or stop waiting for it after `seconds`.
 
     :raises ServiceUnreachableError: it took longer.
     """
     try:
         return within(seconds, ask, service=source.service, error=ServiceSlowError)
     except ServiceSlowError as error:
-        raise unreachable(source, f"did not answer within {seconds:g} seconds") from error
+        raise unreachable_error(source, f"did not answer within {seconds:g} seconds") from error
 
 
 @contextmanager
-def reaching(source: IdentitySource) -> Iterator[None]:
-    """Turn what requests raises into one error that says which service was looked for, where and why.
+def translate_errors(source: IdentitySource) -> Iterator[None]:
+    """Turn errors of requests into one error with the service, its address and the reason why it was chosen.
 
-    :raises ServiceUnreachableError: no answer.
-    :raises UnexpectedAnswerError: an answer that is not HTTP, or not complete.
+    :raises ServiceUnreachableError: the service did not answer.
+    :raises UnexpectedAnswerError: the answer is not HTTP, or not complete.
     """
     try:
         with connection_errors(source.service, source.place):
@@ -155,8 +162,8 @@ def reaching(source: IdentitySource) -> Iterator[None]:
             except requests.exceptions.SSLError as error:
                 if source.kind is not SourceKind.SERVICE_FABRIC:
                     raise
-                said = "does not prove with its certificate that it is the one that IDENTITY_SERVER_THUMBPRINT names"
-                raise unreachable(source, said) from error
+                problem = "has another certificate than the one that IDENTITY_SERVER_THUMBPRINT names"
+                raise unreachable_error(source, problem) from error
     except MalformedAnswerError as error:
         raise UnexpectedAnswerError(
             f"{error} {source.reason} Nothing that was stored before has changed.", *error.recommendations
@@ -164,19 +171,22 @@ def reaching(source: IdentitySource) -> Iterator[None]:
     except ServiceUnreachableError as error:
         if source.reason in str(error):
             raise
-        said = str(error).rstrip(".").removeprefix(f"{capitalised(source.service)} at {source.place} ")
-        raise unreachable(source, said) from error
+        problem = str(error).rstrip(".").removeprefix(f"{capitalised(source.service)} at {source.place} ")
+        raise unreachable_error(source, problem) from error
 
 
-def unreachable(source: IdentitySource, said: str) -> ServiceUnreachableError:
-    """Return the error for a service that did not answer; `said` says how, without a full stop."""
+def unreachable_error(source: IdentitySource, problem: str) -> ServiceUnreachableError:
+    """Return the error for a service that did not answer.
+
+    :param problem: a predicate without a full stop, for example "did not answer in time".
+    """
     advice = "Managed identities exist on Azure resources, and on servers that are connected with Azure Arc."
     if source.chosen_by:
         advice += f" If this process does not run on one: unset {' '.join(source.chosen_by)}."
     elif source.kind is SourceKind.IMDS:
-        advice += " In a container on one, its network has to let 169.254.169.254 through."
+        advice += " In a container on one, the network has to allow connections to 169.254.169.254."
     return ServiceUnreachableError(
-        f"No managed identity was found. {capitalised(source.service)} at {source.place} {said}. {source.reason} "
+        f"No managed identity was found. {capitalised(source.service)} at {source.place} {problem}. {source.reason} "
         "Nothing that was stored before has changed.",
         f"{advice} {source.alternative}",
     )

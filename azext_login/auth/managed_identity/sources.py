@@ -1,4 +1,4 @@
-"""Which service of this machine gives out the tokens of managed identities."""
+"""The service that issues the tokens of managed identities on this host (MSAL's term: the source)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMDS_HOST_VARIABLE = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
 IMDS_PATH = "/metadata/identity/oauth2/token"
 CLOUD_SHELL_VARIABLE = "AZUREPS_HOST_ENVIRONMENT"
 
-# The variables that decide.
+# The variables that determine the source.
 _VARIABLES = (
     "IDENTITY_ENDPOINT",
     "IDENTITY_HEADER",
@@ -28,7 +28,7 @@ _VARIABLES = (
     IMDS_HOST_VARIABLE,
 )
 
-# Those of them that are sent as a header.
+# The variables whose value is sent as a header.
 _SECRETS = ("IDENTITY_HEADER", "MSI_SECRET")
 
 # Set by the webhook of AKS: https://learn.microsoft.com/azure/aks/workload-identity-overview
@@ -36,8 +36,8 @@ _FEDERATED_TOKEN_VARIABLE = "AZURE_FEDERATED_TOKEN_FILE"
 
 # https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
 _IMDS = "http://169.254.169.254"
-# https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication; MSAL looks for the agent's
-# program when the variables are not set.
+# https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication. If no variable is set, MSAL
+# checks whether the agent's program is installed.
 _ARC = "http://localhost:40342/metadata/identity/oauth2/token"
 _ARC_AGENT_ON_LINUX = "/opt/azcmagent/bin/himds"
 _ARC_AGENT_ON_WINDOWS = r"%ProgramFiles%\AzureConnectedMachineAgent\himds.exe"
@@ -46,7 +46,7 @@ _KEPT = "Nothing was sent, and nothing that was stored has changed."
 
 
 class SourceKind(Enum):
-    """The kinds of services; the value is what a person knows the service as."""
+    """The kinds of services. The value is the service's name for users."""
 
     SERVICE_FABRIC = "the token service of the Service Fabric cluster"
     APP_SERVICE = "the identity service of App Service, Functions or Container Apps"
@@ -58,26 +58,26 @@ class SourceKind(Enum):
 
 @dataclass(frozen=True)
 class IdentitySource:
-    """A service, where it is, and how it was chosen."""
+    """A service, its address, and the variables that determined it."""
 
     kind: SourceKind
     address: str
-    """Where tokens are asked for, without a query."""
+    """The address of token requests, without a query."""
     chosen_by: tuple[str, ...]
-    """Names of the environment variables that decided; none for a default."""
+    """Names of the environment variables that determined the service; empty for a default."""
     seen: tuple[str, ...]
-    """Names of all variables that are set and could have decided."""
+    """Names of all variables that are set and could determine a service."""
     federated: bool = False
-    """Whether the environment has a federated token, which is what a workload of a cluster signs in with."""
+    """Whether the environment names a federated token, with which a workload of a cluster can sign in."""
 
     @property
     def service(self) -> str:
-        """What a person knows the service as, for the middle of a sentence."""
+        """The service's name for users, for the middle of a sentence."""
         return self.kind.value
 
     @property
     def place(self) -> str:
-        """The address without anything that could be a secret in it."""
+        """The address without the parts that could contain a secret."""
         try:
             parts = urlsplit(self.address)
             host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
@@ -87,11 +87,11 @@ class IdentitySource:
 
     @property
     def reason(self) -> str:
-        """Why this service was asked, as a sentence."""
+        """A sentence that explains why this service was chosen."""
         if self.chosen_by:
             sentence = f"It was asked because of the environment: {', '.join(self.chosen_by)}."
         elif self.kind is SourceKind.ARC:
-            sentence = "It was asked because this machine has that agent."
+            sentence = "It was asked because that agent is installed on this computer."
         else:
             sentence = "It was asked because no environment variable names another service."
         others = [name for name in self.seen if name not in self.chosen_by]
@@ -99,7 +99,7 @@ class IdentitySource:
 
     @property
     def alternative(self) -> str:
-        """How to sign in without a managed identity."""
+        """Advice: how to sign in without a managed identity."""
         if self.federated:
             return f"{_FEDERATED_TOKEN_VARIABLE} is set. To sign in with that federated token:\naz login --from-env"
         return "Elsewhere, sign in another way:\naz login"
@@ -111,23 +111,27 @@ def find_source(
     exists: Callable[[str], bool] = os.path.exists,
     platform: str = sys.platform,
 ) -> IdentitySource:
-    """Return the service that MSAL asks in this environment (msal.managed_identity.get_managed_identity_source).
+    """Return the service that MSAL uses in this environment (msal.managed_identity.get_managed_identity_source).
 
-    A variable counts when it is there, even if it is empty.
+    A variable counts as set even if it is empty.
 
-    :raises SignInError: a variable that should hold an address or a secret holds none.
+    :param exists: tells whether a file exists.
+    :param platform: the value of sys.platform.
+    :raises SignInError: the value of a variable is not an address, or not a secret that can be sent.
     """
     seen = tuple(name for name in _VARIABLES if name in environ)
 
     def source(kind: SourceKind, address: str, *chosen_by: str) -> IdentitySource:
-        made = _checked(IdentitySource(kind, address, chosen_by, seen, bool(environ.get(_FEDERATED_TOKEN_VARIABLE))))
+        made = _check_address(
+            IdentitySource(kind, address, chosen_by, seen, bool(environ.get(_FEDERATED_TOKEN_VARIABLE)))
+        )
         for name in _SECRETS:
             if name in chosen_by and not fits_header(environ[name]):
                 raise SignInError(
-                    f"The environment variable {name} holds something that cannot be sent: blanks, line ends or "
-                    f"letters that are not ASCII. {_KEPT}",
-                    next_step="Leave the variable as the platform sets it, without a line end from a file; then run "
-                    "the command again.",
+                    f"The environment variable {name} holds a value that cannot be sent: it has spaces, line ends or "
+                    f"characters that are not ASCII. {_KEPT}",
+                    next_step="Set it to the value that the platform gives, without a line end; then run the command "
+                    "again.",
                 )
         return made
 
@@ -148,29 +152,29 @@ def find_source(
     ):
         return source(SourceKind.ARC, _ARC)
     if environ.get(CLOUD_SHELL_VARIABLE, "").startswith("cloud-shell"):
-        return cloud_shell_source(environ)
+        return find_cloud_shell_source(environ)
     chosen_by = (IMDS_HOST_VARIABLE,) if has(IMDS_HOST_VARIABLE) else ()
-    # MSAL takes slashes off both ends.
+    # MSAL removes slashes from both ends.
     return source(SourceKind.IMDS, environ.get(IMDS_HOST_VARIABLE, _IMDS).strip("/") + IMDS_PATH, *chosen_by)
 
 
-# Where MSAL asks, whatever the environment says (msal/cloudshell.py).
+# The address that MSAL uses in any environment (msal/cloudshell.py).
 CLOUD_SHELL_ADDRESS = "http://localhost:50342/oauth2/token"
 
 
-def cloud_shell_source(environ: Mapping[str, str]) -> IdentitySource:
-    """Return the service of Cloud Shell, at the address in MSI_ENDPOINT if there is one.
+def find_cloud_shell_source(environ: Mapping[str, str]) -> IdentitySource:
+    """Return the service of Cloud Shell, at the address in MSI_ENDPOINT if that is set.
 
     :raises SignInError: MSI_ENDPOINT is not an address.
     """
     seen = tuple(name for name in _VARIABLES if name in environ)
     chosen_by = [name for name in (CLOUD_SHELL_VARIABLE, "MSI_ENDPOINT") if name in environ]
     address = environ.get("MSI_ENDPOINT") or CLOUD_SHELL_ADDRESS
-    return _checked(IdentitySource(SourceKind.CLOUD_SHELL, address, tuple(chosen_by), seen))
+    return _check_address(IdentitySource(SourceKind.CLOUD_SHELL, address, tuple(chosen_by), seen))
 
 
-def _checked(source: IdentitySource) -> IdentitySource:
-    """Return the source if its address is one.
+def _check_address(source: IdentitySource) -> IdentitySource:
+    """Return the source if its address is valid.
 
     :raises SignInError: it is not.
     """
@@ -183,6 +187,6 @@ def _checked(source: IdentitySource) -> IdentitySource:
         return source
     name = next(iter(n for n in source.chosen_by if n.endswith(("_ENDPOINT", "_HOST"))), "the environment")
     raise SignInError(
-        f"The environment variable {name} holds no address that tokens of a managed identity can be asked for. {_KEPT}",
+        f"The environment variable {name} holds no address of a service for managed identities. {_KEPT}",
         next_step=f"The platform sets it on a resource with a managed identity. Elsewhere, remove it:\nunset {name}",
     )

@@ -1,4 +1,4 @@
-"""Credentials of managed identities on the local cloud's machines, and what a person reads when there is no token."""
+"""Credentials of the local cloud's managed identities, and the errors that users see."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def environment_of(cloud: LocalCloud, kind: str) -> dict[str, str]:
     try:
         made: dict[str, str] = getattr(cloud, f"{kind}_environment")()
     except OSError as error:
-        pytest.skip(f"Azure Arc's challenge files cannot be written here: {error}")
+        pytest.skip(f"Azure Arc's key files cannot be written here: {error}")
     return made
 
 
 class Watch:
-    """A clock that only sleeping moves."""
+    """A clock that moves by sleeping only."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -47,12 +47,12 @@ def credential(watch: Watch | None = None, **ids: Any) -> ManagedIdentityCredent
 
 
 def said(error: Any) -> str:
-    """Everything that a person reads."""
+    """Everything that the user sees of an error."""
     return "\n".join([str(error), *error.recommendations])
 
 
 def refused(kind: type[Exception] = SignInError, watch: Watch | None = None, **ids: Any) -> str:
-    """What a person reads when there is no token."""
+    """What the user sees when no token is issued."""
     with pytest.raises(kind) as caught:
         credential(watch, **ids).token(SCOPES)
     assert type(caught.value) is kind

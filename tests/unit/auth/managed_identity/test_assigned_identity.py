@@ -1,4 +1,4 @@
-"""Which managed identity is meant, and how the profile stores it."""
+"""The ID of a managed identity, and its form in the profile."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def named(option: str, value: str) -> AssignedIdentity:
 
 
 @given(st.sampled_from(OPTIONS), values)
-def test_what_the_profile_stores_names_the_same_identity(option: str, value: str) -> None:
+def test_the_stored_text_names_the_same_identity(option: str, value: str) -> None:
     identity = named(option, value)
     assert AssignedIdentity.from_info(identity.info) == identity
     assert identity.user_name == "userAssignedIdentity"
 
 
-def test_the_profile_stores_what_the_host_stores() -> None:
+def test_the_stored_text_is_the_same_as_the_host_s() -> None:
     assert named("client-id", "a-b").info == "MSIClient-a-b"
     assert named("object-id", "a-b").info == "MSIObject-a-b"
     assert named("resource-id", "/subscriptions/a-b").info == "MSIResource-/subscriptions/a-b"
@@ -35,14 +35,14 @@ def test_the_profile_stores_what_the_host_stores() -> None:
 
 
 @pytest.mark.parametrize("info", ["", "MSI-", "MSIClient", "MSIClient-", "msi", "MSIPrincipal-x", "MSI@50342", "x"])
-def test_a_stored_text_that_names_no_identity_says_how_to_sign_in_again(info: str) -> None:
+def test_the_error_for_an_invalid_stored_text_explains_how_to_sign_in_again(info: str) -> None:
     with pytest.raises(AccountError) as caught:
         AssignedIdentity.from_info(info)
     assert "az login --identity" in str(caught.value.recommendations)
 
 
 @given(st.text())
-def test_any_stored_text_is_read_or_refused(info: str) -> None:
+def test_any_stored_text_is_parsed_or_refused(info: str) -> None:
     try:
         identity = AssignedIdentity.from_info(info)
     except AccountError:
@@ -50,16 +50,16 @@ def test_any_stored_text_is_read_or_refused(info: str) -> None:
     assert identity.info == info
 
 
-def test_two_ids_are_one_too_many() -> None:
+def test_two_ids_are_refused() -> None:
     with pytest.raises(SignInError, match="Provide only one of --client-id, --object-id, --resource-id"):
         AssignedIdentity.from_ids("a", None, "b")
 
 
 @given(st.sampled_from(OPTIONS), values)
-def test_the_arguments_to_type_survive_a_shell(option: str, value: str) -> None:
+def test_the_options_are_quoted_for_a_shell(option: str, value: str) -> None:
     assert shlex.split(named(option, value).arguments) == [f"--{option}", value]
 
 
-def test_identities_are_described_by_what_the_person_typed() -> None:
+def test_identities_are_described_by_what_the_user_typed() -> None:
     assert str(AssignedIdentity()) == "the system-assigned managed identity"
     assert str(named("client-id", "abc")) == "the managed identity with the client ID 'abc'"

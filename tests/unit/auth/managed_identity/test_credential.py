@@ -1,4 +1,4 @@
-"""Tokens of managed identities from the local cloud's endpoints, over real sockets: given, awaited, and not there."""
+"""Tokens of managed identities from the local cloud's endpoints, over real sockets: issued, delayed and missing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ import requests
 from azext_login.auth.jwt import claims_of
 from azext_login.auth.managed_identity.answers import BusyError
 from azext_login.auth.managed_identity.credential import ManagedIdentityCredential, resource_of
-from azext_login.auth.managed_identity.requests import BoundedHttp, within_bounds
+from azext_login.auth.managed_identity.requests import BoundedHttpClient, limit_attempt
 from azext_login.auth.managed_identity.sources import find_source
 from azext_login.errors import ServiceUnreachableError, SignInError
 from azext_login.system.http.session import build_session
 from tests.harness.az import NOWHERE
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY
 from tests.localcloud.testing import TokenClient
+from tests.unit.auth.managed_identity.environments import black_hole, in_environment, listening
 from tests.unit.auth.managed_identity.identities import (
     KINDS,
     SCOPES,
@@ -34,7 +35,6 @@ from tests.unit.auth.managed_identity.identities import (
     refused,
     said,
 )
-from tests.unit.auth.managed_identity.machines import black_hole, listening, on_machine
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
@@ -43,8 +43,8 @@ pytest_plugins = ["tests.localcloud.fixtures"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_service_gives_a_token_that_resource_manager_accepts(client: TokenClient, kind: str) -> None:
-    with on_machine(environment_of(client.cloud, kind)):
+def test_every_service_issues_a_token_that_resource_manager_accepts(client: TokenClient, kind: str) -> None:
+    with in_environment(environment_of(client.cloud, kind)):
         token = credential().token(SCOPES)
     claims = claims_of(token.secret)
     assert claims["appid"] == VM_IDENTITY
@@ -58,10 +58,10 @@ def test_every_service_gives_a_token_that_resource_manager_accepts(client: Token
 def test_an_id_chooses_the_identity(client: TokenClient, kind: str, option: str) -> None:
     app = client.cloud.directory.application("deploy-identity")
     value = {"client_id": app.app_id, "object_id": app.principals[0].oid, "resource_id": app.resource_id}[option]
-    with on_machine(environment_of(client.cloud, kind)):
+    with in_environment(environment_of(client.cloud, kind)):
         ids: dict[str, Any] = {option: value}
         made = credential(**ids)
-        again = ManagedIdentityCredential.of(made.assigned_identity_info, http=build_session())
+        again = ManagedIdentityCredential.from_info(made.assigned_identity_info, http=build_session())
         for one in (made, again):
             assert claims_of(one.token(SCOPES).secret)["appid"] == DEPLOY_IDENTITY
 
@@ -69,17 +69,17 @@ def test_an_id_chooses_the_identity(client: TokenClient, kind: str, option: str)
 def test_a_stored_account_is_the_identity_that_signed_in(client: TokenClient) -> None:
     made = credential(resource_id="/subscriptions/a")
     assert (made.assigned_identity_info, made.user_name) == ("MSIResource-/subscriptions/a", "userAssignedIdentity")
-    again = ManagedIdentityCredential.of("MSI", http=build_session())
+    again = ManagedIdentityCredential.from_info("MSI", http=build_session())
     assert (again.assigned_identity_info, again.user_name) == ("MSI", "systemAssignedIdentity")
 
 
 def test_a_slash_after_the_metadata_service_s_address_changes_nothing(client: TokenClient) -> None:
-    with on_machine({"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{client.cloud.identity_url}/"}):
+    with in_environment({"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{client.cloud.identity_url}/"}):
         assert credential().token(SCOPES)
 
 
-def test_a_token_is_asked_for_once_per_resource(client: TokenClient) -> None:
-    with on_machine(client.cloud.imds_environment()):
+def test_a_token_is_requested_once_per_resource(client: TokenClient) -> None:
+    with in_environment(client.cloud.imds_environment()):
         one = credential()
         assert one.token(SCOPES).secret == one.token(SCOPES).secret
         one.token(["https://vault.azure.net/.default"])
@@ -94,10 +94,10 @@ def test_the_scope_becomes_the_resource_with_its_slashes() -> None:
 
 def test_another_tenant_than_its_own_is_refused(client: TokenClient) -> None:
     home = client.cloud.directory.tenant("contoso.example").id
-    with on_machine(client.cloud.imds_environment()):
+    with in_environment(client.cloud.imds_environment()):
         one = credential()
         assert one.token(SCOPES, tenant=home.upper())
-        with pytest.raises(SignInError, match=f"home in the tenant '{home}'") as caught:
+        with pytest.raises(SignInError, match=f"home tenant of .* is '{home}'") as caught:
             one.token(SCOPES, tenant=READER_IDENTITY)
     assert f"az login --tenant {READER_IDENTITY}" in said(caught.value)
 
@@ -106,13 +106,13 @@ def test_no_request_goes_through_a_proxy(client: TokenClient) -> None:
     with listening() as (proxy, heard):
         proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), f"http://{proxy}")
         for kind in KINDS:
-            with on_machine({**environment_of(client.cloud, kind), **proxies}):
+            with in_environment({**environment_of(client.cloud, kind), **proxies}):
                 assert credential().token(SCOPES)
     assert heard == []
 
 
 def test_the_user_agent_is_the_command_s(client: TokenClient) -> None:
-    with listening() as (address, heard), on_machine({"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{address}"}):
+    with listening() as (address, heard), in_environment({"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{address}"}):
         refused(ServiceUnreachableError)
     assert b"AZURECLI/1" in heard[0]
 
@@ -121,7 +121,7 @@ def test_no_secret_is_logged(client: TokenClient, caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.DEBUG)
     secrets = [client.cloud.identity_secret]
     for kind in KINDS:
-        with on_machine(environment_of(client.cloud, kind)):
+        with in_environment(environment_of(client.cloud, kind)):
             one = credential()
             secrets.append(one.token(SCOPES).secret)
             assert secrets[-1] not in repr(one.token(SCOPES))
@@ -129,7 +129,7 @@ def test_no_secret_is_logged(client: TokenClient, caplog: pytest.LogCaptureFixtu
     assert not [secret for secret in secrets if secret in caplog.text]
 
 
-# -- nobody there ------------------------------------------------------------------------------------------------
+# -- missing services ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_no_secret_is_logged(client: TokenClient, caplog: pytest.LogCaptureFixtu
     ],
 )
 @pytest.mark.parametrize("packets", ["dropped", "refused"])
-def test_a_service_that_is_not_there_is_an_error_within_five_seconds(
+def test_a_missing_service_is_an_error_within_five_seconds(
     environment: Mapping[str, str], service: str, packets: str
 ) -> None:
     with black_hole() as hole, listening() as (proxy, heard):
         address = hole if packets == "dropped" else NOWHERE.removeprefix("http://")
         there = {name: value.format(address) for name, value in environment.items()}
         begin = time.monotonic()
-        with on_machine({**there, "http_proxy": f"http://{proxy}", "https_proxy": f"http://{proxy}"}):
+        with in_environment({**there, "http_proxy": f"http://{proxy}", "https_proxy": f"http://{proxy}"}):
             text = refused(ServiceUnreachableError)
         assert time.monotonic() - begin < 5
     assert heard == []
@@ -169,20 +169,20 @@ def test_a_service_that_is_not_there_is_an_error_within_five_seconds(
     assert "s3cret" not in text
 
 
-def test_a_service_that_accepts_and_says_nothing_is_an_error_within_five_seconds(client: TokenClient) -> None:
+def test_a_service_that_never_answers_is_an_error_within_five_seconds(client: TokenClient) -> None:
     client.cloud.admin.fail_next(kind="hang", hang=600)
     begin = time.monotonic()
-    with on_machine(client.cloud.imds_environment()):
+    with in_environment(client.cloud.imds_environment()):
         text = refused(ServiceUnreachableError)
     assert time.monotonic() - begin < 5
     assert "did not answer in time" in text
 
 
-def test_a_process_of_its_own_that_looks_into_a_black_hole_ends_within_five_seconds() -> None:
+def test_a_process_whose_packets_are_dropped_exits_within_five_seconds() -> None:
     script = (
         "from azext_login.auth.managed_identity.credential import ManagedIdentityCredential as C\n"
         "import msal, requests\n"
-        "print('looking', flush=True)\n"
+        "print('started', flush=True)\n"
         "C(http=requests.Session()).token(['https://vault.azure.net/.default'])"
     )
     with black_hole() as hole:
@@ -195,105 +195,105 @@ def test_a_process_of_its_own_that_looks_into_a_black_hole_ends_within_five_seco
             text=True,
         )
         assert process.stdout is not None
-        assert process.stdout.readline() == "looking\n"
+        assert process.stdout.readline() == "started\n"
         begin = time.monotonic()
-        _, said = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
         assert time.monotonic() - begin < 5
-    assert "No managed identity was found." in said
+    assert "No managed identity was found." in stderr
 
 
-def test_an_attempt_that_never_ends_is_given_up() -> None:
+def test_an_attempt_that_never_ends_times_out() -> None:
     source = find_source({}, exists=lambda path: False)
     with pytest.raises(ServiceUnreachableError, match=r"did not answer within 0\.1 seconds"):
-        within_bounds(lambda: time.sleep(3), source, seconds=0.1)
-    assert within_bounds(lambda: "token", source) == "token"
+        limit_attempt(lambda: time.sleep(3), source, seconds=0.1)
+    assert limit_attempt(lambda: "token", source) == "token"
     with pytest.raises(KeyError):
-        within_bounds(lambda: dict[str, str]()["x"], source)
+        limit_attempt(lambda: dict[str, str]()["x"], source)
 
 
-def test_a_process_that_has_given_up_on_an_attempt_ends() -> None:
+def test_a_process_exits_after_an_attempt_has_timed_out() -> None:
     script = (
-        "from azext_login.auth.managed_identity.requests import within_bounds; import time\n"
+        "from azext_login.auth.managed_identity.requests import limit_attempt; import time\n"
         "from azext_login.auth.managed_identity.sources import find_source\n"
-        "within_bounds(lambda: time.sleep(60), find_source({}), seconds=0.1)"
+        "limit_attempt(lambda: time.sleep(60), find_source({}), seconds=0.1)"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50)
-    assert "did not answer within 0.1 seconds" in ended.stderr
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50)
+    assert "did not answer within 0.1 seconds" in result.stderr
 
 
-def test_requests_have_time_outs_and_follow_no_redirect() -> None:
+def test_requests_have_timeouts_and_follow_no_redirect() -> None:
     class Session(requests.Session):
         def request(self, method: str, url: str, **kwargs: Any) -> Any:  # type: ignore[override]
             return kwargs
 
-    client = BoundedHttp(Session(), lambda url: url)
-    asked: list[Any] = [client.get("http://x"), client.post("http://x")]
-    for given in asked:
-        connect, read = given["timeout"]
+    client = BoundedHttpClient(Session(), lambda url: url)
+    sent: list[Any] = [client.get("http://x"), client.post("http://x")]
+    for options in sent:
+        connect, read = options["timeout"]
         assert connect <= 2
         assert read <= 20
-        assert given["allow_redirects"] is False
+        assert options["allow_redirects"] is False
 
 
 # -- a busy service ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [404, 410, 429, 500, 503])
-def test_imds_is_asked_again_while_it_is_being_updated_or_busy(client: TokenClient, status: int) -> None:
+def test_a_request_to_imds_is_repeated_while_it_is_updated_or_busy(client: TokenClient, status: int) -> None:
     client.cloud.admin.fail_next(TOKENS, status=status, count=2)
     watch = Watch()
-    with on_machine(client.cloud.imds_environment()):
+    with in_environment(client.cloud.imds_environment()):
         assert credential(watch).token(SCOPES)
     assert watch.pauses == [1, 2]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_service_is_asked_again_when_it_is_unavailable(client: TokenClient, kind: str) -> None:
+def test_a_request_to_any_unavailable_service_is_repeated(client: TokenClient, kind: str) -> None:
     client.cloud.admin.fail_next("/token", kind="unavailable")
     watch = Watch()
-    with on_machine(environment_of(client.cloud, kind)):
+    with in_environment(environment_of(client.cloud, kind)):
         assert credential(watch).token(SCOPES)
     assert watch.pauses == [1]
 
 
 @pytest.mark.parametrize("kind", ["app_service", "machine_learning", "service_fabric"])
 @pytest.mark.parametrize("status", [404, 410])
-def test_only_imds_means_later_by_404_and_410(client: TokenClient, kind: str, status: int) -> None:
+def test_404_and_410_are_temporary_for_imds_only(client: TokenClient, kind: str, status: int) -> None:
     client.cloud.admin.fail_next("/token", status=status, body='{"message": "gone"}')
     watch = Watch()
-    with on_machine(environment_of(client.cloud, kind)):
+    with in_environment(environment_of(client.cloud, kind)):
         text = refused(SignInError, watch)
     assert watch.pauses == []
     assert f"answered with HTTP status {status}: gone" in text
 
 
-def test_the_service_says_how_long_to_wait(client: TokenClient) -> None:
+def test_the_pause_is_the_one_that_the_service_demands(client: TokenClient) -> None:
     client.cloud.admin.fail_next(TOKENS, kind="throttled", headers={"Retry-After": "7"})
     watch = Watch()
-    with on_machine(client.cloud.imds_environment()):
+    with in_environment(client.cloud.imds_environment()):
         assert credential(watch).token(SCOPES)
     assert watch.pauses == [7]
 
 
-@pytest.mark.parametrize(("asked", "pauses"), [("60", []), ("6", [6]), ("soon", [1, 2, 4])])
-def test_patience_ends_after_ten_seconds(client: TokenClient, asked: str, pauses: list[float]) -> None:
-    client.cloud.admin.fail_next(TOKENS, count=None, kind="throttled", headers={"Retry-After": asked})
+@pytest.mark.parametrize(("demanded", "pauses"), [("60", []), ("6", [6]), ("soon", [1, 2, 4])])
+def test_requests_are_repeated_for_ten_seconds_at_most(client: TokenClient, demanded: str, pauses: list[float]) -> None:
+    client.cloud.admin.fail_next(TOKENS, count=None, kind="throttled", headers={"Retry-After": demanded})
     watch = Watch()
-    with on_machine(client.cloud.imds_environment()):
+    with in_environment(client.cloud.imds_environment()):
         text = refused(BusyError, watch)
     assert watch.pauses == pauses
     assert client.cloud.admin.count_requests(TOKENS) == len(pauses) + 1
-    assert "cannot give a token at the moment (HTTP status 429): Slow down." in text
+    assert "cannot issue a token at the moment (HTTP status 429): Slow down." in text
     assert text.endswith("Run the command again in a minute.")
 
 
-def test_an_update_of_imds_that_takes_longer_is_named(client: TokenClient) -> None:
+def test_an_update_of_imds_that_takes_longer_is_reported(client: TokenClient) -> None:
     client.cloud.admin.fail_next(TOKENS, count=None, status=410, body="")
-    with on_machine(client.cloud.imds_environment()):
+    with in_environment(client.cloud.imds_environment()):
         assert "It is being updated, which takes up to 70 seconds." in refused(BusyError)
 
 
-def test_a_workload_with_a_federated_token_is_told_how_to_use_it(client: TokenClient) -> None:
-    nobody = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": NOWHERE}
-    with on_machine({**nobody, "AZURE_FEDERATED_TOKEN_FILE": "/var/run/token"}):
+def test_the_advice_for_a_workload_with_a_federated_token_is_to_use_it(client: TokenClient) -> None:
+    no_service = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": NOWHERE}
+    with in_environment({**no_service, "AZURE_FEDERATED_TOKEN_FILE": "/var/run/token"}):
         assert refused(ServiceUnreachableError).endswith("\naz login --from-env")

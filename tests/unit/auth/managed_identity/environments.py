@@ -1,4 +1,4 @@
-"""The machine that a test runs on, as far as managed identities can tell: environment and sockets."""
+"""What managed identities depend on: the environment variables of this process, and local services."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ VARIABLES = (
 
 
 @contextmanager
-def on_machine(environment: Mapping[str, str]) -> Iterator[None]:
-    """Have exactly these variables of VARIABLES in the environment of this process, where MSAL looks for them."""
+def in_environment(environment: Mapping[str, str]) -> Iterator[None]:
+    """Set exactly these of VARIABLES in the environment of this process, which MSAL reads."""
     others = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     with mock.patch.dict(os.environ, {**others, **environment}, clear=True):
         yield
@@ -54,9 +54,9 @@ def black_hole() -> Iterator[str]:
 
 @contextmanager
 def listening(answer: bytes = b"") -> Iterator[tuple[str, list[bytes]]]:
-    """Yield host:port of a socket, and the list of what the clients that connected to it have sent.
+    """Yield host:port of a socket, and the list of what its clients have sent.
 
-    :param answer: what each of them is answered, before its connection is closed.
+    :param answer: sent to each client before its connection is closed.
     """
     heard: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
@@ -67,7 +67,7 @@ def listening(answer: bytes = b"") -> Iterator[tuple[str, list[bytes]]]:
                 client, _ = listener.accept()
             except OSError:  # closed: the test is over
                 return
-            with client, suppress(OSError):  # it may leave without a word
+            with client, suppress(OSError):  # the client may close the connection without sending anything
                 client.settimeout(2)
                 heard.append(client.recv(65536))
                 client.sendall(answer)
