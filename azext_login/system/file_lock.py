@@ -1,4 +1,4 @@
-"""A lock between processes that its holder cannot leave behind."""
+"""A lock between processes that the operating system releases when its holder ends."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ logger = logging.getLogger(__name__)
 
 
 class FileLock:
-    """An exclusive lock between processes, on a file of its own that is never deleted.
-
-    The operating system releases it when its holder ends, however that ends. It is not re-entrant.
-    """
+    """An exclusive lock between processes, on a file of its own that is never deleted. It is not re-entrant."""
 
     is_missing = False
-    """Whether the filesystem turned out to have no locks, so that having this one keeps nobody out."""
+    """Whether the filesystem has no locks, so that this one does not exclude other processes. Known once it is held."""
 
     def __init__(self, path: Path, *, timeout: float = 30.0, clock: Callable[[], float] = time.monotonic):
-        """:param timeout: how long to wait for another process, in seconds."""
+        """:param timeout: seconds to wait for another process.
+        :param clock: returns seconds of a clock that never goes back.
+        """
         self._path = path
         self._timeout = timeout
         self._clock = clock
         self._descriptor: int | None = None
 
     def __enter__(self) -> FileLock:
-        """:raises LockHeldError: its holder did not release it in time.
-        :raises StoreError: there can be no lock in this place.
+        """:raises LockHeldError: another process did not release the lock in time.
+        :raises StoreError: the file cannot be opened or locked.
         """
         try:
             descriptor = self._open()
@@ -70,18 +69,18 @@ class FileLock:
             os.close(descriptor)
 
     def _advice_after(self, error: OSError) -> str:
-        """Return what helps against a file that cannot be opened."""
-        odd = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOENT)
-        if os.path.lexists(self._path) and error.errno in odd:
+        """Return the next step for a lock file that cannot be opened."""
+        removable = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOENT)
+        if os.path.lexists(self._path) and error.errno in removable:
             return "Remove it and run the command again."
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
             return f"Make {self._path.parent} writable, or set AZURE_CONFIG_DIR to another directory."
-        return "Run the command again when that is over."
+        return "Run the command again when that is solved."
 
     def _open(self) -> int:
         make_directory(self._path.parent)
         with contextlib.suppress(FileExistsError):
-            # Only what we make ourselves is given away: another file could be a link to somebody else's.
+            # Change the owner of a new file only: an existing one could be a link to a file of another user.
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
             give_to_owner_of(self._path.parent, descriptor)
             return descriptor
@@ -93,7 +92,7 @@ class FileLock:
             handle_deferred_signals()
             if self._clock() >= deadline:
                 raise LockHeldError(
-                    f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. "
+                    f"{_read_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. "
                     "Nothing that it protects was changed. "
                     "Wait for it to finish, or end it, and run the command again."
                 )
@@ -104,20 +103,21 @@ class FileLock:
             os.write(descriptor, str(os.getpid()).encode("ascii"))
 
     def _try(self, descriptor: int) -> bool:
+        """Take the lock if it is free, and tell whether it was."""
         try:
             return _try_lock(descriptor)
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            # Replacing files in one step and the generation counter are what protects them then. Refusing to work
-            # would help nobody.
+            # The files are still replaced in one step, and the generation counter still detects other writers. So
+            # the command goes on.
             logger.debug("The filesystem has no locks: %s", error)
             self.is_missing = True
             return True
 
 
-def _holder(descriptor: int) -> str:
-    """Return who holds a lock, as its file says."""
+def _read_holder(descriptor: int) -> str:
+    """Return the name of the process that holds the lock, from the process ID in the file."""
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
         number = os.read(descriptor, 20).decode("ascii").strip()
@@ -133,7 +133,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 if sys.platform == "win32":
     import msvcrt
 
-    # Windows locks bytes against reading as well, so the locked byte lies behind everything that is written.
+    # Windows also prevents others from reading a locked byte, so that byte lies after everything that is written.
     _LOCKED_BYTE = 1 << 30
 
     def _try_lock(descriptor: int) -> bool:
@@ -147,7 +147,7 @@ if sys.platform == "win32":
         return True
 
     def _unlock(descriptor: int) -> None:
-        # Closing the file releases it as well.
+        # Closing the file releases the lock too.
         with contextlib.suppress(OSError):
             os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
@@ -159,7 +159,7 @@ else:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            # The latter is how some network mounts say that another process has it.
+            # Some network mounts raise PermissionError if another process holds the lock.
             return False
         return True
 

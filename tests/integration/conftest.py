@@ -12,7 +12,7 @@ import pytest
 from tests.harness.az import Az, secrets_of
 from tests.harness.hosts import Host
 from tests.harness.stage import CloudStage
-from tests.integration.workloads import POD, SUBJECT, Certificates, Proof, guarded, kept
+from tests.integration.workloads import POD, SUBJECT, Certificates, SignIn, guarded, kept
 from tests.localcloud import CI_SECRET, LocalCloud
 from tests.localcloud.azurestack import STACK_SECRET
 from tests.localcloud.certificatemaker import make_certificate
@@ -71,7 +71,7 @@ def _bystanders_config(
     az = guarded(cloud_stage.az(newest, tmp_path_factory.mktemp("bystanders") / "azure", cloud=workload_cloud))
     alice = workload_cloud.directory.person("alice@contoso.example")
     az.run("login", "-u", alice.username, "--password=@-", input=alice.password).ok()
-    Proof(("--password=@-",), CI_SECRET).run(az).ok()
+    SignIn(("--password=@-",), CI_SECRET).run(az).ok()
     return az
 
 

@@ -13,9 +13,9 @@ PROFILE, LAST_GOOD = "azureProfile.json", "login_last_good.json"
 CLOUDS, LAST_GOOD_CLOUDS = "clouds.config", "login_last_good_clouds.config"
 TOKENS, ENTRIES, HTTP_CACHE = "msal_token_cache.json", "service_principal_entries.json", "msal_http_cache.bin"
 
-#: A word that is put into damaged files. It has to be somewhere afterwards.
+#: A word in damaged files. One of the files has to contain it afterwards.
 PRECIOUS = "precious-4711"
-#: Python's own reader of JSON gives up on this.
+#: Python's JSON parser fails on this.
 DEEP = "[" * 60_000
 
 Change = Callable[[Path], object]
@@ -25,11 +25,11 @@ Change = Callable[[Path], object]
 class Damage:
     """One row of the table.
 
-    steps: the commands to run afterwards, by their names in test_damage. One that fails has "!" in front: it says
-        what to do next, with one error and no traceback.
-    says: words that standard error has to hold by the end.
-    keeps_rows: whether every row is still there afterwards. Not so where somebody signs out, or where nothing is left
-        that could bring a row back.
+    steps: the commands to run afterwards, by their names in test_damage. "!" marks one that fails, with one error, a
+        next step and no traceback.
+    says: words that standard error has to contain after the last step.
+    keeps_rows: whether every row has to exist afterwards. It need not if a user signs out, or if no file has the row
+        any more.
     """
 
     file: str
@@ -57,12 +57,12 @@ def torn(share: float) -> Change:
 
 
 def before(prefix: bytes) -> Change:
-    """Put something in front of the file."""
+    """Insert bytes at the beginning of the file."""
     return lambda path: path.write_bytes(prefix + path.read_bytes())
 
 
 def behind(suffix: bytes) -> Change:
-    """Put something behind the file."""
+    """Append bytes to the file."""
     return lambda path: path.write_bytes(path.read_bytes() + suffix)
 
 
@@ -88,20 +88,20 @@ def missing(path: Path) -> None:
 
 
 def directory(path: Path) -> None:
-    """Put a directory in place of the file, with something in it."""
+    """Replace the file by a directory that is not empty."""
     path.unlink()
     path.mkdir()
     (path / PRECIOUS).touch()
 
 
 def pipe(path: Path) -> None:
-    """Put a pipe in place of the file. Who opens it waits for somebody who writes into it."""
+    """Replace the file by a pipe. Opening it blocks until another process writes into it."""
     path.unlink(missing_ok=True)
     os.mkfifo(path)
 
 
 def dangling(path: Path) -> None:
-    """Put a link to nowhere in place of the file."""
+    """Replace the file by a link without a target."""
     path.unlink()
     path.symlink_to(path.parent / "nowhere" / "at-all.json")
 

@@ -1,4 +1,4 @@
-"""Damaged and odd states of clouds.config and of our copy of it, that let the host start."""
+"""Damaged and odd states of clouds.config and of our copy of it with which the host starts."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def _copy(name: str, change: Change, steps: str = "set, show") -> Damage:
 
 
 CONFIGS = [
-    # The host deletes these, and makes AzureCloud the active one.
+    # The host deletes these, and makes AzureCloud the active cloud.
     _clouds("missing", missing, "show, set", says=_RESTORED),
     _clouds("without a section", text("subscription = 1\n"), "set, show", says=_RESTORED),
     _clouds("a byte order mark", before(b"\xef\xbb\xbf"), "token", says=_RESTORED),
     _clouds("an open bracket", text("[LocalCloud\n"), "login", says=_RESTORED),
-    # These it takes for files without clouds.
+    # For the host, these are files without clouds.
     _clouds("empty", text(""), "show, set", says=_RESTORED),
     _clouds("comments alone", text("# hello\n"), says=_RESTORED),
-    # Nobody can tell that a part is missing. The host's own error names the file.
+    # It cannot be detected that a part is missing. The host's own error names the file.
     _clouds("torn after the section", text(_SECTION), "!show", says=("clouds.config",)),
     _clouds("torn between two options", replaced("endpoint_active_directory = ", "x = "), "!show"),
-    # These work, and have to stay.
+    # These work, and must not be changed.
     _clouds("an unknown section", behind(f"\n[Nowhere]\nsubscription = {PRECIOUS}\n".encode()), "set, show"),
     _clouds("a percent sign", replaced(_SECTION, f"{_SECTION}note = 50% {PRECIOUS}\n"), "set, show"),
     _clouds("a doubled percent sign", replaced(_SECTION, f"{_SECTION}endpoint_x = %%20{PRECIOUS}\n"), "set, show"),
@@ -67,7 +67,7 @@ COPIES = [
     _copy("torn", _torn_in_a_line),
     _copy("not text", text(b"\xff\xfe\x00")),
     _copy("a pipe", pipe),
-    # The cloud is gone for good, and with it everything that was active in it.
+    # The cloud is lost, and with it everything that was active in it.
     _copy("missing, like the original", together(missing, *_GONE), "!show, list"),
     _copy("torn, and the original missing", together(_torn_in_a_line, *_GONE), "!show, list"),
     _copy("not text, and the original missing", together(text(b"\xff\xfe"), *_GONE), "!show, list"),

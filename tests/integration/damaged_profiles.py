@@ -1,4 +1,4 @@
-"""Damaged and odd states of azureProfile.json and of our copy of it, that let the host start."""
+"""Damaged and odd states of azureProfile.json and of our copy of it with which the host starts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _last_good(name: str, change: Change, steps: str = "show, set", *, keeps_row
 
 
 def _plus(row: Any) -> Change:
-    """Put a row in front of the others."""
+    """Insert a row before the others."""
     return edited(lambda content: content["subscriptions"].insert(0, row))
 
 
@@ -80,7 +80,7 @@ def _defaults(value: Any) -> Change:
 
 
 def _twice(**keys: Any) -> Change:
-    """Put the first row there once more, with other values."""
+    """Add the first row again, with other values."""
     return edited(lambda content: content["subscriptions"].append({**content["subscriptions"][0], **keys}))
 
 
@@ -94,13 +94,13 @@ def _older(content: Any) -> None:
     del content["subscriptions"][1:]
 
 
-def _of_somebody_else(content: Any) -> None:
+def _of_another_user(content: Any) -> None:
     for row in content["profile"]["subscriptions"]:
         row["user"]["name"] = "dora@nowhere.example"
 
 
 PROFILES = [
-    # The host rewrites what is no JSON as {} before any extension is loaded.
+    # The host replaces a file that is not JSON by {} before any extension is loaded.
     _profile("empty", text(""), says=_RESTORED),
     _profile("torn in the middle", torn(0.5), "set, list", says=_RESTORED),
     _profile("torn before the last bracket", torn(0.9999), "token", says=_RESTORED),
@@ -111,7 +111,7 @@ PROFILES = [
     _profile("an empty object, and a sign-in", document({}), "login, list"),
     _profile("an empty object, and a sign-out", document({}), "logout, list", keeps_rows=False),
     _profile("an empty object, and everything cleared", document({}), "clear, list", keeps_rows=False),
-    # The host starts with any other JSON, and most of its commands end in a traceback.
+    # The host starts with any other JSON, and most of its commands fail with a traceback.
     _profile("null", document(None), says=("set aside", "restored")),
     _profile("a list", document([PRECIOUS]), "login, list", says=("set aside", "restored")),
     _profile("a string", document(PRECIOUS), "show, set, group list"),
@@ -121,7 +121,7 @@ PROFILES = [
     _profile("subscriptions are a string", _with(subscriptions=PRECIOUS), "list, group list"),
     _profile("subscriptions are null", _with(subscriptions=None), "show"),
     _profile("subscriptions are empty, on purpose", _with(subscriptions=[]), "!show, login", keeps_rows=False),
-    # Rows that are none, and rows with parts missing: built-in commands fail over most of them.
+    # Values that are not rows, and rows with parts missing: built-in commands fail on most of them.
     _profile("a row is null", _plus(None), "show, group list", says=_PUT_ASIDE),
     _profile("a row is a string", _plus(PRECIOUS), "set, group list"),
     _profile("a row is empty", _plus({}), "list, group list"),
@@ -172,7 +172,7 @@ COPIES = [
     _last_good("torn", torn(0.5)),
     _last_good("not text", text(b"\xff\xfe\x00"), "set"),
     _last_good("a newer one without a profile", text('{"generation": 4711, "profile": ')),
-    _last_good("of somebody who is not signed in", edited(_of_somebody_else), "list, set"),
+    _last_good("of a user who is not signed in", edited(_of_another_user), "list, set"),
     _last_good("a directory", directory, "show"),
     _last_good("a pipe", pipe),
     _last_good(
@@ -185,8 +185,8 @@ COPIES = [
     ),
     _last_good("torn, with the profile reset", together(torn(0.9), *_RESET), "!show, login", keeps_rows=False),
     _last_good(
-        "of somebody else, with the profile reset",
-        together(edited(_of_somebody_else), *_RESET),
+        "of another user, with the profile reset",
+        together(edited(_of_another_user), *_RESET),
         "!show",
         keeps_rows=False,
     ),

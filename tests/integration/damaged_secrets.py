@@ -53,7 +53,7 @@ def _without(section: str, key: str) -> Change:
 
 
 def _all_entries(section: str, value: Any) -> Change:
-    """Put the same in place of every entry of a section."""
+    """Replace every entry of a section by the same value."""
     return edited(lambda content: content.update({section: dict.fromkeys(content[section], value)}))
 
 
@@ -114,7 +114,7 @@ def _entry(**keys: Any) -> Change:
 
 
 def _first(entry: Any) -> Change:
-    """Put an entry in front of the others."""
+    """Insert an entry before the others."""
     return edited(lambda content: content.insert(0, entry))
 
 
@@ -142,7 +142,7 @@ def _http_cache(name: str, content: bytes, steps: str) -> Damage:
     return Damage(HTTP_CACHE, name, text(content), steps, keeps_rows="logout" not in steps)
 
 
-# Nothing is in there that cannot be asked for again: the file only has to be no obstacle.
+# Everything in this file can be requested again. It only must not make a command fail.
 HTTP_CACHES = [
     _http_cache("text", b"hello", "other token"),
     _http_cache("a list", pickle.dumps([1]), "login"),

@@ -1,4 +1,4 @@
-"""Whatever state a file is in: no traceback, nothing deleted, at most one clear error, and the next command works."""
+"""Damaged files: no traceback, nothing deleted, at most one clear error, and the next command works."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ DAMAGES = [
     *damaged_secrets.HTTP_CACHES,
 ]
 
-# Files that name accounts or hold their tokens, by the beginning of their names.
+# Files that name accounts or contain their tokens, by the prefixes of their names.
 _PRIVATE = ("azureProfile.json", "clouds.config", "msal_", "service_principal_entries", "login_")
 
-# The steps that write the profile. One that only reads leaves an odd file as it is, as long as it can be used.
+# The steps that write the profile. A step that only reads does not change an odd file that can be used.
 _WRITING = ("set", "login", "app login", "logout", "app logout", "clear")
 
 
@@ -90,7 +90,7 @@ class _Steps:
         }
 
     def run(self, step: str) -> Result:
-        """Run a step, and check that it ends as its name says."""
+        """Run a step, and check that it succeeds or fails as its name requires."""
         name = step.removeprefix("!")
         result = self._az.run(*self.words[name])
         if name == step:
@@ -104,7 +104,9 @@ class _Steps:
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: f"{damage.file}: {damage.name}")
-def test_a_damaged_file_costs_nobody_anything(two_signed_in: Az, cloud: LocalCloud, damage: Damage) -> None:
+def test_a_damaged_file_loses_nothing_and_the_next_command_works(
+    two_signed_in: Az, cloud: LocalCloud, damage: Damage
+) -> None:
     az = two_signed_in
     before = _rows(az)
     damage.change(az.config_dir / damage.file)
@@ -121,15 +123,15 @@ def test_a_damaged_file_costs_nobody_anything(two_signed_in: Az, cloud: LocalClo
         assert words in everything
     for news in ("were restored", "set aside as", "azextLogin.unusable", "one was kept"):
         repeated = sum(news in text for text in said)
-        assert repeated <= 1, f"'{news}' was said {repeated} times"
+        assert repeated <= 1, f"'{news}' was reported {repeated} times"
     if damage.keeps_rows:
         assert before <= _rows(az), "rows are gone"
     if is_precious and not {"clear", "logout", "app logout"} & set(damage.steps.split(", ")):
-        assert PRECIOUS in "".join(_contents(az.config_dir)), "what was in the file is nowhere any more"
+        assert PRECIOUS in "".join(_contents(az.config_dir)), "the content of the file is lost"
 
 
 def _assert_in_order(az: Az, *, written: bool) -> None:
-    """Check what holds after every command: whole files, for their owner alone, and at most one default if written."""
+    """Check the files: complete, readable by their owner alone, and at most one default if the profile was written."""
     if az.profile_path.exists():
         profile = json.loads(az.profile_path.read_text(encoding="utf-8-sig"))
         if isinstance(profile, dict):
@@ -151,7 +153,7 @@ def _rows(az: Az) -> set[RowKey]:
 
 
 def _contents(folder: Path) -> Iterator[str]:
-    """Yield names and contents of all files, the host's log of commands aside."""
+    """Yield names and contents of all files except the host's log of commands."""
     for path in folder.rglob("*"):
         if "commands" in path.relative_to(folder).parts:
             continue

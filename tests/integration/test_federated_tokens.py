@@ -1,4 +1,4 @@
-"""Federated tokens: sign-ins with one, and with a place that always has another one."""
+"""Federated tokens: sign-ins with a token, and with a source of tokens."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def stored_assertion(az: Az) -> str:
 
 @pytest.fixture
 def own_issuer(workload_cloud: LocalCloud) -> str:
-    """The name of an issuer of ci-app's tokens that the test may change the key of."""
+    """The name of an issuer of ci-app's tokens whose key the test may change."""
     name = f"issuer-{uuid.uuid4().hex[:8]}"
     workload_cloud.admin.add_federated_credential("ci-app", name, POD)
     return name
 
 
-def test_a_federated_token_is_stored_for_built_in_commands_and_goes_with_the_sign_out(
+def test_a_federated_token_is_stored_for_built_in_commands_and_removed_by_the_sign_out(
     workload_az: Az, workload_cloud: LocalCloud
 ) -> None:
     az, assertion = workload_az, workload_cloud.admin.issue_assertion(POD)
@@ -54,7 +54,7 @@ def test_a_federated_token_is_stored_for_built_in_commands_and_goes_with_the_sig
     assert not traces(az, CI_APP, assertion)
 
 
-def test_a_token_file_is_read_again_for_every_token_and_what_it_held_is_stored_for_built_in_commands(
+def test_a_token_file_is_read_for_every_token_and_its_content_is_stored_for_built_in_commands(
     workload_az: Az, workload_cloud: LocalCloud, own_issuer: str, tmp_path: Path
 ) -> None:
     az, admin = workload_az, workload_cloud.admin
@@ -78,7 +78,7 @@ def test_a_token_file_is_read_again_for_every_token_and_what_it_held_is_stored_f
     assert not traces(az, CI_APP, first, second)
 
 
-def test_a_token_file_may_be_named_relative_to_where_the_sign_in_runs(
+def test_the_path_of_a_token_file_may_be_relative_to_the_current_directory(
     workload_az: Az, workload_cloud: LocalCloud, tmp_path: Path
 ) -> None:
     write(tmp_path / "token", workload_cloud.admin.issue_assertion(POD))
@@ -86,19 +86,19 @@ def test_a_token_file_may_be_named_relative_to_where_the_sign_in_runs(
     assert token_claims(workload_az, "--resource", VAULT)["appid"] == CI_APP
 
 
-def test_a_token_file_that_is_gone_is_named_together_with_the_way_back(
+def test_the_error_for_a_missing_token_file_explains_how_to_sign_in_again(
     workload_az: Az, workload_cloud: LocalCloud, tmp_path: Path
 ) -> None:
     file = write(tmp_path / "token", workload_cloud.admin.issue_assertion(POD))
     workload_az.run(*SERVICE_PRINCIPAL, "--federated-token-file", file).ok()
     file.unlink()
-    # A token is cached for Resource Manager, and none for the other.
+    # A token is cached for Resource Manager only.
     workload_az.run("account", "get-access-token").ok()
     error = workload_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
     assert str(file) in error
 
 
-def test_a_token_file_without_a_stored_token_renews_for_our_commands_alone(
+def test_a_token_file_without_a_stored_token_works_for_our_commands_only(
     workload_az: Az, workload_cloud: LocalCloud, tmp_path: Path
 ) -> None:
     az, assertion = workload_az, workload_cloud.admin.issue_assertion(POD)
@@ -111,7 +111,7 @@ def test_a_token_file_without_a_stored_token_renews_for_our_commands_alone(
 
 
 @pytest.mark.parametrize("service", ["github", "azure-pipelines"])
-def test_a_build_systems_job_signs_in_and_gets_tokens_for_more_as_long_as_it_runs(
+def test_a_job_of_a_build_system_signs_in_and_gets_more_tokens_while_it_runs(
     workload_az: Az, workload_cloud: LocalCloud, service: str
 ) -> None:
     az, cloud = workload_az, workload_cloud
@@ -135,14 +135,14 @@ def test_a_build_systems_job_signs_in_and_gets_tokens_for_more_as_long_as_it_run
     assert token_claims(stock(az), "--resource", GRAPH)["appid"] == CI_APP
     assert not traces(az, request_token)
 
-    # A step that does not get the variables goes on with the stored token, as built-in commands do.
+    # A step without the variables uses the stored token, as built-in commands do.
     variable = "ACTIONS_ID_TOKEN_REQUEST_URL" if service == "github" else "SYSTEM_OIDCREQUESTURI"
     storage = ("account", "get-access-token", "--resource", "https://storage.azure.com")
     said = az.run(*storage).ok().stderr
     assert variable in said
     assert "The stored federated token is used" in said
 
-    # The job is over, and its service with it.
+    # The job has ended, so the service does not answer any more.
     (entry,) = entries(az)
     write_entries(az, [{**entry, "client_assertion": cloud.admin.issue_assertion(subject, lifetime=-600)}])
     error = az.run(*storage, "--force-refresh").failed().stderr
@@ -152,7 +152,7 @@ def test_a_build_systems_job_signs_in_and_gets_tokens_for_more_as_long_as_it_run
     assert not traces(az, CI_APP)
 
 
-def test_our_commands_go_on_with_a_federated_token_that_a_built_in_sign_in_stored(
+def test_our_commands_use_a_federated_token_that_a_built_in_sign_in_stored(
     workload_az: Az, workload_cloud: LocalCloud
 ) -> None:
     assertion = workload_cloud.admin.issue_assertion(POD)
@@ -162,7 +162,7 @@ def test_our_commands_go_on_with_a_federated_token_that_a_built_in_sign_in_store
     assert not traces(workload_az, CI_APP, assertion)
 
 
-def test_what_we_note_about_a_source_survives_another_sign_in_by_built_in_commands(
+def test_a_stored_source_survives_another_sign_in_with_the_built_in_command(
     workload_az: Az, workload_cloud: LocalCloud, own_issuer: str, tmp_path: Path
 ) -> None:
     az, admin = workload_az, workload_cloud.admin

@@ -1,4 +1,4 @@
-"""A full disk, a directory or a file that may not be written, links: one clear error, and the old content is whole."""
+"""A full disk, files and directories that are not writable, links: one clear error, and the old content is complete."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="file modes, lin
 
 ALICE = "alice@contoso.example"
 FILES = ("azureProfile.json", "clouds.config", "msal_token_cache.json", "login_last_good.json")
-#: The number of the user that nobody is.
+#: The number of a user who does not exist.
 NOBODY = 65534
 
 
 @dataclass(frozen=True)
 class Restricted:
-    """`az` through a command that takes something away from it."""
+    """`az`, started by a command that restricts it."""
 
     az: Az
     prefix: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Restricted:
 
 
 class Whole:
-    """What was stored before. After a failure all of it is still there, and nothing else."""
+    """The files before a command. After a failure, they are the same, and there are no others."""
 
     def __init__(self, az: Az) -> None:
         self._az = az
@@ -63,7 +63,7 @@ class Whole:
         return {path.name for path in self._az.config_dir.iterdir()} - {"commands", "logs", "telemetry"}
 
     def assert_untouched(self, *, but: tuple[str, ...] = ()) -> None:
-        """Fail the test if a file has changed, has become invalid, or if something was left lying around."""
+        """Fail the test if a file has changed or is not valid, or if a new file exists."""
         for name in FILES:
             if name not in but:
                 assert (self._az.config_dir / name).read_bytes() == self._content[name], f"{name} has changed"
@@ -78,7 +78,7 @@ def _assert_names(result: Result, *words: str) -> None:
     assert any(word in error for word in words), f"the error names none of {words}\n{result}"
 
 
-# A file system without room. Where none can be mounted, a limit on the size of files does what it can.
+# A full file system. If none can be mounted, a limit on the size of files takes its place.
 
 
 @pytest.fixture
@@ -96,13 +96,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def _move_to(folder: Path, az: Az) -> Az:
     """Return the same `az` with the files of its accounts in another place."""
     shutil.copytree(az.config_dir, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("commands", "home"))
-    # The host's own log would fill standard error with tracebacks of its own.
+    # The host's log would print tracebacks of its own to standard error.
     (folder / "commands").symlink_to(az.config_dir / "commands", target_is_directory=True)
     return Az(az.host, folder, az.extension_dir, az.ca_bundle, az.env, az.secrets)
 
 
 def _fill(folder: Path) -> Path:
-    """Take all the room that is left."""
+    """Fill the remaining space."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as stream:
         try:
@@ -114,7 +114,7 @@ def _fill(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", ["set", "login", "token", "logout", "refresh"])
-def test_on_a_full_disk_the_old_files_stay_whole(
+def test_on_a_full_disk_the_old_files_stay_complete(
     signed_in: Az, cloud: LocalCloud, small_disk: Path, command: str
 ) -> None:
     az = Restricted(_move_to(small_disk, signed_in))
@@ -138,7 +138,7 @@ def _run(az: Restricted, command: str, cloud: LocalCloud) -> Result:
         return az.sign_in(cloud)
     words: dict[str, tuple[str, ...]] = {
         "set": ("account", "set", "--subscription", "Contoso Development"),
-        # For a resource that no token is stored for.
+        # For a resource without a stored token.
         "token": ("account", "get-access-token", "--resource-type", "ms-graph", "--query", "tenant"),
         "refresh": ("account", "list", "--refresh"),
         "logout": ("logout",),
@@ -150,11 +150,11 @@ def _run(az: Restricted, command: str, cloud: LocalCloud) -> Result:
 
 
 @pytest.mark.parametrize("command", ["set", "login"])
-def test_a_limit_on_the_size_of_files_stops_a_command_before_it_has_changed_anything(
+def test_a_limit_on_the_size_of_files_stops_a_command_before_any_change(
     signed_in: Az, cloud: LocalCloud, command: str
 ) -> None:
     before = Whole(signed_in)
-    # 2 blocks of 512 bytes: less than a profile. The signal that comes with it is not to end the process.
+    # 2 blocks of 512 bytes: less than a profile. The signal of the limit must not end the process.
     az = Restricted(signed_in, ("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 2; exec "$@"', "sh"))
     _assert_names(_run(az, command, cloud), str(signed_in.config_dir))
     before.assert_untouched()
@@ -166,7 +166,7 @@ def test_a_limit_on_the_size_of_files_stops_a_command_before_it_has_changed_anyt
 
 @pytest.fixture
 def held_back(signed_in: Az) -> Restricted:
-    """`az`, stopped by file modes even if the superuser runs it."""
+    """`az`, to which file modes apply even if the superuser runs it."""
     if os.geteuid() != 0:
         return Restricted(signed_in)
     drop = (shutil.which("setpriv") or "setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown")
@@ -176,7 +176,7 @@ def held_back(signed_in: Az) -> Restricted:
 
 
 @pytest.mark.parametrize("command", ["set", "login", "token", "logout", "clear"])
-def test_in_a_directory_that_may_not_be_written_the_old_files_stay_whole(
+def test_in_a_directory_that_is_not_writable_the_old_files_stay_complete(
     signed_in: Az, cloud: LocalCloud, held_back: Restricted, command: str
 ) -> None:
     before = Whole(signed_in)
@@ -189,7 +189,7 @@ def test_in_a_directory_that_may_not_be_written_the_old_files_stay_whole(
         held_back.run("account", "show").ok()
         held_back.run("account", "list").ok()
         if command == "clear":
-            # A reset profile can be put right in memory alone.
+            # A reset profile can be restored in memory only.
             whole = signed_in.profile_path.read_bytes()
             signed_in.profile_path.write_bytes(b"{}")
             held_back.run("account", "show").ok()
@@ -210,7 +210,7 @@ def test_in_a_directory_that_may_not_be_written_the_old_files_stay_whole(
     [
         ("msal_token_cache.json", "token", False),
         ("msal_token_cache.json", "show", True),
-        # Nobody can tell whether the account is in there, so it stays listed. Clearing need not know.
+        # The file may have the account, so the account stays listed. Clearing deletes the file in any case.
         ("msal_token_cache.json", "logout", False),
         ("service_principal_entries.json", "logout", False),
         ("msal_token_cache.json", "clear", True),
@@ -220,7 +220,7 @@ def test_in_a_directory_that_may_not_be_written_the_old_files_stay_whole(
         ("clouds.config", "set", True),
     ],
 )
-def test_a_file_that_belongs_to_somebody_else_is_named(
+def test_a_file_of_another_user_is_named(
     signed_in: Az, cloud: LocalCloud, held_back: Restricted, name: str, command: str, works: bool
 ) -> None:
     path = signed_in.config_dir / name
@@ -228,7 +228,7 @@ def test_a_file_that_belongs_to_somebody_else_is_named(
         path.write_text("[]", encoding="utf-8")
     if os.geteuid() == 0:
         os.chown(path, NOBODY, NOBODY)
-    # clouds.config that nobody can read ends the host before us.
+    # If clouds.config is not readable, the host exits before any extension is loaded.
     path.chmod(0o444 if name == "clouds.config" else 0o000)
     content = path.read_bytes() if os.geteuid() == 0 else b""
     result = _run(held_back, command, cloud)
@@ -242,7 +242,9 @@ def test_a_file_that_belongs_to_somebody_else_is_named(
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only the superuser can take files over")
-def test_what_the_superuser_writes_belongs_to_whom_the_files_belong(signed_in: Az, cloud: LocalCloud) -> None:
+def test_files_that_the_superuser_writes_belong_to_the_owner_of_the_other_files(
+    signed_in: Az, cloud: LocalCloud
+) -> None:
     folder = signed_in.config_dir
     (folder / "login_profile.lock").unlink()
     for path in (folder, *folder.rglob("*")):
@@ -260,7 +262,7 @@ def test_what_the_superuser_writes_belongs_to_whom_the_files_belong(signed_in: A
     assert not taken, f"{taken} belong to the superuser"
 
 
-def test_a_last_good_copy_that_cannot_be_written_is_a_warning_and_the_change_is_whole(signed_in: Az) -> None:
+def test_a_last_good_copy_that_cannot_be_written_is_a_warning_and_the_change_is_complete(signed_in: Az) -> None:
     copy = signed_in.config_dir / "login_last_good.json"
     copy.unlink()
     copy.mkdir()
@@ -285,7 +287,7 @@ def test_a_linked_config_directory_works_and_stays_a_link(signed_in: Az, cloud: 
     assert ALICE not in signed_in.profile_path.read_text(encoding="utf-8")
 
 
-def test_linked_files_stay_links_and_what_they_point_to_changes(signed_in: Az, cloud: LocalCloud) -> None:
+def test_linked_files_stay_links_and_their_targets_change(signed_in: Az, cloud: LocalCloud) -> None:
     elsewhere = signed_in.config_dir / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     for name in (*FILES, "msal_http_cache.bin"):
@@ -294,9 +296,9 @@ def test_linked_files_stay_links_and_what_they_point_to_changes(signed_in: Az, c
     Restricted(signed_in).sign_in(cloud).ok()
     signed_in.run("account", "set", "--subscription", "Shared Platform").ok()
     for name in FILES:
-        assert (signed_in.config_dir / name).is_symlink(), f"{name} is no link any more"
+        assert (signed_in.config_dir / name).is_symlink(), f"{name} is not a link any more"
         assert stat.S_IMODE((elsewhere / name).stat().st_mode) == 0o600
     assert "bob@fabrikam.example" in (elsewhere / "azureProfile.json").read_text(encoding="utf-8")
     signed_in.run("account", "clear").ok()
     left = [path for path in elsewhere.iterdir() if ALICE.encode() in path.read_bytes()]
-    assert not left, f"{left} still names people"
+    assert not left, f"{left} still name a user"

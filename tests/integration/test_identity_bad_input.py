@@ -1,4 +1,4 @@
-"""Managed identities that give no token: one error within seconds that says what was looked for, and nothing stored."""
+"""Managed identities without a token: one error within seconds that names the service, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.harness.az import NOWHERE, Az, Result
 from tests.localcloud import READER_IDENTITY, VM_IDENTITY, LocalCloud
 from tests.unit.auth.managed_identity.environments import black_hole
 
-NOBODY = "00000000-0000-0000-0000-000000000001"
+UNKNOWN = "00000000-0000-0000-0000-000000000001"
 IDENTITY = ("login", "--identity")
 IMDS = "/metadata/identity"
 
 
 def refused(az: Az, *words: str, env: Mapping[str, str]) -> str:
-    """Run the command, and return the one error that it ends with. A next step is on the lines below it."""
+    """Run the command, and return its only error. The lines after the first one have a next step."""
     result: Result = az.run(*IDENTITY, *words, env=env).failed()
     assert not result.stdout, result
     error = result.stderr.partition("ERROR: ")[2]
@@ -29,19 +29,19 @@ def refused(az: Az, *words: str, env: Mapping[str, str]) -> str:
 
 @contextmanager
 def silence() -> Iterator[str]:
-    """Yield host:port of a service that takes connections and never says a word."""
+    """Yield host:port of a service that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield "{}:{}".format(*listener.getsockname())
 
 
-@pytest.mark.parametrize("machine", [black_hole, silence], ids=["drops packets", "never answers"])
-def test_a_service_that_says_nothing_is_given_up_on_within_five_seconds(
-    bystanders: Az, machine: Callable[[], AbstractContextManager[str]]
+@pytest.mark.parametrize("open_service", [black_hole, silence], ids=["drops packets", "never answers"])
+def test_a_service_that_does_not_answer_is_an_error_within_five_seconds(
+    bystanders: Az, open_service: Callable[[], AbstractContextManager[str]]
 ) -> None:
-    with machine() as place:
+    with open_service() as place:
         process = bystanders.start(*IDENTITY, "--debug", env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{place}"})
         assert process.stderr is not None
-        # From the first packet on: how long `az` takes to start is the machine's affair.
+        # Measured from the first packet on: the start of `az` takes a different time on each computer.
         connecting = next((line for line in process.stderr if f"new HTTP connection (1): {place}" in line), None)
         began = time.monotonic()
         result = bystanders.result(process, *IDENTITY)
@@ -84,11 +84,9 @@ def test_an_answer_without_a_token_is_one_error(
 
 
 @pytest.mark.parametrize("option", ["--client-id", "--resource-id"])
-def test_an_identity_that_the_machine_does_not_have_is_named(
-    bystanders: Az, workload_cloud: LocalCloud, option: str
-) -> None:
-    error = refused(bystanders, option, NOBODY, env=workload_cloud.imds_environment())
-    assert NOBODY in error
+def test_an_identity_that_is_not_assigned_is_named(bystanders: Az, workload_cloud: LocalCloud, option: str) -> None:
+    error = refused(bystanders, option, UNKNOWN, env=workload_cloud.imds_environment())
+    assert UNKNOWN in error
     assert "az vm identity assign" in error
 
 
@@ -103,14 +101,16 @@ def test_the_identities_that_the_service_names_are_listed_as_commands(
         assert f"az login --identity --client-id {identity}" in error
 
 
-def test_an_identity_that_sees_no_subscription_is_told_so(bystanders: Az, workload_cloud: LocalCloud) -> None:
+def test_an_identity_without_a_subscription_is_one_error_with_the_option_to_use(
+    bystanders: Az, workload_cloud: LocalCloud
+) -> None:
     error = refused(bystanders, "--client-id", READER_IDENTITY, env=workload_cloud.imds_environment())
     assert "No access was configured for the managed identity" in error
     assert "--allow-no-subscriptions" in error
 
 
 @pytest.mark.parametrize(
-    ("machine", "changes", "says"),
+    ("kind", "changes", "says"),
     [
         ("app_service", {"IDENTITY_HEADER": "another-process"}, "refused"),
         ("app_service", {"IDENTITY_HEADER": "another-process\r"}, "IDENTITY_HEADER holds"),
@@ -120,26 +120,26 @@ def test_an_identity_that_sees_no_subscription_is_told_so(bystanders: Az, worklo
     ],
 )
 def test_an_environment_that_does_not_fit_its_service_is_one_error(
-    bystanders: Az, workload_cloud: LocalCloud, machine: str, changes: dict[str, str], says: str
+    bystanders: Az, workload_cloud: LocalCloud, kind: str, changes: dict[str, str], says: str
 ) -> None:
-    environment: dict[str, str] = getattr(workload_cloud, f"{machine}_environment")()
+    environment: dict[str, str] = getattr(workload_cloud, f"{kind}_environment")()
     error = refused(bystanders, env={**environment, **changes})
     assert says in error
     assert workload_cloud.identity_secret not in error
     assert "another-process" not in error
 
 
-@pytest.mark.parametrize("machine", ["arc", "service_fabric"])
-def test_a_service_with_one_identity_says_that_there_is_no_choice(
-    bystanders: Az, workload_cloud: LocalCloud, machine: str
+@pytest.mark.parametrize("kind", ["arc", "service_fabric"])
+def test_the_error_of_a_service_with_one_identity_advises_to_leave_the_id_out(
+    bystanders: Az, workload_cloud: LocalCloud, kind: str
 ) -> None:
     try:
-        environment: dict[str, str] = getattr(workload_cloud, f"{machine}_environment")()
+        environment: dict[str, str] = getattr(workload_cloud, f"{kind}_environment")()
     except OSError as error:
         pytest.skip(f"MSAL reads the challenge files of Azure Arc in one folder only: {error}")
-    said = refused(bystanders, "--client-id", NOBODY, env=environment)
-    assert "one identity only" in said
-    assert "az login --identity" in said
+    message = refused(bystanders, "--client-id", UNKNOWN, env=environment)
+    assert "one identity only" in message
+    assert "az login --identity" in message
 
 
 def test_a_cloud_shell_without_its_token_service_is_one_error(bystanders: Az, workload_cloud: LocalCloud) -> None:

@@ -37,8 +37,8 @@ _KILLS = int(os.environ.get("LOGIN_KILLS", "12"))
 _BATCH = 5
 _SEED = 20_250
 
-# Runs `az`, lists every change that it is about to make to one of these files in the file STEPS, and is killed in front
-# of the change with the number KILLED_AT. An audit hook is called before the change.
+# Runs `az`, lists every change that it is about to make to one of these files in the file STEPS, and is killed before
+# the change with the number KILLED_AT. An audit hook is called before the change.
 _STEPS = """
 import os, runpy, signal, sys
 
@@ -74,7 +74,7 @@ runpy.run_module("azure.cli", run_name="__main__", alter_sys=True)
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a config directory holds that nobody may lose. Secrets change; who has one does not."""
+    """What must not be lost from a config directory. Secrets change; their owners do not."""
 
     rows: frozenset[tuple[str, str, str, str]]
     tokens: frozenset[tuple[str, str]]
@@ -82,7 +82,7 @@ class Holdings:
     clouds: frozenset[tuple[str, str, str]]
 
     def without(self, user: str, homes: frozenset[str]) -> Holdings:
-        """Return what is left when one user logs out."""
+        """Return what remains after one user has signed out."""
         return Holdings(
             frozenset(row for row in self.rows if row[1] != user),
             frozenset(token for token in self.tokens if not token[1].startswith(tuple(homes))),
@@ -102,7 +102,7 @@ class Files:
 
     @classmethod
     def of(cls, folder: Path) -> Files:
-        """Read them. Fails the test where one of them cannot be parsed."""
+        """Read the files. Fails the test if one of them cannot be parsed."""
         clouds = configparser.ConfigParser()
         clouds.read_string((folder / "clouds.config").read_text(encoding="utf-8"))
         return cls(
@@ -123,7 +123,7 @@ class Files:
         return frozenset(account["home_account_id"] for account in accounts if account["username"] == user)
 
     def holdings(self) -> Holdings:
-        """Return what nobody may lose."""
+        """Return what must not be lost."""
         return Holdings(
             frozenset(
                 (row["environmentName"], row["user"]["name"], row["tenantId"], row["id"]) for row in self.all_rows()
@@ -143,7 +143,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Command:
-    """A command that is killed. `leaver` is who logs out with it."""
+    """A command that is killed. `leaver` is the user whom it signs out."""
 
     words: tuple[str, ...]
     leaver: str = ""
@@ -164,7 +164,7 @@ def _crowded_config(
     document["subscriptions"] += [{**row, "isDefault": False} for row in rows]
     az.profile_path.write_text(json.dumps(document), encoding="utf-8")
     _keep_tokens_of(az, OWNERS)
-    # A write of ours, so that the kept copy holds the crowd as well.
+    # A write of ours, so that the last-good copy has all rows too.
     az.run("account", "set", "-s", "Contoso Production").ok()
     return az.config_dir
 
@@ -181,7 +181,7 @@ def _keep_tokens_of(az: Az, users: tuple[str, ...]) -> None:
 
 @pytest.fixture
 def crowded(_crowded_config: Path, az: Az) -> Callable[[], Az]:
-    """Return a function that puts the config directory back to its start: three identities, two clouds."""
+    """Return a function that restores the initial config directory: three identities, two clouds."""
 
     def restore() -> Az:
         shutil.rmtree(az.config_dir)
@@ -228,7 +228,7 @@ def _check_locks_are_free(az: Az) -> None:
 
 
 def _run_to_step(az: Az, command: Command, script: Path, steps: Path, step: int) -> int:
-    """Run a command until it is killed in front of its change number `step` (0: not at all); return its exit code."""
+    """Run a command until it is killed before its change number `step` (0: never); return its exit code."""
     return subprocess.run(
         [str(az.host.bin / "python"), str(script), *command.words],
         stdin=subprocess.DEVNULL,
@@ -256,7 +256,7 @@ def test_a_command_killed_before_any_of_its_changes_loses_nothing_and_the_next_o
         try:
             _check_nothing_is_missing(az, before, command)
             _check_locks_are_free(az)
-            # What is there after one change is there before the next one: repeating it once is enough.
+            # The state after one change is the state before the next one, so one check is enough.
             repeated = step % 2 == 0
             az.run(*(command.words if repeated else ("account", "show"))).ok()
             _check_nothing_is_missing(az, before, command)
@@ -284,7 +284,7 @@ def _batches() -> Iterator[tuple[str, int, int]]:
 
 @pytest.fixture(scope="session")
 def durations() -> dict[str, float]:
-    """How long each command takes when nobody kills it, in seconds; filled as the tests go."""
+    """Seconds that each command takes if it is not killed; the tests fill it in."""
     return {}
 
 
@@ -317,7 +317,7 @@ def test_a_command_killed_at_a_random_moment_loses_nothing_and_the_next_one_work
         process.kill()
         process.communicate()
         if process.returncode != -signal.SIGKILL:
-            # It was faster this time.
+            # The command was faster this time.
             assert process.returncode == 0
             continue
         done += 1
@@ -333,14 +333,14 @@ def test_a_command_killed_at_a_random_moment_loses_nothing_and_the_next_one_work
 
 
 def _wait_for_a_write(process: subprocess.Popen[str], folder: Path, which: int) -> None:
-    """Return when the temporary file number `which` shows up, or when the process is over."""
+    """Return when the temporary file number `which` exists, or when the process has ended."""
     seen: set[str] = set()
     while len(seen) < which and process.poll() is None:
         seen |= {name for name in os.listdir(folder) if name.startswith(".") and name.endswith(".tmp")}
         time.sleep(0.0005)
 
 
-def test_what_killed_writers_leave_goes_with_a_later_write_and_with_clear(crowded: Callable[[], Az]) -> None:
+def test_leftovers_of_killed_writers_are_removed_by_a_later_write_and_by_clear(crowded: Callable[[], Az]) -> None:
     az = crowded()
     old = [az.config_dir / f".azureProfile.json.{number}.tmp" for number in range(3)]
     for path in old:

@@ -1,4 +1,4 @@
-"""Locks that cannot be had: a filesystem without them, one that fails, and one that another process keeps."""
+"""Locks that cannot be taken: a filesystem without locks, one that fails, and one that another process holds."""
 
 from __future__ import annotations
 
@@ -41,19 +41,17 @@ fcntl.flock = flock
 
 
 def _with_failing_locks(az: Az, folder: Path, number: int, *, only: str = "") -> Az:
-    """Return an `az` for which no file can be locked, or one file of its config directory cannot."""
+    """Return an `az` that cannot lock any file, or one file of its config directory."""
     folder.mkdir()
     code = _FAILING.format(number=number, only=only and str(az.config_dir / only))
     (folder / "sitecustomize.py").write_text(code, encoding="utf-8")
     return az.with_env(PYTHONPATH=folder)
 
 
-def test_on_a_filesystem_without_locks_everybody_signs_in_and_out(
-    signed_in: Az, cloud: LocalCloud, tmp_path: Path
-) -> None:
+def test_on_a_filesystem_without_locks_users_sign_in_and_out(signed_in: Az, cloud: LocalCloud, tmp_path: Path) -> None:
     az = _with_failing_locks(signed_in, tmp_path / "site", errno.ENOLCK)
     az.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
-    # Without locks, others may just be writing these.
+    # Without locks, another process may be writing these.
     names = ("azureProfile.json", "login_last_good.json", "msal_token_cache.json", "clouds.config")
     fresh = [az.config_dir / f".{name}.abcdefgh.tmp" for name in (*names, "login_last_good_clouds.config")]
     for path in fresh:
@@ -68,7 +66,7 @@ def test_on_a_filesystem_without_locks_everybody_signs_in_and_out(
 
 
 @pytest.mark.parametrize("command", [("account", "set", "-s", "Contoso Development"), ("logout",)])
-def test_a_lock_that_fails_is_one_error_and_nothing_is_changed(
+def test_a_lock_that_fails_is_one_error_and_nothing_changes(
     signed_in: Az, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     az = _with_failing_locks(signed_in, tmp_path / "site", errno.EIO)
@@ -80,7 +78,7 @@ def test_a_lock_that_fails_is_one_error_and_nothing_is_changed(
 
 
 @pytest.mark.parametrize("command", ["login", "logout", "clear"])
-def test_without_the_lock_of_the_profile_no_token_comes_and_none_goes(
+def test_without_the_lock_of_the_profile_no_token_is_added_or_removed(
     signed_in: Az, cloud: LocalCloud, tmp_path: Path, command: str
 ) -> None:
     az = _with_failing_locks(signed_in, tmp_path / "site", errno.EIO, only="login_profile.lock")
@@ -96,9 +94,7 @@ def test_without_the_lock_of_the_profile_no_token_comes_and_none_goes(
     assert [path.read_bytes() for path in files] == before
 
 
-def test_a_choice_that_clouds_config_cannot_take_is_told_apart_from_what_was_kept(
-    signed_in: Az, tmp_path: Path
-) -> None:
+def test_the_error_for_clouds_config_separates_what_was_kept_from_what_was_not(signed_in: Az, tmp_path: Path) -> None:
     az = _with_failing_locks(signed_in, tmp_path / "site", errno.EIO, only="login_clouds.lock")
     error = az.run("account", "set", "-s", "Contoso Development").failed().stderr
     assert "login_clouds.lock" in error
@@ -111,7 +107,7 @@ def test_a_choice_that_clouds_config_cannot_take_is_told_apart_from_what_was_kep
 
 @pytest.mark.parametrize("command", [("logout",), ("account", "clear")])
 @pytest.mark.parametrize("lock", ["login_profile.lock", "login_msal_token_cache.lock"])
-def test_a_lock_file_that_cannot_be_opened_is_named_with_what_to_do_or_no_obstacle(
+def test_a_lock_file_that_cannot_be_opened_is_an_error_with_a_next_step_or_does_not_matter(
     signed_in: Az, command: tuple[str, ...], lock: str
 ) -> None:
     (signed_in.config_dir / lock).unlink()
@@ -148,7 +144,7 @@ os.replace = held
 """
 
 
-def test_a_token_that_is_stored_while_everything_is_cleared_brings_nothing_back(signed_in: Az, tmp_path: Path) -> None:
+def test_a_token_that_is_stored_during_a_clear_restores_nothing(signed_in: Az, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(_HELD, encoding="utf-8")
     held, released = tmp_path / "held", tmp_path / "released"
     words = ("account", "get-access-token", "--scope", "https://graph.localcloud.example/.default", "-o", "none")
@@ -168,7 +164,7 @@ def test_a_token_that_is_stored_while_everything_is_cleared_brings_nothing_back(
 
 
 @pytest.mark.parametrize("command", [("logout",), ("account", "clear")])
-def test_nobody_signs_in_before_a_sign_out_has_taken_its_choice_from_clouds_config(
+def test_no_user_signs_in_before_a_sign_out_has_removed_its_choice_from_clouds_config(
     signed_in: Az, command: tuple[str, ...]
 ) -> None:
     chosen = signed_in.config_dir / "clouds.config"
@@ -179,14 +175,14 @@ def test_nobody_signs_in_before_a_sign_out_has_taken_its_choice_from_clouds_conf
             assert leaving.poll() is None, leaving.communicate()
             time.sleep(0.02)
         time.sleep(0.3)
-        # Whoever signed in at this point would lose the choice that goes with it.
+        # A user who signed in at this point would lose the active subscription.
         with pytest.raises(LockHeldError):
             FileLock(signed_in.config_dir / "login_profile.lock", timeout=0).__enter__()
     signed_in.result(leaving, *command).ok()
     assert "subscription = " not in chosen.read_text(encoding="utf-8")
 
 
-def test_a_reset_profile_is_shown_whole_while_another_process_has_the_lock(signed_in: Az) -> None:
+def test_a_reset_profile_is_shown_completely_while_another_process_holds_the_lock(signed_in: Az) -> None:
     before = signed_in.profile()
     signed_in.profile_path.write_text("{}", encoding="utf-8")
     with FileLock(signed_in.config_dir / "login_profile.lock"):
@@ -198,7 +194,7 @@ def test_a_reset_profile_is_shown_whole_while_another_process_has_the_lock(signe
     assert signed_in.profile()["subscriptions"] == before["subscriptions"]
 
 
-def test_a_lock_of_the_host_that_is_not_given_back_is_one_error_with_its_holder(signed_in: Az) -> None:
+def test_a_lock_of_the_host_that_is_not_released_is_one_error_with_its_holder(signed_in: Az) -> None:
     before = signed_in.profile()
     held = signed_in.config_dir / "msal_token_cache.json.lockfile"
     with held.open("w", encoding="utf-8") as stream:
@@ -215,7 +211,7 @@ def test_a_lock_of_the_host_that_is_not_given_back_is_one_error_with_its_holder(
 
 @contextmanager
 def _being_written(path: Path) -> Iterator[None]:
-    """Write the same content again and again, the way the host does: under its lock, in place."""
+    """Write the same content again and again, as the host does: under its lock, in place."""
     content = path.read_text(encoding="utf-8")
     done = threading.Event()
     lockfile = path.with_name(path.name + ".lockfile")
@@ -243,7 +239,7 @@ def _being_written(path: Path) -> Iterator[None]:
         writer.join()
 
 
-def test_a_token_cache_that_the_host_is_just_writing_is_not_taken_for_a_damaged_one(signed_in: Az) -> None:
+def test_a_token_cache_that_the_host_is_writing_does_not_count_as_damaged(signed_in: Az) -> None:
     path = signed_in.config_dir / "msal_token_cache.json"
     before = json.loads(path.read_text(encoding="utf-8"))
     with _being_written(path):

@@ -1,4 +1,4 @@
-"""Managed identities and Cloud Shell: sign-ins on every kind of machine, and built-in commands after them."""
+"""Managed identities and Cloud Shell: sign-ins on every kind of host, and built-in commands after them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SYSTEM: Signed = {
 USER: Signed = {("Contoso Development", "userAssignedIdentity")}
 
 
-def environment_of(cloud: LocalCloud, machine: str) -> dict[str, str]:
-    """Return the environment on a kind of machine. Skips where Azure Arc's folder cannot be made."""
-    if machine != "arc":
-        environment: dict[str, str] = getattr(cloud, f"{machine}_environment")()
+def environment_of(cloud: LocalCloud, kind: str) -> dict[str, str]:
+    """Return the environment of a kind of host. Skips the test if Azure Arc's folder cannot be created."""
+    if kind != "arc":
+        environment: dict[str, str] = getattr(cloud, f"{kind}_environment")()
         return environment
     try:
         return cloud.arc_environment()
@@ -37,7 +37,7 @@ def environment_of(cloud: LocalCloud, machine: str) -> dict[str, str]:
 
 
 def id_of(cloud: LocalCloud, option: str) -> str:
-    """Return what the option takes for the identity DEPLOY."""
+    """Return the value of the option for the identity DEPLOY."""
     application = cloud.directory.application(DEPLOY)
     return {
         "--client-id": application.app_id,
@@ -51,7 +51,7 @@ def signed(rows: list[dict[str, Any]]) -> Signed:
 
 
 @pytest.mark.parametrize(
-    ("machine", "option", "expected"),
+    ("kind", "option", "expected"),
     [
         ("imds", None, SYSTEM),
         ("imds", "--client-id", USER),
@@ -66,9 +66,9 @@ def signed(rows: list[dict[str, Any]]) -> Signed:
     ],
 )
 def test_a_managed_identity_signs_in_and_built_in_commands_work_as_it(
-    az: Az, cloud: LocalCloud, machine: str, option: str | None, expected: Signed
+    az: Az, cloud: LocalCloud, kind: str, option: str | None, expected: Signed
 ) -> None:
-    here = az.with_env(**environment_of(cloud, machine))
+    here = az.with_env(**environment_of(cloud, kind))
     words = (option, id_of(cloud, option)) if option else ()
     assert signed(here.run(*IDENTITY, *words).ok().json()) == expected
     assert subscriptions_used(stock(here))
@@ -79,7 +79,7 @@ def test_a_managed_identity_signs_in_and_built_in_commands_work_as_it(
     [((), VM_IDENTITY, "account clear"), (("--client-id", DEPLOY_IDENTITY), DEPLOY_IDENTITY, "logout")],
     ids=["system-assigned", "user-assigned"],
 )
-def test_a_managed_identity_can_be_refreshed_asked_for_tokens_and_signed_out(
+def test_a_managed_identity_is_refreshed_gets_tokens_and_signs_out(
     az: Az, cloud: LocalCloud, words: tuple[str, ...], who: str, leaving: str
 ) -> None:
     here = az.with_env(**cloud.imds_environment())
@@ -91,14 +91,14 @@ def test_a_managed_identity_can_be_refreshed_asked_for_tokens_and_signed_out(
     assert (claims["appid"], claims["aud"]) == (who, VAULT)
     other = cloud.directory.tenant("fabrikam.example").id
     assert rows[0]["tenantId"] in here.run("account", "get-access-token", "--tenant", other).failed().stderr
-    # No token is stored, so nothing works on another machine.
+    # No token is stored, so no command works on another host.
     elsewhere = az.with_env(AZURE_POD_IDENTITY_AUTHORITY_HOST=NOWHERE)
     assert "az login" in elsewhere.run("account", "get-access-token").failed().stderr
     here.run(*leaving.split()).ok()
     assert here.profile()["subscriptions"] == []
 
 
-def test_our_commands_go_on_with_an_identity_that_a_built_in_sign_in_stored(az: Az, cloud: LocalCloud) -> None:
+def test_our_commands_use_an_identity_that_a_built_in_sign_in_stored(az: Az, cloud: LocalCloud) -> None:
     here = az.with_env(**cloud.imds_environment())
     stock(here).run(*IDENTITY, "--client-id", DEPLOY_IDENTITY).ok()
     assert token_claims(here, "--resource", VAULT)["appid"] == DEPLOY_IDENTITY
@@ -106,7 +106,7 @@ def test_our_commands_go_on_with_an_identity_that_a_built_in_sign_in_stored(az: 
     assert signed(here.profile()["subscriptions"]) == USER
 
 
-def test_two_identities_of_a_machine_are_signed_in_at_the_same_time(
+def test_two_identities_of_a_host_are_signed_in_at_the_same_time(
     make_az: Callable[..., Az], own_cloud: LocalCloud
 ) -> None:
     own_cloud.admin.add_access("reader-identity", "contoso.example", "Contoso Development")
@@ -128,7 +128,7 @@ def test_two_identities_of_a_machine_are_signed_in_at_the_same_time(
     assert token_claims(az)["appid"] == DEPLOY_IDENTITY
 
 
-def test_cloud_shell_signs_its_person_in_and_built_in_commands_work_as_that_person(
+def test_cloud_shell_signs_its_user_in_and_built_in_commands_work_as_that_user(
     az: Az, cloud: LocalCloud, tmp_path: Path
 ) -> None:
     alice = "alice@contoso.example"
@@ -148,7 +148,7 @@ def test_cloud_shell_signs_its_person_in_and_built_in_commands_work_as_that_pers
     assert here.profile()["subscriptions"] == []
 
 
-def test_in_cloud_shell_another_account_can_sign_in_beside_its_person(az: Az, cloud: LocalCloud) -> None:
+def test_in_cloud_shell_another_account_can_sign_in_too(az: Az, cloud: LocalCloud) -> None:
     here = az.with_env(**cloud.cloud_shell_environment("alice@contoso.example"))
     here.run(*IDENTITY).ok()
     bob = cloud.directory.person("bob@fabrikam.example")
@@ -159,11 +159,11 @@ def test_in_cloud_shell_another_account_can_sign_in_beside_its_person(az: Az, cl
 
 
 @pytest.mark.oldest
-def test_the_oldest_azure_cli_knows_service_fabric_by_its_certificate(
+def test_the_oldest_azure_cli_trusts_service_fabric_by_its_certificate(
     make_az: Callable[..., Az], oldest: Host, cloud: LocalCloud
 ) -> None:
-    # Its MSAL looks for an authority that has signed the certificate, and there is none.
+    # Its MSAL requires a certificate signed by an authority, which this one is not.
     here = make_az(host=oldest).with_env(**environment_of(cloud, "service_fabric"))
     assert signed(here.run(*IDENTITY).ok().json()) == SYSTEM
     stranger = here.run("account", "get-access-token", env={"IDENTITY_SERVER_THUMBPRINT": "0" * 40}).failed()
-    assert "does not prove with its certificate" in stranger.stderr
+    assert "has another certificate than" in stranger.stderr

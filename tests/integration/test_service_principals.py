@@ -1,4 +1,4 @@
-"""Service principals with a secret or a certificate: what is stored, and that built-in commands go on with it."""
+"""Service principals with a secret or a certificate: what is stored, and that built-in commands use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.workloads import (
     TENANT,
     VAULT,
     Certificates,
-    Proof,
+    SignIn,
     entries,
     guarded,
     kept,
@@ -40,46 +40,46 @@ CI_SUBSCRIPTIONS = {"Contoso Production", "Contoso Development"}
 KEY = "PRIVATE KEY"
 
 
-def secret(folder: Path, made: Certificates) -> Proof:
-    return Proof(("--password=@-",), input=CI_SECRET)
+def secret(folder: Path, made: Certificates) -> SignIn:
+    return SignIn(("--password=@-",), input=CI_SECRET)
 
 
-def secret_on_argv(folder: Path, made: Certificates) -> Proof:
-    return Proof((f"-p={CI_SECRET}",))
+def secret_on_argv(folder: Path, made: Certificates) -> SignIn:
+    return SignIn((f"-p={CI_SECRET}",))
 
 
-def pem(folder: Path, made: Certificates) -> Proof:
-    return Proof(("--certificate", str(write_pem(folder / "ci.pem", made.registered))))
+def pem(folder: Path, made: Certificates) -> SignIn:
+    return SignIn(("--certificate", str(write_pem(folder / "ci.pem", made.registered))))
 
 
-def pem_with_windows_line_ends(folder: Path, made: Certificates) -> Proof:
+def pem_with_windows_line_ends(folder: Path, made: Certificates) -> SignIn:
     text = (made.registered.pem + made.registered.key_pem()).replace("\n", "\r\n")
-    return Proof(("--certificate", str(write(folder / "ci.pem", text))))
+    return SignIn(("--certificate", str(write(folder / "ci.pem", text))))
 
 
-def pem_with_chain_by_subject_name(folder: Path, made: Certificates) -> Proof:
+def pem_with_chain_by_subject_name(folder: Path, made: Certificates) -> SignIn:
     path = write_pem(folder / "ci.pem", made.issued)
-    return Proof(("--certificate", str(path), "--use-cert-sn-issuer"))
+    return SignIn(("--certificate", str(path), "--use-cert-sn-issuer"))
 
 
-def encrypted_pem_with_stored_key(folder: Path, made: Certificates) -> Proof:
+def encrypted_pem_with_stored_key(folder: Path, made: Certificates) -> SignIn:
     path = write_pem(folder / "ci.pem", made.registered, passphrase=PASSPHRASE)
-    return Proof(("--certificate", str(path), "--password=@-", "--store-decrypted-key"), input=PASSPHRASE)
+    return SignIn(("--certificate", str(path), "--password=@-", "--store-decrypted-key"), input=PASSPHRASE)
 
 
-def pfx_with_stored_key(folder: Path, made: Certificates) -> Proof:
+def pfx_with_stored_key(folder: Path, made: Certificates) -> SignIn:
     path = write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE)
     secret_file = write(folder / "passphrase", PASSPHRASE)
-    return Proof(("--certificate", str(path), f"--password=@{secret_file}", "--store-decrypted-key"))
+    return SignIn(("--certificate", str(path), f"--password=@{secret_file}", "--store-decrypted-key"))
 
 
-def pfx_by_subject_name_with_stored_key(folder: Path, made: Certificates) -> Proof:
+def pfx_by_subject_name_with_stored_key(folder: Path, made: Certificates) -> SignIn:
     path = write_pfx(folder / "ci.pfx", made.issued)
-    return Proof(("--certificate", str(path), "--use-cert-sn-issuer", "--store-decrypted-key"))
+    return SignIn(("--certificate", str(path), "--use-cert-sn-issuer", "--store-decrypted-key"))
 
 
 @pytest.mark.parametrize(
-    ("proof", "leaving"),
+    ("sign_in", "leaving"),
     [
         (secret, "logout"),
         (pem, "account clear"),
@@ -90,15 +90,15 @@ def pfx_by_subject_name_with_stored_key(folder: Path, made: Certificates) -> Pro
         (pfx_by_subject_name_with_stored_key, "logout"),
     ],
 )
-def test_built_in_commands_go_on_with_what_a_sign_in_stored(
+def test_built_in_commands_use_what_a_sign_in_stored(
     workload_az: Az,
     certificates: Certificates,
     tmp_path: Path,
-    proof: Callable[[Path, Certificates], Proof],
+    sign_in: Callable[[Path, Certificates], SignIn],
     leaving: str,
 ) -> None:
     az = workload_az
-    rows = proof(tmp_path, certificates).run(az).ok().json()
+    rows = sign_in(tmp_path, certificates).run(az).ok().json()
     assert {row["name"] for row in rows} == CI_SUBSCRIPTIONS
     assert {(row["user"]["name"], row["user"]["type"]) for row in rows} == {(CI_APP, "servicePrincipal")}
     before = az.profile()["subscriptions"]
@@ -117,7 +117,7 @@ def test_built_in_commands_go_on_with_what_a_sign_in_stored(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
-def test_a_decrypted_key_is_stored_on_request_only_for_its_owner_and_goes_with_the_sign_out(
+def test_a_decrypted_key_is_stored_on_request_for_its_owner_only_and_removed_by_the_sign_out(
     workload_az: Az, certificates: Certificates, tmp_path: Path
 ) -> None:
     path = write_pfx(tmp_path / "ci.pfx", certificates.registered, passphrase=PASSPHRASE)
@@ -131,13 +131,13 @@ def test_a_decrypted_key_is_stored_on_request_only_for_its_owner_and_goes_with_t
     assert stat.S_IMODE(stored.stat().st_mode) == 0o600
     assert stat.S_IMODE(stored.parent.stat().st_mode) == 0o700
 
-    # The next sign-in is without it.
+    # The next sign-in stores no copy.
     workload_az.run(*login, input=PASSPHRASE).ok()
     assert not traces(workload_az, KEY)
     assert "certificate" not in entries(workload_az)[0]
 
     workload_az.run(*login, "--store-decrypted-key", input=PASSPHRASE).ok()
-    # The copy may be what somebody signs in with.
+    # A user may sign in with the copy itself.
     workload_az.run(*SERVICE_PRINCIPAL, "--certificate", str(stored)).ok()
     assert stored.exists()
 
@@ -148,7 +148,7 @@ def test_a_decrypted_key_is_stored_on_request_only_for_its_owner_and_goes_with_t
 
 @pytest.mark.parametrize("file", ["service_principal_entries.json", "msal_token_cache.json"])
 @pytest.mark.parametrize("signed_in", [False, True], ids=["first sign-in", "another sign-in"])
-def test_a_sign_in_that_cannot_be_stored_takes_back_what_it_has_stored_already(
+def test_a_sign_in_that_cannot_be_stored_undoes_what_it_has_stored_already(
     workload_az: Az, certificates: Certificates, tmp_path: Path, file: str, signed_in: bool
 ) -> None:
     az = workload_az
@@ -165,16 +165,16 @@ def test_a_sign_in_that_cannot_be_stored_takes_back_what_it_has_stored_already(
     assert not {name for name in changed if not name.endswith((".lock", ".lockfile"))}
 
 
-def test_a_pfx_file_without_a_passphrase_is_read_again_by_our_commands_and_built_in_ones_use_its_token(
+def test_a_pfx_file_without_a_passphrase_is_read_by_our_commands_and_built_in_ones_use_the_cached_token(
     workload_az: Az, certificates: Certificates, tmp_path: Path
 ) -> None:
     path = write_pfx(tmp_path / "ci.pfx", certificates.registered)
-    said = Proof(("--certificate", str(path))).run(workload_az).ok().stderr
+    said = SignIn(("--certificate", str(path))).run(workload_az).ok().stderr
     assert "--store-decrypted-key" in said
     assert not traces(workload_az, KEY)
     assert subscriptions_used(stock(workload_az))
     assert token_claims(workload_az, "--resource", VAULT)["appid"] == CI_APP
-    # Our command has cached it.
+    # Our command has cached the token.
     assert token_claims(stock(workload_az), "--resource", VAULT)["appid"] == CI_APP
 
 
@@ -185,22 +185,22 @@ def test_a_pfx_file_without_a_passphrase_is_read_again_by_our_commands_and_built
         ("ci.pem", "--certificate was ignored", {"client_secret"}),
     ],
 )
-def test_beside_a_certificate_without_a_passphrase_a_password_is_a_secret_only_where_built_in_commands_take_it_for_one(
+def test_a_password_for_a_certificate_without_a_passphrase_is_a_client_secret_if_the_built_in_treats_it_so(
     workload_az: Az, certificates: Certificates, tmp_path: Path, name: str, says: str, stored: set[str]
 ) -> None:
     write_certificate = write_pfx if name.endswith("pfx") else write_pem
     path = write_certificate(tmp_path / name, certificates.registered)
-    proof = Proof(("--certificate", str(path), "--password=@-", "-o", "none"), CI_SECRET)
-    said = proof.run(workload_az).ok().stderr
+    sign_in = SignIn(("--certificate", str(path), "--password=@-", "-o", "none"), CI_SECRET)
+    said = sign_in.run(workload_az).ok().stderr
     assert said.count(says) == 1
     assert set(entries(workload_az)[0]) == {"client_id", "tenant", *stored}
 
 
-def test_the_passphrase_of_a_certificate_is_not_stored_and_is_asked_for_through_the_environment(
+def test_the_passphrase_of_a_certificate_is_not_stored_and_is_read_from_the_environment(
     workload_az: Az, certificates: Certificates, tmp_path: Path
 ) -> None:
     path = write_pfx(tmp_path / "ci.pfx", certificates.registered, passphrase=PASSPHRASE)
-    Proof(("--certificate", str(path), "--password=@-"), PASSPHRASE).run(workload_az).ok()
+    SignIn(("--certificate", str(path), "--password=@-"), PASSPHRASE).run(workload_az).ok()
     assert subscriptions_used(stock(workload_az))
     error = workload_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
     assert "AZURE_CLIENT_CERTIFICATE_PASSWORD" in error
@@ -210,7 +210,7 @@ def test_the_passphrase_of_a_certificate_is_not_stored_and_is_asked_for_through_
     assert not traces(workload_az, PASSPHRASE)
 
 
-def test_a_certificate_that_is_trusted_by_its_subject_name_can_be_replaced_by_another(
+def test_a_certificate_that_is_trusted_by_its_subject_name_can_be_replaced(
     workload_az: Az, certificates: Certificates, tmp_path: Path
 ) -> None:
     pem_with_chain_by_subject_name(tmp_path, certificates).run(workload_az).ok()
@@ -219,8 +219,10 @@ def test_a_certificate_that_is_trusted_by_its_subject_name_can_be_replaced_by_an
     assert token_claims(stock(workload_az), "--resource", GRAPH)["appid"] == CI_APP
 
 
-def test_without_a_stored_secret_commands_work_until_the_token_ends_and_then_say_why(workload_az: Az) -> None:
-    Proof(("--password=@-", "--no-store-secret"), CI_SECRET).run(workload_az).ok()
+def test_without_a_stored_secret_commands_work_until_the_token_expires_and_then_fail_with_the_reason(
+    workload_az: Az,
+) -> None:
+    SignIn(("--password=@-", "--no-store-secret"), CI_SECRET).run(workload_az).ok()
     assert not traces(workload_az, CI_SECRET)
     assert subscriptions_used(stock(workload_az))
     error = workload_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
@@ -292,7 +294,7 @@ def test_one_application_is_signed_in_to_two_tenants_in_two_ways(
         wanted = workload_cloud.directory.subscription(name)
         assert subscriptions_used(stock(az), "--subscription", name) == {wanted.id}
         assert token_claims(az, "--subscription", name)["tid"] == wanted.tenant_id
-    # What was stored for a tenant proves the application there, whichever subscription is active.
+    # For a tenant, the credential that was stored for it is used, whatever subscription is active.
     contoso, fabrikam = entries(az)
     write_entries(az, [{**contoso, "client_secret": "of contoso alone"}, fabrikam])
     asked = ("--subscription", "Contoso Production", "--resource", VAULT, "--tenant", str(fabrikam["tenant"]))
@@ -302,7 +304,7 @@ def test_one_application_is_signed_in_to_two_tenants_in_two_ways(
     assert not traces(az, CI_APP, CI_SECRET)
 
 
-def test_what_other_tools_note_in_the_entries_of_service_principals_stays(workload_az: Az) -> None:
+def test_keys_of_other_tools_in_the_entries_of_service_principals_are_kept(workload_az: Az) -> None:
     another = {"client_id": "another", "tenant": TENANT, "client_secret": "x", "note": {"of": ["another tool"]}}
     write_entries(workload_az, [another])
     workload_az.run(*SERVICE_PRINCIPAL, "--password=@-", input=CI_SECRET).ok()
@@ -312,12 +314,12 @@ def test_what_other_tools_note_in_the_entries_of_service_principals_stays(worklo
     assert entries(workload_az) == [another]
 
 
-@pytest.mark.parametrize("proof", [secret_on_argv, pem, pem_with_chain_by_subject_name])
-def test_our_commands_go_on_with_what_a_built_in_sign_in_stored(
-    workload_az: Az, certificates: Certificates, tmp_path: Path, proof: Callable[[Path, Certificates], Proof]
+@pytest.mark.parametrize("sign_in", [secret_on_argv, pem, pem_with_chain_by_subject_name])
+def test_our_commands_use_what_a_built_in_sign_in_stored(
+    workload_az: Az, certificates: Certificates, tmp_path: Path, sign_in: Callable[[Path, Certificates], SignIn]
 ) -> None:
     az = workload_az
-    proof(tmp_path, certificates).run(stock(az)).ok()
+    sign_in(tmp_path, certificates).run(stock(az)).ok()
     before = az.profile()["subscriptions"]
     assert token_claims(az, "--resource", VAULT)["appid"] == CI_APP
     az.run("account", "list", "--refresh").ok()
@@ -326,7 +328,7 @@ def test_our_commands_go_on_with_what_a_built_in_sign_in_stored(
     assert not traces(az, CI_APP, CI_SECRET)
 
 
-def test_a_built_in_logout_takes_what_our_sign_in_stored(workload_az: Az) -> None:
+def test_a_built_in_logout_removes_what_our_sign_in_stored(workload_az: Az) -> None:
     workload_az.run(*SERVICE_PRINCIPAL, "--password=@-", input=CI_SECRET).ok()
     stock(workload_az).run("logout", "--username", CI_APP).ok()
     assert not traces(workload_az, CI_SECRET)
@@ -334,7 +336,7 @@ def test_a_built_in_logout_takes_what_our_sign_in_stored(workload_az: Az) -> Non
 
 
 @pytest.mark.oldest
-def test_the_oldest_azure_cli_goes_on_with_what_a_sign_in_stored(
+def test_the_oldest_azure_cli_uses_what_a_sign_in_stored(
     make_az: Callable[..., Az], oldest: Host, workload_cloud: LocalCloud, certificates: Certificates, tmp_path: Path
 ) -> None:
     az = guarded(make_az(host=oldest, cloud=workload_cloud))

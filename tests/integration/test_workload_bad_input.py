@@ -1,4 +1,4 @@
-"""What is wrong with a service principal's proof: one error with a next step, and nothing that is stored changes."""
+"""Credentials of service principals that cannot be used: one error with a next step, and no stored file changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.integration.workloads import (
     POD,
     SUBJECT,
     Certificates,
-    Proof,
+    SignIn,
     entries,
     write,
     write_pem,
@@ -30,7 +30,7 @@ from tests.localcloud.certificatemaker import make_certificate
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
 WRONG = "no-such~secret'1"
-#: Latin-1, as Python hands over bytes of the command line and the environment that are not UTF-8 (PEP 383).
+#: Latin-1 in the form that Python gives to bytes of argv and the environment that are not UTF-8 (PEP 383).
 NOT_UTF_8 = "p\udce4ss"
 APPLICATION = ("login", "--service-principal", "-u", CI_APP)
 FROM_ENVIRONMENT = ("login", "--from-env")
@@ -38,7 +38,7 @@ DAY = timedelta(days=1)
 
 
 def refused(az: Az, *words: str, input: str | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run the command, and return the one error that it ends with. A next step is on the lines below it."""
+    """Run the command, and return its only error. The lines after the first one have a next step."""
     result: Result = replace(az, secrets=(*az.secrets, WRONG)).run(*words, input=input, env=env).failed()
     assert not result.stdout, result
     error = result.stderr.partition("ERROR: ")[2]
@@ -51,11 +51,11 @@ def refused(az: Az, *words: str, input: str | None = None, env: Mapping[str, str
     return error
 
 
-def with_certificate(path: Path, *more: str, input: str | None = None) -> Proof:
-    return Proof(("--certificate", str(path), *more), input)
+def with_certificate(path: Path, *more: str, input: str | None = None) -> SignIn:
+    return SignIn(("--certificate", str(path), *more), input)
 
 
-def with_password(path: Path) -> Proof:
+def with_password(path: Path) -> SignIn:
     return with_certificate(path, "--password=@-", input=WRONG)
 
 
@@ -64,7 +64,7 @@ def cut(path: Path) -> Path:
     return path
 
 
-Making = Callable[[Path, Certificates], Proof]
+Making = Callable[[Path, Certificates], SignIn]
 CERTIFICATES: dict[str, tuple[Making, str]] = {
     "no such file": (lambda folder, made: with_certificate(folder / "ci.pem"), "no such file"),
     "a path through a file": (
@@ -116,7 +116,7 @@ CERTIFICATES: dict[str, tuple[Making, str]] = {
         lambda folder, made: with_password(write(folder / "ci.pfx", "hello")),
         "neither a PEM file nor a PFX",
     ),
-    "no passphrase, and nobody to ask": (
+    "no passphrase, and no terminal": (
         lambda folder, made: with_certificate(
             write_pfx(folder / "ci.pfx", made.registered, passphrase=PASSPHRASE), "--store-decrypted-key"
         ),
@@ -130,12 +130,12 @@ def test_a_certificate_that_cannot_be_used_is_refused_before_anything_is_sent(
     bystanders: Az, workload_cloud: LocalCloud, certificates: Certificates, tmp_path: Path, problem: str
 ) -> None:
     make, says = CERTIFICATES[problem]
-    proof = make(tmp_path, certificates)
+    sign_in = make(tmp_path, certificates)
     requests = len(workload_cloud.admin.requests())
     tenant = workload_cloud.directory.tenant("contoso.example").id
-    error = refused(bystanders, *APPLICATION, "--tenant", tenant, *proof.words, input=proof.input)
+    error = refused(bystanders, *APPLICATION, "--tenant", tenant, *sign_in.words, input=sign_in.input)
     assert says in error
-    assert proof.words[1] in error  # the path
+    assert sign_in.words[1] in error  # the path
     assert "Nothing was sent" in error
     assert len(workload_cloud.admin.requests()) == requests
 
@@ -203,9 +203,9 @@ def test_a_secret_that_is_refused_is_one_error_with_the_next_step(
 @pytest.mark.parametrize(
     ("issue", "says"),
     [
-        ({"audience": "api://somebody-else"}, "names another issuer, subject or audience"),
-        ({"subject": "system:serviceaccount:build:somebody-else"}, "names another issuer, subject or audience"),
-        ({"issuer": "somebody-else"}, "names another issuer, subject or audience"),
+        ({"audience": "api://another"}, "names another issuer, subject or audience"),
+        ({"subject": "system:serviceaccount:build:another"}, "names another issuer, subject or audience"),
+        ({"issuer": "another"}, "names another issuer, subject or audience"),
         ({"forged": True}, "federated"),
         ({"starts_in": 900.0}, "not valid yet"),
     ],
@@ -222,7 +222,7 @@ def test_a_federated_token_that_is_refused_is_one_error_with_the_next_step(
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_a_certificate_that_is_not_registered_is_refused_with_what_to_compare(
+def test_the_error_for_a_certificate_that_is_not_registered_has_what_to_compare(
     bystanders: Az, certificates: Certificates, tmp_path: Path, by_name: bool
 ) -> None:
     stranger = make_certificate(SUBJECT, make_certificate("Another CA", ca=True))
@@ -243,7 +243,7 @@ def test_a_certificate_that_is_not_registered_is_refused_with_what_to_compare(
     ],
     ids=["refuses", "HTML", "busy", "hangs up"],
 )
-def test_a_build_systems_service_that_gives_no_token_is_one_error(
+def test_a_service_of_a_build_system_that_issues_no_token_is_one_error(
     bystanders: Az, workload_cloud: LocalCloud, fault: dict[str, str], says: str
 ) -> None:
     environment = workload_cloud.github_environment()
@@ -279,7 +279,7 @@ def test_a_build_systems_service_that_gives_no_token_is_one_error(
         "a secret in Latin-1",
     ],
 )
-def test_an_environment_that_signs_nobody_in_is_one_error_with_the_variables_to_look_at(
+def test_an_environment_without_a_credential_is_one_error_with_the_variables_to_check(
     bystanders: Az, environment: dict[str, str], says: str
 ) -> None:
     if len(environment) == 1:
@@ -338,7 +338,7 @@ def test_options_that_are_missing_or_contradict_each_other_are_refused_before_an
     ],
     ids=["password", "user name", "tenant"],
 )
-def test_what_is_not_utf_8_is_refused_by_name_before_anything_is_sent(
+def test_text_that_is_not_utf_8_is_refused_by_name_before_anything_is_sent(
     bystanders: Az, words: tuple[str, ...], says: str
 ) -> None:
     away = bystanders.with_env(NO_PROXY="")
@@ -350,9 +350,7 @@ def test_what_is_not_utf_8_is_refused_by_name_before_anything_is_sent(
     [((), "Please specify both username and password"), (("--password=@-",), "The password that was given is empty")],
     ids=["no secret", "an empty secret"],
 )
-def test_a_secret_that_is_missing_cannot_be_asked_for_without_a_terminal(
-    bystanders: Az, words: tuple[str, ...], says: str
-) -> None:
+def test_without_a_terminal_a_missing_secret_is_an_error(bystanders: Az, words: tuple[str, ...], says: str) -> None:
     away = bystanders.with_env(NO_PROXY="")
     error = refused(away, *APPLICATION, "--tenant", NOBODY, *words)
     assert says in error
@@ -367,11 +365,11 @@ def test_a_secret_that_is_missing_cannot_be_asked_for_without_a_terminal(
         "--service-principal --no-such-option",
     ],
 )
-def test_what_the_parser_itself_refuses_has_its_exit_code(bystanders: Az, words: str) -> None:
+def test_what_the_parser_refuses_has_its_exit_code(bystanders: Az, words: str) -> None:
     bystanders.run("login", *words.split()).failed(2)
 
 
-def test_a_sign_in_that_fails_leaves_the_entry_of_the_same_service_principal(bystanders: Az) -> None:
+def test_a_failed_sign_in_keeps_the_entry_of_the_same_service_principal(bystanders: Az) -> None:
     before = entries(bystanders)
     refused(bystanders, *APPLICATION, "--tenant", "contoso.example", "--password=@-", input=WRONG)
     assert entries(bystanders) == before
@@ -397,7 +395,7 @@ ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("answer", list(ANSWERS))
-def test_a_token_service_that_answers_something_odd_is_one_error(
+def test_an_invalid_answer_of_the_token_service_is_one_error(
     make_az: Callable[..., Az], own_cloud: LocalCloud, answer: str
 ) -> None:
     how, says = ANSWERS[answer]

@@ -1,4 +1,4 @@
-"""What tests of workloads share: files to sign in with, and a look at what is stored."""
+"""Shared by the tests of workloads: files to sign in with, and what is stored."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ TENANT = "contoso.example"
 OTHER_TENANT = "fabrikam.example"
 VAULT = "https://vault.azure.net"
 GRAPH = "https://graph.microsoft.com"
-#: Of certificate files. No file that somebody keeps may hold it.
+#: The passphrase of certificate files. No file of the extension or the host may contain it.
 PASSPHRASE = "-p'äss phrase~1"
 #: The subject name that the cloud trusts ci-app's certificates by.
 SUBJECT = "ci.contoso.example"
-#: Whom the tokens of the issuer "kubernetes" are for.
+#: The subject of the tokens of the issuer "kubernetes".
 POD = "system:serviceaccount:build:runner"
 SERVICE_PRINCIPAL = ("login", "--service-principal", "-u", CI_APP, "--tenant", TENANT)
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """Certificates of ci-app: `registered` by its thumbprint, and any that `authority` made out to SUBJECT."""
+    """Certificates of ci-app: `registered` by its thumbprint, and any that `authority` has issued to SUBJECT."""
 
     registered: MadeCertificate
     authority: MadeCertificate
     issued: MadeCertificate
 
     def another(self) -> MadeCertificate:
-        """Return a certificate that nobody has registered, and that is trusted by its subject name."""
+        """Return a certificate that is not registered, but trusted by its subject name."""
         return make_certificate(SUBJECT, self.authority)
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What `az login` takes to sign somebody in: further words, standard input, environment variables."""
+class SignIn:
+    """How a service principal signs in: more arguments of `az login`, standard input, environment variables."""
 
     words: tuple[str, ...] = ()
     input: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, az: Az, *login: str) -> Result:
-        """Sign in with it."""
+        """Sign in."""
         return az.run(*(login or SERVICE_PRINCIPAL), *self.words, input=self.input, env=self.env)
 
 
 def guarded(az: Az) -> Az:
-    """Return the same `az`, which fails the test when a secret of these tests is in its output."""
+    """Return an `az` that fails the test if its output has a secret of these tests."""
     return replace(az, secrets=(*az.secrets, CI_SECRET, PASSPHRASE))
 
 
@@ -85,35 +85,35 @@ def write_pfx(path: Path, made: MadeCertificate, *, passphrase: str | None = Non
 
 
 def entries(az: Az) -> list[dict[str, Any]]:
-    """Return what is stored of service principals."""
+    """Return the stored entries of service principals."""
     path = az.config_dir / "service_principal_entries.json"
     found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
 def write_entries(az: Az, content: list[dict[str, Any]]) -> None:
-    """Replace what is stored of service principals."""
+    """Replace the stored entries of service principals."""
     (az.config_dir / "service_principal_entries.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def token_claims(az: Az, *words: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the claims of the access token that `az account get-access-token` gives."""
+    """Return the claims of the access token that `az account get-access-token` returns."""
     token = az.run("account", "get-access-token", *words, env=env).ok().json()["accessToken"]
     claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return claims
 
 
 def subscriptions_used(az: Az, *words: str, env: Mapping[str, str] | None = None) -> set[str]:
-    """Run `az group list`, which needs a subscription and a token, and return whose groups it lists."""
+    """Run `az group list`, which needs a subscription and a token, and return the subscriptions of the groups."""
     groups = az.run("group", "list", *words, env=env).ok().json()
     assert {group["name"] for group in groups} == {"app", "network"}
     return {group["id"].split("/")[2] for group in groups}
 
 
 def kept(az: Az) -> dict[str, bytes]:
-    """Return every file of the config directory, but for what the host notes of every command."""
+    """Return every file of the config directory, except those that the host writes in every command."""
     passing = {"commands", "logs", "home", "telemetry", "no-extensions"}
-    # MSAL's cache of answers: no account and no secret is in it.
+    # MSAL's cache of answers has no account and no secret.
     indexes = {"commandIndex.json", "helpIndex.json", "extensionIndex.json", "extensionHelpIndex.json", "az.sess"}
     answers = {"msal_http_cache.bin", "msal_http_cache.bin.lock", "versionCheck.json"}
     return {
@@ -126,7 +126,7 @@ def kept(az: Az) -> dict[str, bytes]:
 
 
 def traces(az: Az, *words: str) -> list[str]:
-    """Return the files of the config directory that hold one of `words`, the host's log of commands aside."""
+    """Return the files of the config directory that contain one of `words`, except the host's log of commands."""
     return [
         str(path.relative_to(az.config_dir))
         for path in az.config_dir.rglob("*")

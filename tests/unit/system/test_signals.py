@@ -1,0 +1,144 @@
+"""Signals that wait, that make a process exit, and that stop a block."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from azext_login.system.file_lock import FileLock
+from azext_login.system.files import replace_after
+from azext_login.system.signals import defer_signals, exit_on_termination, stop_on_signals
+from tests.unit.system.lock_holder import lock_held
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself these signals there")
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Run other threads, to which the system may deliver a signal too."""
+    ended = threading.Event()
+    for _ in range(count):
+        threading.Thread(target=ended.wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+@contextmanager
+def _handlers_restored() -> Iterator[None]:
+    """Check that the block restores the handlers of signals."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def _send(number: int) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(0.2)
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_ctrl_c_waits_until_a_file_is_replaced_whatever_threads_exist(tmp_path: Path, others: int) -> None:
+    path, steps = tmp_path / "file", []
+
+    def write() -> None:
+        with defer_signals():
+            with replace_after(path, b"new"):
+                _send(signal.SIGINT)
+                steps.append("block")
+            steps.append("after")
+
+    with _handlers_restored(), _threads(others), pytest.raises(KeyboardInterrupt):
+        write()
+    assert path.read_bytes() == b"new"
+    assert steps == ["block", "after"]
+
+
+def test_ctrl_c_ends_the_wait_for_a_lock_before_anything_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def write() -> None:
+        with replace_after(path, b"new"):
+            os.kill(os.getpid(), signal.SIGINT)
+            with FileLock(tmp_path / "lock", timeout=50):
+                pass
+
+    with lock_held(tmp_path / "lock"):
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            write()
+        assert time.monotonic() - began < 40
+    assert not path.exists()
+    assert not list(tmp_path.glob(".file*"))
+
+
+def test_sigterm_exits_with_the_code_of_a_shell_and_runs_finally() -> None:
+    steps = []
+
+    def work() -> None:
+        with exit_on_termination():
+            try:
+                _send(signal.SIGTERM)
+            finally:
+                steps.append("finally")
+
+    with _handlers_restored(), pytest.raises(SystemExit) as caught:
+        work()
+    assert caught.value.code == 128 + signal.SIGTERM
+    assert steps == ["finally"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_stops_the_block_and_the_next_one_is_ignored(number: int) -> None:
+    steps = []
+    with _handlers_restored():
+        with stop_on_signals() as is_signalled:
+            assert not is_signalled()
+            try:
+                _send(number)
+                steps.append("not stopped")
+            finally:
+                _send(number)
+                steps.append("finally")
+        assert is_signalled()
+    assert steps == ["finally"]
+
+
+def test_a_block_without_a_signal_is_not_stopped() -> None:
+    with _handlers_restored():
+        with stop_on_signals() as is_signalled:
+            pass
+        assert not is_signalled()
+
+
+def test_a_signal_that_stops_a_block_waits_until_a_file_is_replaced(tmp_path: Path) -> None:
+    path, steps = tmp_path / "file", []
+    with _handlers_restored(), stop_on_signals(), exit_on_termination():
+        with replace_after(path, b"new"):
+            _send(signal.SIGTERM)
+        steps.append("not stopped")
+    assert path.read_bytes() == b"new"
+    assert steps == []
+
+
+def test_in_another_thread_nothing_changes() -> None:
+    handlers = []
+
+    def work() -> None:
+        with defer_signals(), exit_on_termination():
+            handlers.extend([signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
