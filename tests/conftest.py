@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.harness import guard, hosts
+from tests.harness import forked, guard, hosts
 from tests.harness.az import Az
 from tests.harness.environments import CHROMIUM_PACKAGES, has_chromium, in_ci
 from tests.harness.hosts import Host
+from tests.harness.launchers import Launcher
 from tests.harness.stage import CloudStage, Stage
 
 if TYPE_CHECKING:  # unit tests have no use for a web server
@@ -77,11 +78,17 @@ def shared_cloud() -> Iterator[LocalCloud]:
 
 
 @pytest.fixture(scope="session")
+def launcher() -> Launcher:
+    """What starts `az`: a forked stand-in for the executable, or the executable where there is none."""
+    return forked.launcher()
+
+
+@pytest.fixture(scope="session")
 def cloud_stage(
-    stage: Stage, shared_cloud: LocalCloud, newest: Host, tmp_path_factory: pytest.TempPathFactory
+    stage: Stage, shared_cloud: LocalCloud, newest: Host, launcher: Launcher, tmp_path_factory: pytest.TempPathFactory
 ) -> CloudStage:
     """`az` in config directories that know `cloud`."""
-    return CloudStage(stage, shared_cloud, newest, tmp_path_factory.mktemp("cloud") / "config")
+    return CloudStage(stage, shared_cloud, newest, tmp_path_factory.mktemp("cloud") / "config", launcher)
 
 
 @pytest.fixture
@@ -100,17 +107,20 @@ def own_cloud() -> Iterator[LocalCloud]:
 
 
 @pytest.fixture
-def make_az(cloud_stage: CloudStage, newest: Host, tmp_path: Path) -> Callable[..., Az]:
+def make_az(cloud_stage: CloudStage, newest: Host, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Az]:
     """Return a function that makes one more `az`, with a config directory of its own.
 
     Its arguments, all by name: host (newest), extension (True), warm (True), cloud (the shared one).
+    In a test with the marker `executable` it is the executable itself.
     """
     count = 0
+    real = request.node.get_closest_marker("executable")
 
     def make(host: Host = newest, **options: object) -> Az:
         nonlocal count
         count += 1
-        return cloud_stage.az(host, tmp_path / f"azure{count}", **options)  # type: ignore[arg-type]
+        az = cloud_stage.az(host, tmp_path / f"azure{count}", **options)  # type: ignore[arg-type]
+        return az.real() if real else az
 
     return make
 

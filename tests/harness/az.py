@@ -1,4 +1,4 @@
-"""Run `az` as a real process in an environment built from scratch, with pipes or on a pseudo-terminal."""
+"""Run `az` as a process of its own in an environment built from scratch, with pipes or on a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 import pexpect
 
 from tests.harness.hosts import Host
+from tests.harness.launchers import REAL, Command, Launcher, Process
 
 #: Nothing listens there: whatever would leave the machine is refused at once.
 NOWHERE = "http://127.0.0.1:9"
@@ -83,6 +84,7 @@ class Az:
     ca_bundle: becomes REQUESTS_CA_BUNDLE.
     env: added to every run; None removes a variable.
     secrets: passwords that `Result.assert_clean` looks for.
+    launcher: what starts it: the executable itself, or a stand-in that is there sooner.
 
     PATH holds the folder of `az` alone. Nothing else that is installed, a text browser least of all, has a
     say.
@@ -94,6 +96,7 @@ class Az:
     ca_bundle: Path | None = None
     env: Environment = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+    launcher: Launcher = REAL
 
     @property
     def profile_path(self) -> Path:
@@ -107,6 +110,10 @@ class Az:
     def with_env(self, **env: str | os.PathLike[str] | None) -> Az:
         """Return the same `az` with more environment variables."""
         return replace(self, env={**self.env, **env})
+
+    def real(self) -> Az:
+        """Return the same `az` as the executable itself, for tests of how it starts."""
+        return replace(self, launcher=REAL)
 
     def environment(self, extra: Environment | None = None) -> dict[str, str]:
         """Return the whole environment of a run: nothing of the test process's own gets through."""
@@ -149,9 +156,7 @@ class Az:
         result = self.result(process, *words, input=input or "", timeout=timeout)
         return replace(result, seconds=time.monotonic() - began)
 
-    def result(
-        self, process: subprocess.Popen[str], *args: str, input: str | None = None, timeout: float = 60
-    ) -> Result:
+    def result(self, process: Process, *args: str, input: str | None = None, timeout: float = 60) -> Result:
         """Wait for what `start` started with `args`; fail the test if that takes over `timeout` seconds."""
         began = time.monotonic()
         try:
@@ -162,20 +167,9 @@ class Az:
             raise AssertionError(f"az {' '.join(args)} took over {timeout} s. It said:\n{said}") from None
         return Result(args, process.returncode, stdout, stderr, time.monotonic() - began, self.secrets)
 
-    def start(
-        self, *args: str | os.PathLike[str], env: Environment | None = None, cwd: Path | None = None
-    ) -> subprocess.Popen[str]:
+    def start(self, *args: str | os.PathLike[str], env: Environment | None = None, cwd: Path | None = None) -> Process:
         """Start `az` and return at once. Standard input is an open pipe; output and errors are pipes too."""
-        return subprocess.Popen(
-            [str(self.host.az), *(os.fspath(arg) for arg in args)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env=self.environment(env),
-            cwd=cwd or self.config_dir,
-        )
+        return self.launcher.start(self._command(args, env, cwd))
 
     def pty(
         self,
@@ -186,15 +180,12 @@ class Az:
         size: tuple[int, int] = (40, 160),
     ) -> pexpect.spawn[str]:
         """Start `az` on a pseudo-terminal of `size` (rows, columns); `expect` waits `timeout` seconds."""
-        return pexpect.spawn(
-            str(self.host.az),
-            [os.fspath(arg) for arg in args],
-            env=self.environment({"TERM": "xterm", **(env or {})}),
-            cwd=str(cwd or self.config_dir),
-            timeout=timeout,
-            dimensions=size,
-            encoding="utf-8",
-        )
+        command = self._command(args, {"TERM": "xterm", **(env or {})}, cwd)
+        return self.launcher.start_on_terminal(command, size, timeout)
+
+    def _command(self, args: Iterable[str | os.PathLike[str]], env: Environment | None, cwd: Path | None) -> Command:
+        words = [os.fspath(arg) for arg in args]
+        return Command(self.host, words, self.environment(env), cwd or self.config_dir)
 
 
 def secrets_of(passwords: Iterable[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from filelock import FileLock
 from tests.harness import wheel
 from tests.harness.az import Az, secrets_of
 from tests.harness.hosts import Host
+from tests.harness.launchers import REAL, Launcher
 
 if TYPE_CHECKING:
     from tests.localcloud import LocalCloud
@@ -79,14 +80,17 @@ class CloudStage:
 
     The CLI is told about the cloud with the commands that a person would use. That is done once, on `host`,
     in `folder`; every config directory after it is a copy.
+
+    launcher: what starts every `az` that comes from here.
     """
 
-    def __init__(self, stage: Stage, cloud: LocalCloud, host: Host, folder: Path) -> None:
+    def __init__(self, stage: Stage, cloud: LocalCloud, host: Host, folder: Path, launcher: Launcher = REAL) -> None:
         self.stage = stage
         self.cloud = cloud
+        self.launcher = launcher
         self._folder = folder
         shutil.copytree(stage.warm_config(host, extension=False), folder)
-        az = Az(host, folder, ca_bundle=cloud.ca_bundle)
+        az = Az(host, folder, ca_bundle=cloud.ca_bundle, launcher=launcher)
         az.run("cloud", "register", "-n", CLOUD_NAME, "--endpoint-resource-manager", cloud.url).ok()
         az.run("cloud", "set", "-n", CLOUD_NAME).ok()
         az.run("config", "set", "core.instance_discovery=false").ok()
@@ -121,4 +125,5 @@ class CloudStage:
             extension_dir=self.stage.extension_dir(host) if extension else None,
             ca_bundle=Path(target.ca_bundle),
             secrets=secrets_of(person.password for person in target.directory.people),
+            launcher=self.launcher,
         )
