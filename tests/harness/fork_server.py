@@ -6,7 +6,8 @@ output and errors of the command. Over the call socket come four bytes of length
 
     {"arguments": [...], "environment": {...}, "directory": "...", "umask": 18, "terminal": false}
 
-PYTHONPATH is in that environment: the script `az` puts it there. Back over the call socket go two numbers of eight bytes: the process ID when the command begins, its wait status when it ends.
+PYTHONPATH is in that environment: the script `az` puts it there. Back go two numbers of eight bytes: the process ID
+when the command begins, and its wait status when it ends.
 
 A child starts where a new interpreter would: `become_az` gives it its own environment, directory, streams, session and
 signals. `recompute` repeats what the host's modules computed from the environment when they were imported.
@@ -21,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -96,7 +98,6 @@ MODULES = (
 
 _NUMBER = struct.Struct("!q")
 _LENGTH = struct.Struct("!I")
-_SIGNALS = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
 
 
 def load() -> None:
@@ -142,8 +143,8 @@ def recompute() -> None:
 def become_az(call: socket.socket, streams: list[int]) -> None:
     """Turn a child of this process into `python -m azure.cli` as its launcher describes it."""
     # Whoever interrupts a command before it has begun ends it, as a shell does between fork and exec.
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+    for each in (signal.SIGCHLD, signal.SIGINT):
+        signal.signal(each, signal.SIG_DFL)
     os.setsid()
     (length,) = _LENGTH.unpack(_receive(call, _LENGTH.size))
     wanted = json.loads(_receive(call, length))
@@ -164,9 +165,10 @@ def become_az(call: socket.socket, streams: list[int]) -> None:
     sys.path[:2] = [os.getcwd(), os.environ["PYTHONPATH"]]
     sys.argv = ["-m", *wanted["arguments"]]  # runpy puts the path of the module in the first place
     sys.orig_argv = [sys.executable, "-m", "azure.cli", *wanted["arguments"]]
-    # The stream objects stay, for defaults of parameters hold them (`knack.cli.CLI`). They began on pipes, unused, in the
-    # locale of the child. A terminal makes the difference that CPython's `create_stdio` makes.
+    # The stream objects stay, for defaults of parameters hold them (`knack.cli.CLI`). They began on pipes, unused, in
+    # the locale of the child. A terminal makes the difference that CPython's `create_stdio` makes.
     for stream in (sys.stdin, sys.stdout, sys.stderr):
+        assert isinstance(stream, io.TextIOWrapper)
         stream.reconfigure(line_buffering=stream.isatty() or stream is sys.stderr)
     recompute()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -198,11 +200,11 @@ class Server:
     def serve(self) -> tuple[socket.socket, list[int]] | None:
         """Return in every child, with its call socket and its standard streams; None in this process, at the end."""
         while True:
-            ready, _, _ = select.select([self._control, self._woken], [], [])
+            ready, _, _ = select.select([self._control.fileno(), self._woken], [], [])
             if self._woken in ready:
                 os.read(self._woken, 4096)
                 self._report()
-            if self._control in ready:
+            if self._control.fileno() in ready:
                 message, descriptors, _, _ = socket.recv_fds(self._control, 16, 4)
                 if not message:
                     return None

@@ -1,7 +1,8 @@
 """Starts `az` as a forked child of an interpreter that has the host's packages loaded: `fork_server.py`.
 
-What a test gets is a process of its own, with its own environment, directory, streams, terminal and exit code. It is
-there in a tenth of the time of a new interpreter. Where the two could differ, the real executable runs: see `stands_in`.
+What a test gets is a process of its own, with its own environment, directory, streams, terminal and exit code. It does
+not read and compile the host's packages again, which is most of what a short command does. Where a child and a new
+interpreter could differ, the real executable runs: see `stands_in`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pexpect
 import ptyprocess
@@ -46,7 +47,8 @@ _NUMBER = struct.Struct("!q")
 _LENGTH = struct.Struct("!I")
 #: What the script `az` of a pip installation does in the end. Other installations start Python in other ways.
 _SCRIPT = re.compile(
-    r"#!(?P<python>/\S+)\n.*\nos\.execl\(sys\.executable, sys\.executable, '-m', 'azure\.cli', \*sys\.argv\[1:\]\)\s*\Z",
+    r"#!(?P<python>/\S+)\n.*\n"
+    r"os\.execl\(sys\.executable, sys\.executable, '-m', 'azure\.cli', \*sys\.argv\[1:\]\)\s*\Z",
     re.DOTALL,
 )
 
@@ -135,7 +137,7 @@ class _Server:
                 [str(python), str(_PROGRAM), str(theirs.fileno())],
                 env={
                     **self._additions,
-                    **{name: self._folder.name for name in ("HOME", "AZURE_CONFIG_DIR", "AZURE_EXTENSION_DIR")},
+                    **dict.fromkeys(("HOME", "AZURE_CONFIG_DIR", "AZURE_EXTENSION_DIR"), self._folder.name),
                     "LANG": fork_server.LANG,
                     "PATH": str(az.parent),
                 },
@@ -211,16 +213,17 @@ class _ForkedProcess:
 
     def __init__(self, command: Command, call: _Call, stdin: int, stdout: int, stderr: int) -> None:
         self.pid = call.pid
-        self.stdin: IO[str] | None = open(stdin, "w", encoding="utf-8")
-        self.stdout: IO[str] | None = open(stdout, encoding="utf-8")
-        self.stderr: IO[str] | None = open(stderr, encoding="utf-8")
+        self.stdin: IO[str] | None = open(stdin, "w", encoding="utf-8")  # noqa: SIM115  # the caller's
+        self.stdout: IO[str] | None = open(stdout, encoding="utf-8")  # noqa: SIM115  # the caller's
+        self.stderr: IO[str] | None = open(stderr, encoding="utf-8")  # noqa: SIM115  # the caller's
         self._args = ["az", *command.arguments]
         self._call = call
         self._threads: list[threading.Thread] = []
         self._said = {"stdout": "", "stderr": ""}
 
     @property
-    def returncode(self) -> int | None:
+    def returncode(self) -> int | Any:
+        """See `Process`."""
         return None if self._call.status is None else os.waitstatus_to_exitcode(self._call.status)
 
     def poll(self) -> int | None:
@@ -296,7 +299,7 @@ class _ForkedTerminal(_Spawn):
 
     def _spawnpty(self, args: object, **options: object) -> ptyprocess.PtyProcess:
         """Called by pexpect in place of a fork and an exec."""
-        return self._start()
+        return self._start()  # type: ignore[no-untyped-call]
 
 
 class _PtyProcess(ptyprocess.PtyProcess):  # type: ignore[misc]  # it ships no types

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 import pexpect
 
@@ -32,8 +32,8 @@ class Process(Protocol):
     stderr: IO[str] | None
 
     @property
-    def returncode(self) -> int | None:
-        """The exit code, or minus the signal that ended it; None before somebody asked and it had ended."""
+    def returncode(self) -> int | Any:
+        """The exit code, or minus the signal that ended it; None while nobody has seen the end."""
 
     def poll(self) -> int | None:
         """Return `returncode` as it is now."""

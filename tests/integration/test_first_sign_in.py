@@ -11,6 +11,9 @@ from tests.harness import hosts
 from tests.harness.az import Az
 from tests.localcloud import Person
 
+# What a new computer has: telemetry, its upload process and all.
+pytestmark = pytest.mark.executable
+
 
 def quiet_for(az: Az, seconds: float) -> str:
     """Wait until azureProfile.json has not changed for `seconds`, and return its text."""

@@ -26,10 +26,14 @@ import pytest
 from tests.bench.parallel import OWNERS, crowd
 from tests.harness.az import Az
 from tests.harness.hosts import Host
+from tests.harness.launchers import Process
 from tests.harness.stage import CloudStage
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
+    pytest.mark.executable,  # some are killed while they start
+]
 
 ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
 
@@ -332,7 +336,7 @@ def test_a_command_killed_at_a_random_moment_loses_nothing_and_the_next_one_work
             raise AssertionError(f"{name} killed {when} (kill {done} of batch {batch})\n{error}") from error
 
 
-def _wait_for_a_write(process: subprocess.Popen[str], folder: Path, which: int) -> None:
+def _wait_for_a_write(process: Process, folder: Path, which: int) -> None:
     """Return when the temporary file number `which` exists, or when the process has ended."""
     seen: set[str] = set()
     while len(seen) < which and process.poll() is None:

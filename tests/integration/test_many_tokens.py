@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import psutil
 import pytest
 
 from tests.harness.az import Az, Result
+from tests.harness.launchers import Process
 from tests.harness.waiting import until
 from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age, let_tokens_be_due
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
@@ -53,7 +53,7 @@ def _answered_together(az: Az, cloud: LocalCloud, commands: Sequence[tuple[str, 
     return [az.result(process, *words, timeout=150) for process, words in zip(processes, commands, strict=True)]
 
 
-def _is_in_the_queue(process: subprocess.Popen[str]) -> bool:
+def _is_in_the_queue(process: Process) -> bool:
     """Tell whether somebody has a turn to ask, or waits for one: the file of the lock is open."""
     try:
         return any("login_requests" in file.path for file in psutil.Process(process.pid).open_files())

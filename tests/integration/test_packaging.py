@@ -17,6 +17,8 @@ from tests.harness.hosts import Host
 from tests.harness.stage import Stage
 from tests.localcloud import Person
 
+pytestmark = pytest.mark.executable
+
 HOSTS = [pytest.param("newest"), pytest.param("oldest", marks=pytest.mark.oldest)]
 
 

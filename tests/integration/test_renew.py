@@ -27,6 +27,7 @@ import pytest
 
 from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
+from tests.harness.launchers import Process
 from tests.harness.stage import CloudStage
 from tests.harness.waiting import until
 from tests.localcloud import CI_APP, GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION, LocalCloud
@@ -50,7 +51,7 @@ class Job:
 
     az: Az
     cloud: LocalCloud
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    started: list[Process] = field(default_factory=list)
 
     @property
     def stock(self) -> Az:
@@ -69,7 +70,7 @@ class Job:
         (entry,) = json.loads((self.az.config_dir / "service_principal_entries.json").read_text(encoding="utf-8"))
         return str(entry["client_assertion"])
 
-    def watch(self, *options: str) -> subprocess.Popen[str]:
+    def watch(self, *options: str) -> Process:
         """Start a watch, and return when its first round is on its way."""
         before = self.fetched
         process = self.az.start(*_WATCH, *options)
@@ -78,7 +79,7 @@ class Job:
         assert process.poll() is None, self.az.result(process, *_WATCH)
         return process
 
-    def stop(self, process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> Result:
+    def stop(self, process: Process, number: signal.Signals = signal.SIGTERM) -> Result:
         """End a watch, and return what it said."""
         process.send_signal(number)
         return self.az.result(process, *_WATCH)

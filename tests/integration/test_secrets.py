@@ -63,7 +63,8 @@ def loud(az: Az) -> Az:
     """Return the same `az`, with the host's log file, and with temporary files in the config directory."""
     temporary = az.config_dir / "temporary"
     temporary.mkdir()
-    return az.with_env(AZURE_LOGGING_ENABLE_LOG_FILE="yes", TMPDIR=temporary)
+    # The executable, whose command line everybody can see.
+    return az.real().with_env(AZURE_LOGGING_ENABLE_LOG_FILE="yes", TMPDIR=temporary)
 
 
 class Witness:

@@ -33,6 +33,8 @@ from tests.localcloud.tokens import Issuer
 THREADS = 64
 #: Managed identities are asked by one process at a time, mostly.
 IDENTITY_THREADS = 8
+#: Seconds between the looks that a server takes at its connections; a server that is told to stop waits for the next.
+TICK = 0.05
 
 
 class _LazyHandshake(BuiltinSSLAdapter):
@@ -201,6 +203,7 @@ class LocalCloud(IdentityHosts):
         server = _Server((host, port), None, numthreads=threads, request_queue_size=256, timeout=30, shutdown_timeout=1)
         server.gateway = _Gateway
         server.keep_alive_conn_limit = 512
+        server.expiration_interval = TICK
         if context is not None:
             adapter = _LazyHandshake(str(pem), str(pem))
             adapter.context = context

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from traceback import format_exception
 
-from tests.harness import hosts
+from tests.harness import forked, hosts
 from tests.harness.hosts import Host
+from tests.harness.launchers import REAL
 from tests.harness.stage import Stage
 from tests.localcloud import LocalCloud
 from tests.parity.both import run_case
@@ -32,6 +33,7 @@ def _arguments(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("-k", dest="pattern", default="", metavar="REGEX", help="only cases whose line matches")
     parser.add_argument("--part", choices=("all", "fast"), default="all", help="fast: what every test run includes")
     parser.add_argument("-j", dest="jobs", type=int, default=(os.cpu_count() or 2) + 1, help="cases at the same time")
+    parser.add_argument("--fresh", action="store_true", help="start the executable for every command, and no stand-in")
     parser.add_argument("--list", action="store_true", help="print the cases and do nothing")
     parser.add_argument("--render-differences", action="store_true", help="print the table of the docs and do nothing")
     return parser.parse_args(args)
@@ -93,7 +95,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="login-parity-") as folder, LocalCloud() as cloud:
-        suite = Suite(host, cloud, Stage(Path(folder, "stage")), Path(folder, "runs"))
+        launcher = REAL if options.fresh else forked.launcher()
+        suite = Suite(host, cloud, Stage(Path(folder, "stage")), Path(folder, "runs"), launcher)
         shown, failures = _run_all(suite, cases, options.jobs)
     outdated = unshown(shown, host.name) if cases == [c for c in CASES if host.name in c.hosts] else []
     for difference in outdated:

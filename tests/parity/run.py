@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.harness.az import Az
 from tests.harness.hosts import Host
+from tests.harness.launchers import Launcher
 from tests.harness.stage import CloudStage, Stage
 from tests.localcloud import LocalCloud
 from tests.parity.case import ADAM, Case, Step, parse
@@ -24,15 +25,18 @@ _NO_DYNAMIC_INSTALL = "\n[extension]\nuse_dynamic_install = no\n"
 
 
 class Suite:
-    """One host, one local cloud and a folder: everything that a case needs. Safe to use from many threads."""
+    """One host, one local cloud and a folder: everything that a case needs. Safe to use from many threads.
 
-    def __init__(self, host: Host, cloud: LocalCloud, stage: Stage, folder: Path) -> None:
+    launcher: what starts `az`, on both sides.
+    """
+
+    def __init__(self, host: Host, cloud: LocalCloud, stage: Stage, folder: Path, launcher: Launcher) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.host = host
         self.cloud = cloud
         self._stage = stage
         self._folder = folder
-        self._cloud_stage = CloudStage(stage, cloud, host, folder / "cloud")
+        self._cloud_stage = CloudStage(stage, cloud, host, folder / "cloud", launcher)
         self._surroundings = Surroundings(cloud, folder / "surroundings")
         self._states = {name: threading.Lock() for name in STATES}
         self._count = 0
@@ -102,6 +106,7 @@ class Suite:
             folder,
             extension_dir=self._stage.extension_dir(self.host) if extension else None,
             ca_bundle=Path(self.cloud.ca_bundle),
+            launcher=self._cloud_stage.launcher,
         )
         env, address = dict(case.env), None
         if case.browser:
