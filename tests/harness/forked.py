@@ -150,7 +150,12 @@ class _Server:
         weakref.finalize(self, _end, self._process, self._control, self._folder)
 
     def call(self, command: Command, streams: tuple[int, int, int]) -> _Call:
-        """Start a command with these standard streams."""
+        """Start a command with these standard streams.
+
+        Raises:
+            OSError: there is no such directory.
+        """
+        command.directory.stat()
         wanted = json.dumps(
             {
                 "arguments": list(command.arguments),
