@@ -14,7 +14,7 @@ SET_UP := $(PYTHON) tests/harness/environments.py
 IN_VENV := .venv/bin/python
 PYTEST := $(IN_VENV) -m pytest
 
-.PHONY: help demo demo-shell pictures test parity parity-oldest bench lint types format wheel requirements azdev-lint clean
+.PHONY: help demo demo-shell check pictures test parity parity-oldest bench lint types format wheel requirements azdev-lint clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo-shell:  ## A shell with the local cloud running and the extension installed
 pictures:  ## Draw docs/pictures from what az shows on a terminal
 	@$(SET_UP) tools newest
 	@$(IN_VENV) -m tests.pictures $(ARGS)
+
+check: lint types  ## Check style and types, and run the unit tests: for every change
+	@$(PYTEST) -n $(JOBS) --dist worksteal tests/unit $(ARGS)
 
 test:  ## Run all tests (ARGS= for pytest)
 	@$(SET_UP) tools newest oldest chromium shells
