@@ -19,6 +19,7 @@ What a child has that a new process has not: the hash seed of its siblings, and 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -98,6 +99,21 @@ MODULES = (
 
 _NUMBER = struct.Struct("!q")
 _LENGTH = struct.Struct("!I")
+
+
+#: Refers to itself, so that nothing in it is ever freed.
+_kept: list[object] = []
+_kept.append(_kept)
+
+
+def spare(shared: frozenset[str]) -> None:
+    """Take modules out of the interpreter's teardown, at the very end of a child.
+
+    Python clears each module when it ends. Of modules that were loaded before the fork that copies every page, and the
+    parent keeps them anyway.
+    """
+    for name in shared & sys.modules.keys():
+        _kept.append(sys.modules.pop(name))
 
 
 def load() -> None:
@@ -243,11 +259,14 @@ def main() -> None:
     """Serve on the socket whose file descriptor is the only argument. PYTHONPATH is what it is for `az`."""
     control = socket.socket(fileno=int(sys.argv[1]))
     sys.path[0] = os.path.sep  # and not the folder of this file
+    shared: set[str] = set()
+    atexit.register(lambda: spare(frozenset(shared)))  # the first to be registered is the last to be called
     load()
     gc.collect()
     gc.freeze()  # the collector leaves the shared pages alone
     child = Server(control).serve()
     if child:
+        shared.update(sys.modules.keys() - {"__main__", "builtins", "sys"})
         become_az(*child)
         runpy.run_module("azure.cli", run_name="__main__", alter_sys=True)
 

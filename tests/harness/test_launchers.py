@@ -26,6 +26,20 @@ from tests.harness.waiting import until
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the executable runs in every test")
 
+# A module and an object that say so when they go.
+_TEARDOWN = """
+import os, sys, types
+class Loud:
+    def __init__(self, name): self.name = name
+    def __del__(self, write=os.write): write(1, b"gone: " + self.name + b"\\n")
+sys.modules["loud"] = types.ModuleType("loud")
+sys.modules["loud"].held = Loud(b"in a module")
+cycle = [Loud(b"in a cycle")]
+cycle.append(cycle)
+kept = open("unflushed", "w")
+kept.write("text")
+sys.modules["loud"].file = kept
+"""
 # What a process can learn of itself, for a comparison of two of them.
 _FACTS = """
 import gc, json, locale, os, resource, signal, stat, sys, tempfile, threading, time, warnings
@@ -239,6 +253,14 @@ def test_the_umask_is_that_of_the_caller(either: Az, tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_a_command_has_made_is_torn_down(probe: Az) -> None:
+    def run(az: Az) -> tuple[list[str], str]:
+        result = probing(az, _TEARDOWN).run("probe").ok()
+        return sorted(result.stdout.splitlines()), (az.config_dir / "unflushed").read_text(encoding="utf-8")
+
+    assert both(probe, run) == (["gone: in a cycle", "gone: in a module"], "text")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
