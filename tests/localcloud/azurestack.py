@@ -27,7 +27,7 @@ from tests.localcloud.directory import (
     stable_guid,
 )
 from tests.localcloud.federation import Fetch
-from tests.localcloud.keys import SigningKey
+from tests.localcloud.keys import signing_key_of
 from tests.localcloud.metadata import cloud_metadata
 from tests.localcloud.pages import pages_blueprint
 from tests.localcloud.people import AZURE_CLI
@@ -112,7 +112,7 @@ class AzureStack:
     def __init__(self, parent: State) -> None:
         self.state = State(stack_directory(), Settings(), parent.wall_clock, by_uri(RESOURCES), parent)
         self.admin = Admin(self.state)
-        self._key = SigningKey()
+        self._key = signing_key_of("AD FS")
         self._base_url = ""
 
     @property

@@ -16,6 +16,7 @@ from typing import Any
 
 import trustme
 from cheroot import wsgi
+from cheroot.ssl import Adapter
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from tests.localcloud.admin import Admin
@@ -23,7 +24,7 @@ from tests.localcloud.app import DROP, make_app
 from tests.localcloud.azurestack import AzureStack
 from tests.localcloud.cijobs import GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION
 from tests.localcloud.directory import Directory
-from tests.localcloud.keys import SigningKey
+from tests.localcloud.keys import signing_key_of
 from tests.localcloud.managedidentity_endpoints import make_identity_app
 from tests.localcloud.managedidentity_hosts import IdentityHosts, make_self_signed
 from tests.localcloud.people import default_directory
@@ -42,6 +43,11 @@ class _LazyHandshake(BuiltinSSLAdapter):
 
     Cheroot does it in the thread that accepts, so one slow client would hold up all others.
     """
+
+    def __init__(self, pem: Path, context: ssl.SSLContext) -> None:
+        # Without the parent's own: it makes two contexts with the system's authorities to describe the certificate.
+        Adapter.__init__(self, str(pem), str(pem))
+        self.context = context
 
     def wrap(self, sock: Any) -> tuple[Any, dict[str, Any]]:
         wrapped = self.context.wrap_socket(sock, do_handshake_on_connect=False, server_side=True)
@@ -179,7 +185,7 @@ class LocalCloud(IdentityHosts):
         self.port = self._wanted_port
         for host in ["127.0.0.1"] + (["::1"] if _has_ipv6() else []):
             self.port = self._open(host, self.port, THREADS, self._server_pem, context)
-        issuer = Issuer(self.state, SigningKey(), self.url)
+        issuer = Issuer(self.state, signing_key_of("Entra ID"), self.url)
         self.state.issuers.base_url = self.url
         app = make_app(self.state, issuer, self.admin, self.admin_key, self.ca_bundle, self.azure_stack)
         for server in self._servers:
@@ -205,9 +211,8 @@ class LocalCloud(IdentityHosts):
         server.keep_alive_conn_limit = 512
         server.expiration_interval = TICK
         if context is not None:
-            adapter = _LazyHandshake(str(pem), str(pem))
-            adapter.context = context
-            server.ssl_adapter = adapter
+            assert pem
+            server.ssl_adapter = _LazyHandshake(pem, context)
         self._servers.append(server)
         server.prepare()
         return int(server.bind_addr[1])
