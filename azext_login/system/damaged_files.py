@@ -6,7 +6,6 @@ import json
 import os
 import re
 import time
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -91,6 +90,8 @@ def mentions_account(content: bytes, name: str) -> bool:
 
 
 def _decode_payload(encoded: str) -> str:
+    from base64 import urlsafe_b64decode  # here, because every command imports this module
+
     # Complete groups of four characters only: the text may end in the middle of a token.
     return urlsafe_b64decode(encoded[: len(encoded) // 4 * 4]).decode("utf-8", errors="replace")
 

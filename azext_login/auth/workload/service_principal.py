@@ -249,7 +249,7 @@ class ServicePrincipalCredential:
     def assertion(self) -> str:
         """Return a valid federated token: from its source, or the stored one if it has no source. A secret.
 
-        The source is asked once.
+        The source gets one request at most, whatever the number of calls.
 
         :raises SignInError: the token has expired, or the source refused.
         :raises ServiceUnreachableError: the source did not answer.
