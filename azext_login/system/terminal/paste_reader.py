@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-from azext_login.system.signals import termination_as_exit
+from azext_login.system.signals import exit_on_termination
 from azext_login.system.terminal.line_editor import LineEditor
 from azext_login.system.terminal.raw_terminal import raw_terminal
 
@@ -59,7 +59,7 @@ class PasteReader:
         """Take the terminal over. In a background job, this does nothing and no line will come."""
         self._started = True
         atexit.register(self.close)
-        self._until_closed.enter_context(termination_as_exit())
+        self._until_closed.enter_context(exit_on_termination())
         self._terminal.open()
 
     def poll(self) -> str | None:
