@@ -185,14 +185,14 @@ class _PendingRequest:
             # Another process with a stale token waits a few seconds only. Without one, we wait longer.
             if isinstance(outcome, AzCLIError) and not (isinstance(outcome, ServiceSlowError) and not cached.stale):
                 raise outcome
-            with turn.noting_failure(self.clock):
+            with turn.share_failure(self.clock):
                 token = self._request(cached, now, needs_new)
         except (ServiceUnreachableError, UnexpectedAnswerError, SignInError) as error:
             return _use_stale_token(error, cached, request, self.clock())
         arrived = self.clock()
         lifetime = token.expires_on - arrived
         if request.force or request.validity:
-            turn.note_answer(Answer(lifetime, request.validity, forced=needs_new), arrived)
+            turn.share_answer(Answer(lifetime, request.validity, forced=needs_new), arrived)
         # MSAL may have found the token in the cache, some time after `now`, for which its lifetime was long enough.
         if token.expires_on - now < request.validity:
             _check_lifetime(lifetime, request)
