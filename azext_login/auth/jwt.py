@@ -33,7 +33,7 @@ def claims_of(access_token: str) -> Mapping[str, Any]:
 
 
 def is_assertion(text: str) -> bool:
-    """Tell whether this is a signed JSON Web Token, whoever issued it."""
+    """Tell whether this is a signed JSON Web Token of any issuer."""
     return unverified_claims(text) is not None
 
 

@@ -268,7 +268,7 @@ def test_what_is_found_is_what_msal_returns_without_a_request(
 def test_a_single_token_that_msal_stored_is_found_whenever_msal_returns_it(
     token: dict[str, Any], query: TokenQuery, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Otherwise, finding nothing would always pass. Each exception, where MSAL is certain and we are not, has a reason."""
+    """Otherwise, finding nothing would always pass. Where MSAL is certain and we are not, there is a reason."""
     cache = _usable(_sections(_cache_with(**token)), tmp_path_factory)
     expected = _msal_finds(cache, query)
     found = find_token(cache, query, now=CLOCK)
