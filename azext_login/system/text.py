@@ -31,6 +31,11 @@ def fits_header(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
+def shorten(text: str, longest: int) -> str:
+    """Return text of at most `longest` characters, with dots in place of the rest."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
 def printable(text: object) -> str:
     """Return text that takes one line of a terminal and changes nothing else there.
 

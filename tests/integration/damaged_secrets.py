@@ -28,7 +28,7 @@ from tests.integration.damage import (
 _ALICE = "alice@contoso.example"
 _SIGN_IN_AGAIN = "!token, login, token"
 _APP_SIGN_IN_AGAIN = "!app token, app login, app token"
-_ASIDE = ("set aside", "az login")
+_QUARANTINED = ("quarantined", "az login")
 
 
 def _tokens(
@@ -74,16 +74,16 @@ TOKEN_CACHES = [
     _tokens("empty", text("")),
     _tokens("a list", document([PRECIOUS])),
     _tokens("a string", document(PRECIOUS)),
-    _tokens("torn in the middle", torn(0.5), says=_ASIDE),
-    _tokens("no JSON, and a sign-in", text(PRECIOUS), "login, token", says=_ASIDE),
+    _tokens("torn in the middle", torn(0.5), says=_QUARANTINED),
+    _tokens("no JSON, and a sign-in", text(PRECIOUS), "login, token", says=_QUARANTINED),
     _tokens("no JSON, and a sign-out", text(_ALICE), "logout, list", keeps_rows=False),
     _tokens("no JSON, and everything cleared", text(_ALICE), "clear, list", keeps_rows=False),
     _tokens("no JSON, and a token of a service principal", text(PRECIOUS), "app token, app group list"),
-    _tokens("zero bytes", text(bytes(1000)), "!token", says=_ASIDE),
-    _tokens("not text", text(b"\xff\xfe\xfa" + PRECIOUS.encode()), says=_ASIDE),
-    _tokens("a byte order mark", before(b"\xef\xbb\xbf"), "!token, login", says=_ASIDE),
-    _tokens("nested too deeply", text(DEEP), "!token, login", says=_ASIDE),
-    _tokens("a number with too many digits", text('{"x": ' + "9" * 5000 + "}"), "!token", says=_ASIDE),
+    _tokens("zero bytes", text(bytes(1000)), "!token", says=_QUARANTINED),
+    _tokens("not text", text(b"\xff\xfe\xfa" + PRECIOUS.encode()), says=_QUARANTINED),
+    _tokens("a byte order mark", before(b"\xef\xbb\xbf"), "!token, login", says=_QUARANTINED),
+    _tokens("nested too deeply", text(DEEP), "!token, login", says=_QUARANTINED),
+    _tokens("a number with too many digits", text('{"x": ' + "9" * 5000 + "}"), "!token", says=_QUARANTINED),
     _tokens("a directory", directory, "!token, !login, list"),
     _tokens("a link to nowhere", dangling),
     _tokens("sections are lists", _sections([PRECIOUS])),
@@ -123,11 +123,11 @@ SERVICE_PRINCIPALS = [
     _entries("empty", text(""), "!app token, app login"),
     _entries("an object", document({PRECIOUS: 1})),
     _entries("an empty list", document([]), "!app token"),
-    _entries("torn", torn(0.5), says=("set aside",)),
-    _entries("zero bytes", text(bytes(100)), "app login", says=("set aside",)),
-    _entries("not text", text(b"\xff" + PRECIOUS.encode()), says=("set aside",)),
-    _entries("a byte order mark", before(b"\xef\xbb\xbf"), "!app token, app login", says=("set aside",)),
-    _entries("nested too deeply", text(DEEP), "!app token", says=("set aside",)),
+    _entries("torn", torn(0.5), says=("quarantined",)),
+    _entries("zero bytes", text(bytes(100)), "app login", says=("quarantined",)),
+    _entries("not text", text(b"\xff" + PRECIOUS.encode()), says=("quarantined",)),
+    _entries("a byte order mark", before(b"\xef\xbb\xbf"), "!app token, app login", says=("quarantined",)),
+    _entries("nested too deeply", text(DEEP), "!app token", says=("quarantined",)),
     _entries("no JSON, and the service principal signs out", text("x"), "app logout, show", keeps_rows=False),
     _entries("no JSON, and everything cleared", text("x"), "clear, list", keeps_rows=False),
     _entries("an entry is null", _first(None), "app token, app login, app logout", keeps_rows=False),

@@ -114,10 +114,10 @@ def test_signing_somebody_else_out_leaves_the_tokens_in_an_odd_cache(signed_in: 
     signed_in.run("account", "get-access-token").ok()
 
 
-def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in: Az, cloud: LocalCloud) -> None:
+def test_a_damaged_token_cache_is_quarantined_and_the_next_sign_in_works(signed_in: Az, cloud: LocalCloud) -> None:
     (signed_in.config_dir / "msal_token_cache.json").write_text("not json", encoding="utf-8")
     error = signed_in.run("account", "get-access-token").failed().stderr
-    assert "set aside" in error
+    assert "quarantined" in error
     assert "az login" in error
     _sign_in(signed_in, cloud, ALICE)
     signed_in.run("account", "get-access-token").ok()

@@ -1,4 +1,4 @@
-"""MSAL's client application, set up the way the host sets it up."""
+"""MSAL's client applications, configured as the host configures them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from azext_login.system.text import printable
 
 @dataclass(frozen=True)
 class ApplicationSettings:
-    """What every application of one command has in common."""
+    """The settings that all applications of one command share."""
 
     authority: str
     """Address of the sign-in service without a tenant."""
     is_adfs: bool
-    """Whether that is an AD FS server, which has no tenants."""
+    """Whether the authority is an AD FS server, which has no tenants."""
     instance_discovery: bool
     client_capabilities: Sequence[str]
     broker_on_windows: bool
@@ -42,7 +42,7 @@ class ApplicationFactory:
         self._token_cache = token_cache
         self._http_client = http_client
         self._http_cache = http_cache
-        # At this level MSAL logs the requests it caches tokens from, with authorization and device codes in them.
+        # At level DEBUG, MSAL logs the requests whose tokens it caches, with their authorization and device codes.
         logging.getLogger("msal.token_cache").setLevel(logging.INFO)
 
     @property
@@ -51,12 +51,12 @@ class ApplicationFactory:
         return self._settings.is_adfs
 
     def authority_of(self, tenant: str | None) -> str:
-        """Return the authority's address for a tenant; `organizations` is every work or school account's."""
+        """Return the authority's address for a tenant; None for `organizations`, every work or school account."""
         base = self._settings.authority.rstrip("/").lower()
         return base if self.is_adfs else f"{base}/{tenant or 'organizations'}"
 
     def build(self, tenant: str | None = None) -> Any:
-        """Return a PublicClientApplication for a tenant (GUID or verified domain). Asks for its discovery document.
+        """Return a PublicClientApplication for a tenant (GUID or verified domain). Requests its discovery document.
 
         :raises SignInError: there is no such tenant.
         :raises ServiceUnreachableError: the sign-in service did not answer, or not well.
@@ -73,7 +73,7 @@ class ApplicationFactory:
             )
 
     def build_confidential(self, client_id: str, credential: Any, tenant: str | None) -> Any:
-        """Return a ConfidentialClientApplication of a service principal. Asks for the discovery document.
+        """Return a ConfidentialClientApplication of a service principal. Requests the discovery document.
 
         :param credential: MSAL's `client_credential`.
         :raises SignInError: there is no such tenant.
@@ -97,7 +97,7 @@ class ApplicationFactory:
 
 @contextmanager
 def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None]:
-    """Turn what MSAL raises about its authority into one error with a next step."""
+    """Turn the errors that MSAL raises for an authority, or for its answers, into one error with a next step."""
     from msal.exceptions import MsalServiceError
 
     address = f"{urlsplit(authority).scheme}://{urlsplit(authority).netloc}"
@@ -105,14 +105,14 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
         try:
             yield
         except requests.exceptions.InvalidHeader:
-            # A ValueError as well, that quotes what was to be sent.
+            # It is a ValueError as well, and quotes the header. `connection_errors` handles it.
             raise
         except ValueError as error:
             # MSAL raises ValueError for a refused discovery document and for an answer that is not JSON.
             if isinstance(error, UnicodeEncodeError):
-                # The error has the whole of it, which may be a secret.
+                # The error contains all the text, which may be a secret.
                 raise refusal(
-                    "What was to be sent holds bytes that are not UTF-8.",
+                    "The request would contain bytes that are not UTF-8.",
                     "Look for them in the options of the command; then run it again.",
                 ) from None
             if isinstance(error, UnicodeDecodeError) or _is_json_error(error):
@@ -125,12 +125,12 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
                 raise unknown_tenant(tenant or "organizations", address) from error
             if "scope value that is reserved" in str(error):
                 raise SignInError(
-                    "openid, profile and offline_access cannot be asked for: they come with every sign-in.",
+                    "openid, profile and offline_access cannot be requested: every sign-in includes them.",
                     next_step="Name a resource in --scope, for example https://vault.azure.net/.default.",
                 ) from error
             raise UnexpectedAnswerError(
                 f"{capitalised(SIGN_IN_SERVICE)} at {address} cannot be used: {printable(error)}",
-                "Check its address with `az cloud show`. With --debug, the place is shown.",
+                "Check its address with `az cloud show`. The option --debug shows where it failed.",
             ) from error
         except (MsalServiceError, RuntimeError) as error:
             raise ServiceUnreachableError(
@@ -138,22 +138,23 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
                 "Run the command again in a minute.",
             ) from error
         except SyntaxError as error:
-            # What a federation server answers is XML, whose parser raises a SyntaxError of its own (msal/mex.py).
+            # A federation server answers with XML. Its parser raises a kind of SyntaxError (msal/mex.py).
             raise MalformedAnswerError(
-                f"The federation server that {SIGN_IN_SERVICE} at {address} names answered something other than XML.",
-                "Its administrators can say what is wrong there. Or sign in with a browser:\naz login",
+                f"The federation server to which {SIGN_IN_SERVICE} at {address} refers answered something other than "
+                "XML.",
+                "Ask the administrators of that server. Or sign in with a browser:\naz login",
             ) from error
         except (LookupError, ArithmeticError, AttributeError, TypeError, AssertionError) as error:
-            # MSAL takes the shape of an answer for granted.
+            # MSAL does not check the structure of an answer.
             raise UnexpectedAnswerError(
-                f"{capitalised(SIGN_IN_SERVICE)} at {address} answered JSON of another shape than expected: "
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} answered JSON with an unexpected structure: "
                 f"{printable(error) or type(error).__name__}.",
-                "Check its address with `az cloud show`. With --debug, the place is shown.",
+                "Check its address with `az cloud show`. The option --debug shows where it failed.",
             ) from error
 
 
 def _is_json_error(error: BaseException | None) -> bool:
-    """Tell whether a JSON parser's error is behind this one; MSAL wraps it."""
+    """Tell whether a JSON parser's error caused this one; MSAL wraps it."""
     import json
 
     while error is not None:

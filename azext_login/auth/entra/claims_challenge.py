@@ -1,4 +1,4 @@
-"""Claims challenges, as resources send them in a `WWW-Authenticate` header."""
+"""Decodes claims challenges, which resources send in a `WWW-Authenticate` header."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from azure.cli.core.azclierror import InvalidArgumentValueError
 
 
 def decode_claims_challenge(encoded: str | None) -> str | None:
-    """Return the JSON in a base64-encoded claims challenge, as found in a `WWW-Authenticate` header.
+    """Return the JSON text in a base64-encoded claims challenge; None without a challenge.
 
-    :raises InvalidArgumentValueError: it is not base64, or not JSON.
+    https://learn.microsoft.com/entra/identity-platform/claims-challenge#claims-challenge-header-format
+
+    :raises InvalidArgumentValueError: it is not base64, or not a JSON object.
     """
     if not encoded:
         return None
     padded = encoded.strip() + "=" * (-len(encoded.strip()) % 4)
     try:
-        # Resources send the standard alphabet and the URL-safe one.
+        # Resources use both the standard and the URL-safe alphabet.
         decoded = base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True).decode("utf-8")
         claims = json.loads(decoded)
     except (binascii.Error, ValueError) as error:
         raise InvalidArgumentValueError(
             "--claims-challenge is not base64-encoded JSON. Nothing was sent.",
-            'Copy the value of claims="..." from the WWW-Authenticate header as it is.',
+            'Copy the value of claims="..." from the WWW-Authenticate header without changes.',
         ) from error
     if not isinstance(claims, dict):
         raise InvalidArgumentValueError("--claims-challenge does not hold a JSON object. Nothing was sent.")

@@ -13,92 +13,112 @@ import requests
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.system.http.errors import capitalised, connection_errors, parse_json_object, refuse_if_busy
 from azext_login.system.http.session import LONGEST_REQUEST, SERVER_ERROR, TIMEOUT, TRANSIENT_STATUS
-from azext_login.system.http.waiting import within
+from azext_login.system.http.waiting import limit_time
 
 SIGN_IN_SERVICE = "the sign-in service"
 
-# MSAL's name for one call of its API, in each request that it makes for it (msal/telemetry.py).
-_CALL = "client-request-id"
+# The header with which MSAL marks all requests of one call of its API (msal/telemetry.py).
+_CALL_ID = "client-request-id"
+
+
+class _RefusedTokens:
+    """The refresh tokens that the service refused, so that no call of MSAL asks a tenant twice with the same one.
+
+    MSAL sends each refresh token of an account twice within a call: as a token of the application's family, and then
+    as the application's own (msal/application.py, `_acquire_token_silent_by_finding_rt_belongs_to_me_or_my_family`).
+    MSAL's HTTP cache would prevent that, but ours stores no refusals (`HttpCache`).
+
+    Calls for other tenants run at the same time, and each exchanges the refresh token for a new one. So the second
+    request may contain a successor of the refused token, and the tenant would refuse that as well. A refresh token from
+    another sign-in of the same account is not a successor: that sign-in may have had a second factor.
+    """
+
+    def __init__(self) -> None:
+        # (URL of the tenant's token endpoint, ID of the call, refresh token of the sign-in) -> refusal
+        self._refusals: dict[tuple[str, str, str], requests.Response] = {}
+        # Refresh token -> refresh token of the sign-in, from which it was obtained in one or more exchanges
+        self._origins: dict[str, str] = {}
+
+    def refusal_of(self, url: str, call: str, refresh_token: str) -> requests.Response | None:
+        """Return the answer if the tenant has refused this token, or a token of the same sign-in, in this call."""
+        return self._refusals.get((url, call, self._origin_of(refresh_token)))
+
+    def record_answer(
+        self, url: str, call: str, refresh_token: str, answer: requests.Response, body: Mapping[str, Any]
+    ) -> None:
+        """Record a refusal (status 400, RFC 6749 section 5.2), or the refresh token that succeeds this one."""
+        origin = self._origin_of(refresh_token)
+        if answer.status_code == 400:
+            self._refusals[url, call, origin] = answer
+        elif isinstance(successor := body.get("refresh_token"), str):
+            self._origins[successor] = origin
+
+    def _origin_of(self, refresh_token: str) -> str:
+        return self._origins.get(refresh_token, refresh_token)
 
 
 class AuthorityHttpClient:
-    """The HTTP client that MSAL calls, with two repairs of the addresses it builds, and no question asked twice.
+    """The HTTP client that MSAL calls. It corrects two addresses, checks answers, and repeats no refused request.
 
-    MSAL builds the address of the user-realm lookup from the authority's host without its port, and puts the user
-    name into it unquoted (msal/authority.py, `user_realm_discovery`). A private authority on a port of its own,
-    and a guest's name with `#EXT#` in it, need both.
-
-    A refresh token that was refused is shown again within the same call, first as one of the application's family and
-    then as its own (msal/application.py, `_acquire_token_silent_by_finding_rt_belongs_to_me_or_my_family`). The answer
-    is known then. MSAL's HTTP cache does not help: it keeps no refusals of ours. Another refresh token of the same
-    person is another question: it may have a second factor. One that another tenant has given in exchange for the
-    refused one in the meantime is not.
+    MSAL builds the address of the user-realm request from the authority's host without its port, and does not quote the
+    user name in it (msal/authority.py, `user_realm_discovery`). That fails for a private authority on its own port, and
+    for the name of a guest, which contains `#EXT#`.
     """
 
     def __init__(self, session: requests.Session, authority: str, *, verify: bool = True):
         self._session = session
         self._verify = verify
         parts = urlsplit(authority)
-        self._bare = f"https://{parts.hostname}/common/userrealm/"
-        self._repaired = f"https://{parts.netloc}/common/userrealm/"
-        # Address, call and the refresh token that came from a sign-in -> the refusal.
-        self._refusals: dict[tuple[str, str, str], requests.Response] = {}
-        # Refresh token -> the one from a sign-in that it came in exchange for, by way of others or not.
-        self._origins: dict[str, str] = {}
+        self._realms_without_port = f"https://{parts.hostname}/common/userrealm/"
+        self._realms = f"https://{parts.netloc}/common/userrealm/"
+        self._refused = _RefusedTokens()
 
     def post(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a POST; MSAL's protocol for HTTP clients."""
-        data, call = kwargs.get("data"), (kwargs.get("headers") or {}).get(_CALL)
+        data, headers = kwargs.get("data"), kwargs.get("headers") or {}
         if not isinstance(data, dict):
-            # Of a federation server, which answers a wrong password with HTTP status 500 (WS-Trust 1.3, SOAP faults).
+            # To a federation server, which answers a wrong password with status 500 (WS-Trust 1.3, SOAP faults).
             return self._send("POST", url, kwargs)
-        if call is None or data.get("grant_type") != "refresh_token":
-            answer = self._send("POST", url, kwargs)
-            _check_token_answer(answer)
-            return answer
-        shown = str(data.get("refresh_token"))
-        origin = self._origins.get(shown, shown)
-        refusal = self._refusals.get((url, call, origin))
-        if refusal is not None:
+        is_refresh = _CALL_ID in headers and data.get("grant_type") == "refresh_token"
+        call, refresh_token = str(headers.get(_CALL_ID)), str(data.get("refresh_token"))
+        if is_refresh and (refusal := self._refused.refusal_of(url, call, refresh_token)) is not None:
             return refusal
         answer = self._send("POST", url, kwargs)
         body = _check_token_answer(answer)
-        if answer.status_code == 400:
-            self._refusals[url, call, origin] = answer
-        elif isinstance(given := body.get("refresh_token"), str):
-            self._origins[given] = origin
+        if is_refresh:
+            self._refused.record_answer(url, call, refresh_token, answer, body)
         return answer
 
     def get(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a GET; MSAL's protocol for HTTP clients."""
-        if url.startswith(self._bare):
-            name, separator, query = url[len(self._bare) :].rpartition("?")
-            url = self._repaired + quote(name, safe="@") + separator + query
+        if url.startswith(self._realms_without_port):
+            name, separator, query = url.removeprefix(self._realms_without_port).rpartition("?")
+            url = self._realms + quote(name, safe="@") + separator + query
         answer = self._send("GET", url, kwargs)
-        # MSAL takes a 429 for a tenant that does not exist.
+        # MSAL would report a 429 as a tenant that does not exist.
         refuse_if_busy(answer, SIGN_IN_SERVICE)
         return answer
 
     def close(self) -> None:
-        """Nothing: the session belongs to the caller."""
+        """Do nothing: the session belongs to the caller."""
 
     def _send(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
         kwargs.setdefault("timeout", TIMEOUT)
         if not self._verify:
             kwargs["verify"] = False
-        # What is posted proves who asks, and is for this address alone: 307 and 308 would have it sent again.
+        # A POST contains a credential for this address only: a redirect (307, 308) would send it to another one.
         send = partial(self._session.request, method, url, allow_redirects=method == "GET", **kwargs)
         parts = urlsplit(url)
         with connection_errors(SIGN_IN_SERVICE, f"{parts.scheme}://{parts.netloc}"):
             if threading.current_thread() is threading.main_thread():
-                answer = within(LONGEST_REQUEST, send, service=f"{SIGN_IN_SERVICE} at {parts.netloc}")
+                answer = limit_time(LONGEST_REQUEST, send, service=f"{SIGN_IN_SERVICE} at {parts.netloc}")
             else:
-                # Whoever asks in another thread does not wait for it any longer than for that.
+                # The main thread limits the time for which it waits for other threads.
                 answer = send()
         if method != "GET" and answer.is_redirect:
             raise UnexpectedAnswerError(
-                f"{capitalised(SIGN_IN_SERVICE)} at {parts.netloc} names another address to send the request "
-                f"to (HTTP status {answer.status_code}). Nothing was sent there: a secret is in it.",
+                f"{capitalised(SIGN_IN_SERVICE)} at {parts.netloc} redirects the request to another address "
+                f"(HTTP status {answer.status_code}). Nothing was sent there, because the request contains a secret.",
                 "A proxy or a captive portal may have answered in its place. Check the network, and the address with "
                 "`az cloud show`; then run the command again.",
             )
@@ -106,11 +126,11 @@ class AuthorityHttpClient:
 
 
 def _check_token_answer(answer: requests.Response) -> Mapping[str, Any]:
-    """Return the answer of an OAuth endpoint, which MSAL goes on with whatever it is.
+    """Return the body of an answer of an OAuth endpoint. MSAL would use any answer without a check.
 
-    :raises ServiceUnreachableError: the service stumbled; nobody has asked again so far (`build_session`).
+    :raises ServiceUnreachableError: the service failed; `build_session` has not repeated the request.
     :raises ServiceBusyError: the service is overloaded or broken.
-    :raises UnexpectedAnswerError: it is neither what was asked for nor an error by RFC 6749 section 5.2.
+    :raises UnexpectedAnswerError: it contains neither a token or device code nor an error (RFC 6749 section 5.2).
     """
     if answer.status_code >= SERVER_ERROR and answer.status_code not in TRANSIENT_STATUS:
         raise ServiceUnreachableError(

@@ -1,4 +1,4 @@
-"""From a tenant's domain name to its ID."""
+"""Resolves a tenant's domain name to its ID."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from azext_login.system.text import is_utf_8, printable
 
 
 def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
-    """Return the GUID of the tenant that `domain` belongs to, from the tenant's OpenID configuration.
+    """Return the GUID of the tenant with the domain `domain`, from its OpenID configuration.
 
     https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#find-your-apps-openid-configuration-document-uri
 
@@ -39,6 +39,6 @@ def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
             "Check the tenant's ID or domain name, and the active cloud with `az cloud show`.",
         )
     if "{" in parts[3]:
-        # The issuer of an endpoint for many tenants has a placeholder in its place.
+        # The issuer of an endpoint for many tenants has a placeholder instead of the GUID.
         raise not_one_tenant(domain)
     return parts[3]

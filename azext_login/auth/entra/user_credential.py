@@ -1,4 +1,4 @@
-"""Access tokens for accounts that are signed in."""
+"""Access tokens of users who are signed in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from azext_login.errors import AccountError, NotSignedInError
 
 
 class UserCredential:
-    """Silent tokens of one user, from the cache or with the refresh token."""
+    """Obtains the tokens of one user without interaction, from the cache or with a refresh token."""
 
     def __init__(
         self,
@@ -42,12 +42,12 @@ class UserCredential:
         claims_challenge: str | None = None,
         advised_scopes: Sequence[str] | None = None,
     ) -> AccessToken:
-        """Return a token that MSAL considers fresh (at least five minutes left).
+        """Return a token that is valid for at least five minutes.
 
-        :param tenant: GUID or verified domain; None for the user's home.
-        :param claims_challenge: JSON; a cached token is then not used.
-        :param advised_scopes: scopes to repeat in the advice when a person has to sign in again.
-        :raises NotSignedInError: the user has no tokens here.
+        :param tenant: GUID or verified domain; None for the user's home tenant.
+        :param claims_challenge: JSON; with one, a cached token is not used.
+        :param advised_scopes: scopes to name in the advice if the user has to sign in again.
+        :raises NotSignedInError: the token cache has no tokens of the user.
         :raises SignInError: Entra refused.
         """
         application = self._applications.build(tenant)
@@ -61,7 +61,7 @@ class UserCredential:
             )
         if not result:
             raise NotSignedInError(
-                f"No token of '{self._username}' can be found or renewed.",
+                f"The token cache has no token of '{self._username}' that can be used or renewed.",
                 next_step="Please run 'az login' to sign in again.",
             )
         if "error" in result:
@@ -83,7 +83,7 @@ class UserCredential:
         return accounts[0]
 
     def _agent_arguments(self, application: Any, claims: str | None) -> tuple[dict[str, Any], str | None]:
-        """Mark the request as one of an agent's session, the way the host does."""
+        """Mark the request as one of an agentic session, as the host does."""
         if not self._agent_session:
             return {}, claims
         self._on_agent_session()

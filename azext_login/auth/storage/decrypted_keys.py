@@ -1,4 +1,4 @@
-"""Private keys that somebody asked to have stored without their passphrase, for built-in commands to read."""
+"""Private keys that are stored without their passphrase, at the user's request, for built-in commands to read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _FOLDER = "login_certificates"
 
 
 class DecryptedKeys:
-    """PEM files in a directory of their own, one for each service principal and tenant, readable by their owner."""
+    """PEM files in a directory of their own, one for each service principal and tenant, mode 0600."""
 
     def __init__(self, config_dir: Path):
         self._folder = config_dir / _FOLDER
 
     @contextmanager
     def keeping(self, client_id: str, tenant: str, pem: str) -> Iterator[Path]:
-        """Store a key with its certificates, and yield the path of the file. It is undone if what follows fails.
+        """Store a key with its certificates, and yield the path of the file. If the block raises, undo that.
 
         :raises StoreError: the file cannot be written.
         """
@@ -41,7 +41,7 @@ class DecryptedKeys:
             raise
 
     def forget_unused(self, client_id: str, tenant: str, certificate: str | None) -> None:
-        """Delete the key of an application in one tenant, unless it is the certificate that is in use.
+        """Delete the key of an application in one tenant, unless `certificate` is its path.
 
         :raises StoreError: the file cannot be deleted.
         """
@@ -67,14 +67,14 @@ class DecryptedKeys:
         return self._folder / f"{_digest(client_id)}-{_digest(tenant)}.pem"
 
     def _forget(self, pattern: str) -> None:
-        # A writer that was killed has left a key behind as well.
+        # The temporary file of a killed process contains a key as well.
         remove_leftovers(self._folder / pattern)
         for path in self._folder.glob(pattern):
             remove_if_present(path)
-        with suppress(OSError):  # It is not there, or something else is in it.
+        with suppress(OSError):  # It does not exist, or is not empty.
             self._folder.rmdir()
 
 
 def _digest(name: str) -> str:
-    """Return a name for a file: what was typed as an ID may hold anything."""
+    """Return a file name for an ID, which a user typed and may contain any character."""
     return hashlib.sha256(name.casefold().encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""MSAL's cache of HTTP answers, reduced to what is public and true tomorrow: discovery documents."""
+"""MSAL's cache of HTTP answers, reduced to those that are public and stay valid: discovery documents."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _FILE = "msal_http_cache.bin"
 # MSAL's index of expiry times beside the answers (msal/individual_cache.py).
 _INDEX = "_index_"
 
-# What MSAL needs of an OpenID configuration (msal/authority.py) and of an answer about instances.
+# The keys of which MSAL needs one in an OpenID configuration (msal/authority.py) or in an instance discovery answer.
 _IN_DOCUMENTS = ("token_endpoint", "tenant_discovery_endpoint", "metadata")
 
 _DISCOVERY = ("/.well-known/openid-configuration", "/discovery/instance")
 
 
 class _Answers(dict[str, Any]):
-    """The mapping that MSAL works on, which takes in no failure.
+    """The mapping that MSAL works on. It stores discovery documents only, and ignores failures.
 
-    MSAL answers what failed from here as well, for five seconds (msal/throttled_http_client.py), so that trying again
-    would be of no use. Who asks for a pause gets it before MSAL hears of it (`http.build_session`). It takes an answer
-    that is listed in its index but not here for one that has expired.
+    MSAL would also return a failure from here for five seconds (msal/throttled_http_client.py), so that a retry would
+    not reach the service. A pause that a service demands is kept below MSAL (`system.http.session`). MSAL treats an
+    answer that is in its index but not in the mapping as expired.
     """
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -41,28 +41,28 @@ class _Answers(dict[str, Any]):
 class HttpCache:
     """The host's msal_http_cache.bin.
 
-    MSAL also keeps refusals in it for a minute, overload answers for as long as the service asks, and user-realm
-    answers with the names of people. None of that is read back or written by us: what somebody starts by hand is
-    never answered with an old failure, and no name stays behind.
+    MSAL also stores refusals in it for a minute, overload answers for as long as the service demands, and user-realm
+    answers, which contain user names. We neither read nor write those. So no command fails because an earlier one
+    failed, and no user name is left after a sign-out.
     """
 
     def __init__(self, config_dir: Path, *, enabled: bool = True):
-        """:param enabled: the host's switch `core.use_msal_http_cache`; without it, nothing outlives the command."""
+        """:param enabled: the host's switch `core.use_msal_http_cache`. False: the cache exists in memory only."""
         self._path = config_dir / _FILE
         self._enabled = enabled
         self._loaded: frozenset[str] = frozenset()
         self.answers: dict[str, Any] = _Answers()
 
     def load(self) -> dict[str, Any]:
-        """Return the mapping to give to MSAL, with the stored discovery documents in it."""
+        """Return the mapping for MSAL, with the stored discovery documents."""
         if self._enabled:
             self.answers = _Answers(_discovery_only(self._read()))
             self._loaded = frozenset(self.answers)
         return self.answers
 
     def save(self) -> None:
-        """Add new discovery documents to the file. A file that cannot be written costs a request later, no more."""
-        # A request that was given up may still be adding to it.
+        """Add new discovery documents to the file. If it cannot be written, a later command sends a request instead."""
+        # A copy: the thread of a request that timed out may still add an answer.
         new = _discovery_only(dict(self.answers))
         if not self._enabled or not frozenset(new) - self._loaded:
             return
@@ -76,7 +76,7 @@ class HttpCache:
             logger.debug("The HTTP cache was not saved: %s", error)
 
     def purge_names(self) -> None:
-        """Drop what the host's own commands have stored about people, and keep the discovery documents.
+        """Remove the user names that the host's own commands have stored, and keep the discovery documents.
 
         :raises StoreError: the file cannot be written.
         """
@@ -127,9 +127,9 @@ def _is_discovery(key: object) -> bool:
 
 
 def _is_document(key: object, value: Any) -> bool:
-    """Tell whether an answer is a discovery document. A proxy or a captive portal answers 200, too.
+    """Tell whether an answer is a discovery document. A proxy or a captive portal may answer with status 200, too.
 
-    MSAL would go on reading what cannot be used for a day.
+    MSAL would use a stored answer for a day, even if it is not a document.
     """
     if not _is_discovery(key):
         return False

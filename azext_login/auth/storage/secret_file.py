@@ -1,4 +1,4 @@
-"""A file of secrets that is shared with the host's own commands: read, changed under two locks, and set aside."""
+"""A file of secrets that the host's own commands use too: how it is read, changed under two locks and quarantined."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from azext_login.system.files import remove_if_present, remove_leftovers, write_
 
 logger = get_logger(__name__)
 
-# The host truncates the file and writes it again, and readers have no lock: a torn file may be a whole one in a moment.
-# Under its lock nobody writes who respects it, and it must not be held for long.
+# The host truncates the file before it writes, and readers take no lock: a torn file may be complete a moment later.
+# While we hold the host's lock, no command of the host writes, and we must not hold it for long.
 _TORN_RETRIES = 10
 _TORN_RETRIES_UNDER_LOCK = 2
-_TORN_PAUSE = 0.05
+_TORN_PAUSE = 0.05  # seconds
 
 
 class _UnusableError(Exception):
-    """The content is not what the file is for. The argument says why."""
+    """The content cannot be used. The argument is the reason."""
 
 
 class SharedSecretFile:
     """A file of secrets that built-in commands read and write at the same time.
 
-    Both of the host's stores are one JSON text, either in a plain file or behind the encryption of the operating
-    system. A change takes a lock of ours first and the host's for as short as possible, because the host's lock
-    does not exclude anybody once it has been waited for (msal-extensions, CrossPlatLock).
+    Each of the host's two stores is one JSON text, in a plain file or encrypted by the operating system. A change takes
+    our own lock first, and then the host's for as short a time as possible: after a timeout, the host's lock no longer
+    excludes other processes (msal-extensions, CrossPlatLock).
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class SharedSecretFile:
         sleep: Callable[[float], None] = time.sleep,
     ):
         """:param name: the file name without its extension.
-        :param kind: what its JSON has to be, `dict` or `list`.
-        :param sleep: waits for so many seconds, before a torn file is read again.
+        :param kind: the type of its JSON value, `dict` or `list`.
+        :param sleep: waits for some seconds before a torn file is read again.
         """
         self._kind = kind
         self._location = config_dir / name
@@ -61,21 +61,20 @@ class SharedSecretFile:
 
     @property
     def path(self) -> Path:
-        """The file in use; with encryption on Linux and macOS only a signal file, beside the keyring."""
+        """The file in use. With encryption on Linux and macOS it is empty, and the content is in the keyring."""
         return self._location.with_name(self._location.name + (".bin" if self._encrypt else ".json"))
 
     @property
     def shares_the_keyring(self) -> bool:
-        """Whether the host keeps this file and the other one in a single item of the keyring."""
+        """Whether the host keeps both stores in one item of the keyring."""
         return self._encrypt and sys.platform != "win32"
 
     def read(self) -> Any:
-        """Return the parsed content, or None if there is none.
+        """Return the parsed content, or None if the file does not exist.
 
-        A file that is not JSON, and that nobody is just writing, is set aside under another name, so that a sign-in can
-        start afresh.
+        A file that is not JSON, and that no process is writing, is quarantined, so that the user can sign in again.
 
-        :raises StoreError: the file cannot be read, decrypted or set aside.
+        :raises StoreError: the file cannot be read, decrypted or quarantined.
         """
         retries = _TORN_RETRIES_UNDER_LOCK if self._is_locked else _TORN_RETRIES
         for attempt in range(retries + 1):
@@ -100,15 +99,14 @@ class SharedSecretFile:
         except OSError as error:
             raise StoreError(
                 f"{self.path} could not be read: {error.strerror or error}.",
-                "Correct that, or move it away and sign in again with `az login`.",
+                "Fix its access rights, or move it to another directory and sign in again with `az login`.",
             ) from error
 
     @contextmanager
     def change(self) -> Iterator[Callable[[Any], None]]:
-        """Hold both locks. Read inside with `read()`, and call the yielded function with the new content.
+        """Hold both locks. Inside, call `read()`, and the yielded function with the new content.
 
-        :raises StoreError: a lock cannot be had, because the directory cannot be written or somebody does not give it
-            back.
+        :raises StoreError: the directory is not writable, or another process holds a lock for too long.
         """
         with self._lock, self._host_lock():
             self._is_locked = True
@@ -123,11 +121,11 @@ class SharedSecretFile:
         from portalocker.exceptions import AlreadyLocked, BaseLockException
 
         if self._lock.is_missing:
-            # The host's own commands cannot have theirs in this place either, and fail.
+            # The host's own commands cannot lock their file in this directory either, and fail.
             yield
             return
         path = self.path.with_name(self.path.name + ".lockfile")
-        # Whoever waits for it empties it.
+        # A process that waits for the lock empties its file, so look first.
         holder = _holder_in(path)
         lock = CrossPlatLock(str(path))
         try:
@@ -148,13 +146,13 @@ class SharedSecretFile:
                 lock.__exit__(None, None, None)
 
     def delete(self) -> None:
-        """Delete the plain and the encrypted file, and what was set aside of them.
+        """Delete the plain file, the encrypted file, and the quarantined copies of both.
 
-        :raises StoreError: a file cannot be deleted, or another process does not give its lock back.
+        :raises StoreError: a file cannot be deleted, or another process holds a lock for too long.
         """
         with contextlib.ExitStack() as locks:
-            # Who is just writing it would put it back afterwards. Where a lock cannot be had because of its file, that
-            # is no reason to keep secrets.
+            # Without the locks, a process that is writing the file would restore it. If a lock file cannot be opened,
+            # the secrets are deleted all the same.
             for lock in (self._lock, self._host_lock()):
                 try:
                     locks.enter_context(lock)
@@ -163,27 +161,27 @@ class SharedSecretFile:
                 except StoreError as error:
                     logger.debug("Deleting without a lock: %s", error)
             if self._encrypt and self.path.exists() and sys.platform != "win32":
-                # On Linux and macOS the file only tells that there is something in the keyring.
+                # On Linux and macOS, the content is in the keyring, and deleting the file would leave it there.
                 with contextlib.suppress(StoreError):
                     self._write({})
             for extension in (".json", ".bin"):
                 remove_if_present(self._location.with_name(self._location.name + extension))
             remove_leftovers(self._all_of_them())
-            for aside in self._quarantined_files():
-                remove_if_present(aside)
+            for file in self._quarantined_files():
+                remove_if_present(file)
 
     def purge(self, name: str, without: Callable[[Any], Any]) -> None:
-        """Take an account out of what was set aside of the file, and delete what killed writers left behind.
+        """Remove an account from the quarantined files, and delete the temporary files of killed processes.
 
         :param without: returns the parsed content without the account.
         """
-        # Under the lock, nobody is writing.
+        # Under the lock, no other process is writing a temporary file.
         with self._lock:
             remove_leftovers(self._all_of_them())
         remove_from_quarantined(self._quarantined_files(), name, without, are_secret=True)
 
     def _all_of_them(self) -> Path:
-        """Return the pattern for the file with either setting of the encryption."""
+        """Return a glob pattern for the plain and the encrypted file."""
         return self._location.with_name(f"{self._location.name}.*")
 
     def _quarantined_files(self) -> list[Path]:
@@ -214,7 +212,7 @@ class SharedSecretFile:
 
     @contextmanager
     def _keyring_errors(self) -> Iterator[None]:
-        """Name the setting that asks for encryption when the operating system cannot do it."""
+        """Turn the errors of the operating system's encryption into one that names the setting."""
         from msal_extensions.persistence import PersistenceError, PersistenceNotFound
 
         try:
@@ -222,7 +220,7 @@ class SharedSecretFile:
         except PersistenceNotFound:
             raise
         except (PersistenceError, ImportError, OSError, ValueError, RuntimeError) as error:
-            # msal-extensions and PyGObject raise all of these where there is no keyring to talk to.
+            # msal-extensions and PyGObject raise all of these where no keyring is available.
             raise StoreError(
                 f"The encrypted credentials in {self.path} could not be used: {error}.",
                 "Unlock the keyring, or turn encryption off with `az config set core.encrypt_token_cache=false` "
@@ -237,13 +235,14 @@ class SharedSecretFile:
         except (ValueError, RecursionError) as error:
             raise _UnusableError("it is not valid JSON") from error
         if not isinstance(content, self._kind) and not self._encrypt:
-            raise _UnusableError("it holds something else")
+            raise _UnusableError(f"it is not a JSON {'object' if self._kind is dict else 'list'}")
         return content
 
     def quarantine(self, reason: str, *, keep: bool = False) -> None:
-        """Rename a file that cannot be used, and say so. Encrypted credentials stay where they are.
+        """Rename a file that cannot be used, and log a warning. Encrypted credentials cannot be quarantined.
 
-        :param keep: copy it, because a part of it is about to replace it.
+        :param keep: copy the file instead, because a part of it is about to replace it.
+        :raises StoreError: the content is encrypted, or the file cannot be renamed or copied.
         """
         if self._encrypt:
             raise StoreError(
@@ -252,14 +251,17 @@ class SharedSecretFile:
             )
         if not self.path.exists():
             return
-        aside = quarantine_file(self.path, keep_original=keep)
+        quarantined = quarantine_file(self.path, keep_original=keep)
         logger.warning(
-            "%s is damaged (%s) and was set aside as %s. Sign in again with `az login`.", self.path, reason, aside.name
+            "%s is damaged: %s. It was quarantined as %s. Sign in again with `az login`.",
+            self.path,
+            reason,
+            quarantined.name,
         )
 
 
 def _holder_in(path: Path) -> str:
-    """Return who holds the host's lock: its file begins with the number of the process."""
+    """Describe the process that holds the host's lock; the lock file begins with its number."""
     try:
         number = path.read_text(encoding="utf-8").partition(" ")[0]
     except (OSError, UnicodeDecodeError):
@@ -267,11 +269,15 @@ def _holder_in(path: Path) -> str:
     return f"Another process (PID {number})" if number.isdigit() else "Another process"
 
 
-def one_place(problem: str, names: list[str]) -> StoreError:
-    """Return the error for a keyring item that holds the other one of the host's two stores."""
+def keyring_conflict(problem: str, names: list[str]) -> StoreError:
+    """Return the error for a keyring item that holds the other one of the host's two stores.
+
+    :param problem: what the item holds instead, for example "secrets of service principals instead of tokens".
+    :param names: the accounts in it, to sign out with.
+    """
     commands = " or ".join(f"`az logout --username {name}`" for name in names) or "`az account clear`"
     return StoreError(
-        f"The keyring holds {problem}: on this system, the encrypted stores for the two have one place "
+        f"The keyring holds {problem}. On this system, both encrypted stores share one keyring item "
         "(core.encrypt_token_cache).",
         f"Sign out with {commands}, or turn encryption off with `az config set core.encrypt_token_cache=false`; then "
         "sign in again with `az login`.",

@@ -10,7 +10,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_login.auth.storage.secret_file import SharedSecretFile, one_place
+from azext_login.auth.storage.secret_file import SharedSecretFile, keyring_conflict
 from azext_login.auth.storage.token_cache import sections_in
 from azext_login.errors import NotSignedInError, StoreError
 from azext_login.system.damaged_files import quarantine_file
@@ -25,36 +25,38 @@ class ServicePrincipalEntries:
     """The host's list of service principals with their secrets."""
 
     def __init__(self, config_dir: Path, *, encrypt: bool, sleep: Callable[[float], None] = time.sleep):
-        """:param sleep: waits for so many seconds, before a torn file is read again."""
+        """:param sleep: waits for some seconds before a torn file is read again."""
         self._file = SharedSecretFile(config_dir, "service_principal_entries", encrypt=encrypt, kind=list, sleep=sleep)
 
     @property
     def shares_the_keyring(self) -> bool:
-        """Whether the host keeps the entries where it keeps tokens."""
+        """Whether the host keeps the entries and the tokens in one item of the keyring."""
         return self._file.shares_the_keyring
 
     def find(self, client_id: str, tenant: str, *, asked: str | None = None) -> ServicePrincipalEntry:
-        """Return the entry of an application in a tenant, or else in another one: the application may be the same.
+        """Return the entry of an application in a tenant; without one, that of another tenant.
 
-        :param asked: the tenant that a token is wanted of, if that may be another; an entry for it comes first.
-        :raises NotSignedInError: the application has none.
-        :raises StoreError: the file cannot be read, or its place in the keyring holds tokens.
+        An application that is registered in several tenants may have the same secret in all of them.
+
+        :param asked: the tenant of the requested token, if it is another one; its entry is preferred.
+        :raises NotSignedInError: the application has no entry.
+        :raises StoreError: the file cannot be read, or the keyring item holds tokens.
         """
         entries = self._of_client(client_id, tenant)
         own = [entry for wanted in (asked or tenant, tenant) for entry in entries if _is_of(entry, wanted)]
         if not own:
             logger.warning(
-                "Nothing is stored of service principal %s in tenant %s. What is stored for tenant %s is tried, as if "
-                "it were the same application.", client_id, tenant, entries[0]["tenant"],
+                "No credential of service principal %s is stored for tenant %s. The credential that is stored for "
+                "tenant %s is used instead.", client_id, tenant, entries[0]["tenant"],
             )  # fmt: skip
         return dict((own or entries)[0])
 
     def require(self, client_id: str, tenant: str) -> None:
-        """Make sure that an application has an entry, in whichever tenant.
+        """Check that an application has an entry in any tenant.
 
-        :param tenant: the one to name in the advice.
-        :raises NotSignedInError: it has none.
-        :raises StoreError: the file cannot be read, or its place in the keyring holds tokens.
+        :param tenant: the tenant to name in the advice.
+        :raises NotSignedInError: the application has no entry.
+        :raises StoreError: the file cannot be read, or the keyring item holds tokens.
         """
         self._of_client(client_id, tenant)
 
@@ -62,7 +64,7 @@ class ServicePrincipalEntries:
         found = [entry for entry in self._usable() if _is_client(entry, client_id)]
         if not found:
             raise NotSignedInError(
-                f"Nothing is stored of service principal '{client_id}'.",
+                f"No credential of service principal '{client_id}' is stored.",
                 next_step="Run `az login` for this service principal:\n"
                 f'az login --service-principal --username "{client_id}" --password=@- --tenant "{tenant}"',
             )
@@ -70,9 +72,9 @@ class ServicePrincipalEntries:
 
     @contextmanager
     def saving(self, entry: ServicePrincipalEntry) -> Iterator[None]:
-        """Store an entry instead of the one for the same application and tenant. It is undone if what follows fails.
+        """Store an entry in place of the one for the same application and tenant. If the block raises, undo that.
 
-        :raises StoreError: the file cannot be written, or its place in the keyring holds tokens.
+        :raises StoreError: the file cannot be written, or the keyring item holds tokens.
         """
         client_id, tenant = str(entry["client_id"]), str(entry["tenant"])
         self._usable()
@@ -93,7 +95,7 @@ class ServicePrincipalEntries:
             raise
 
     def renew_assertion(self, client_id: str, tenant: str, assertion: str) -> None:
-        """Replace the federated token of an entry, unless that was signed out or stored without one since.
+        """Replace the federated token of an entry, if the entry still exists and still has one.
 
         :raises StoreError: the file cannot be read or written.
         """
@@ -107,11 +109,11 @@ class ServicePrincipalEntries:
                     return
 
     def forget(self, client_id: str) -> bool:
-        """Remove the entries of an application, compared without regard to case, and those that name none.
+        """Remove the entries of an application, in any case, and those without a client ID.
 
-        The latter nobody can use, and nobody could ever sign out.
+        The latter cannot be used, and no sign-out could name them.
 
-        :return: whether there was anything of the application.
+        :return: whether the application had an entry.
         """
         known = False
         if self._entries():
@@ -121,31 +123,34 @@ class ServicePrincipalEntries:
                 remaining = _of_others(entries, client_id)
                 if len(remaining) != len(entries):
                     write(remaining)
-        self._file.purge(client_id, lambda aside: _of_others(aside, client_id))
+        self._file.purge(client_id, lambda content: _of_others(content, client_id))
         return known
 
     def _usable(self) -> list[ServicePrincipalEntry]:
-        """Return the entries that built-in code can use. A file over which it would fail is set aside before.
+        """Return the entries that built-in code can use. A file on which it would fail is quarantined first.
 
-        :raises StoreError: the file cannot be read, or its place in the keyring holds tokens.
+        :raises StoreError: the file cannot be read, or the keyring item holds tokens.
         """
         content = self._file.read()
         if isinstance(content, dict) and content and self._file.shares_the_keyring:
             accounts = sections_in(content).get("Account", {}).values()
             names = [str(account.get("username")) for account in accounts]
-            raise one_place("tokens where secrets of service principals belong", names)
+            raise keyring_conflict("tokens instead of secrets of service principals", names)
         entries = content if isinstance(content, list) else []
         usable = [entry for entry in entries if _is_usable_entry(entry)]
         if len(usable) != len(entries):
             with self._file.change() as write:
-                # Another process may have put that right, or added something, before we had the lock.
+                # Another process may have repaired the file, or added an entry, before we had the lock.
                 entries = self._entries()
                 usable = [entry for entry in entries if _is_usable_entry(entry)]
                 if len(usable) != len(entries):
                     quarantine_file(self._file.path, keep_original=True)
                     write(usable)
-                    logger.warning("%s held entries that cannot be used. It was set aside, and the others were kept.",
-                                   self._file.path)  # fmt: skip
+                    logger.warning(
+                        "%s contained entries that cannot be used. A copy was quarantined, and the usable entries were "
+                        "kept.",
+                        self._file.path,
+                    )
         return usable
 
     def clear(self) -> None:
@@ -153,7 +158,7 @@ class ServicePrincipalEntries:
         self._file.delete()
 
     def _entries(self) -> list[Any]:
-        # With encryption, the one place in the keyring may hold tokens. Those are not for this class to touch.
+        # With encryption, the keyring item may hold tokens, which this class must not change.
         entries = self._file.read()
         return entries if isinstance(entries, list) else []
 
@@ -163,13 +168,13 @@ class ServicePrincipalEntries:
 
 
 def _of_others(content: Any, client_id: str) -> Any:
-    """Return those of parsed entries that name another application; what is no list as it is."""
+    """Return the parsed entries of other applications. Content that is not a list is returned unchanged."""
     if not isinstance(content, list):
         return content
-    return [entry for entry in content if _names_one(entry) and not _is_client(entry, client_id)]
+    return [entry for entry in content if _has_client_id(entry) and not _is_client(entry, client_id)]
 
 
-def _names_one(entry: Any) -> bool:
+def _has_client_id(entry: Any) -> bool:
     return _is_entry(entry) and isinstance(entry.get("client_id"), str)
 
 

@@ -1,4 +1,4 @@
-"""One request for everybody who needs the same token: the others wait for it, and share its outcome."""
+"""One request for all processes that need the same token: the others wait for it and share its outcome."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ logger = get_logger(__name__)
 
 _FOLDER = "login_requests"
 
-# Seconds to wait for somebody else's request. Longer than a request takes with three pauses of half a minute.
+# Seconds to wait for the request of another process. A request with three pauses of half a minute takes less.
 PATIENCE = 120.0
 
 _REFUSALS = {kind.__name__: kind for kind in (InteractionRequiredError, SignInError)}
@@ -51,33 +51,33 @@ _FAILURES = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request got that wanted more than a valid token. The token itself is in the cache."""
+    """What a request obtained that demanded more than a valid token. The token itself is in the cache."""
 
     lifetime: float
-    """Seconds that the token had when it came."""
+    """Seconds for which the token was valid when it arrived."""
     validity: float
-    """Seconds that it was to live."""
+    """Seconds for which the request demanded it to be valid."""
     forced: bool
-    """Whether it was to be a new one, whatever was cached."""
+    """Whether the request demanded a new token, whatever was cached."""
 
 
 class SingleFlight:
-    """A turn to ask, that one process has at a time.
+    """A turn to send a token request, which one process has at a time.
 
-    The lock is one of ours and is held across the request, which the host's never is. Where there can be no lock, for
-    example in a directory that cannot be written, everybody asks.
+    The lock is our own and is held during the request; the host's lock never is. Where no lock is possible, for
+    example in a read-only directory, every process sends its request.
     """
 
     def __init__(self, config_dir: Path, key: str, *, patience: float = PATIENCE):
-        """:param key: what the answers are the same for.
-        :param patience: seconds to wait for somebody else's request.
+        """:param key: equal for requests that one answer serves.
+        :param patience: seconds to wait for the request of another process.
         """
         name = hashlib.sha256(key.encode("utf-8")).hexdigest()[:32]
-        self._note = config_dir / _FOLDER / f"{name}.json"
+        self._record_path = config_dir / _FOLDER / f"{name}.json"
         self._lock = FileLock(config_dir / _FOLDER / f"{name}.lock", timeout=patience)
         self._locked = False
         self.is_taken = False
-        """Whether somebody else is still asking, after all our patience."""
+        """Whether another process still had the turn after `patience` seconds."""
 
     def __enter__(self) -> SingleFlight:
         try:
@@ -85,9 +85,9 @@ class SingleFlight:
             self._locked = True
         except LockHeldError as error:
             self.is_taken = True
-            logger.debug("Not waiting for others any longer: %s", error)
+            logger.debug("No longer waiting for the other process: %s", error)
         except StoreError as error:
-            logger.debug("Asking without waiting for others: %s", error)
+            logger.debug("Sending the request without a lock: %s", error)
         return self
 
     def __exit__(
@@ -97,19 +97,19 @@ class SingleFlight:
             self._lock.__exit__(kind, error, trace)
 
     def outcome_since(self, began: float, now: float) -> Answer | AzCLIError | None:
-        """Return what somebody else's request has come to since `began`; None if there is nothing to know.
+        """Return the outcome of another process's request since `began`; None if no outcome is recorded.
 
-        Times are POSIX time in seconds. A note of a time to come is none: the clock was wrong when it was written.
+        Times are POSIX time in seconds. A record with a future time is ignored: the clock was wrong then.
         """
         try:
-            with open(self._note, encoding="utf-8", opener=open_regular) as stream:
-                note = json.load(stream)
-            if not began <= float(note["at"]) <= now:
+            with open(self._record_path, encoding="utf-8", opener=open_regular) as stream:
+                record = json.load(stream)
+            if not began <= float(record["at"]) <= now:
                 return None
-            if "answer" in note:
-                found = note["answer"]
+            if "answer" in record:
+                found = record["answer"]
                 return Answer(float(found["lifetime"]), float(found["validity"]), found["forced"] is True)
-            kind, message, next_step = str(note["kind"]), str(note["message"]), note["next_step"]
+            kind, message, next_step = str(record["kind"]), str(record["message"]), record["next_step"]
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         if kind in _REFUSALS:
@@ -117,40 +117,40 @@ class SingleFlight:
         return _FAILURES[kind](message, next_step) if kind in _FAILURES else None
 
     @contextmanager
-    def noting_failure(self, clock: Callable[[], float]) -> Iterator[None]:
-        """Leave a note of a failure for those who wait. A success takes an older note away."""
+    def share_failure(self, clock: Callable[[], float]) -> Iterator[None]:
+        """Record a failure of the block for the processes that wait. A success removes an older record."""
         try:
             yield
         except NotSignedInError:
-            # The others find that out without a request, and whoever has just signed out is not to be named again.
+            # The others find that out without a request, and the record must not contain a user who has signed out.
             raise
         except AzCLIError as error:
             steps = [str(step) for step in getattr(error, "recommendations", None) or ()]
             kind, next_step = type(error).__name__, "\n".join(steps) or None
-            self._leave({"at": clock(), "kind": kind, "message": str(error), "next_step": next_step})
+            self._record({"at": clock(), "kind": kind, "message": str(error), "next_step": next_step})
             raise
-        if self._locked and self._note.exists():
+        if self._locked:
             try:
-                remove_if_present(self._note)
+                remove_if_present(self._record_path)
             except StoreError as problem:
-                logger.debug("An old note stays: %s", problem)
+                logger.debug("An old record could not be removed: %s", problem)
 
-    def note_answer(self, answer: Answer, now: float) -> None:
-        """Leave a note of what was got, for those who wait and want no less."""
-        self._leave({"at": now, "answer": asdict(answer)})
+    def share_answer(self, answer: Answer, now: float) -> None:
+        """Record an answer for the processes that wait and demand no more than this one."""
+        self._record({"at": now, "answer": asdict(answer)})
 
-    def _leave(self, note: dict[str, Any]) -> None:
+    def _record(self, record: dict[str, Any]) -> None:
         if not self._locked:
             return
         try:
-            write_atomically(self._note, json.dumps(note).encode("utf-8"))
+            write_atomically(self._record_path, json.dumps(record).encode("utf-8"))
         except StoreError as problem:
-            logger.debug("The outcome could not be noted for others: %s", problem)
+            logger.debug("The outcome could not be recorded for other processes: %s", problem)
 
 
 def purge(config_dir: Path) -> None:
-    """Delete the notes: those of failures may name people. The locks stay, and name nobody."""
-    notes = config_dir / _FOLDER / "*.json"
-    remove_leftovers(notes)
-    for note in notes.parent.glob(notes.name):
-        remove_if_present(note)
+    """Delete the records: those of failures may contain user names. The locks contain none, and stay."""
+    records = config_dir / _FOLDER / "*.json"
+    remove_leftovers(records)
+    for record in records.parent.glob(records.name):
+        remove_if_present(record)

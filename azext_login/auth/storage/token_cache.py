@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from azext_login.auth.storage.cached_token import seconds
-from azext_login.auth.storage.secret_file import SharedSecretFile, one_place
+from azext_login.auth.storage.cached_token import CacheEntry, seconds
+from azext_login.auth.storage.secret_file import SharedSecretFile, keyring_conflict
 
 Sections = dict[str, dict[str, dict[str, Any]]]
 """MSAL's unified cache schema: section (`AccessToken`, `Account`, ...) -> key -> entry."""
 
-# The sections that name an account. An application is named in its metadata as well, and there by nothing else.
+# The sections whose entries belong to an account. Those in AppMetadata belong to an application.
 _TOKEN_SECTIONS = ("AccessToken", "RefreshToken", "IdToken", "Account", "AppMetadata")
 
 
@@ -22,38 +22,38 @@ class TokenCache:
     """The tokens of every account, in MSAL's format."""
 
     def __init__(self, config_dir: Path, *, encrypt: bool, sleep: Callable[[float], None] = time.sleep):
-        """:param sleep: waits for so many seconds, before a torn file is read again."""
+        """:param sleep: waits for some seconds before a torn file is read again."""
         self._file = SharedSecretFile(config_dir, "msal_token_cache", encrypt=encrypt, kind=dict, sleep=sleep)
 
     def read(self) -> Sections:
-        """Return the whole cache, empty if there is none.
+        """Return the whole cache; empty if the file does not exist.
 
-        :raises StoreError: it cannot be read, or its place in the keyring holds service principals instead.
+        :raises StoreError: it cannot be read, or the keyring item holds service principals instead.
         """
         content = self._file.read()
         self._refuse_secrets(content)
         return sections_in(content)
 
     def _refuse_secrets(self, content: Any) -> None:
-        """:raises StoreError: the one place in the keyring holds service principals. Signing out works all the same."""
+        """:raises StoreError: the keyring item holds service principals. They can still be signed out."""
         if isinstance(content, list) and content and self._file.shares_the_keyring:
             names = [str(entry.get("client_id")) for entry in content if isinstance(entry, dict)]
-            raise one_place("secrets of service principals where tokens belong", names)
+            raise keyring_conflict("secrets of service principals instead of tokens", names)
 
     def commit(
         self, before: Sections, after: Sections, *, applications: Callable[[], frozenset[str] | None] = lambda: None
     ) -> None:
-        """Bring what changed between two states of an in-memory cache to the disk.
+        """Write the difference between two states of an in-memory cache to the disk.
 
-        The file is read again under the lock: what another process added in the meantime stays, and an entry that
-        we dropped is only removed if it is still the one we knew.
+        The file is read again under the lock. Entries that another process has added since are kept. An entry that is
+        only in `before` is removed if the disk still has the same entry.
 
-        :param applications: tells the application IDs that are signed in, case folded; None if nobody knows. It is
-            asked under the lock.
+        :param applications: returns the application IDs that are signed in, case folded; None if they are unknown.
+            Called under the lock.
         """
         added, dropped = _difference(before, after)
         if not added:
-            # MSAL drops expired access tokens while searching. That alone is not worth a write.
+            # MSAL removes expired access tokens during a search. That alone is not worth a write.
             return
         with self._file.change() as write:
             found = self._file.read()
@@ -68,7 +68,7 @@ class TokenCache:
             for section, key in added:
                 entry = after[section][key]
                 if entry.get("home_account_id") in gone or _is_of_application(entry, gone_applications):
-                    # Whoever signed out while we asked for a token stays signed out.
+                    # The account was signed out while we asked for its token, and stays signed out.
                     continue
                 if not isinstance(content.get(section), dict):
                     content[section] = {}
@@ -76,17 +76,17 @@ class TokenCache:
             write(content)
 
     def _changeable(self, content: Any) -> dict[str, Any]:
-        """Return what was in the file, to change it. What no version of MSAL has written is set aside before."""
+        """Return the content of the file, to change it. Content that no version of MSAL writes is quarantined first."""
         if not isinstance(content, dict):
             return {}
         odd = [section for section in _TOKEN_SECTIONS if not _is_section(content.get(section, {}))]
         if odd:
-            self._file.quarantine(f"its {', '.join(odd)} cannot be used", keep=True)
+            self._file.quarantine(f"its section {', '.join(odd)} cannot be used", keep=True)
             return {**content, **{section: sections_in(content).get(section, {}) for section in odd}}
         return dict(content)
 
     def usable(self) -> Sections:
-        """Return the entries that MSAL can work with; it takes the shape of each for granted."""
+        """Return the entries that have the properties that MSAL takes for granted."""
         return {
             section: {key: entry for key, entry in entries.items() if _is_usable(section, entry)}
             for section, entries in self.read().items()
@@ -96,14 +96,14 @@ class TokenCache:
         """Return the user names of the accounts in the cache, case folded."""
         return frozenset(str(entry.get("username", "")).casefold() for entry in self.read().get("Account", {}).values())
 
-    def access_tokens(self, name: str, tenant: str) -> list[dict[str, Any]]:
-        """Return the entries of ordinary access tokens of a user or an application in a tenant (GUID)."""
+    def access_tokens(self, name: str, tenant: str) -> list[CacheEntry]:
+        """Return the bearer tokens of a user or an application in a tenant (GUID)."""
         found = self.usable()
         homes = _homes_of(found, name)
         return [
             entry
             for entry in found.get("AccessToken", {}).values()
-            # SSH certificates and agents' sessions have keys of their own.
+            # SSH certificates and tokens of agentic sessions are bound to more than the account.
             if str(entry.get("token_type", "Bearer")).lower() == "bearer"
             and not (entry.get("key_id") or entry.get("ext_cache_key"))
             and str(entry.get("realm", "")).casefold() == tenant.casefold()
@@ -111,11 +111,11 @@ class TokenCache:
         ]
 
     def forget(self, name: str) -> bool:
-        """Remove everything of a user name or an application ID, compared without regard to case.
+        """Remove every entry of a user name or an application ID, in any case.
 
-        What no version of MSAL has written stays as it is, unless it names the account: it may be somebody else's.
+        Content that no version of MSAL writes is kept unless it contains the name: it may belong to another account.
 
-        :return: whether there was anything.
+        :return: whether anything was removed.
         """
         with self._file.change() as write:
             content = self._file.read()
@@ -123,8 +123,8 @@ class TokenCache:
             known: bool = remaining != content
             if known:
                 write(remaining)
-        # Reading may have set a damaged file aside, so this comes after it.
-        self._file.purge(name, lambda aside: _without_strangers(_without(aside, name)))
+        # Last, because reading may have quarantined a damaged file.
+        self._file.purge(name, lambda content: _without_unknown_users(_without(content, name)))
         return known
 
     def clear(self) -> None:
@@ -133,7 +133,7 @@ class TokenCache:
 
 
 def without_identity(sections: Sections, name: str) -> Sections:
-    """Return the cache without the accounts of `name` and without every token of theirs."""
+    """Return the cache without the accounts of `name` and without all their tokens."""
     homes = _homes_of(sections, name)
     return {
         section: {
@@ -146,7 +146,7 @@ def without_identity(sections: Sections, name: str) -> Sections:
 
 
 def _without(content: Any, name: str) -> Any:
-    """Return a parsed cache of any shape without an account and what names it; the rest is as it was."""
+    """Return a parsed cache of any shape without an account and without unusable content that contains its name."""
     if not isinstance(content, dict):
         return content
     usable = sections_in(content)
@@ -166,14 +166,14 @@ def _without(content: Any, name: str) -> Any:
     }
 
 
-def _without_strangers(content: Any) -> Any:
-    """Return a parsed cache without the tokens of persons whom it does not name: nobody could tell whose they are."""
+def _without_unknown_users(content: Any) -> Any:
+    """Return a parsed cache without the tokens of users whose account it does not list: they may be anyone's."""
     if not isinstance(content, dict):
         return content
     usable = sections_in(content)
     known = {_home_of(entry) for entry in usable.get("Account", {}).values()}
 
-    def is_known(entry: Mapping[str, Any]) -> bool:
+    def is_known(entry: CacheEntry) -> bool:
         return not entry.get("home_account_id") or _home_of(entry) in known
 
     return {
@@ -191,7 +191,10 @@ def _names(part: Any, name: str) -> bool:
 
 
 def _homes_of(sections: Sections, name: str) -> set[Any]:
-    """Return the home accounts of a user name; of those that a damaged cache has no account of, by their ID tokens."""
+    """Return the home account IDs of a user name.
+
+    A damaged cache may lack the account of a token. Its ID tokens then contain the name.
+    """
     wanted = name.casefold()
     accounts = [(_home_of(entry), entry.get("username")) for entry in sections.get("Account", {}).values()]
     known = {home for home, username in accounts if username}
@@ -202,11 +205,11 @@ def _homes_of(sections: Sections, name: str) -> set[Any]:
     }
 
 
-def _belongs(entry: Mapping[str, Any], name: str, homes: set[Any]) -> bool:
-    """Tell whether an entry is of a user with these home accounts, or of the application of that name.
+def _belongs(entry: CacheEntry, name: str, homes: set[Any]) -> bool:
+    """Tell whether an entry belongs to a user with one of these home account IDs, or to the application `name`.
 
-    An application's tokens have no home account: they are found by the client that asked for them. In a damaged file,
-    a user's account may have none either.
+    The tokens of an application have no home account ID, only its client ID. In a damaged file, a user's account may
+    have no home account ID either.
     """
     home = _home_of(entry)
     if home:
@@ -214,8 +217,8 @@ def _belongs(entry: Mapping[str, Any], name: str, homes: set[Any]) -> bool:
     return name.casefold() in {str(entry.get(key, "")).casefold() for key in ("client_id", "username")}
 
 
-def _home_of(entry: Mapping[str, Any]) -> str | None:
-    """Return the home account of an entry. In a damaged file it may be anything, which nobody else has then."""
+def _home_of(entry: CacheEntry) -> str | None:
+    """Return the home account ID of an entry. In a damaged file it may be any value, which becomes a unique text."""
     home = entry.get("home_account_id")
     return home if isinstance(home, str) or home is None else json.dumps(home)
 
@@ -225,7 +228,7 @@ def _is_section(value: Any) -> bool:
 
 
 def _signed_out(before: Sections, disk: Sections) -> frozenset[Any]:
-    """Return the home accounts that were signed in when we started and are not any more."""
+    """Return the home account IDs that were signed in before and are no longer on the disk."""
 
     def homes(sections: Sections) -> set[Any]:
         return {_home_of(entry) for entry in sections.get("Account", {}).values()}
@@ -234,18 +237,18 @@ def _signed_out(before: Sections, disk: Sections) -> frozenset[Any]:
 
 
 def _without_entry(sections: Sections, signed_in: frozenset[str] | None) -> frozenset[str]:
-    """Return the applications that have tokens here and are not signed in. Nothing in the cache itself tells."""
+    """Return the applications that have tokens in the cache but are not signed in: no entry in the other store."""
     if signed_in is None:
         return frozenset()
     tokens = [entry for entry in sections.get("AccessToken", {}).values() if not entry.get("home_account_id")]
     return frozenset(str(entry.get("client_id", "")).casefold() for entry in tokens) - signed_in
 
 
-def _is_of_application(entry: Mapping[str, Any], applications: frozenset[str]) -> bool:
+def _is_of_application(entry: CacheEntry, applications: frozenset[str]) -> bool:
     return not entry.get("home_account_id") and str(entry.get("client_id", "")).casefold() in applications
 
 
-def _is_usable(section: str, entry: Mapping[str, Any]) -> bool:
+def _is_usable(section: str, entry: CacheEntry) -> bool:
     if section == "AccessToken":
         return isinstance(entry.get("secret"), str) and seconds(entry.get("expires_on")) is not None
     if section in ("RefreshToken", "IdToken"):
@@ -257,7 +260,7 @@ def _is_usable(section: str, entry: Mapping[str, Any]) -> bool:
 
 
 def sections_in(content: Any) -> Sections:
-    """Return those sections and entries of a parsed cache that have the shape of one."""
+    """Return the sections and entries of a parsed cache that are JSON objects; the rest cannot be used."""
     if not isinstance(content, dict):
         return {}
     return {

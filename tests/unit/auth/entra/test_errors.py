@@ -1,4 +1,4 @@
-"""What a person is told about Entra's answers."""
+"""The errors for Entra's answers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_login.auth.entra.errors import Attempt, explain, login_command
+from azext_login.auth.entra.refusals import OF_SERVICE_PRINCIPALS, OF_USERS, Refusal
 from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
 
 
@@ -35,10 +36,10 @@ def _answer(code: int, error: str = "invalid_grant") -> dict[str, Any]:
         (50020, "not a member or a guest"),
         (500011, "does not exist in this tenant"),
         (28000, "The scopes belong to more than one resource"),
-        (70011, "A scope that was asked for is not valid"),
+        (70011, "A requested scope is not valid"),
     ],
 )
-def test_a_refusal_says_what_is_wrong_and_what_to_run(code: int, words: str) -> None:
+def test_a_refusal_explains_what_is_wrong_and_what_to_run(code: int, words: str) -> None:
     error = explain(_answer(code), Attempt(tenant="fabrikam.example", username="alice@contoso.example"))
     assert words in error.error_msg
     assert f"AADSTS{code}" in error.error_msg
@@ -56,14 +57,14 @@ def test_a_refusal_says_what_is_wrong_and_what_to_run(code: int, words: str) -> 
     ],
 )
 def test_a_service_that_failed_is_no_reason_to_sign_in(answer: dict[str, Any], principal: str | None) -> None:
-    """Programs take `az login` in an error for "not signed in"."""
-    error = explain(answer, Attempt(tenant="t", username="somebody", service_principal=principal))
+    """Programs read `az login` in an error as "not signed in"."""
+    error = explain(answer, Attempt(tenant="t", username="a-user", service_principal=principal))
     assert isinstance(error, ServiceBusyError)
     assert "az login" not in f"{error} {error.recommendations}"
 
 
 @pytest.mark.parametrize("code", [50076, 50079, 50158, 53003, 700082, 50173, 50055, 65001])
-def test_what_only_a_person_can_answer_names_the_interactive_command(code: int) -> None:
+def test_what_only_the_user_can_provide_names_the_interactive_command(code: int) -> None:
     error = explain(
         _answer(code), Attempt(tenant="t-1", username="alice@contoso.example", scopes=["https://v/.default"])
     )
@@ -74,6 +75,31 @@ def test_what_only_a_person_can_answer_names_the_interactive_command(code: int) 
 @pytest.mark.parametrize("code", [50076, 700082])
 def test_a_second_factor_reads_interactive_authentication_is_needed(code: int) -> None:
     assert "Interactive authentication is needed" in explain(_answer(code), Attempt()).error_msg
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (7000215, "The client secret of service principal 'an-app' is wrong"),
+        (700016, "Tenant 't' has no service principal 'an-app'"),
+        (700024, "The credential of service principal 'an-app' has expired"),
+        (53003, "blocks service principal 'an-app'"),
+        (500011, "does not exist in this tenant"),
+    ],
+)
+def test_a_refused_service_principal_gets_the_command_that_signs_it_in_again(code: int, words: str) -> None:
+    options = '--service-principal --username "an-app"'
+    error = explain(_answer(code), Attempt(tenant="t", username="an-app", service_principal=options))
+    assert words in error.error_msg
+    assert f'az login {options} --tenant "t"' in error.recommendations[0]
+    assert "{" not in f"{error} {error.recommendations}"
+    assert not isinstance(error, InteractionRequiredError)
+
+
+@pytest.mark.parametrize("table", [OF_USERS, OF_SERVICE_PRINCIPALS], ids=["users", "service principals"])
+def test_a_code_has_one_meaning(table: tuple[Refusal, ...]) -> None:
+    codes = [code for refusal in table for code in refusal.codes]
+    assert len(set(codes)) == len(codes)
 
 
 @pytest.mark.parametrize("name", ["erin@outlook.com", "erin@hotmail.co.uk", "erin@live.de", "erin@MSN.com"])
@@ -127,10 +153,10 @@ _KEYS = st.sampled_from(["error", "error_codes", "error_description", "suberror"
 
 
 @given(st.dictionaries(_KEYS, _ANYTHING), st.sampled_from([None, "--service-principal"]))
-def test_whatever_the_service_answers_is_said_in_words_that_a_terminal_shows(
+def test_whatever_the_service_answers_becomes_text_that_a_terminal_shows(
     answer: dict[str, Any], principal: str | None
 ) -> None:
-    error = explain(answer, Attempt(tenant="t", username="somebody", service_principal=principal))
+    error = explain(answer, Attempt(tenant="t", username="a-user", service_principal=principal))
     assert str(error).strip()
     # Controls, formats, halves of characters, and separators of lines and paragraphs.
     assert not {unicodedata.category(char) for char in str(error) if char != "\n"} & {"Cc", "Cf", "Cs", "Zl", "Zp"}

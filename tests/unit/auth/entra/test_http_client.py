@@ -1,15 +1,18 @@
-"""What MSAL raises over an answer of another shape is one error with a next step, whatever it is."""
+"""MSAL's HTTP client: no refused request is repeated, and every unexpected answer is one error with a next step."""
 
 from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import requests
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.entra.application import authority_errors
+from azext_login.auth.entra.http_client import AuthorityHttpClient
 from azext_login.errors import MalformedAnswerError, UnexpectedAnswerError
 
 AUTHORITY = "https://login.contoso.example"
@@ -20,7 +23,7 @@ def _assert_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stumble", "kind"),
+    ("fail", "kind"),
     [
         (lambda: ElementTree.fromstring("<html>not closed"), MalformedAnswerError),
         (lambda: json.loads("<html>"), MalformedAnswerError),
@@ -33,8 +36,66 @@ def _assert_text() -> None:
     ],
     ids=["XML", "JSON", "an ID token", "no token", "an endless time", "no time", "an error", "a refresh token"],
 )
-def test_an_answer_that_msal_stumbles_over_is_one_error(stumble: Callable[[], object], kind: type[AzCLIError]) -> None:
+def test_an_answer_on_which_msal_fails_is_one_error(fail: Callable[[], object], kind: type[AzCLIError]) -> None:
     with pytest.raises(kind) as caught, authority_errors(AUTHORITY):
-        stumble()
+        fail()
     assert AUTHORITY in str(caught.value)
     assert caught.value.recommendations
+
+
+# Refused refresh tokens.
+
+WOODGROVE, FABRIKAM = f"{AUTHORITY}/woodgrove/token", f"{AUTHORITY}/fabrikam/token"
+
+
+class _TokenEndpoints(requests.Session):
+    """Woodgrove refuses every refresh token; all other tenants exchange one for the next of `successors`."""
+
+    def __init__(self, *successors: str) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, str]] = []
+        self._successors = iter(successors)
+
+    def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        self.asked.append((str(url), kwargs["data"]["refresh_token"]))
+        answer = requests.Response()
+        answer.url = str(url)
+        is_refused = url == WOODGROVE
+        answer.status_code = 400 if is_refused else 200
+        body = {"error": "x"} if is_refused else {"access_token": "x", "refresh_token": next(self._successors)}
+        answer._content = json.dumps(body).encode()
+        return answer
+
+
+def _refresh(client: AuthorityHttpClient, url: str, token: str, *, call: str = "one") -> int:
+    data = {"grant_type": "refresh_token", "refresh_token": token}
+    return client.post(url, data=data, headers={"client-request-id": call}).status_code
+
+
+def test_a_tenant_is_not_asked_again_with_a_token_that_it_refused_in_the_same_call() -> None:
+    endpoints = _TokenEndpoints()
+    client = AuthorityHttpClient(endpoints, AUTHORITY)
+    assert [_refresh(client, WOODGROVE, "first") for _ in range(2)] == [400, 400]
+    assert endpoints.asked == [(WOODGROVE, "first")]
+
+
+@pytest.mark.parametrize("exchanged", ["before", "after"])
+def test_nor_with_a_successor_that_another_tenant_gave_at_the_same_time(exchanged: str) -> None:
+    endpoints = _TokenEndpoints("second", "third")
+    client = AuthorityHttpClient(endpoints, AUTHORITY)
+    if exchanged == "before":
+        assert _refresh(client, FABRIKAM, "first", call="other") == 200
+    assert _refresh(client, WOODGROVE, "first") == 400
+    if exchanged == "after":
+        assert _refresh(client, FABRIKAM, "first", call="other") == 200
+    assert _refresh(client, FABRIKAM, "second", call="a third") == 200
+    assert [_refresh(client, WOODGROVE, token) for token in ("second", "third")] == [400, 400]
+    assert [url for url, _ in endpoints.asked].count(WOODGROVE) == 1
+
+
+def test_a_token_of_another_sign_in_and_another_call_are_new_requests() -> None:
+    endpoints = _TokenEndpoints()
+    client = AuthorityHttpClient(endpoints, AUTHORITY)
+    for token, call in (("first", "one"), ("of another sign-in", "one"), ("first", "two")):
+        assert _refresh(client, WOODGROVE, token, call=call) == 400
+    assert len(endpoints.asked) == 3

@@ -1,4 +1,4 @@
-"""What of MSAL's HTTP answers outlives a command."""
+"""Which of MSAL's HTTP answers are stored."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_msal_can_use_what_was_stored(tmp_path: Path) -> None:
     assert len(ExpiringMapping(mapping=HttpCache(tmp_path).load())) == 2
 
 
-def test_nothing_is_written_without_news(tmp_path: Path) -> None:
+def test_nothing_is_written_without_a_new_document(tmp_path: Path) -> None:
     first = HttpCache(tmp_path)
     _fill(first.load(), DISCOVERY)
     first.save()
@@ -85,7 +85,7 @@ def test_switched_off_nothing_is_read_or_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("odd", ["soon", None, [], {}])
-def test_a_document_that_ends_at_no_time_is_not_used(tmp_path: Path, odd: object) -> None:
+def test_a_document_without_a_valid_expiry_is_not_used(tmp_path: Path, odd: object) -> None:
     stored: dict[str, Any] = {}
     other = DISCOVERY.replace("/t/", "/u/")
     _fill(stored, DISCOVERY, other)
@@ -120,7 +120,7 @@ def test_no_failure_is_answered_again_in_the_same_command(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("text", ['{"value": [{"id": ', "<html>Sign in to the network</html>", "[]", "{}", "null", ""])
-def test_what_something_else_answered_in_place_of_a_document_is_not_kept(tmp_path: Path, text: str) -> None:
+def test_an_answer_that_is_not_a_document_is_not_stored(tmp_path: Path, text: str) -> None:
     cache = HttpCache(tmp_path)
     answers = ExpiringMapping(mapping=cache.load())
     answers.set(DISCOVERY, SimpleNamespace(status_code=200, text=text, headers={"retry-after": "9"}), 3600)

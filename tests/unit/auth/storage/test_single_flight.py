@@ -1,4 +1,4 @@
-"""One asks, the others share: the answer through the cache, the failure through a note."""
+"""One process sends the request, the others share its outcome: an answer through the cache, a failure in a record."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _Ask = Callable[[], str]
 
 
 def _take_turn(folder: Path, ask: _Ask, *, key: str = KEY, clock: Callable[[], float] = time.time) -> str:
-    """Do what a command does that misses an answer: look, and ask if nobody else did. The answer is a file."""
+    """Do what a command does that misses an answer: look, and ask if no other process did. The answer is a file."""
     began, answer = clock(), folder / "answer"
     with open(folder / "began", "a", encoding="utf-8") as log:
         log.write("x")
@@ -47,7 +47,7 @@ def _take_turn(folder: Path, ask: _Ask, *, key: str = KEY, clock: Callable[[], f
         outcome = turn.outcome_since(began, clock())
         if isinstance(outcome, AzCLIError):
             raise outcome
-        with turn.noting_failure(clock):
+        with turn.share_failure(clock):
             answer.write_text(ask(), encoding="utf-8")
         return answer.read_text(encoding="utf-8")
 
@@ -60,31 +60,36 @@ def _slow_answer(folder: Path, others: int) -> str:
     return "the token"
 
 
-def _in_process(folder: Path, fails: bool, results: Any) -> None:
-    def ask() -> str:
-        answer = _slow_answer(folder, others=6)
-        if fails:
-            raise SignInError("The service refused.", next_step="az login")
-        return answer
+def _in_process(folder: Path, results: Any) -> None:
+    """Take a turn that succeeds, and one that fails, each with five other processes."""
 
+    def fail() -> str:
+        _slow_answer(folder / "fails", others=6)
+        raise SignInError("The service refused.", next_step="az login")
+
+    answer = _take_turn(folder / "answers", lambda: _slow_answer(folder / "answers", others=6))
     try:
-        results.put(_take_turn(folder, ask))
+        _take_turn(folder / "fails", fail)
     except SignInError as error:
-        results.put(f"{error}|{error.recommendations}")
+        results.put((answer, f"{error}|{error.recommendations}"))
+    else:
+        results.put((answer, "no failure"))
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_of_many_processes_one_asks_and_all_have_its_outcome(tmp_path: Path, fails: bool) -> None:
+def test_of_many_processes_one_asks_and_all_have_its_outcome(tmp_path: Path) -> None:
+    for name in ("answers", "fails"):
+        (tmp_path / name).mkdir()
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    processes = [context.Process(target=_in_process, args=(tmp_path, fails, results)) for _ in range(6)]
+    processes = [context.Process(target=_in_process, args=(tmp_path, results)) for _ in range(6)]
     for process in processes:
         process.start()
     outcomes = {results.get(timeout=60) for _ in processes}
     for process in processes:
         process.join()
-    assert (tmp_path / "asked").read_text(encoding="utf-8") == "x"
-    assert outcomes == ({"The service refused.|['az login']"} if fails else {"the token"})
+    assert outcomes == {("the token", "The service refused.|['az login']")}
+    for name in ("answers", "fails"):
+        assert (tmp_path / name / "asked").read_text(encoding="utf-8") == "x"
 
 
 def test_of_many_threads_one_asks(tmp_path: Path) -> None:
@@ -101,9 +106,9 @@ def test_of_many_threads_one_asks(tmp_path: Path) -> None:
     assert (tmp_path / "asked").read_text(encoding="utf-8") == "x"
 
 
-def test_those_who_want_something_else_do_not_wait(tmp_path: Path) -> None:
+def test_a_request_for_another_token_does_not_wait(tmp_path: Path) -> None:
     with SingleFlight(tmp_path, KEY):
-        # Whoever waited would do so for two minutes.
+        # A process that waited would do so for two minutes.
         began = time.monotonic()
         assert _take_turn(tmp_path, lambda: "other", key="another scope") == "other"
     assert time.monotonic() - began < 60
@@ -124,31 +129,31 @@ _ERRORS: list[AzCLIError] = [
 
 @contextmanager
 def _failing(folder: Path, error: AzCLIError, at: float) -> Iterator[None]:
-    with pytest.raises(type(error)), SingleFlight(folder, KEY) as turn, turn.noting_failure(lambda: at):
+    with pytest.raises(type(error)), SingleFlight(folder, KEY) as turn, turn.share_failure(lambda: at):
         raise error
     yield
 
 
 @pytest.mark.parametrize("error", _ERRORS, ids=lambda error: type(error).__name__)
-def test_who_waited_hears_the_same_error_with_the_same_advice(tmp_path: Path, error: AzCLIError) -> None:
+def test_a_process_that_waited_gets_the_same_error_with_the_same_advice(tmp_path: Path, error: AzCLIError) -> None:
     with _failing(tmp_path, error, at=100.5), SingleFlight(tmp_path, KEY) as turn:
-        heard = turn.outcome_since(100.0, 101.0)
-        assert isinstance(heard, AzCLIError)
-        assert type(heard) is type(error)
-        assert str(heard) == str(error)
-        assert heard.recommendations == error.recommendations
+        shared = turn.outcome_since(100.0, 101.0)
+        assert isinstance(shared, AzCLIError)
+        assert type(shared) is type(error)
+        assert str(shared) == str(error)
+        assert shared.recommendations == error.recommendations
 
 
 @pytest.mark.parametrize("at", [99.9, 101.1, 1e12, float("nan")])
-def test_a_failure_from_before_or_from_a_time_to_come_is_not_shared(tmp_path: Path, at: float) -> None:
+def test_an_earlier_failure_or_one_in_the_future_is_not_shared(tmp_path: Path, at: float) -> None:
     with _failing(tmp_path, _ERRORS[0], at=at), SingleFlight(tmp_path, KEY) as turn:
         assert turn.outcome_since(100.0, 101.0) is None
 
 
-def test_who_waited_hears_what_was_asked_for_and_got(tmp_path: Path) -> None:
+def test_a_process_that_waited_learns_what_was_requested_and_obtained(tmp_path: Path) -> None:
     answer = Answer(900.5, 7200.0, forced=True)
     with SingleFlight(tmp_path, KEY) as turn:
-        turn.note_answer(answer, 100.5)
+        turn.share_answer(answer, 100.5)
     with SingleFlight(tmp_path, KEY) as turn:
         assert turn.outcome_since(100.0, 101.0) == answer
         assert turn.outcome_since(100.6, 101.0) is None
@@ -159,26 +164,24 @@ def test_a_failure_of_another_request_is_not_shared(tmp_path: Path) -> None:
         assert turn.outcome_since(0.0, 1e12) is None
 
 
-def test_an_error_that_is_about_one_command_only_is_not_shared(tmp_path: Path) -> None:
+def test_an_error_of_one_command_only_is_not_shared(tmp_path: Path) -> None:
     with _failing(tmp_path, AccountError("Two accounts."), at=100.0), SingleFlight(tmp_path, KEY) as turn:
         assert turn.outcome_since(0.0, 1e12) is None
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), NotSignedInError("alice has signed out.")], ids=repr)
-def test_an_error_of_a_program_or_of_somebody_who_has_signed_out_leaves_no_note(
-    tmp_path: Path, error: Exception
-) -> None:
-    with pytest.raises(type(error)), SingleFlight(tmp_path, KEY) as turn, turn.noting_failure(lambda: 100.0):
+def test_a_bug_or_a_missing_sign_in_is_not_recorded(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)), SingleFlight(tmp_path, KEY) as turn, turn.share_failure(lambda: 100.0):
         raise error
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_a_success_takes_the_note_of_an_earlier_failure_away(tmp_path: Path) -> None:
+def test_a_success_removes_the_record_of_an_earlier_failure(tmp_path: Path) -> None:
     with _failing(tmp_path, _ERRORS[0], at=100.0):
-        (note,) = tmp_path.rglob("*.json")
-        with SingleFlight(tmp_path, KEY) as turn, turn.noting_failure(lambda: 101.0):
+        (record,) = tmp_path.rglob("*.json")
+        with SingleFlight(tmp_path, KEY) as turn, turn.share_failure(lambda: 101.0):
             pass
-        assert not note.exists()
+        assert not record.exists()
 
 
 @pytest.mark.parametrize(
@@ -202,37 +205,37 @@ def test_a_success_takes_the_note_of_an_earlier_failure_away(tmp_path: Path) -> 
         for kind in ("os", "Exception")
     ],
 )
-def test_a_note_that_cannot_be_used_is_none(tmp_path: Path, content: bytes) -> None:
+def test_an_unusable_record_is_ignored(tmp_path: Path, content: bytes) -> None:
     with _failing(tmp_path, _ERRORS[0], at=100.0):
-        (note,) = tmp_path.rglob("*.json")
-        note.write_bytes(content)
+        (record,) = tmp_path.rglob("*.json")
+        record.write_bytes(content)
         with SingleFlight(tmp_path, KEY) as turn:
             assert turn.outcome_since(0.0, 1e12) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes of POSIX systems")
 @pytest.mark.timeout(30)
-def test_a_pipe_in_the_place_of_a_note_is_none(tmp_path: Path) -> None:
+def test_a_pipe_in_place_of_a_record_is_ignored(tmp_path: Path) -> None:
     with _failing(tmp_path, _ERRORS[0], at=100.0):
-        (note,) = tmp_path.rglob("*.json")
-        note.unlink()
-        os.mkfifo(note)
+        (record,) = tmp_path.rglob("*.json")
+        record.unlink()
+        os.mkfifo(record)
         with SingleFlight(tmp_path, KEY) as turn:
             assert turn.outcome_since(0.0, 1e12) is None
 
 
-def test_an_old_note_that_cannot_be_deleted_is_no_failure(tmp_path: Path) -> None:
+def test_an_old_record_that_cannot_be_deleted_is_no_failure(tmp_path: Path) -> None:
     with _failing(tmp_path, _ERRORS[0], at=100.0):
-        (note,) = tmp_path.rglob("*.json")
-        note.unlink()
-        note.mkdir()
-        with SingleFlight(tmp_path, KEY) as turn, turn.noting_failure(lambda: 101.0):
+        (record,) = tmp_path.rglob("*.json")
+        record.unlink()
+        record.mkdir()
+        with SingleFlight(tmp_path, KEY) as turn, turn.share_failure(lambda: 101.0):
             pass
 
 
-def test_who_does_not_want_to_wait_is_told_that_somebody_has_the_turn(tmp_path: Path) -> None:
+def test_after_its_patience_a_process_learns_that_another_one_has_the_turn(tmp_path: Path) -> None:
     with SingleFlight(tmp_path, KEY) as first:
-        with SingleFlight(tmp_path, KEY, patience=0.1) as second:
+        with SingleFlight(tmp_path, KEY, patience=0) as second:
             assert second.is_taken
         assert not first.is_taken
 
@@ -240,7 +243,7 @@ def test_who_does_not_want_to_wait_is_told_that_somebody_has_the_turn(tmp_path: 
 # The files
 
 
-def test_notes_and_locks_are_readable_by_their_owner_alone_and_name_nobody(tmp_path: Path) -> None:
+def test_records_and_locks_are_private_and_contain_no_user_name(tmp_path: Path) -> None:
     with _failing(tmp_path, _ERRORS[0], at=100.0):
         (folder,) = tmp_path.iterdir()
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -250,7 +253,7 @@ def test_notes_and_locks_are_readable_by_their_owner_alone_and_name_nobody(tmp_p
             assert "alice" not in path.read_text(encoding="utf-8")
 
 
-def test_purging_takes_all_notes(tmp_path: Path) -> None:
+def test_purging_removes_all_records(tmp_path: Path) -> None:
     with _failing(tmp_path, SignInError("alice may not", next_step="az login"), at=100.0):
         purge(tmp_path)
         for path in tmp_path.rglob("*"):
@@ -259,13 +262,13 @@ def test_purging_takes_all_notes(tmp_path: Path) -> None:
             assert turn.outcome_since(0.0, 1e12) is None
 
 
-def test_purging_where_nothing_is_does_nothing(tmp_path: Path) -> None:
+def test_purging_an_empty_directory_does_nothing(tmp_path: Path) -> None:
     purge(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("obstacle", ["a file", "a link to nowhere"])
-def test_where_there_can_be_no_lock_everybody_asks(tmp_path: Path, obstacle: str) -> None:
+def test_where_no_lock_is_possible_every_process_asks(tmp_path: Path, obstacle: str) -> None:
     folder = tmp_path / "azure"
     folder.mkdir()
     if obstacle == "a file":
@@ -275,17 +278,17 @@ def test_where_there_can_be_no_lock_everybody_asks(tmp_path: Path, obstacle: str
     for _ in range(2):
         with SingleFlight(folder, KEY) as turn:
             assert turn.outcome_since(0.0, 1e12) is None
-            with turn.noting_failure(lambda: 1.0):
+            with turn.share_failure(lambda: 1.0):
                 pass
     with (
         pytest.raises(SignInError, match="It refused"),
         SingleFlight(folder, KEY) as turn,
-        turn.noting_failure(lambda: 1.0),
+        turn.share_failure(lambda: 1.0),
     ):
         raise SignInError("It refused.")
 
 
-def test_a_turn_ends_with_the_process_that_had_it(tmp_path: Path) -> None:
+def test_a_turn_ends_with_its_process(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=_die_in_turn, args=(tmp_path,))
     process.start()

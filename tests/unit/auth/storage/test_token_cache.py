@@ -40,7 +40,7 @@ def cache(tmp_path: Path) -> TokenCache:
     return TokenCache(tmp_path, encrypt=False, sleep=lambda seconds: None)
 
 
-def test_what_another_process_added_in_the_meantime_survives_a_commit(cache: TokenCache) -> None:
+def test_entries_that_another_process_has_added_survive_a_commit(cache: TokenCache) -> None:
     before = cache.read()
     cache.commit({}, _cache_of(BOB))
     cache.commit(before, _cache_of(ALICE))
@@ -50,10 +50,10 @@ def test_what_another_process_added_in_the_meantime_survives_a_commit(cache: Tok
 def test_a_dropped_entry_stays_if_another_process_has_renewed_it(cache: TokenCache) -> None:
     cache.commit({}, _cache_of(ALICE))
     before = cache.read()
-    cache.commit(before, _cache_of(ALICE, secret="renewed by somebody else"))
+    cache.commit(before, _cache_of(ALICE, secret="renewed by another process"))
     cache.commit(before, {**_cache_of(BOB), "Account": {**_cache_of(BOB)["Account"]}})
     secrets = [entry["secret"] for entry in cache.read()["RefreshToken"].values()]
-    assert f"{ALICE} RefreshToken renewed by somebody else" in secrets
+    assert f"{ALICE} RefreshToken renewed by another process" in secrets
 
 
 def test_only_dropping_expired_tokens_is_not_worth_a_write(cache: TokenCache, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_only_dropping_expired_tokens_is_not_worth_a_write(cache: TokenCache, tm
 
 
 @pytest.mark.parametrize("spelling", [ALICE, ALICE.upper()])
-def test_forgetting_a_user_removes_their_tokens_and_nobody_elses(cache: TokenCache, spelling: str) -> None:
+def test_forgetting_a_user_removes_their_tokens_and_no_others(cache: TokenCache, spelling: str) -> None:
     cache.commit({}, _cache_of(ALICE, BOB))
     assert cache.forget(spelling)
     assert "alice" not in json.dumps(cache.read())
@@ -74,7 +74,7 @@ def test_forgetting_a_user_removes_their_tokens_and_nobody_elses(cache: TokenCac
 
 
 @pytest.mark.parametrize("accounts", [None, [], {"x": None}, {"x": {"username": BOB.upper()}}])
-def test_signing_out_takes_ones_own_tokens_out_of_a_cache_whose_accounts_are_damaged(
+def test_signing_out_removes_the_tokens_of_one_user_from_a_cache_with_damaged_accounts(
     cache: TokenCache, tmp_path: Path, accounts: object
 ) -> None:
     sections = _cache_of(ALICE, BOB)
@@ -119,13 +119,13 @@ def test_without_identity_keeps_exactly_the_others(users: set[str], gone: str) -
 
 
 @pytest.mark.parametrize("content", ["{", "\x00\x01", "not json", '{"AccessToken": '])
-def test_a_damaged_cache_is_set_aside_and_counts_as_empty(
+def test_a_damaged_cache_is_quarantined_and_counts_as_empty(
     cache: TokenCache, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "msal_token_cache.json").write_text(content, encoding="utf-8")
     assert cache.read() == {}
-    (aside,) = tmp_path.glob("msal_token_cache.json.damaged-*")
-    assert aside.read_text(encoding="utf-8") == content
+    (quarantined,) = tmp_path.glob("msal_token_cache.json.damaged-*")
+    assert quarantined.read_text(encoding="utf-8") == content
     assert "Sign in again" in caplog.text
 
 
@@ -135,7 +135,7 @@ def test_a_cache_of_another_shape_counts_as_empty(cache: TokenCache, tmp_path: P
     assert not any(cache.read().values())
 
 
-def test_clearing_also_removes_what_was_set_aside(cache: TokenCache, tmp_path: Path) -> None:
+def test_clearing_also_removes_quarantined_files(cache: TokenCache, tmp_path: Path) -> None:
     (tmp_path / "msal_token_cache.json").write_text("{", encoding="utf-8")
     cache.read()
     (tmp_path / "msal_token_cache.bin").write_bytes(b"encrypted")
@@ -149,29 +149,29 @@ def _token_of(user: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("aside", "left"),
+    ("quarantined", "left"),
     [
         (json.dumps(_cache_of(ALICE, BOB)), _cache_of(BOB)),
         (json.dumps({**_cache_of(ALICE, BOB), "IdToken": [ALICE]}), {**_cache_of(BOB), "IdToken": ...}),
         (json.dumps({**_cache_of(BOB), "IdToken": [BOB]}), {**_cache_of(BOB), "IdToken": [BOB]}),
         (json.dumps(_cache_of(ALICE))[:-9], None),
         ('{"AccessToken": {"x": {"secret": "' + _token_of(ALICE.upper()) + '"}, "y": {"sec', None),
-        ('{"RefreshToken": {"uid.utid-refreshtoken": {"secret": "of nobody that it names"}, "y": {"sec', None),
+        ('{"RefreshToken": {"uid.utid-refreshtoken": {"secret": "of an unknown user"}, "y": {"sec', None),
         ('{"AccessToken": {"x": {"secret": "eyJhbGciOi.eyJ\u00e9\u00e9\u00e9"}, "y": {"sec', None),
         (json.dumps({"RefreshToken": {"x": {"home_account_id": "uid.utid", "secret": "x"}}}), {"RefreshToken": {}}),
         (json.dumps({"IdToken": {"x": {"home_account_id": ["x"], "secret": "x"}}}), {"IdToken": {}}),
         (json.dumps({**_cache_of(BOB), "Note": f"m{ALICE}"}), {**_cache_of(BOB), "Note": f"m{ALICE}"}),
     ],
     ids=[
-        "both", "an odd section", "somebody else's odd section", "torn", "in a token", "torn, of nobody that it names",
-        "a torn token", "of nobody that it names", "an odd home", "a longer name",
+        "both", "an odd section", "another user's odd section", "torn", "in a token", "torn, of an unknown user",
+        "a torn token", "of an unknown user", "an odd home", "a longer name",
     ],
 )  # fmt: skip
-def test_signing_out_takes_from_a_file_that_was_set_aside_what_is_ones_own(
-    cache: TokenCache, tmp_path: Path, aside: str, left: Any
+def test_signing_out_removes_one_account_from_a_quarantined_file(
+    cache: TokenCache, tmp_path: Path, quarantined: str, left: Any
 ) -> None:
     path = tmp_path / "msal_token_cache.json.damaged-20260101-000000-1"
-    path.write_text(aside, encoding="utf-8")
+    path.write_text(quarantined, encoding="utf-8")
     cache.forget(ALICE)
     if left is None:
         assert not path.exists()
@@ -181,8 +181,8 @@ def test_signing_out_takes_from_a_file_that_was_set_aside_what_is_ones_own(
 
 
 @pytest.mark.parametrize("name", ["msal_token_cache.json", "service_principal_entries.json"])
-def test_a_file_that_is_torn_for_a_moment_is_read_when_it_is_whole(tmp_path: Path, name: str) -> None:
-    """The host writes in place, and readers of ours have no lock."""
+def test_a_file_that_is_torn_for_a_moment_is_read_when_it_is_complete(tmp_path: Path, name: str) -> None:
+    """The host writes in place, and our readers take no lock."""
     pauses: list[float] = []
 
     def go_on_writing(seconds: float) -> None:
@@ -200,7 +200,7 @@ def test_a_file_that_is_torn_for_a_moment_is_read_when_it_is_whole(tmp_path: Pat
     assert not list(tmp_path.glob("*.damaged-*"))
 
 
-def test_the_entries_of_an_application_go_and_others_stay(tmp_path: Path) -> None:
+def test_the_entries_of_an_application_are_removed_and_others_kept(tmp_path: Path) -> None:
     path = tmp_path / "service_principal_entries.json"
     entries = [
         {"client_id": "0AB1", "tenant": "t-1", "client_secret": "s"},
@@ -216,10 +216,10 @@ def test_the_entries_of_an_application_go_and_others_stay(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["service_principal_entries.json", "service_principal_entries.json.damaged-1"])
 @pytest.mark.parametrize("gone", ["0ab1", ALICE])
-def test_signing_out_leaves_no_secret_that_nobody_could_sign_out(tmp_path: Path, name: str, gone: str) -> None:
+def test_signing_out_removes_secrets_without_a_client_id(tmp_path: Path, name: str, gone: str) -> None:
     others = [{"client_id": "other", "tenant": "t-1", "client_secret": "s", "x-key": 1}, {"client_id": "no tenant"}]
-    nobodys = {"tenant": "t-1", "client_secret": "of the application"}
-    (tmp_path / name).write_text(json.dumps([None, "text", nobodys, *others]), encoding="utf-8")
+    unnamed = {"tenant": "t-1", "client_secret": "of the application"}
+    (tmp_path / name).write_text(json.dumps([None, "text", unnamed, *others]), encoding="utf-8")
     assert not ServicePrincipalEntries(tmp_path, encrypt=False).forget(gone)
     assert json.loads((tmp_path / name).read_text(encoding="utf-8")) == others
 
@@ -227,7 +227,7 @@ def test_signing_out_leaves_no_secret_that_nobody_could_sign_out(tmp_path: Path,
 _ENTRY, _ODD = {"client_id": "0ab1", "tenant": "t-1", "client_secret": "s"}, {"odd": 1}
 
 
-def test_an_entry_that_is_stored_while_an_odd_one_is_set_aside_is_kept(tmp_path: Path) -> None:
+def test_an_entry_that_is_stored_while_an_odd_one_is_quarantined_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "service_principal_entries.json"
     path.write_text(json.dumps([_ENTRY, _ODD]), encoding="utf-8")
     store = ServicePrincipalEntries(tmp_path, encrypt=False)
@@ -242,7 +242,7 @@ def test_an_entry_that_is_stored_while_an_odd_one_is_set_aside_is_kept(tmp_path:
 
 
 @pytest.mark.parametrize("name", ["msal_token_cache.json", "service_principal_entries.json"])
-def test_a_file_of_which_a_part_can_be_used_is_there_until_that_part_is(
+def test_a_partly_usable_file_exists_until_that_part_is_written(
     cache: TokenCache, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = json.dumps({**_cache_of(ALICE), "IdToken": []} if name.startswith("msal") else [_ENTRY, _ODD])
@@ -264,8 +264,8 @@ def test_a_file_of_which_a_part_can_be_used_is_there_until_that_part_is(
 
 @pytest.mark.parametrize("key", ["home_account_id", "environment", "username", "authority_type"])
 @pytest.mark.parametrize("value", [None, 7, "absent"])
-def test_an_account_that_would_end_msal_is_left_out_of_what_it_gets(cache: TokenCache, key: str, value: object) -> None:
-    """MSAL takes these four for granted, of every account that is there."""
+def test_an_account_on_which_msal_would_fail_is_hidden_from_it(cache: TokenCache, key: str, value: object) -> None:
+    """MSAL takes these four keys for granted in every account."""
     good = {"home_account_id": "h", "environment": "e", "username": BOB, "authority_type": "MSSTS"}
     bad: dict[str, Any] = {**good, key: value}
     if value == "absent":
