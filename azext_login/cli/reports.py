@@ -17,7 +17,7 @@ from azext_login.errors import (
     first_line,
 )
 from azext_login.system.terminal.terminal import is_terminal
-from azext_login.system.text import printable
+from azext_login.system.text import printable, shorten
 
 if TYPE_CHECKING:
     from azext_login.profile.model import Account, SubscriptionRow
@@ -105,8 +105,8 @@ def _report_tenants(discoveries: Sequence[tuple[Account, Discovery]], *, kept: b
     asked = sum(len(discovery.reports) for _, discovery in discoveries)
     lines = [
         (
-            _shortened(printable(account.label), _LONGEST_NAME),
-            _shortened(printable(report.tenant.display_name or report.tenant.id), _LONGEST_NAME),
+            shorten(printable(account.label), _LONGEST_NAME),
+            shorten(printable(report.tenant.display_name or report.tenant.id), _LONGEST_NAME),
             *_finding(account, report),
         )
         for account, discovery in discoveries
@@ -146,7 +146,7 @@ def _finding(account: Account, report: TenantReport) -> tuple[str, str]:
         return f"was not {'read to the end' if report.subscriptions else 'waited for'} (Ctrl-C)", to_do
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
         return "did not answer", to_do
-    return _shortened(printable(first_line(failure)), _LONGEST_FINDING), to_do
+    return shorten(printable(first_line(failure)), _LONGEST_FINDING), to_do
 
 
 def _to_do(account: Account, failure: Exception | None, tenant: str | None) -> str:
@@ -163,10 +163,6 @@ def _to_do(account: Account, failure: Exception | None, tenant: str | None) -> s
         return f"az login{where}"
     advice = [line for text in getattr(failure, "recommendations", None) or () for line in text.splitlines()]
     return next((line for line in advice if line.startswith("az login")), again)
-
-
-def _shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def report_selection(row: SubscriptionRow) -> None:

@@ -30,6 +30,11 @@ def fits_header(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
+def shorten(text: str, longest: int) -> str:
+    """Return text of at most `longest` characters, with dots in place of the rest."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
 def printable(text: object) -> str:
     """Return text as it can be shown in one line of a terminal without moving anything else.
 

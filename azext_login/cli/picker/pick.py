@@ -11,6 +11,7 @@ from knack.log import get_logger
 from azext_login.cli.picker.choices import Choice, ChoiceList, choices_of
 from azext_login.profile.model import SubscriptionRow
 from azext_login.system.terminal.terminal import StandardTerminal, can_draw, screen
+from azext_login.system.text import shorten
 
 logger = get_logger(__name__)
 
@@ -69,7 +70,7 @@ def _table(choices: Sequence[Choice]) -> str:
     table = [
         {
             "No": f"[{number}]" + (" *" if choice.is_default else ""),
-            "Subscription name": _shortened(choice.name),
+            "Subscription name": shorten(choice.name, _LONGEST_NAME),
             "Subscription ID": choice.subscription_id,
             "Tenant": choice.tenant,
             **({"Account": choice.account} if several_accounts else {}),
@@ -77,7 +78,3 @@ def _table(choices: Sequence[Choice]) -> str:
         for number, choice in enumerate(choices, start=1)
     ]
     return str(tabulate(table, headers="keys", tablefmt="simple", disable_numparse=True))
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
