@@ -18,6 +18,7 @@ from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.system.http.errors import capitalised, content_type
+from azext_login.system.http.session import parse_retry_after
 
 _KEPT = "Nothing that was stored before has changed."
 
@@ -159,20 +160,8 @@ def _busy(response: requests.Response, source: IdentitySource) -> BusyError:
         f"{capitalised(source.service)} at {source.place} cannot give a token at the moment (HTTP status {status})"
         f"{': ' + reason if reason else ''}. {source.reason} {_KEPT}",
         advice,
-        retry_after=_retry_after(response),
+        retry_after=parse_retry_after(response.headers.get("Retry-After", "")),
     )
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Return how many seconds the service asks for (RFC 9110 section 10.2.3)."""
-    from urllib3.exceptions import InvalidHeader
-    from urllib3.util import Retry
-
-    value = response.headers.get("Retry-After")
-    try:
-        return None if value is None else float(Retry().parse_retry_after(value))
-    except InvalidHeader:
-        return None
 
 
 def _refused(status: int, body: Mapping[str, Any], source: IdentitySource, identity: AssignedIdentity) -> SignInError:

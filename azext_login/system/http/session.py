@@ -1,4 +1,4 @@
-"""The one way we speak HTTP: bounded waits, bounded retries, and errors that say which service failed."""
+"""The HTTP session of every request: bounded waits and bounded retries."""
 
 from __future__ import annotations
 
@@ -17,36 +17,40 @@ TIMEOUT = (10.0, 60.0)
 TRANSIENT_STATUS = (429, 502, 503, 504)
 _RETRIES = 3
 
-# A service that stumbled. It may have done its work before, so only a request that changes nothing is repeated.
+# A service that failed, maybe after it had processed the request. So only a request that changes nothing is repeated.
 SERVER_ERROR = 500
 
-# A service may ask for minutes of patience. Somebody is waiting at a terminal, so a longer pause ends the retries.
+# Seconds. A service may demand a pause of minutes. A user waits at a terminal, so a longer pause ends the retries.
 _LONGEST_PAUSE = 30.0
 
-# Seconds for one request with its retries and three pauses. A service that sends a byte now and then never times out.
+# Seconds for one request with its retries and three pauses. TIMEOUT never applies to a service that sends single bytes.
 LONGEST_REQUEST = 110.0
 
 
-class _BoundedRetry(Retry):
-    """urllib3's retry, which gives up when the service asks for more patience than a person has."""
+def parse_retry_after(value: str) -> float | None:
+    """Return the pause in seconds that a `Retry-After` header demands (RFC 9110 section 10.2.3); None if it is invalid.
 
-    def parse_retry_after(self, retry_after: str) -> float | None:  # type: ignore[override]
-        """Return the seconds that a service asks for (RFC 9110 section 10.2.3); None if that cannot be understood.
-
-        urllib3 knows whole seconds and dates, and gives up on anything else.
-        """
+    urllib3 parses whole seconds and dates, and raises an error for anything else. Some services send fractions.
+    """
+    try:
+        seconds = float(value)
+    except ValueError:
         try:
-            seconds = float(retry_after)
-        except ValueError:
-            try:
-                return super().parse_retry_after(retry_after)
-            except (InvalidHeader, ValueError, OverflowError):
-                return None
-        return max(seconds, 0.0) if math.isfinite(seconds) else None
+            seconds = Retry().parse_retry_after(value)
+        except (InvalidHeader, ValueError, OverflowError):
+            return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+class _BoundedRetry(Retry):
+    """urllib3's retry, which stops when the service demands a longer pause than a user waits."""
+
+    def parse_retry_after(self, retry_after: str) -> float | None:  # type: ignore[override]  # None for an invalid one
+        return parse_retry_after(retry_after)
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        # By itself urllib3 retries any answer that carries Retry-After, and no POST. These answers mean that the
-        # service has not worked on the request, so it may be repeated whatever its method.
+        # By itself, urllib3 retries every answer with a Retry-After header, and never a POST. These answers mean that
+        # the service has not processed the request, so it may be repeated whatever its method.
         return status_code in TRANSIENT_STATUS or (status_code == SERVER_ERROR and method == "GET")
 
     def increment(  # the parameters are urllib3's
@@ -67,8 +71,8 @@ class _BoundedRetry(Retry):
 def build_session(*, user_agent: str | None = None, verify: bool = True) -> requests.Session:
     """Return a session that keeps the environment's proxy and CA settings.
 
-    A request that never reached the service is tried again, and so is one that an overloaded service turned away. A
-    GET whose answer got lost is as well, but not a POST: an authorization code may be spent by then.
+    The session repeats a request that did not reach the service, and one that an overloaded service rejected. It also
+    repeats a GET whose answer was lost, but not a POST: the service may have redeemed its authorization code.
     """
     retry = _BoundedRetry(
         total=_RETRIES,
