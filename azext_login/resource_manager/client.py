@@ -19,7 +19,7 @@ from azext_login.errors import (
 )
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.system.http.errors import connection_errors, is_busy, parse_json_object
-from azext_login.system.http.waiting import patiently
+from azext_login.system.http.waiting import retry_request
 from azext_login.system.text import is_utf_8, printable
 
 TokenSource = Callable[[str | None, str | None], str]
@@ -66,8 +66,8 @@ class ResourceManager:
 
     def tenants(self) -> list[Tenant]:
         """Return the tenants that the account is a member or a guest of, each once."""
-        found = patiently(
-            lambda: [_tenant(item) for item in self._pages("/tenants", None)], over=(ServiceUnreachableError,)
+        found = retry_request(
+            lambda: [_tenant(item) for item in self._pages("/tenants", None)], on=(ServiceUnreachableError,)
         )
         return list({tenant.id.lower(): tenant for tenant in found}.values())
 
@@ -82,7 +82,7 @@ class ResourceManager:
     def subscription(self, subscription_id: str, tenant: Tenant) -> Subscription:
         """Return one subscription without listing the others."""
         url = self._url(f"/subscriptions/{subscription_id}")
-        item = patiently(lambda: self._get(url, tenant.id), over=(MalformedAnswerError,))
+        item = retry_request(lambda: self._get(url, tenant.id), on=(MalformedAnswerError,))
         return self._subscription(item, tenant, False)
 
     def _subscription(self, item: Mapping[str, Any], tenant: Tenant, described: bool) -> Subscription:
@@ -140,7 +140,7 @@ class ResourceManager:
                 )
             return page
 
-        return patiently(ask, over=(MalformedAnswerError,))
+        return retry_request(ask, on=(MalformedAnswerError,))
 
     def _get(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
         response = self._send(url, self._token(tenant_id, None))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.errors import InterruptedDiscoveryError, ServiceUnreachableError, first_line
 from azext_login.resource_manager.resources import Subscription, Tenant
-from azext_login.system.http.waiting import patiently
+from azext_login.system.http.waiting import retry_request
+from azext_login.system.threads import start_thread
 
 Ask = Callable[[Tenant], Iterable[Subscription]]
 """Returns the subscriptions that a tenant shows, page by page. Called in a thread of its own."""
@@ -117,10 +117,7 @@ def find_tenants(
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
             answers.put(error)
 
-    try:
-        threading.Thread(target=work, daemon=True).start()
-    except RuntimeError:
-        # The system allows no more threads.
+    if start_thread(work) is None:
         work()
     began = clock()
     while True:
@@ -275,10 +272,8 @@ class _Crew:
         self.outcomes.setdefault(index, outcome)
 
     def _hire(self) -> bool:
-        try:
-            threading.Thread(target=self._work, daemon=True).start()
-        except RuntimeError:
-            # The system allows no more. Those that there are ask all tenants, or else this one does.
+        if start_thread(self._work) is None:
+            # The threads that there are ask all tenants, or else this one does.
             return False
         self._workers += 1
         return True
@@ -291,8 +286,8 @@ class _Crew:
                 return
             try:
                 # An answer of which one page was cut short has been asked for again by whoever reads it.
-                outcome: _Outcome | BaseException = patiently(
-                    partial(self._list, index), over=(ServiceUnreachableError,)
+                outcome: _Outcome | BaseException = retry_request(
+                    partial(self._list, index), on=(ServiceUnreachableError,)
                 )
             except AzCLIError as error:
                 outcome = error

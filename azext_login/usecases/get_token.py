@@ -228,9 +228,9 @@ def _ask(
         if limit is None:
             return ask()
         from azext_login.errors import ServiceSlowError
-        from azext_login.system.http.waiting import within
+        from azext_login.system.http.waiting import limit_time
 
-        return within(limit, ask, service="the sign-in service", error=ServiceSlowError)
+        return limit_time(limit, ask, service="the sign-in service", error=ServiceSlowError)
 
 
 def _spare_after(error: AzCLIError, found: _Found, request: TokenRequest, now: float) -> AccessToken:

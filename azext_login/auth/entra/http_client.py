@@ -13,7 +13,7 @@ import requests
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.system.http.errors import capitalised, connection_errors, parse_json_object, refuse_if_busy
 from azext_login.system.http.session import LONGEST_REQUEST, SERVER_ERROR, TIMEOUT, TRANSIENT_STATUS
-from azext_login.system.http.waiting import within
+from azext_login.system.http.waiting import limit_time
 
 SIGN_IN_SERVICE = "the sign-in service"
 
@@ -91,7 +91,7 @@ class AuthorityHttpClient:
         parts = urlsplit(url)
         with connection_errors(SIGN_IN_SERVICE, f"{parts.scheme}://{parts.netloc}"):
             if threading.current_thread() is threading.main_thread():
-                answer = within(LONGEST_REQUEST, send, service=f"{SIGN_IN_SERVICE} at {parts.netloc}")
+                answer = limit_time(LONGEST_REQUEST, send, service=f"{SIGN_IN_SERVICE} at {parts.netloc}")
             else:
                 # Whoever asks in another thread does not wait for it any longer than for that.
                 answer = send()

@@ -16,7 +16,7 @@ from azext_login.auth.managed_identity.answers import BusyError
 from azext_login.auth.managed_identity.sources import IMDS_PATH, IdentitySource, SourceKind
 from azext_login.errors import MalformedAnswerError, ServiceSlowError, ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.system.http.errors import capitalised, connection_errors
-from azext_login.system.http.waiting import within
+from azext_login.system.http.waiting import limit_time
 
 logger = get_logger(__name__)
 
@@ -136,7 +136,7 @@ def within_bounds(ask: Callable[[], Result], source: IdentitySource, *, seconds:
     :raises ServiceUnreachableError: it took longer.
     """
     try:
-        return within(seconds, ask, service=source.service, error=ServiceSlowError)
+        return limit_time(seconds, ask, service=source.service, error=ServiceSlowError)
     except ServiceSlowError as error:
         raise unreachable(source, f"did not answer within {seconds:g} seconds") from error
 

@@ -16,7 +16,7 @@ from azext_login.auth.jwt import is_assertion
 from azext_login.errors import SignInError, UnexpectedAnswerError
 from azext_login.system.http.errors import capitalised, connection_errors, parse_json_object
 from azext_login.system.http.session import LONGEST_REQUEST, TIMEOUT
-from azext_login.system.http.waiting import within
+from azext_login.system.http.waiting import limit_time
 from azext_login.system.text import fits_header, printable
 
 _LONGEST_DETAIL = 300  # characters
@@ -156,7 +156,7 @@ def _fetch(
             allow_redirects=False,
             verify=None if http.verify else False,
         )
-        response = within(LONGEST_REQUEST, ask, service=f"{service.name} at {host}")
+        response = limit_time(LONGEST_REQUEST, ask, service=f"{service.name} at {host}")
     status = response.status_code
     if status == 429 or status >= 500:
         raise UnexpectedAnswerError(

@@ -1,9 +1,8 @@
-"""Asking again, and waiting no longer than for so many seconds."""
+"""Retries of a request, and a limit of its time."""
 
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,56 +12,59 @@ from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError
 from azext_login.system.http.errors import capitalised
+from azext_login.system.threads import start_thread
 
-# How a person waits for a thread: Windows takes no Ctrl-C while one waits longer.
+# Seconds between two looks at a thread: on Windows, Ctrl-C has no effect during a longer wait.
 _TICK = 0.2
 
 
 Answer = TypeVar("Answer")
 
 
-def patiently(
+def retry_request(
     attempt: Callable[[], Answer],
     *,
     attempts: int = 3,
-    over: tuple[type[AzCLIError], ...] = (ServiceUnreachableError, MalformedAnswerError),
+    on: tuple[type[AzCLIError], ...] = (ServiceUnreachableError, MalformedAnswerError),
     sleep: Callable[[float], None] = time.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> Answer:
-    """Return what `attempt` returns, and try again a few times if it fails for a reason that may pass.
+    """Return what `attempt` returns. Repeat it a few times if it fails for a reason that may pass.
 
-    For requests that may be repeated. What the transport itself repeats (`build_session`) is not the whole of it: an
-    answer may be cut short, or come from something else on the way. A service that is busy has been asked often enough
-    by then.
+    For requests that may be repeated. The transport (`build_session`) repeats a request that was not answered, but an
+    answer may also be cut short, or come from a proxy. The transport has already repeated a request to a busy service,
+    so that failure is final.
 
-    :param over: the failures that may pass.
-    :param jitter: a random number between 0 and 1, so that many who failed together do not come back together.
-    :raises AzCLIError: the last failure, or one that does not pass.
+    :param on: the failures that may pass.
+    :param jitter: returns a random number between 0 and 1. It keeps processes that failed together from repeating
+        their requests together.
+    :raises AzCLIError: the last failure, or the first one that is final.
     """
     for number in range(1, attempts):
         try:
             return attempt()
-        except over as error:
+        except on as error:
             if isinstance(error, ServiceBusyError):
                 raise
             sleep(0.2 * 2**number * (0.5 + jitter()))
     return attempt()
 
 
-def within(
+def limit_time(
     limit: float,
     attempt: Callable[[], Answer],
     *,
     service: str,
     error: type[ServiceUnreachableError] = ServiceUnreachableError,
 ) -> Answer:
-    """Return what `attempt` returns, or give up after `limit` seconds, whatever it is waiting for.
+    """Return what `attempt` returns, or stop waiting for it after `limit` seconds.
 
-    The limits of a request count for each packet and for each retry, and the look-up of a name has none of them. An
-    attempt that was given up ends with the process.
+    The timeouts of a request count for each packet and each retry, and name resolution has no timeout. An attempt that
+    took too long goes on in its thread until the process exits. Without a thread, there is no limit.
 
-    :param service: whom it waits for, as a person knows it.
-    :param error: what to raise when it took longer.
+    :param service: the name of the service, for the error message.
+    :param error: the class of the error to raise.
+    :raises ServiceUnreachableError: it took longer.
     """
     outcome: list[Callable[[], Answer]] = []
 
@@ -74,11 +76,8 @@ def within(
         else:
             outcome.append(lambda: answer)
 
-    thread = threading.Thread(target=run, daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        # The system allows no more threads.
+    thread = start_thread(run)
+    if thread is None:
         return attempt()
     end = time.monotonic() + limit
     while thread.is_alive() and (left := end - time.monotonic()) > 0:
