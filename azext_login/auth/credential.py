@@ -1,4 +1,4 @@
-"""An access token as it is handed out."""
+"""Access tokens, and what every credential that obtains them has in common."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple, Protocol
 
 from azext_login.errors import UnexpectedAnswerError
 
-# Seconds. Nothing that lives for centuries is a time that clocks and calendars can hold.
-_LONGEST = 10**10
-
-# Seconds that a token lives whose answer does not say so. RFC 6749 section 5.1 only recommends it; MSAL takes this
-# (msal/token_cache.py).
+# Seconds. The lifetime of a token whose answer has no `expires_in`, which RFC 6749 section 5.1 only recommends. MSAL
+# assumes the same (msal/token_cache.py).
 _LIFETIME = 3599
+
+# Seconds. A broken service can send any number, and no calendar of Python has a date after the year 9999.
+_LONGEST_LIFETIME = 10**10
 
 
 class AccessToken(NamedTuple):
@@ -23,30 +23,34 @@ class AccessToken(NamedTuple):
 
     @classmethod
     def from_result(cls, result: Mapping[str, Any], *, now: float) -> AccessToken:
-        """Read MSAL's result, whose `expires_in` counts from `now`. MSAL hands on what the service answered.
+        """Parse MSAL's result, which is the service's answer. Its `expires_in` counts from `now`.
 
-        :raises UnexpectedAnswerError: it is not what RFC 6749 section 5.1 asks for.
+        :raises UnexpectedAnswerError: it is not a token answer by RFC 6749 section 5.1.
         """
         secret = result.get("access_token")
         try:
             lifetime = int(result.get("expires_in", _LIFETIME))
-            is_time = abs(lifetime) < _LONGEST
         except (TypeError, ValueError, OverflowError):
-            is_time = False
-        if not (isinstance(secret, str) and secret and is_time):
-            missing = "a token, and without a reason" if is_time else "saying how long its token lives"
-            raise UnexpectedAnswerError(
-                f"The service that gives out tokens answered without {missing}.",
-                "Run the command again. If that does not help, check the addresses of the cloud with `az cloud show`.",
-            )
+            lifetime = _LONGEST_LIFETIME
+        if abs(lifetime) >= _LONGEST_LIFETIME:
+            raise _unexpected("whose expires_in is not the lifetime of a token")
+        if not (isinstance(secret, str) and secret):
+            raise _unexpected("without a token or a reason")
         return cls(secret, int(now) + lifetime)
 
     def __repr__(self) -> str:
         return f"AccessToken(expires_on={self.expires_on})"
 
 
+def _unexpected(shape: str) -> UnexpectedAnswerError:
+    return UnexpectedAnswerError(
+        f"The token service sent an answer {shape}.",
+        "Run the command again. If that does not help, check the addresses of the cloud with `az cloud show`.",
+    )
+
+
 class Credential(Protocol):
-    """The tokens of one account, whatever it signs in with."""
+    """Obtains the tokens of one account, whatever the account signs in with."""
 
     def token(
         self,
@@ -58,10 +62,10 @@ class Credential(Protocol):
     ) -> AccessToken:
         """Return a token for `scopes`.
 
-        :param tenant: GUID or verified domain; None for the account's own.
-        :param claims_challenge: JSON; a cached token is then not used.
-        :param advised_scopes: scopes to repeat in the advice when a person has to sign in again.
-        :raises NotSignedInError: what it takes is not stored here.
+        :param tenant: GUID or verified domain; None for the account's own tenant.
+        :param claims_challenge: JSON; with one, a cached token is not used.
+        :param advised_scopes: scopes to name in the advice if the user has to sign in again.
+        :raises NotSignedInError: no token is cached, and nothing to obtain one with is stored.
         :raises SignInError: the service refused.
         :raises ServiceUnreachableError: the service did not answer.
         """

@@ -1,4 +1,4 @@
-"""Reading the small files that somebody names: bounded, and with errors that say what is wrong with the path."""
+"""Reads the small files that users name, up to a limit, with errors that explain what is wrong with the path."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ _NOTHING_SENT = "Nothing was sent, and nothing that was stored has changed."
 
 
 def refusal(message: str, next_step: str) -> SignInError:
-    """Return the error for input that cannot be used, found before anything was sent."""
+    """Return the error for unusable input that was found before anything was sent."""
     return SignInError(f"{message} {_NOTHING_SENT}", next_step=next_step)
 
 
 def read_input_file(path: Path, *, what: str, limit: int) -> bytes:
-    """Return the content of a file, which is not empty.
+    """Return the content of a file that is not empty.
 
-    Only regular files (and links to them) are read: a pipe would be empty the second time, and every later token
-    request reads the file again.
+    Only regular files (and links to them) are read. Every later token request reads the file again, and a pipe would
+    be empty then.
 
-    :param what: what the file should be, for example "the certificate file".
-    :param limit: the most that is read, in bytes.
-    :raises SignInError: the file is missing, empty, too large, something else than a file, or not readable.
+    :param what: the purpose of the file, for example "the certificate file".
+    :param limit: the largest allowed size, in bytes.
+    :raises SignInError: the file is missing, empty, too large, not a regular file, or not readable.
     """
     shown = os.path.abspath(path)
     problem: OSError | ValueError
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise refusal(f"{shown} is a directory.", f"Give the path of {what} in it.")
+            raise refusal(f"{shown} is a directory.", f"Give the path of {what} in that directory.")
         if not stat.S_ISREG(mode):
             raise refusal(
-                f"{shown} is not a regular file, and it has to be read again later.",
-                f"Save {what} on the disk, readable by you alone, and give that path.",
+                f"{shown} is not a regular file. Later commands have to read it again.",
+                f"Save {what} to the disk, readable by you alone, and give that path.",
             )
         with open(path, "rb") as stream:
             content = stream.read(limit + 1)
@@ -46,20 +46,21 @@ def read_input_file(path: Path, *, what: str, limit: int) -> bytes:
         problem = error
     else:
         if not content:
-            raise refusal(f"{shown} is empty.", f"Write {what} again; then run the command again.")
+            raise refusal(f"{shown} is empty.", f"Create {what} again; then run the command again.")
         if len(content) > limit:
-            raise refusal(f"{shown} is larger than {limit // 1024} KB.", f"Check that the path is that of {what}.")
+            raise refusal(f"{shown} is larger than {limit // 1024} KB.", f"Check that this is the path of {what}.")
         return content
     raise refusal(
         f"{shown} could not be read: {getattr(problem, 'strerror', None) or problem}.",
-        f"Check the path of {what} and who may read it; then run the command again.",
+        f"Check the path of {what} and its access rights; then run the command again.",
     ) from problem
 
 
 def decode_text(content: bytes) -> str:
-    """Return text whatever an editor or a shell made of it; what is not UTF-8 turns into U+FFFD.
+    """Decode text as editors and shells write it: UTF-8, or UTF-16 with a byte order mark.
 
-    Windows PowerShell writes UTF-16 with a byte order mark when it redirects to a file, and editors write one in UTF-8.
+    Windows PowerShell redirects to files in UTF-16. Some editors write a byte order mark in UTF-8, which is removed.
+    Invalid bytes become U+FFFD.
     """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16", errors="replace")

@@ -18,9 +18,9 @@ from knack.log import get_logger
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE, AZURE_CLI_CLIENT_ID
 from azext_login.auth.storage.cached_token import (
-    FRESH,
+    FRESH_FOR,
     TokenQuery,
-    find_spare,
+    find_stale_token,
     find_token,
     is_candidate,
     is_due,
@@ -139,11 +139,11 @@ class _Errand:
         token = None
         # At an AD FS server, only MSAL knows which entry is the right one.
         if not session.settings.is_adfs:
-            validity = max(request.validity, FRESH)
+            validity = max(request.validity, FRESH_FOR)
             token = find_token(tokens, self.query, now=now, validity=validity, cached_since=cached_since)
         if token is not None or request.force:
             return _Found(token)
-        return _Found(spare=find_spare(tokens, self._query_of_spare(), now=now, validity=request.least))
+        return _Found(spare=find_stale_token(tokens, self._query_of_spare(), now=now, validity=request.least))
 
     def _query_of_spare(self) -> TokenQuery:
         """Return the query with the tenant's GUID for its domain, if that is known: MSAL stores tokens under it."""
@@ -242,7 +242,7 @@ def _spare_after(error: AzCLIError, found: _Found, request: TokenRequest, now: f
     if spare is None or not found.outlasts(0, now, request):
         raise error
     left = spare.expires_on - now
-    if isinstance(error, SignInError) and left < FRESH:
+    if isinstance(error, SignInError) and left < FRESH_FOR:
         raise error
     logger.warning(
         "The token could not be renewed and is used as it is, for the %d seconds that it still has: %s",

@@ -1,9 +1,9 @@
-"""Finding a valid access token in the stored cache without MSAL, where that is certain.
+"""Finds a valid access token in the stored cache without MSAL, where the result is certain.
 
-MSAL looks up its cache by rules of its own (msal/application.py,
-`_acquire_token_silent_from_cache_and_possibly_refresh_it`; msal/token_cache.py, `search`), and importing it takes
-longer than everything else that a command with a cached token does. The rules here are a part of MSAL's: wherever
-there could be a doubt, the answer is None, and MSAL is asked.
+MSAL has rules of its own for its cache (msal/application.py,
+`_acquire_token_silent_from_cache_and_possibly_refresh_it`; msal/token_cache.py, `search`). Importing MSAL takes longer
+than everything else that a command with a cached token does. The rules here are a subset of MSAL's: in any case of
+doubt the result is None, and MSAL decides.
 """
 
 from __future__ import annotations
@@ -15,55 +15,56 @@ from typing import Any
 
 from azext_login.auth.credential import AccessToken
 
-Entry = Mapping[str, Any]
+CacheEntry = Mapping[str, Any]
+"""One entry of MSAL's cache, for example an access token: `secret`, `expires_on`, `target` (scopes), `realm`, ..."""
 
-# Seconds that a token must have left for MSAL to hand it out.
-FRESH = 300
+FRESH_FOR = 300
+"""Seconds that a token must be valid for MSAL to return it without asking for a new one (msal/application.py)."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
-# With more digits it is no year of which a local time could be told.
+# With more digits, the year has no local time in Python.
 _TIME = re.compile(r"[0-9]{1,11}")
 
 # The authority type of accounts at Entra ID; AD FS and Cloud Shell have rules of their own.
 _ENTRA = "MSSTS"
 _BROKER = "broker"
 
-# The second one is of tokens with an `ext_cache_key`.
+# The second section holds tokens with an `ext_cache_key`.
 _SECTIONS = ("AccessToken", "atext")
 
 
 @dataclass(frozen=True)
 class TokenQuery:
-    """What a token is asked for."""
+    """The properties that a cached token must have."""
 
     environment: str
-    """Host of the authority, without a port: that is how MSAL knows it."""
+    """Host of the authority without its port, as MSAL stores it."""
     client_id: str
-    """The application that asks: the Azure CLI's, or a service principal's own."""
+    """Application ID of the Azure CLI, or of the service principal."""
     tenant: str
-    """GUID, domain, or the word that MSAL has for the one tenant of AD FS, `adfs`."""
+    """GUID, domain, or `adfs`: MSAL's name for the only tenant of AD FS."""
     scopes: tuple[str, ...]
     username: str | None
     """None for a service principal."""
 
 
 def find_token(
-    cache: Mapping[str, Mapping[str, Entry]],
+    cache: Mapping[str, Mapping[str, CacheEntry]],
     query: TokenQuery,
     *,
     now: float,
-    validity: float = FRESH,
+    validity: float = FRESH_FOR,
     cached_since: float | None = None,
 ) -> AccessToken | None:
-    """Return the cached token of a query; None if there is none, or if MSAL might see that differently.
+    """Return the cached token for a query; None if the cache has none, or if MSAL might choose another one.
 
-    With a `validity` of five minutes or more, what is returned is what MSAL would return without asking the network.
+    With a `validity` of five minutes or more, this is the token that MSAL would return without a request.
 
     :param cache: section -> key -> entry, as MSAL stores it.
     :param now: POSIX time in seconds.
-    :param validity: seconds that the token must have left.
-    :param cached_since: POSIX time in seconds; an older token does not count.
+    :param validity: seconds that the token must still be valid.
+    :param cached_since: POSIX time in seconds; tokens that were stored before do not count.
     """
     if not (query.scopes and _GUID.fullmatch(query.tenant)):
         return None
@@ -77,20 +78,20 @@ def find_token(
         return None
     (entry,) = found
     if cache.get("AccessToken", {}).get(_key_of(query, home), entry) is not entry:
-        # MSAL looks there first, and believes the key about the scopes.
+        # MSAL looks up this key first, and trusts that the entry has the scopes in the key.
         return None
     is_usable = _is_literal(entry, query, home) and not is_due(entry, now)
     return _token_of(entry, now, validity) if is_usable else None
 
 
-def find_spare(
-    cache: Mapping[str, Mapping[str, Entry]], query: TokenQuery, *, now: float, validity: float
+def find_stale_token(
+    cache: Mapping[str, Mapping[str, CacheEntry]], query: TokenQuery, *, now: float, validity: float
 ) -> AccessToken | None:
-    """Return the cached token to go on with where nobody can be asked for a new one: the one that lives longest.
+    """Return the cached token that expires last, to use it where no new one can be obtained; None without one.
 
-    Which one MSAL would choose does not matter then, nor when it would renew it.
+    It may be due for renewal. MSAL might choose another one, which does not matter here.
 
-    :param cache: as for `find_token`, and so are the others.
+    The parameters are those of `find_token`.
     """
     home: str | None = None
     if query.username is not None:
@@ -104,23 +105,23 @@ def find_spare(
     return max((token for token in tokens if token), key=lambda token: token.expires_on, default=None)
 
 
-def is_due(entry: Entry, now: float) -> bool:
-    """Tell whether a token is to be renewed although it has not ended, or might be."""
+def is_due(entry: CacheEntry, now: float) -> bool:
+    """Tell whether a token is, or may be, due for renewal although it has not expired."""
     if "refresh_on" not in entry:
         return False
     renewal = seconds(entry["refresh_on"])
     return renewal is None or renewal < now
 
 
-def _entries(cache: Mapping[str, Mapping[str, Entry]]) -> Iterator[Entry]:
+def _entries(cache: Mapping[str, Mapping[str, CacheEntry]]) -> Iterator[CacheEntry]:
     return (entry for section in _SECTIONS for entry in cache.get(section, {}).values())
 
 
-def is_candidate(entry: Entry, query: TokenQuery) -> bool:
-    """Tell whether an access token is of the query's client and tenant and has its scopes, usable or not.
+def is_candidate(entry: CacheEntry, query: TokenQuery) -> bool:
+    """Tell whether an access token has the query's client, tenant and scopes, whether it is usable or not.
 
-    Compared without regard to case, so that an entry about which MSAL may think otherwise is one too many. What is not
-    a GUID may be the name of any tenant.
+    Ignores case: an entry that MSAL might also match is then a second candidate, and makes the result uncertain. A
+    query for a domain matches every tenant, because any tenant may have that domain.
     """
     return (
         _same(entry.get("client_id"), query.client_id)
@@ -131,12 +132,12 @@ def is_candidate(entry: Entry, query: TokenQuery) -> bool:
     )
 
 
-def _home_of(entry: Entry) -> object:
+def _home_of(entry: CacheEntry) -> object:
     return entry.get("home_account_id") or None
 
 
 def _key_of(query: TokenQuery, home: str | None) -> str:
-    """Return the key that MSAL stores an access token under."""
+    """Return the key under which MSAL stores an access token (msal/token_cache.py)."""
     parts = (
         home or "",
         query.environment,
@@ -148,10 +149,10 @@ def _key_of(query: TokenQuery, home: str | None) -> str:
     return "-".join(parts).lower()
 
 
-def _home_account(accounts: Collection[Entry], environment: str, username: str) -> str | None:
-    """Return the one account of a user name, if there is no doubt about it.
+def _home_account(accounts: Collection[CacheEntry], environment: str, username: str) -> str | None:
+    """Return the home account ID of a user name, if it is certain.
 
-    MSAL knows an account by its last entry; there is one for each tenant, and a person may have been renamed.
+    An account has an entry for each tenant, and MSAL uses the last one. A user may have been renamed in between.
     """
     homes = {account.get("home_account_id") for account in accounts if _same(account.get("username"), username)}
     home = homes.pop() if len(homes) == 1 else None
@@ -161,7 +162,7 @@ def _home_account(accounts: Collection[Entry], environment: str, username: str) 
     return home if all(_is_plain(account, environment, home, username) for account in of_home) else None
 
 
-def _is_plain(account: Entry, environment: str, home: str, username: str) -> bool:
+def _is_plain(account: CacheEntry, environment: str, home: str, username: str) -> bool:
     return (
         account.get("environment") == environment
         and account.get("home_account_id") == home
@@ -171,8 +172,8 @@ def _is_plain(account: Entry, environment: str, home: str, username: str) -> boo
     )
 
 
-def _is_literal(entry: Entry, query: TokenQuery, home: str | None) -> bool:
-    """Tell whether an entry is an ordinary token, of exactly what is asked for."""
+def _is_literal(entry: CacheEntry, query: TokenQuery, home: str | None) -> bool:
+    """Tell whether an entry is an ordinary bearer token that matches the query exactly, in case too."""
     return (
         entry.get("home_account_id", "") == home
         and entry.get("environment") == query.environment
@@ -184,7 +185,7 @@ def _is_literal(entry: Entry, query: TokenQuery, home: str | None) -> bool:
     )
 
 
-def _token_of(entry: Entry, now: float, validity: float) -> AccessToken | None:
+def _token_of(entry: CacheEntry, now: float, validity: float) -> AccessToken | None:
     secret, expires_on = entry.get("secret"), seconds(entry.get("expires_on"))
     if not isinstance(secret, str) or not secret or expires_on is None or expires_on - now < validity:
         return None
@@ -192,7 +193,7 @@ def _token_of(entry: Entry, now: float, validity: float) -> AccessToken | None:
 
 
 def seconds(value: object) -> int | None:
-    """Return POSIX time as MSAL stores it: digits in a string, or a number. None for what is no time."""
+    """Parse POSIX time as MSAL stores it: digits in a string, or an integer. None if it is something else."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     text = str(value)

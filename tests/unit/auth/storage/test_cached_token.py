@@ -1,4 +1,4 @@
-"""A token that is found without MSAL is the one that MSAL would give; where there is a doubt, none is found."""
+"""A token that is found without MSAL is the one that MSAL would return; in any case of doubt, none is found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from azext_login.auth.storage.cached_token import FRESH, TokenQuery, find_spare, find_token
+from azext_login.auth.storage.cached_token import FRESH_FOR, TokenQuery, find_stale_token, find_token
 from azext_login.auth.storage.token_cache import TokenCache
 
 HOST, ALIAS = "login.contoso.example", "login.alias.example"
@@ -31,7 +31,7 @@ APP_QUERY = TokenQuery(HOST, OTHER_CLIENT, TENANT, (ARM,), None)
 
 
 class NetworkAsked(BaseException):
-    """MSAL wanted to send something: it has no token to give out."""
+    """MSAL sent a request: it has no token to return."""
 
 
 class SilentHttpClient:
@@ -49,7 +49,7 @@ class SilentHttpClient:
         return _Answer(json.dumps(document))
 
     def post(self, url: str, **_: Any) -> NoReturn:
-        """Tell that a token would be asked for."""
+        """Report that MSAL asks for a token."""
         raise NetworkAsked(url)
 
     def close(self) -> None:
@@ -64,11 +64,11 @@ class _Answer:
         self.text = text
 
     def raise_for_status(self) -> None:
-        """It is fine."""
+        """Return: the status is 200."""
 
 
 def _msal_finds(sections: Mapping[str, Any], query: TokenQuery) -> str | None:
-    """Return the token that MSAL itself gives out without asking the network, or None."""
+    """Return the token that MSAL itself returns without a request, or None."""
     cache = msal.SerializableTokenCache()
     cache.deserialize(json.dumps(sections))
     common: dict[str, Any] = {
@@ -81,7 +81,7 @@ def _msal_finds(sections: Mapping[str, Any], query: TokenQuery) -> str | None:
         with mock.patch("time.time", return_value=CLOCK):
             return _ask_msal(query, common)
     except NetworkAsked:
-        # A token that is about to be renewed is one about which MSAL has something else to do first.
+        # Before it returns a token that is due for renewal, MSAL asks for a new one.
         return None
 
 
@@ -145,7 +145,7 @@ def _usable(sections: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
 # What MSAL itself has written.
 
 _LIFETIMES = st.one_of(
-    st.integers(FRESH - 3, FRESH + 30), st.integers(-100, 4000), st.sampled_from([0, 60, 3599, 86400])
+    st.integers(FRESH_FOR - 3, FRESH_FOR + 30), st.integers(-100, 4000), st.sampled_from([0, 60, 3599, 86400])
 )
 
 _PLAIN_TOKEN: dict[str, Any] = {
@@ -253,7 +253,7 @@ def _caches(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=1000)
 @given(sections=_caches(), query=_queries())
-def test_what_is_found_is_what_msal_gives_out_without_asking(
+def test_what_is_found_is_what_msal_returns_without_a_request(
     sections: dict[str, Any], query: TokenQuery, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     cache = _usable(sections, tmp_path_factory)
@@ -265,10 +265,10 @@ def test_what_is_found_is_what_msal_gives_out_without_asking(
 
 @settings(max_examples=300)
 @given(token=_added_tokens(), query=_queries())
-def test_what_msal_has_stored_alone_is_found_whenever_msal_gives_it_out(
+def test_a_single_token_that_msal_stored_is_found_whenever_msal_returns_it(
     token: dict[str, Any], query: TokenQuery, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Otherwise "don't know" would be an answer to everything. What is certain to MSAL and not to us has a reason."""
+    """Otherwise, finding nothing would always pass. Each exception, where MSAL is certain and we are not, has a reason."""
     cache = _usable(_sections(_cache_with(**token)), tmp_path_factory)
     expected = _msal_finds(cache, query)
     found = find_token(cache, query, now=CLOCK)
@@ -278,17 +278,17 @@ def test_what_msal_has_stored_alone_is_found_whenever_msal_gives_it_out(
         or "key_id" in entry
         or "ext_cache_key" in entry
         or entry["environment"] != HOST
-        # MSAL would ask for another one first, and give this one out when it gets none.
+        # MSAL would ask for a new one first, and return this one if it gets none.
         or int(entry.get("refresh_on", NOW + 60)) < CLOCK
         or not set(query.scopes) <= set(entry["target"].split())
     )
     assert (found and found.secret) == (None if has_reason else expected)
 
 
-# The plain case, and what makes it doubtful.
+# The plain case, and what makes it uncertain.
 
 
-def test_a_user_s_token_is_found_with_its_end() -> None:
+def test_a_user_s_token_is_found_with_its_expiry() -> None:
     found = find_token(_sections(_cache_with()), USER_QUERY, now=NOW)
     assert found is not None
     assert (found.secret, found.expires_on) == ("secret", NOW + 3600)
@@ -300,7 +300,7 @@ def test_a_service_principal_s_token_is_found() -> None:
     assert found.secret == "secret"
 
 
-def test_a_token_for_more_scopes_than_were_asked_for_is_found() -> None:
+def test_a_token_with_more_scopes_than_the_query_is_found() -> None:
     assert find_token(_sections(_cache_with(scopes=[GRAPH, ARM, "User.Read"])), USER_QUERY, now=NOW)
 
 
@@ -315,20 +315,20 @@ def test_the_token_of_another_account_is_no_obstacle() -> None:
 @pytest.mark.parametrize(
     "left, validity, is_found", [(300, 300, True), (299, 300, False), (3599, 3600, False), (60, 1, True)]
 )
-def test_the_lifetime_that_is_asked_for_decides(left: int, validity: float, is_found: bool) -> None:
+def test_a_token_is_found_if_it_is_valid_for_as_long_as_requested(left: int, validity: float, is_found: bool) -> None:
     cache = _sections(_cache_with(expires_in=left))
     assert (find_token(cache, USER_QUERY, now=NOW, validity=validity) is not None) == is_found
 
 
 @pytest.mark.parametrize("later, is_found", [(0, True), (-1, True), (0.5, False), (1, False)])
-def test_a_token_that_was_cached_before_does_not_count_as_new(later: float, is_found: bool) -> None:
+def test_a_token_that_was_cached_before_is_not_a_new_one(later: float, is_found: bool) -> None:
     since = NOW + later
     cache = _sections(_cache_with())
     assert (find_token(cache, USER_QUERY, now=NOW, cached_since=since) is not None) == is_found
 
 
 @pytest.mark.parametrize("tenant", ["contoso.example", "organizations", "adfs", "", TENANT + "0"])
-def test_only_msal_knows_which_tenant_a_name_stands_for(tenant: str) -> None:
+def test_only_msal_knows_the_tenant_of_a_domain(tenant: str) -> None:
     cache = _sections(_cache_with(tenant=tenant or "x"))
     assert find_token(cache, TokenQuery(HOST, CLIENT, tenant, (ARM,), ALICE), now=NOW) is None
 
@@ -356,13 +356,13 @@ def test_another_token_is_not_the_one(change: dict[str, Any]) -> None:
     assert find_token(_sections(_cache_with(**change)), USER_QUERY, now=NOW) is None
 
 
-def test_of_two_tokens_with_the_scopes_neither_is_certain() -> None:
+def test_of_two_tokens_with_the_scopes_none_is_found() -> None:
     cache = _cache_with()
     _add(cache, user=ALICE, client=CLIENT, tenant=TENANT, scopes=[ARM, GRAPH], access_token="wider")
     assert find_token(_sections(cache), USER_QUERY, now=NOW) is None
 
 
-def test_a_person_whose_entries_have_two_names_is_left_to_msal() -> None:
+def test_a_user_whose_entries_have_two_names_is_left_to_msal() -> None:
     """MSAL knows an account by its last entry only."""
     sections = _sections(_cache_with())
     (account,) = sections["Account"].values()
@@ -372,7 +372,7 @@ def test_a_person_whose_entries_have_two_names_is_left_to_msal() -> None:
 
 
 def test_a_token_in_the_place_of_another_one_is_left_to_msal() -> None:
-    """MSAL looks at the key of the scopes first, and believes it."""
+    """MSAL looks up the key with the scopes first, and trusts it."""
     sections = _sections(_cache_with())
     ((key, entry),) = sections["AccessToken"].items()
     sections["AccessToken"] = {key: {**entry, "target": GRAPH, "secret": "of graph"}, "elsewhere": entry}
@@ -388,11 +388,11 @@ def test_accounts_with_rules_of_their_own_are_left_to_msal(change: dict[str, str
     assert find_token(sections, USER_QUERY, now=NOW) is None
 
 
-# Where nobody can be asked for a new one.
+# Stale tokens, for use where no new one can be obtained.
 
 
 @pytest.mark.parametrize(
-    "change, left, is_spare",
+    "change, left, is_found",
     [
         ({}, 3600, True),
         ({"refresh_in": -1}, 3600, True),
@@ -409,40 +409,38 @@ def test_accounts_with_rules_of_their_own_are_left_to_msal(change: dict[str, str
         ({"user": None}, 3600, False),
     ],
 )
-def test_a_token_to_go_on_with_is_one_of_what_was_asked_for_that_has_not_ended(
-    change: dict[str, Any], left: int, is_spare: bool
-) -> None:
+def test_a_stale_token_matches_the_query_and_has_not_expired(change: dict[str, Any], left: int, is_found: bool) -> None:
     sections = _sections(_cache_with(**change))
-    found = find_spare(sections, USER_QUERY, now=NOW + 3600 - left, validity=60)
-    assert (found is not None) is is_spare
+    found = find_stale_token(sections, USER_QUERY, now=NOW + 3600 - left, validity=60)
+    assert (found is not None) is is_found
 
 
 @pytest.mark.parametrize("user", [ALICE, None])
-def test_a_token_of_ad_fs_is_one_to_go_on_with(user: str | None) -> None:
+def test_a_token_of_ad_fs_can_be_a_stale_token(user: str | None) -> None:
     sections = _sections(_cache_with(user=user, tenant="adfs"))
     for account in sections.get("Account", {}).values():
         account["authority_type"] = "ADFS"
     query = TokenQuery(HOST, CLIENT, "adfs", (ARM,), user)
-    assert find_spare(sections, query, now=NOW, validity=1) is not None
-    assert find_spare(sections, replace(query, tenant=TENANT), now=NOW, validity=1) is None
-    assert find_spare(sections, replace(query, scopes=()), now=NOW, validity=1) is None
+    assert find_stale_token(sections, query, now=NOW, validity=1) is not None
+    assert find_stale_token(sections, replace(query, tenant=TENANT), now=NOW, validity=1) is None
+    assert find_stale_token(sections, replace(query, scopes=()), now=NOW, validity=1) is None
 
 
-def test_of_several_tokens_to_go_on_with_it_is_the_one_that_lives_longest() -> None:
+def test_of_several_stale_tokens_the_one_that_expires_last_is_found() -> None:
     cache = _cache_with()
     for name, lifetime in (("longest", 7200), ("short", 60)):
         scopes = [ARM, GRAPH, name]
         _add(cache, user=ALICE, client=CLIENT, tenant=TENANT, scopes=scopes, access_token=name, expires_in=lifetime)
-    found = find_spare(_sections(cache), USER_QUERY, now=NOW, validity=1)
+    found = find_stale_token(_sections(cache), USER_QUERY, now=NOW, validity=1)
     assert found is not None
     assert found.secret == "longest"
 
 
-def test_of_two_people_of_one_name_neither_has_a_token_to_go_on_with() -> None:
+def test_of_two_users_with_one_name_neither_has_a_stale_token() -> None:
     sections = _sections(_cache_with())
     (account,) = sections["Account"].values()
-    sections["Account"]["another"] = {**account, "home_account_id": "somebody.else"}
-    assert find_spare(sections, USER_QUERY, now=NOW, validity=1) is None
+    sections["Account"]["another"] = {**account, "home_account_id": "another.user"}
+    assert find_stale_token(sections, USER_QUERY, now=NOW, validity=1) is None
 
 
 @example(sections={"AccessToken": {}})
@@ -462,7 +460,9 @@ def test_of_two_people_of_one_name_neither_has_a_token_to_go_on_with() -> None:
         ),
     )
 )
-def test_nonsense_is_no_token_and_no_error(sections: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_nonsense_is_neither_a_token_nor_an_error(
+    sections: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     cache = _usable(sections, tmp_path_factory)
     assert find_token(cache, USER_QUERY, now=NOW) is None
     assert find_token(cache, APP_QUERY, now=NOW) is None
