@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
@@ -16,6 +12,7 @@ from azext_login.auth.workload.federated_tokens import time_text
 from azext_login.cli.open_session import open_session
 from azext_login.errors import first_line
 from azext_login.host import exit_with
+from azext_login.system.signals import stop_on_signals
 from azext_login.system.text import printable
 from azext_login.usecases.renew_tokens import Renewal, renew, watch
 
@@ -60,7 +57,15 @@ def watch_and_report(session: Session, row: SubscriptionRow) -> Renewal | None:
             _time_of(time.time()), pause, first_line(error),
         )  # fmt: skip
 
-    with _signals() as is_stopped, suppress(_Stopped):
+    script = _launching_script()
+
+    with stop_on_signals() as is_signalled:
+
+        def is_stopped() -> bool:
+            return is_signalled() or (script is not None and os.getppid() != script)
+
+        # A round that is under way is stopped as well. What it has renewed so far is stored, and a file that is being
+        # written is written completely (`write_atomically`).
         watch(session, row, report=report, report_failure=report_failure, is_stopped=is_stopped)
     logger.warning("%s Stopped. What was renewed stays stored.", _time_of(time.time()))
     return last[0] if last else None
@@ -115,37 +120,6 @@ def _summary(renewal: Renewal) -> str:
 def _time_of(seconds: float) -> str:
     """Return local time, as the clock of a job's log shows it."""
     return time_text(seconds, "%H:%M:%S")
-
-
-class _Stopped(BaseException):
-    """A signal has asked to stop."""
-
-
-@contextmanager
-def _signals() -> Iterator[Any]:
-    """Yield a function that tells whether a signal has asked to stop.
-
-    A signal ends a round that is under way as well, whatever it waits for: what it has renewed so far is stored, and
-    a file that is being written is written (`write_atomically`).
-
-    :raises _Stopped: from wherever the first signal comes.
-    """
-    script = _launching_script()
-    stopped: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.append(number)
-        if len(stopped) == 1:
-            raise _Stopped
-
-    names = ("SIGINT", "SIGTERM", "SIGBREAK")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield lambda: bool(stopped) or (script is not None and os.getppid() != script)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _launching_script() -> int | None:

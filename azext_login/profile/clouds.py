@@ -12,8 +12,9 @@ from pathlib import Path
 from knack.log import get_logger
 
 from azext_login.errors import StoreError
+from azext_login.system.damaged_files import find_quarantined, quarantine_file
 from azext_login.system.file_lock import FileLock
-from azext_login.system.files import ASIDE, regular, set_aside, sweep, write_atomically
+from azext_login.system.files import open_regular, remove_leftovers, write_atomically
 
 logger = get_logger(__name__)
 
@@ -87,14 +88,14 @@ class CloudConfig:
         missing = _registered(kept) - _registered(text)
         if not self._parse(text).sections() and self._parse(kept).has_section(cloud):
             if text:
-                set_aside(self._path)
+                quarantine_file(self._path)
             self._write(self._path, kept)
             logger.warning("%s had been emptied by another process and was restored.", _FILE)
             return kept
         if missing:
             logger.warning(
                 "%s does not have everything that it had (%s). What it had was kept as %s.",
-                _FILE, ", ".join(sorted({section for section, _ in missing})), set_aside(self._last_good).name,
+                _FILE, ", ".join(sorted({section for section, _ in missing})), quarantine_file(self._last_good).name,
             )  # fmt: skip
         return text
 
@@ -107,9 +108,9 @@ class CloudConfig:
             return
         with self._lock:
             for leftovers in (self._path, self._last_good):
-                sweep(leftovers)
+                remove_leftovers(leftovers)
             self._settled(self._read_copy().partition("\n")[2])
-            for path in (self._path, self._last_good, *self._set_aside_files()):
+            for path in (self._path, self._last_good, *self._quarantined_files()):
                 text = _read_text(path)
                 left = _without(text, subscription_ids)
                 if left != text:
@@ -120,9 +121,8 @@ class CloudConfig:
         content = text.encode("utf-8", "surrogateescape")
         write_atomically(path, content, locked=not self._lock.is_missing)
 
-    def _set_aside_files(self) -> list[Path]:
-        folder = self._path.parent
-        return [aside for name in (_FILE, _LAST_GOOD) for aside in folder.glob(f"{name}{ASIDE}*")]
+    def _quarantined_files(self) -> list[Path]:
+        return find_quarantined(self._path) + find_quarantined(self._last_good)
 
     def restore_if_removed(self) -> str | None:
         """Bring the file back if it is gone.
@@ -133,17 +133,17 @@ class CloudConfig:
         if not self._is_gone() or not self._last_good.exists():
             return None
         try:
-            with open(self._last_good, encoding="utf-8", opener=regular) as stream:
+            with open(self._last_good, encoding="utf-8", opener=open_regular) as stream:
                 head, _, text = stream.read().partition("\n")
             if not head.startswith(_ACTIVE) or not _is_sound(text):
                 # The host would fail over it in every command.
-                set_aside(self._last_good)
+                quarantine_file(self._last_good)
                 return None
             with self._lock:
                 self._settled(text)
                 if self._is_gone():
                     if self._path.exists() and self._path.stat().st_size:
-                        set_aside(self._path)
+                        quarantine_file(self._path)
                     self._write(self._path, text)
         except (OSError, UnicodeDecodeError, StoreError):
             return None
@@ -170,7 +170,7 @@ class CloudConfig:
 
     def _read_copy(self) -> str:
         try:
-            with open(self._last_good, encoding="utf-8", opener=regular) as stream:
+            with open(self._last_good, encoding="utf-8", opener=open_regular) as stream:
                 return stream.read()
         except (OSError, UnicodeDecodeError):
             return ""
@@ -211,7 +211,7 @@ class CloudConfig:
 def _read_text(path: Path) -> str:
     try:
         # What is not text in a file that was set aside has to come back as it was.
-        with open(path, encoding="utf-8", errors="surrogateescape", opener=regular) as stream:
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=open_regular) as stream:
             return stream.read()
     except FileNotFoundError:
         return ""

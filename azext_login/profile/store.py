@@ -27,17 +27,16 @@ from azext_login.profile.state import (
     is_generation,
 )
 from azext_login.profile.subscriptions import remove_account
+from azext_login.system.damaged_files import find_quarantined, quarantine_file, remove_from_quarantined
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import (
-    ASIDE,
-    regular,
+    open_regular,
     remove_if_present,
-    set_aside,
-    sweep,
+    remove_leftovers,
+    replace_after,
     write_atomically,
-    written_beside,
 )
-from azext_login.system.signals import uninterrupted
+from azext_login.system.signals import defer_signals
 
 if TYPE_CHECKING:
     from azext_login.profile.recovery import HasCredentials, Recovery
@@ -166,7 +165,7 @@ class ProfileStore:
             # copy when it ends.
             is_done = False
             try:
-                with uninterrupted():
+                with defer_signals():
                     self._save(loaded, state, always_write, first)
                     if loaded.note:
                         logger.warning("%s", loaded.note)
@@ -195,7 +194,7 @@ class ProfileStore:
             with self._change(nullcontext(), always_write=True, then=then) as state:
                 state.forget_everything()
         self._sweep()
-        for aside in self._set_aside_files():
+        for aside in self._quarantined_files():
             remove_if_present(aside)
 
     def purge(self, name: str) -> None:
@@ -203,19 +202,18 @@ class ProfileStore:
 
         :raises StoreError: a file cannot be changed or deleted.
         """
-        from azext_login.system.damaged_files import forget_in
-
         self._sweep()
-        forget_in(self._set_aside_files(), name, lambda content: _without(content, name), are_secret=False)
+        remove_from_quarantined(
+            self._quarantined_files(), name, lambda content: _without(content, name), are_secret=False
+        )
 
     def _sweep(self) -> None:
         with self._lock:
-            sweep(self._path)
-            sweep(self._last_good)
+            remove_leftovers(self._path)
+            remove_leftovers(self._last_good)
 
-    def _set_aside_files(self) -> list[Path]:
-        folder = self._path.parent
-        return [aside for name in (_FILE, _LAST_GOOD) for aside in folder.glob(f"{name}{ASIDE}*")]
+    def _quarantined_files(self) -> list[Path]:
+        return find_quarantined(self._path) + find_quarantined(self._last_good)
 
     def _save(self, loaded: _Loaded, state: ProfileState, always_write: bool, first: Callable[[], None]) -> None:
         document = loaded.document
@@ -235,7 +233,7 @@ class ProfileStore:
             generation = 1
         state.write_to(document, generation)
         content = list(_parts_of(document))
-        with written_beside(self._path, *content, locked=self._is_alone):
+        with replace_after(self._path, *content, locked=self._is_alone):
             first()
         self._on_written(document)
         self._keep(generation, content)
@@ -318,7 +316,7 @@ class ProfileStore:
 
     @staticmethod
     def _set_aside(path: Path, reason: str) -> None:
-        logger.warning("%s cannot be used (%s) and was set aside as %s.", path, reason, set_aside(path).name)
+        logger.warning("%s cannot be used (%s) and was set aside as %s.", path, reason, quarantine_file(path).name)
 
     def _last_good_generation(self) -> int | None:
         """Return the generation of the copy, or None without one.
@@ -327,7 +325,7 @@ class ProfileStore:
         has written in another layout, and has to be looked at before a file without a generation replaces it.
         """
         try:
-            with open(self._last_good, "rb", opener=regular) as stream:
+            with open(self._last_good, "rb", opener=open_regular) as stream:
                 match = _LAST_GOOD_HEAD.match(stream.read(_HEAD_LENGTH))
         except FileNotFoundError:
             return None
@@ -345,7 +343,7 @@ class ProfileStore:
 
     def _copy_of_last_good(self) -> Document | None:
         try:
-            with open(self._last_good, "rb", opener=regular) as stream:
+            with open(self._last_good, "rb", opener=open_regular) as stream:
                 profile = json.loads(stream.read())["profile"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None

@@ -1,69 +1,101 @@
-"""Files that were set aside because they could not be used: taking one person's data out, keeping everybody else's."""
+"""Quarantine of files that cannot be used: a file is renamed, and later cleaned of an account that signs out."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from azext_login.system.files import regular, remove_if_present, write_atomically
+from azext_login.errors import StoreError
+from azext_login.system.files import make_private, open_regular, remove_if_present, replace_file, write_atomically
+
+# Between the name of a file and the time at which it was quarantined.
+_MARK = ".damaged-"
 
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
-# Header and payload of a token (RFC 7519). Nothing but the payload names anybody.
+# Header and payload of a JSON Web Token (RFC 7519); only the payload names a user.
 _TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)", re.ASCII)
 
 
-def forget_in(asides: Iterable[Path], name: str, without: Callable[[Any], Any], *, are_secret: bool) -> None:
-    """Take an account out of files that were set aside.
+def quarantine_file(path: Path, *, keep_original: bool = False) -> Path:
+    """Rename a file that cannot be used to `<name>.damaged-<time>-<PID>`, for its owner alone, and return the new path.
 
-    A file that cannot be taken apart goes as a whole if it names the account, since nobody could tell what in it is
-    whose; one that may hold secrets also if it does not: they stand there under other names as well.
+    :param keep_original: copy the file instead. The caller is about to replace it by the part that can be used.
+    :raises StoreError: the file cannot be renamed or copied.
+    """
+    quarantined = path.with_name(f"{path.name}{_MARK}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    try:
+        if keep_original:
+            write_atomically(quarantined, path.read_bytes())
+            return quarantined
+        replace_file(path, quarantined)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used, and could not be quarantined: {error.strerror or error}.") from error
+    make_private(quarantined)
+    return quarantined
 
-    :param without: returns the parsed content of a file without the account, and leaves what it gets as it is.
+
+def find_quarantined(path: Path) -> list[Path]:
+    """Return the quarantined versions of a file, whose name may be a glob pattern."""
+    return list(path.parent.glob(f"{path.name}{_MARK}*"))
+
+
+def remove_from_quarantined(
+    files: Iterable[Path], name: str, without: Callable[[Any], Any], *, are_secret: bool
+) -> None:
+    """Remove an account from quarantined files, and keep the other accounts in them.
+
+    A file that cannot be parsed is deleted if it mentions the account, because its accounts cannot be told apart. If it
+    may hold secrets, it is deleted in any case: secrets do not mention whose they are.
+
+    :param name: the user name or application ID of the account.
+    :param without: returns the parsed content of a file without the account, and does not change its argument.
     :param are_secret: whether the files may hold secrets.
     :raises StoreError: a file cannot be changed or deleted.
     """
-    for aside in asides:
+    for file in files:
         try:
-            with open(aside, "rb", opener=regular) as stream:
+            with open(file, "rb", opener=open_regular) as stream:
                 content = stream.read()
         except OSError:
-            # Whose it is cannot be seen either.
-            remove_if_present(aside)
+            # It may mention the account.
+            remove_if_present(file)
             continue
         try:
             parsed = json.loads(content)
-            left = without(parsed)
-            text = json.dumps(left, indent=4).encode("ascii")
+            remaining = without(parsed)
+            text = json.dumps(remaining, indent=4).encode("ascii")
         except (ValueError, RecursionError):
-            if are_secret or names(content, name):
-                remove_if_present(aside)
+            if are_secret or mentions_account(content, name):
+                remove_if_present(file)
             continue
-        if names(text, name):
-            remove_if_present(aside)
-        elif left != parsed:
-            write_atomically(aside, text)
+        if mentions_account(text, name):
+            remove_if_present(file)
+        elif remaining != parsed:
+            write_atomically(file, text)
 
 
-def names(content: bytes, name: str) -> bool:
-    """Tell whether a text that may be damaged names an account, in any case, escaped or inside a token."""
+def mentions_account(content: bytes, name: str) -> bool:
+    """Tell whether text, which may be damaged, has an account's name in any case, JSON-escaped or inside a token."""
     text = content.decode("utf-8", errors="replace")
-    payloads = (_payload(match[1]) for match in _TOKEN.finditer(text))
-    # As a whole word: malice@contoso.com is somebody else than alice@contoso.com.
+    payloads = (_decode_payload(match[1]) for match in _TOKEN.finditer(text))
+    # As a whole word: malice@contoso.com is another user than alice@contoso.com.
     wanted = re.compile(rf"(?<![\w.+-]){re.escape(name.casefold())}(?![\w.-]*\w)")
-    return any(wanted.search(_unescaped(part).casefold()) for part in (text, *payloads))
+    return any(wanted.search(_unescape(part).casefold()) for part in (text, *payloads))
 
 
-def _payload(encoded: str) -> str:
-    # A whole number of groups: the text may end in the middle of a token.
+def _decode_payload(encoded: str) -> str:
+    # Complete groups of four characters only: the text may end in the middle of a token.
     return urlsafe_b64decode(encoded[: len(encoded) // 4 * 4]).decode("utf-8", errors="replace")
 
 
-def _unescaped(text: str) -> str:
-    """Return a text with JSON's escapes of characters resolved; two of them make one of the rarer characters."""
+def _unescape(text: str) -> str:
+    """Return text with JSON's \\u escapes resolved; two of them stand for a character outside the BMP."""
     text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", errors="replace")

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from azext_login.errors import LockHeldError, StoreError
 from azext_login.system.files import POLL_INTERVAL, PRIVATE_FILE, give_to_owner_of, make_directory
-from azext_login.system.signals import interruption_point
+from azext_login.system.signals import handle_deferred_signals
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class FileLock:
     def _acquire(self, descriptor: int) -> None:
         deadline = self._clock() + self._timeout
         while not self._try(descriptor):
-            interruption_point()
+            handle_deferred_signals()
             if self._clock() >= deadline:
                 raise LockHeldError(
                     f"{_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. "

@@ -1,4 +1,4 @@
-"""Files that other processes read at the same time: atomic replacement, and a lock that dies with its holder."""
+"""Files that other processes read at the same time: atomic replacement, access modes and safe deletion."""
 
 from __future__ import annotations
 
@@ -14,20 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from azext_login.errors import StoreError
-from azext_login.system.signals import uninterrupted
+from azext_login.system.signals import defer_signals
 
 logger = logging.getLogger(__name__)
 
 PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
 
-ASIDE = ".damaged-"
-"""Between the name of a file that could not be used and the time at which it was set aside."""
-
-# How often a waiting process looks at a lock again, in seconds.
 POLL_INTERVAL = 0.02
+"""Seconds between two attempts to get what another process holds: a lock, or on Windows an open file."""
 
-# No write takes as long as this, in seconds: a temporary file that is older belongs to a process that was killed.
+# Seconds. No write takes as long as this: a temporary file that is older belongs to a process that was killed.
 _LEFTOVER_AGE = 600.0
 
 # Windows refuses to replace a file that another process has open without FILE_SHARE_DELETE, which is how
@@ -36,46 +33,48 @@ _REPLACE_ATTEMPTS = 50
 
 
 def write_atomically(path: Path, *content: bytes, locked: bool = False) -> None:
-    """Replace `path` by `content` (one part after the other) in one step, readable by its owner alone.
+    """Replace `path` by `content` (the parts in order) in one step, readable by its owner alone.
 
-    A reader sees the old file or the new one, never a part. A symbolic link keeps pointing where it points:
-    its target is replaced. After a failure the old file is untouched and no temporary file stays behind.
+    Readers see the old file or the new one, never a part. If `path` is a symbolic link, its target is replaced.
+    After a failure, the old file is unchanged and no temporary file is left.
 
-    :param locked: the caller has kept every other writer out, so whatever one of them left behind is removed.
+    :param locked: whether the caller's lock excludes every other writer. Then every other temporary file is a leftover
+        and is removed, not only old ones.
     :raises StoreError: the directory or the file cannot be written.
     """
-    with written_beside(path, *content, locked=locked):
+    with replace_after(path, *content, locked=locked):
         pass
 
 
 @contextlib.contextmanager
-def written_beside(path: Path, *content: bytes, locked: bool = False) -> Iterator[None]:
-    """Do the same in two steps: the content is on the disk when the block begins, and takes its place at the end.
+def replace_after(path: Path, *content: bytes, locked: bool = False) -> Iterator[None]:
+    """Replace `path` like `write_atomically`, but only after the block has finished.
 
-    So a block that changes something else begins only if there is room for both, and if it raises, nothing changes.
+    The new content is on the disk, in a temporary file, before the block begins. So a block that changes something else
+    begins only if the disk has room for both. If the block raises, `path` is unchanged.
     """
     target = Path(os.path.realpath(path))
-    with uninterrupted():
-        with _said_of(path):
+    with defer_signals():
+        with _store_errors(path):
             if _is_device(target):
-                # A link to /dev/null, for instance, which the superuser can replace for the whole system.
+                # For example a link to /dev/null: as the superuser, we would replace it for the whole system.
                 raise OSError(errno.ENODEV, "It is a device")
             make_directory(target.parent)
             # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
             descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         try:
-            with _said_of(path), os.fdopen(descriptor, "wb") as stream:
+            with _store_errors(path), os.fdopen(descriptor, "wb") as stream:
                 give_to_owner_of(target if target.exists() else target.parent, stream.fileno())
                 stream.writelines(content)
                 stream.flush()
                 os.fsync(stream.fileno())
             yield
-            with _said_of(path):
-                _replace(temporary, target)
+            with _store_errors(path):
+                replace_file(temporary, target)
         except BaseException:
             _remove_quietly(temporary)
             raise
-    sweep(target, older_than=0.0 if locked else _LEFTOVER_AGE)
+    remove_leftovers(target, older_than=0.0 if locked else _LEFTOVER_AGE)
 
 
 def _is_device(path: Path) -> bool:
@@ -87,17 +86,18 @@ def _is_device(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _said_of(path: Path) -> Iterator[None]:
+def _store_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError into a StoreError that names the file."""
     try:
         yield
     except OSError as error:
         raise StoreError(
-            f"{path} could not be written: {error.strerror or error}. Its previous content is untouched."
+            f"{path} could not be written: {error.strerror or error}. Its previous content is unchanged."
         ) from error
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory that may exist, and those above it, for its owner alone."""
+    """Create a directory and its missing parents with mode 0700. One that exists stays as it is."""
     if path.is_dir():
         return
     make_directory(path.parent)
@@ -108,23 +108,27 @@ def make_directory(path: Path) -> None:
 
 if sys.platform == "win32":
 
-    def give_to_owner_of(pattern: Path, new: int | Path) -> None:
-        """Do nothing: there, what is in a directory belongs to whom the directory says."""
+    def give_to_owner_of(model: Path, new: int | Path) -> None:
+        """Do nothing: on Windows, new files inherit their access rights from the directory."""
 
 else:
 
-    def give_to_owner_of(pattern: Path, new: int | Path) -> None:
-        """Let what root has just made (a descriptor or a directory) belong to whom the files around it belong.
+    def give_to_owner_of(model: Path, new: int | Path) -> None:
+        """Change the owner of a file (its descriptor) or directory that root has just created to that of `model`.
 
-        After a `sudo az`, they could neither read nor write it. Where it cannot be given away, it is still written.
+        Otherwise the user could neither read nor write it after a `sudo az`. A failure changes nothing else.
         """
         if os.geteuid() == 0:
             with contextlib.suppress(OSError):
-                owner = pattern.stat()
+                owner = model.stat()
                 os.chown(new, owner.st_uid, owner.st_gid)
 
 
-def _replace(source: str, target: Path) -> None:
+def replace_file(source: str | Path, target: Path) -> None:
+    """Rename `source` to `target`, which may exist. On Windows, wait up to a second for readers of the target.
+
+    :raises OSError: it cannot be renamed.
+    """
     for attempt in range(_REPLACE_ATTEMPTS):
         try:
             os.replace(source, target)
@@ -135,11 +139,11 @@ def _replace(source: str, target: Path) -> None:
             time.sleep(POLL_INTERVAL)
 
 
-def sweep(path: Path, *, older_than: float = 0.0) -> None:
-    """Remove what writers of `path` left behind that were killed before they could replace it.
+def remove_leftovers(path: Path, *, older_than: float = 0.0) -> None:
+    """Remove the temporary files of processes that were killed while they wrote `path`.
 
-    :param path: its name may be a pattern, for all files of that kind in the directory.
-    :param older_than: keep what may still be in use, in seconds.
+    :param path: its name may be a glob pattern, for several files of the directory.
+    :param older_than: keep files that are younger, in seconds: another process may still be writing them.
     """
     target = Path(os.path.realpath(path))
     for leftover in target.parent.glob(f".{target.name}.*.tmp"):
@@ -154,9 +158,9 @@ def _remove_quietly(path: str) -> None:
 
 
 def remove_if_present(path: Path) -> None:
-    """Delete a file that may not exist. Where it is a symbolic link, its target goes with it, unless it is a device.
+    """Delete a file that may not exist. If it is a symbolic link, its target is deleted too, unless it is a device.
 
-    :raises StoreError: it exists and cannot be deleted.
+    :raises StoreError: the file exists and cannot be deleted.
     """
     try:
         if path.is_symlink() and not _is_device(path):
@@ -167,7 +171,7 @@ def remove_if_present(path: Path) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Take a file or directory that an older version left readable by others away from them."""
+    """Restrict a file or directory to its owner; older versions left some readable by others."""
     if sys.platform == "win32":
         return
     with contextlib.suppress(OSError):
@@ -176,42 +180,24 @@ def make_private(path: Path) -> None:
             path.chmod(_PRIVATE_DIRECTORY if stat.S_ISDIR(mode) else PRIVATE_FILE)
 
 
-def make_all_private(folder: Path, beginnings: tuple[str, ...]) -> None:
-    """Take files and directories away from others whose names begin in one of these ways."""
+def make_all_private(folder: Path, prefixes: tuple[str, ...]) -> None:
+    """Restrict the files and directories in `folder` whose names have one of these prefixes to their owner."""
     if sys.platform == "win32":
         return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             # What a link points to may be shared on purpose.
-            if entry.name.startswith(beginnings) and not entry.is_symlink():
+            if entry.name.startswith(prefixes) and not entry.is_symlink():
                 make_private(Path(entry.path))
 
 
-def regular(path: str, flags: int) -> int:
-    """Open a file for `open(opener=...)`, unless it is a pipe or the like, which would keep a reader waiting for ever.
+def open_regular(path: str, flags: int) -> int:
+    """Open a regular file; an opener for `open(opener=...)`. Reading a pipe could block for ever.
 
-    :raises OSError: it is one, or it cannot be opened.
+    :raises OSError: it is not a regular file, or it cannot be opened.
     """
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "Not a regular file", path)
     return descriptor
-
-
-def set_aside(path: Path, *, keep: bool = False) -> Path:
-    """Rename a file that cannot be used, for its owner alone, and return its new path.
-
-    :param keep: copy it instead. A part of it can be used and is about to replace it; until then it has to be there.
-    :raises StoreError: it cannot be renamed or copied.
-    """
-    aside = path.with_name(f"{path.name}{ASIDE}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
-    try:
-        if keep:
-            write_atomically(aside, path.read_bytes())
-            return aside
-        _replace(str(path), aside)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be used, and could not be set aside: {error.strerror or error}.") from error
-    make_private(aside)
-    return aside

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from azext_login.errors import StoreError
-from azext_login.system.files import remove_if_present, sweep, write_atomically
+from azext_login.system.files import remove_if_present, remove_leftovers, write_atomically
 
 _FOLDER = "login_certificates"
 
@@ -68,7 +68,7 @@ class DecryptedKeys:
 
     def _forget(self, pattern: str) -> None:
         # A writer that was killed has left a key behind as well.
-        sweep(self._folder / pattern)
+        remove_leftovers(self._folder / pattern)
         for path in self._folder.glob(pattern):
             remove_if_present(path)
         with suppress(OSError):  # It is not there, or something else is in it.

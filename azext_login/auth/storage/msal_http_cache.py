@@ -10,7 +10,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_login.errors import StoreError
-from azext_login.system.files import remove_if_present, sweep, write_atomically
+from azext_login.system.files import remove_if_present, remove_leftovers, write_atomically
 
 logger = get_logger(__name__)
 
@@ -80,7 +80,7 @@ class HttpCache:
 
         :raises StoreError: the file cannot be written.
         """
-        sweep(self._path)
+        remove_leftovers(self._path)
         stored = self._read()
         kept = _discovery_only(stored)
         if set(kept) == set(stored):
@@ -92,7 +92,7 @@ class HttpCache:
 
     def clear(self) -> None:
         """Delete the file."""
-        sweep(self._path)
+        remove_leftovers(self._path)
         remove_if_present(self._path)
 
     def _read(self) -> dict[str, Any]:

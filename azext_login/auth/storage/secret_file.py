@@ -14,8 +14,9 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_login.errors import LockHeldError, StoreError
+from azext_login.system.damaged_files import find_quarantined, quarantine_file, remove_from_quarantined
 from azext_login.system.file_lock import FileLock
-from azext_login.system.files import ASIDE, remove_if_present, set_aside, sweep, write_atomically
+from azext_login.system.files import remove_if_present, remove_leftovers, write_atomically
 
 logger = get_logger(__name__)
 
@@ -75,7 +76,7 @@ class SharedSecretFile:
             if attempt < retries:
                 time.sleep(_TORN_PAUSE)
         if self._is_locked:
-            return self.set_aside(problem)
+            return self.quarantine(problem)
         with self.change():
             return self.read()
 
@@ -157,8 +158,8 @@ class SharedSecretFile:
                     self._write({})
             for extension in (".json", ".bin"):
                 remove_if_present(self._location.with_name(self._location.name + extension))
-            sweep(self._all_of_them())
-            for aside in self._set_aside_files():
+            remove_leftovers(self._all_of_them())
+            for aside in self._quarantined_files():
                 remove_if_present(aside)
 
     def purge(self, name: str, without: Callable[[Any], Any]) -> None:
@@ -166,19 +167,17 @@ class SharedSecretFile:
 
         :param without: returns the parsed content without the account.
         """
-        from azext_login.system.damaged_files import forget_in
-
         # Under the lock, nobody is writing.
         with self._lock:
-            sweep(self._all_of_them())
-        forget_in(self._set_aside_files(), name, without, are_secret=True)
+            remove_leftovers(self._all_of_them())
+        remove_from_quarantined(self._quarantined_files(), name, without, are_secret=True)
 
     def _all_of_them(self) -> Path:
         """Return the pattern for the file with either setting of the encryption."""
         return self._location.with_name(f"{self._location.name}.*")
 
-    def _set_aside_files(self) -> list[Path]:
-        return list(self._location.parent.glob(f"{self._location.name}.*{ASIDE}*"))
+    def _quarantined_files(self) -> list[Path]:
+        return find_quarantined(self._all_of_them())
 
     def _write(self, content: Any) -> None:
         text = json.dumps(content, indent=4)
@@ -231,7 +230,7 @@ class SharedSecretFile:
             raise _UnusableError("it holds something else")
         return content
 
-    def set_aside(self, reason: str, *, keep: bool = False) -> None:
+    def quarantine(self, reason: str, *, keep: bool = False) -> None:
         """Rename a file that cannot be used, and say so. Encrypted credentials stay where they are.
 
         :param keep: copy it, because a part of it is about to replace it.
@@ -243,7 +242,7 @@ class SharedSecretFile:
             )
         if not self.path.exists():
             return
-        aside = set_aside(self.path, keep=keep)
+        aside = quarantine_file(self.path, keep_original=keep)
         logger.warning(
             "%s is damaged (%s) and was set aside as %s. Sign in again with `az login`.", self.path, reason, aside.name
         )

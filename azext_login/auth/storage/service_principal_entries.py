@@ -12,7 +12,7 @@ from knack.log import get_logger
 from azext_login.auth.storage.secret_file import SharedSecretFile, one_place
 from azext_login.auth.storage.token_cache import sections_in
 from azext_login.errors import NotSignedInError, StoreError
-from azext_login.system.files import set_aside
+from azext_login.system.damaged_files import quarantine_file
 
 logger = get_logger(__name__)
 
@@ -142,7 +142,7 @@ class ServicePrincipalEntries:
                 entries = self._entries()
                 usable = [entry for entry in entries if _is_usable_entry(entry)]
                 if len(usable) != len(entries):
-                    set_aside(self._file.path, keep=True)
+                    quarantine_file(self._file.path, keep_original=True)
                     write(usable)
                     logger.warning("%s held entries that cannot be used. It was set aside, and the others were kept.",
                                    self._file.path)  # fmt: skip

@@ -27,7 +27,7 @@ from azext_login.errors import (
     UnexpectedAnswerError,
 )
 from azext_login.system.file_lock import FileLock
-from azext_login.system.files import regular, remove_if_present, sweep, write_atomically
+from azext_login.system.files import open_regular, remove_if_present, remove_leftovers, write_atomically
 
 logger = get_logger(__name__)
 
@@ -102,7 +102,7 @@ class SingleFlight:
         Times are POSIX time in seconds. A note of a time to come is none: the clock was wrong when it was written.
         """
         try:
-            with open(self._note, encoding="utf-8", opener=regular) as stream:
+            with open(self._note, encoding="utf-8", opener=open_regular) as stream:
                 note = json.load(stream)
             if not began <= float(note["at"]) <= now:
                 return None
@@ -151,6 +151,6 @@ class SingleFlight:
 def purge(config_dir: Path) -> None:
     """Delete the notes: those of failures may name people. The locks stay, and name nobody."""
     notes = config_dir / _FOLDER / "*.json"
-    sweep(notes)
+    remove_leftovers(notes)
     for note in notes.parent.glob(notes.name):
         remove_if_present(note)

@@ -79,7 +79,7 @@ class TokenCache:
             return {}
         odd = [section for section in _TOKEN_SECTIONS if not _is_section(content.get(section, {}))]
         if odd:
-            self._file.set_aside(f"its {', '.join(odd)} cannot be used", keep=True)
+            self._file.quarantine(f"its {', '.join(odd)} cannot be used", keep=True)
             return {**content, **{section: sections_in(content).get(section, {}) for section in odd}}
         return dict(content)
 
@@ -183,9 +183,9 @@ def _without_strangers(content: Any) -> Any:
 
 
 def _names(part: Any, name: str) -> bool:
-    from azext_login.system.damaged_files import names
+    from azext_login.system.damaged_files import mentions_account
 
-    return names(json.dumps(part).encode("ascii"), name)
+    return mentions_account(json.dumps(part).encode("ascii"), name)
 
 
 def _homes_of(sections: Sections, name: str) -> set[Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from azext_login.cli.picker.choices import Choice, ChoiceList
 from azext_login.cli.picker.drawing import Drawer
-from azext_login.system.signals import termination_as_exit
+from azext_login.system.signals import exit_on_termination
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -74,7 +74,7 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
         color_depth=ColorDepth.DEPTH_1_BIT,
     )
     application.ttimeoutlen = application.timeoutlen = _ESCAPE_PAUSE
-    with termination_as_exit():
+    with exit_on_termination():
         return application.run()
 
 

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from azext_login.system.signals import termination_as_exit
+from azext_login.system.signals import exit_on_termination
 from azext_login.system.terminal.line_editor import LineEditor
 from azext_login.system.terminal.raw_terminal import raw_terminal
 
@@ -49,7 +49,7 @@ class PasteReader:
         # First, so that even an interrupt within the next lines leaves the terminal restored.
         atexit.register(self.close)
         self._resources.callback(atexit.unregister, self.close)
-        self._resources.enter_context(termination_as_exit())
+        self._resources.enter_context(exit_on_termination())
         self._resources.callback(self._terminal.close)
         self._terminal.open()
 

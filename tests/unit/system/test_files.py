@@ -17,8 +17,8 @@ import pytest
 
 from azext_login.errors import StoreError
 from azext_login.system.file_lock import FileLock
-from azext_login.system.files import make_private, remove_if_present, write_atomically, written_beside
-from azext_login.system.signals import uninterrupted
+from azext_login.system.files import make_private, remove_if_present, replace_after, write_atomically
+from azext_login.system.signals import defer_signals
 
 _HOLDER = """
 import sys, time
@@ -115,8 +115,8 @@ def test_ctrl_c_comes_when_a_file_is_written_whatever_threads_there_are(tmp_path
     path, steps = tmp_path / "file", []
 
     def write() -> None:
-        with uninterrupted():
-            with written_beside(path, b"new"):
+        with defer_signals():
+            with replace_after(path, b"new"):
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(0.2)
                 steps.append("block")
@@ -135,7 +135,7 @@ def test_ctrl_c_ends_the_wait_for_a_lock_where_nothing_has_been_changed(tmp_path
     path, began = tmp_path / "file", time.monotonic()
 
     def write() -> None:
-        with written_beside(path, b"new"):
+        with replace_after(path, b"new"):
             os.kill(os.getpid(), signal.SIGINT)
             with FileLock(tmp_path / "lock", timeout=50):
                 pass
