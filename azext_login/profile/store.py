@@ -87,12 +87,14 @@ class ProfileStore:
         new_installation_id: Callable[[], str] | None = None,
         active_cloud: str | None = None,
         host_copy: Callable[[], object] = lambda: None,
+        sleep: Callable[[float], None] = time.sleep,
     ):
         """:param on_written: gets exactly what is in the file. The host keeps a copy of the file in memory and may
             write it after our command has ended, so that copy has to follow.
         :param has_credentials: asked when rows are brought back, whether their account can still be used.
         :param new_installation_id: makes the `installationId` of a file that has none.
         :param host_copy: gives what the host has read from the file, which it may have changed or not.
+        :param sleep: waits for so many seconds, before a torn file is read again.
         """
         self._path = config_dir / _FILE
         self._last_good = config_dir / _LAST_GOOD
@@ -103,6 +105,7 @@ class ProfileStore:
         self._new_installation_id = new_installation_id
         self._active_cloud = active_cloud
         self._host_copy = host_copy
+        self._sleep = sleep
 
     @property
     def _is_alone(self) -> bool:
@@ -301,7 +304,7 @@ class ProfileStore:
             except (ValueError, RecursionError) as error:
                 if attempt == _TORN_RETRIES:
                     self._set_aside(self._path, f"it is not valid JSON: {error}")
-            time.sleep(_TORN_PAUSE)
+            self._sleep(_TORN_PAUSE)
         return None, b""
 
     def _read_file(self) -> tuple[Any, _Fingerprint]:

@@ -39,13 +39,23 @@ class SharedSecretFile:
     does not exclude anybody once it has been waited for (msal-extensions, CrossPlatLock).
     """
 
-    def __init__(self, config_dir: Path, name: str, *, encrypt: bool, kind: type):
+    def __init__(
+        self,
+        config_dir: Path,
+        name: str,
+        *,
+        encrypt: bool,
+        kind: type,
+        sleep: Callable[[float], None] = time.sleep,
+    ):
         """:param name: the file name without its extension.
         :param kind: what its JSON has to be, `dict` or `list`.
+        :param sleep: waits for so many seconds, before a torn file is read again.
         """
         self._kind = kind
         self._location = config_dir / name
         self._encrypt = encrypt
+        self._sleep = sleep
         self._lock = FileLock(config_dir / f"login_{name}.lock")
         self._is_locked = False
 
@@ -74,7 +84,7 @@ class SharedSecretFile:
             except _UnusableError as error:
                 problem = str(error)
             if attempt < retries:
-                time.sleep(_TORN_PAUSE)
+                self._sleep(_TORN_PAUSE)
         if self._is_locked:
             return self.quarantine(problem)
         with self.change():

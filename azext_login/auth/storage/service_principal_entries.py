@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ Entry = dict[str, Any]
 class ServicePrincipalEntries:
     """The host's list of service principals with their secrets."""
 
-    def __init__(self, config_dir: Path, *, encrypt: bool):
-        self._file = SharedSecretFile(config_dir, "service_principal_entries", encrypt=encrypt, kind=list)
+    def __init__(self, config_dir: Path, *, encrypt: bool, sleep: Callable[[float], None] = time.sleep):
+        """:param sleep: waits for so many seconds, before a torn file is read again."""
+        self._file = SharedSecretFile(config_dir, "service_principal_entries", encrypt=encrypt, kind=list, sleep=sleep)
 
     @property
     def shares_the_keyring(self) -> bool:

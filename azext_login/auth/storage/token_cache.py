@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ _TOKEN_SECTIONS = ("AccessToken", "RefreshToken", "IdToken", "Account", "AppMeta
 class TokenCache:
     """The tokens of every account, in MSAL's format."""
 
-    def __init__(self, config_dir: Path, *, encrypt: bool):
-        self._file = SharedSecretFile(config_dir, "msal_token_cache", encrypt=encrypt, kind=dict)
+    def __init__(self, config_dir: Path, *, encrypt: bool, sleep: Callable[[float], None] = time.sleep):
+        """:param sleep: waits for so many seconds, before a torn file is read again."""
+        self._file = SharedSecretFile(config_dir, "msal_token_cache", encrypt=encrypt, kind=dict, sleep=sleep)
 
     def read(self) -> Sections:
         """Return the whole cache, empty if there is none.

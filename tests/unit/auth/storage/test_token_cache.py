@@ -37,7 +37,7 @@ def _cache_of(*users: str, secret: str = "one") -> dict[str, Any]:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> TokenCache:
-    return TokenCache(tmp_path, encrypt=False)
+    return TokenCache(tmp_path, encrypt=False, sleep=lambda seconds: None)
 
 
 def test_what_another_process_added_in_the_meantime_survives_a_commit(cache: TokenCache) -> None:
@@ -183,13 +183,19 @@ def test_signing_out_takes_from_a_file_that_was_set_aside_what_is_ones_own(
 @pytest.mark.parametrize("name", ["msal_token_cache.json", "service_principal_entries.json"])
 def test_a_file_that_is_torn_for_a_moment_is_read_when_it_is_whole(tmp_path: Path, name: str) -> None:
     """The host writes in place, and readers of ours have no lock."""
-    store = (TokenCache if name.startswith("msal") else ServicePrincipalEntries)(tmp_path, encrypt=False)
+    pauses: list[float] = []
+
+    def go_on_writing(seconds: float) -> None:
+        pauses.append(seconds)
+        (tmp_path / name).write_text(whole if len(pauses) == 3 else whole[:-7], encoding="utf-8")
+
+    store = (TokenCache if name.startswith("msal") else ServicePrincipalEntries)(
+        tmp_path, encrypt=False, sleep=go_on_writing
+    )
     whole = json.dumps(_cache_of(ALICE) if name.startswith("msal") else [{"client_id": "0ab1", "tenant": "t-1"}])
     (tmp_path / name).write_text(whole[:-7], encoding="utf-8")
-    finished = threading.Timer(0.15, (tmp_path / name).write_text, [whole])
-    finished.start()
     found = store.user_names() if isinstance(store, TokenCache) else store.client_ids()
-    finished.join()
+    assert 0.1 < sum(pauses) < 1
     assert found == ({ALICE} if name.startswith("msal") else {"0ab1"})
     assert not list(tmp_path.glob("*.damaged-*"))
 
