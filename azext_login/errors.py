@@ -1,4 +1,8 @@
-"""The errors that every layer shares: one family, derived from the host's own."""
+"""The errors that every layer shares: one family, derived from the host's own.
+
+An error is raised once, where its cause is known. Its message states what happened and what was kept; its
+recommendation names the command to run next.
+"""
 
 from __future__ import annotations
 
@@ -31,70 +35,62 @@ __all__ = [
 
 
 def first_line(error: object) -> str:
-    """Return what an error says first, for a message that names several."""
+    """Return the first line of an error's message, for a message that lists several errors."""
     return str(error).partition("\n")[0]
 
 
 class SignInError(AuthenticationError):  # type: ignore[misc]  # the host is untyped
-    """The sign-in service refused. `retryable` says whether the same request may succeed later."""
-
-    retryable = False
+    """The sign-in service refused, or a credential cannot be used. Another attempt needs another credential."""
 
     def __init__(self, message: str, *, entra_error: Mapping[str, Any] | None = None, next_step: str | None = None):
+        """:param entra_error: MSAL's result with Entra ID's error body; the host keeps it as `msal_error`.
+        :param next_step: what to do next, and the command for it.
+        """
         super().__init__(message, msal_error=entra_error, recommendation=next_step)
 
 
 class InteractionRequiredError(SignInError):
-    """A person has to sign in again: another factor, another consent, or an expired session."""
+    """The user has to sign in again: another factor, another consent, or an expired session."""
 
 
 class NotSignedInError(AuthenticationError):  # type: ignore[misc]
-    """There is no account, or no token of it, to work with. The message names `az login`."""
-
-    retryable = False
+    """No account is signed in, or its tokens are no longer stored. The message or the next step names `az login`."""
 
     def __init__(self, message: str, *, next_step: str | None = None):
+        """:param next_step: what to do next, and the command for it."""
         super().__init__(message, recommendation=next_step)
 
 
 class ServiceUnreachableError(AzureConnectionError):  # type: ignore[misc]
     """A service did not answer: name resolution, refused connection, time-out, untrusted certificate."""
 
-    retryable = True
-
 
 class ServiceBusyError(ServiceUnreachableError):
-    """A service answered that it is overloaded or broken, each time that it was asked, or asks for a long pause."""
+    """A service answered every request with 429 or a server error, or asks for a pause longer than we wait."""
 
 
 class ServiceSlowError(ServiceUnreachableError):
-    """A service did not answer in the short time for which somebody waits who can do without."""
+    """A service did not answer within the few seconds that we wait where a stale token will do."""
 
 
 class InterruptedDiscoveryError(ServiceUnreachableError):
-    """Ctrl-C was pressed before a tenant had answered."""
+    """Ctrl-C was pressed before a tenant or an account had answered."""
 
 
 class UnexpectedAnswerError(AzureResponseError):  # type: ignore[misc]
-    """A service answered something that its protocol does not allow, or an error of its own."""
-
-    retryable = True
+    """A service answered something that its protocol does not allow, or reported an error of its own."""
 
 
 class MalformedAnswerError(UnexpectedAnswerError):
-    """An answer was cut short, or came from something else on the way, such as a proxy."""
+    """An answer was cut short, or came from something between us and the service, such as a proxy."""
 
 
 class AccountError(UnclassifiedUserFault):  # type: ignore[misc]
-    """A subscription or account that was asked for does not exist, or is not the only one."""
-
-    retryable = False
+    """The requested subscription or account does not exist, is ambiguous, or does not allow the request."""
 
 
 class StoreError(FileOperationError):  # type: ignore[misc]
     """A file of the config directory could not be read or written."""
-
-    retryable = False
 
 
 class LockHeldError(StoreError):

@@ -78,10 +78,6 @@ class Discovery:
     def failed(self) -> list[TenantReport]:
         return [report for report in self.reports if report.failure is not None]
 
-    @property
-    def empty(self) -> list[TenantReport]:
-        return [report for report in self.reports if report.failure is None and not report.subscriptions]
-
 
 _Outcome: TypeAlias = "list[Subscription] | AzCLIError"
 
