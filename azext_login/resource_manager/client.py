@@ -23,7 +23,7 @@ from azext_login.system.http.waiting import retry_request
 from azext_login.system.text import is_utf_8, printable
 
 TokenSource = Callable[[str | None, str | None], str]
-"""Return a Resource Manager token for a tenant (None: the tenant of the sign-in) that answers a claims challenge."""
+"""Returns a Resource Manager token for a tenant (None: the tenant of the sign-in) and a claims challenge (JSON)."""
 
 _SERVICE = "Azure Resource Manager"
 
@@ -31,7 +31,7 @@ _CHECK_ADDRESS = "Check the address of Azure Resource Manager with `az cloud sho
 
 _LONGEST_QUOTE = 1000  # characters
 
-# Seconds to establish a connection, and seconds between two packets of an answer. Other tenants are waiting.
+# Seconds to establish a connection, and seconds between two packets of an answer.
 _TIMEOUT = (10.0, 30.0)
 
 # The first API version whose subscriptions and tenants carry the tenant's name and the subscription's home tenant:
@@ -44,7 +44,7 @@ _CLAIMS = re.compile(r'claims="([^"]+)"')
 
 
 class ResourceManager:
-    """The part of Azure Resource Manager's API that knows about tenants and subscriptions."""
+    """The part of Azure Resource Manager's API that lists tenants and subscriptions."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class ResourceManager:
         found = retry_request(
             lambda: [_tenant(item) for item in self._pages("/tenants", None)], on=(ServiceUnreachableError,)
         )
-        return list({tenant.id.lower(): tenant for tenant in found}.values())
+        return list({tenant.key: tenant for tenant in found}.values())
 
     def subscriptions(self, tenant: Tenant, *, described: bool = False) -> Iterator[Subscription]:
         """Return the subscriptions that can be used through a tenant.
 
-        :param described: `tenant` comes from `tenants()`, so that its name and domain go into the rows.
+        :param described: `tenant` comes from `tenants()`, so its name and domain go into the rows.
         """
         for item in self._pages("/subscriptions", tenant.id):
             yield self._subscription(item, tenant, described)
@@ -112,29 +112,29 @@ class ResourceManager:
         seen: set[str] = set()
         while url:
             if url in seen:
-                raise _odd(f"continued {path} with a page that was there before")
+                raise _unexpected(f"continued {path} with a page that it had sent before")
             seen.add(url)
             page = self._page(url, tenant_id)
             yield from _objects(page["value"])
             url = str(page["nextLink"]) if page.get("nextLink") else None
             if url and _service_of(url) != _service_of(self._endpoint):
                 # The token goes along with every request, so it must not follow a link to another service.
-                raise _odd(f"continued a list at another address ('{printable(url)[:_LONGEST_QUOTE]}')")
+                raise _unexpected(f"continued a list at another address ('{printable(url)[:_LONGEST_QUOTE]}')")
 
     def _url(self, path: str) -> str:
         return f"{self._endpoint}{path}?api-version={self._api_version}"
 
     def _page(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
-        """Return a page of a list. An object without a list is no answer: whatever is in the tenant, it may be there.
+        """Return a page of a list. An object without a list is not an answer: the tenant may have subscriptions.
 
-        :raises MalformedAnswerError: there is none, each time that it was asked for.
+        :raises MalformedAnswerError: every answer was without a list.
         """
 
         def ask() -> Mapping[str, Any]:
             page = self._get(url, tenant_id)
             if not isinstance(page.get("value"), list):
                 raise MalformedAnswerError(
-                    f"{_SERVICE} answered with an object in which there is no list.",
+                    f"{_SERVICE} answered with an object that contains no list.",
                     "A proxy or a captive portal may have answered in its place. Check the network and run the command "
                     "again.",
                 )
@@ -169,14 +169,14 @@ def _tenant(item: Mapping[str, Any]) -> Tenant:
 
 def _objects(value: object) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise _odd("answered with something other than a list of objects")
+        raise _unexpected("answered with something other than a list of objects")
     return value
 
 
 def _text_in(item: Mapping[str, Any], key: str) -> str:
     value = item.get(key)
     if not isinstance(value, str) or not value or not is_utf_8(value):
-        raise _odd(f"listed something without '{key}'")
+        raise _unexpected(f"listed something without '{key}'")
     return value
 
 
@@ -192,24 +192,24 @@ def _last_part(path: str) -> str:
     """
     last = path.rpartition("/")[2]
     if not last:
-        raise _odd("answered with a subscription that has no ID")
+        raise _unexpected("answered with a subscription that has no ID")
     return last
 
 
 def _service_of(url: str) -> tuple[str, str]:
-    """Return what tells one service from another: scheme and host. Resource Manager may name the usual port.
+    """Return what identifies a service: scheme and host. Resource Manager may write the default port.
 
-    :raises UnexpectedAnswerError: it is no address.
+    :raises UnexpectedAnswerError: the URL is not valid.
     """
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise _odd("continued a list at something that is no address") from error
+        raise _unexpected("continued a list at an address that is not valid") from error
     return parts.scheme, parts.netloc.lower().removesuffix(":443")
 
 
 def _claims_challenge(response: requests.Response) -> str | None:
-    """Return the claims (JSON) that a 401 asks for, if it does: the base64 in WWW-Authenticate."""
+    """Return the claims (JSON) that a 401 demands: the base64 in WWW-Authenticate. None without a demand."""
     if response.status_code != 401:
         return None
     match = _CLAIMS.search(response.headers.get("WWW-Authenticate", ""))
@@ -225,20 +225,20 @@ def _claims_challenge(response: requests.Response) -> str | None:
 
 
 def _refusal(response: requests.Response) -> AzCLIError:
-    """Return the error for an answer other than 200, with what the service says about itself."""
+    """Return the error for an answer other than 200, with the code and message of the service."""
     body = parse_json_object(response, _SERVICE)
     error = body.get("error")
     code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
     code, message = printable(code or response.reason), printable(message or "no reason given")
     text = f"{_SERVICE} refused ({response.status_code} {code}): {message[:_LONGEST_QUOTE]}"
     if response.status_code == 401:
-        return SignInError(text, next_step="Sign in again, the way you did before.")
+        return SignInError(text, next_step="Sign in again with the same `az login` command as before.")
     if response.status_code == 403:
-        return SignInError(text, next_step="An administrator of the tenant can say why; then run the command again.")
+        return SignInError(text, next_step="Ask an administrator of the tenant; then run the command again.")
     if is_busy(response):
         return ServiceBusyError(text, "Run the command again in a minute.")
     return UnexpectedAnswerError(text, _CHECK_ADDRESS)
 
 
-def _odd(what: str) -> UnexpectedAnswerError:
+def _unexpected(what: str) -> UnexpectedAnswerError:
     return UnexpectedAnswerError(f"{_SERVICE} {what}.", _CHECK_ADDRESS)

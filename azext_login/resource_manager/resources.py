@@ -14,17 +14,23 @@ class Tenant:
     """A tenant as `GET /tenants` describes it; display name and domain are absent in old API versions."""
 
     id: str
+    """GUID, as Azure Resource Manager or the user wrote it."""
     display_name: str | None = None
     default_domain: str | None = None
 
     @property
+    def key(self) -> str:
+        """The ID in lower case, which identifies the tenant: users and services write GUIDs in either case."""
+        return self.id.lower()
+
+    @property
     def is_described(self) -> bool:
-        """Tell whether more is known of it than its ID."""
+        """Tell whether its display name or its domain is known."""
         return bool(self.display_name or self.default_domain)
 
     @property
     def label(self) -> str:
-        """Return what to show to a person, for example `0f1e... 'Contoso'`."""
+        """Return what to show to the user, for example `0f1e... 'Contoso'`."""
         return f"{self.id} '{printable(self.display_name)}'" if self.display_name else self.id
 
 
@@ -42,3 +48,13 @@ class Subscription:
     state: str | None
     tenant_id: str
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The ID in lower case, which identifies the subscription."""
+        return self.id.lower()
+
+    @property
+    def tenant_key(self) -> str:
+        """`Tenant.key` of its tenant."""
+        return self.tenant_id.lower()

@@ -1,16 +1,56 @@
-"""Threads that do not keep the process alive."""
+"""Threads that end with the process, and what happens where the system allows no more of them."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import Generic, NoReturn, TypeVar
+
+Result = TypeVar("Result")
 
 
-def start_thread(work: Callable[[], object]) -> threading.Thread | None:
-    """Run `work` in a new daemon thread, and return the thread; None if the system allows no more threads."""
-    thread = threading.Thread(target=work, daemon=True)
+def start_thread(work: Callable[[], None]) -> bool:
+    """Run `work` in a thread that ends with the process, so that nothing waits for one that hangs.
+
+    :return: False where the system allows no more threads; `work` does not run then.
+    """
     try:
-        thread.start()
+        threading.Thread(target=work, daemon=True).start()
     except RuntimeError:
-        return None
-    return thread
+        return False
+    return True
+
+
+class BackgroundCall(Generic[Result]):
+    """One call that runs in a thread of its own; in the caller's where the system allows no more threads."""
+
+    def __init__(self, call: Callable[[], Result]):
+        self._call = call
+        self._outcome: Callable[[], Result] | None = None
+        self._has_ended = threading.Event()
+        if not start_thread(self._run):
+            self._run()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of the call, at most for `seconds`. Return whether it has ended."""
+        return self._has_ended.wait(seconds)
+
+    def result(self) -> Result:
+        """Return what the call returned, or raise what it raised. To be called when it has ended."""
+        if self._outcome is None:
+            raise RuntimeError("The call has not ended.")
+        return self._outcome()
+
+    def _run(self) -> None:
+        try:
+            result = self._call()
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
+            self._outcome = partial(_raise, error)
+        else:
+            self._outcome = lambda: result
+        self._has_ended.set()
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error

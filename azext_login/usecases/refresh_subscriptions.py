@@ -13,7 +13,8 @@ from azext_login.errors import AccountError, InterruptedDiscoveryError, first_li
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import Account, SubscriptionRow, account_of, is_tenant_level
 from azext_login.profile.state import RowKey, key_of
-from azext_login.resource_manager.discovery import Ask, Discovery, Progress, discover, find_tenants
+from azext_login.resource_manager.ask_tenants import Ask, discover, find_tenants
+from azext_login.resource_manager.discovery import Discovery, Progress
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.usecases.excluded_tenants import Exclusions
 from azext_login.usecases.rows import row_of

@@ -12,7 +12,8 @@ from azext_login.host import send_telemetry
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import Account, SubscriptionRow, answers_to
 from azext_login.profile.state import slot_of
-from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport, discover, find_tenants
+from azext_login.resource_manager.ask_tenants import discover, find_tenants
+from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.usecases.excluded_tenants import Exclusions
 from azext_login.usecases.rows import row_of, tenant_level_subscription

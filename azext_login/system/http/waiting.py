@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError
 from azext_login.system.http.errors import capitalised
-from azext_login.system.threads import start_thread
+from azext_login.system.threads import BackgroundCall
 
 # Seconds between two looks at a thread: on Windows, Ctrl-C has no effect during a longer wait.
 _TICK = 0.2
@@ -66,28 +65,11 @@ def limit_time(
     :param error: the class of the error to raise.
     :raises ServiceUnreachableError: it took longer.
     """
-    outcome: list[Callable[[], Answer]] = []
-
-    def run() -> None:
-        try:
-            answer = attempt()
-        except BaseException as failure:  # noqa: BLE001  # raised again in the thread that waits
-            outcome.append(partial(_raise, failure))
-        else:
-            outcome.append(lambda: answer)
-
-    thread = start_thread(run)
-    if thread is None:
-        return attempt()
+    call = BackgroundCall(attempt)
     end = time.monotonic() + limit
-    while thread.is_alive() and (left := end - time.monotonic()) > 0:
-        thread.join(min(left, _TICK))
-    if not outcome:
-        raise error(
-            f"{capitalised(service)} did not answer within {limit:g} seconds.", "Run the command again in a minute."
-        )
-    return outcome[0]()
-
-
-def _raise(error: BaseException) -> NoReturn:
-    raise error
+    while not call.wait(min(_TICK, max(0.0, end - time.monotonic()))):
+        if time.monotonic() >= end:
+            raise error(
+                f"{capitalised(service)} did not answer within {limit:g} seconds.", "Run the command again in a minute."
+            )
+    return call.result()

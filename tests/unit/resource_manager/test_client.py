@@ -13,8 +13,8 @@ import requests
 from azext_login.auth.entra.http_client import AuthorityHttpClient
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.profile.model import Account
+from azext_login.resource_manager.ask_tenants import discover
 from azext_login.resource_manager.client import ResourceManager
-from azext_login.resource_manager.discovery import discover
 from azext_login.resource_manager.resources import Tenant
 from azext_login.system.http.session import build_session
 from azext_login.usecases.rows import row_of
@@ -155,7 +155,7 @@ def test_a_list_that_goes_in_a_circle_is_ended(
     manager = manager_of("alice@contoso.example")
     first = f"{own_cloud.url}/tenants?api-version=2022-12-01"
     own_cloud.admin.fail_next("/tenants", count=20, status=200, body=f'{{"value": [], "nextLink": "{first}"}}')
-    with pytest.raises(UnexpectedAnswerError, match="there before"):
+    with pytest.raises(UnexpectedAnswerError, match="had sent before"):
         manager.tenants()
 
 

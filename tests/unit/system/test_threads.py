@@ -1,0 +1,54 @@
+"""Calls in the background: their results, their errors, and a system that allows no more threads."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from azext_login.system.threads import BackgroundCall, start_thread
+
+
+@pytest.fixture(params=["a thread", "no thread"])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the system allows a thread."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    if request.param == "no thread":
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+    return bool(request.param == "a thread")
+
+
+def test_a_call_returns_what_it_returned(threads: bool) -> None:
+    call = BackgroundCall(lambda: "answer")
+    assert call.wait(30)
+    assert call.result() == "answer"
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt()])
+def test_a_call_raises_what_it_raised(threads: bool, error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    call = BackgroundCall(fail)
+    assert call.wait(30)
+    with pytest.raises(type(error)):
+        call.result()
+
+
+def test_a_call_that_has_not_ended_has_no_result() -> None:
+    release = threading.Event()
+    call = BackgroundCall(release.wait)
+    assert not call.wait(0.01)
+    with pytest.raises(RuntimeError, match="has not ended"):
+        call.result()
+    release.set()
+    assert call.wait(30)
+
+
+def test_without_a_thread_the_work_is_left_to_the_caller(threads: bool) -> None:
+    done = threading.Event()
+    assert start_thread(done.set) is threads
+    assert done.wait(30 if threads else 0) is threads
