@@ -1,4 +1,4 @@
-"""clouds.config: the active subscription of each cloud, and bringing the file back when the host removed it."""
+"""clouds.config: the active subscription of each cloud, and restoring the file when the host removed it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _SUBSCRIPTION = "subscription"
 
 _CHOICE = re.compile(rf"^{_SUBSCRIPTION}[ \t]*[=:][ \t]*(.*?)[ \t]*$\n?", re.MULTILINE | re.IGNORECASE)
 
-# Seconds within which the host has started and run this command, and bytes that comments alone may have.
+# Seconds within which the host starts and runs this command, and the largest size in bytes of comments alone.
 _JUST_NOW = 10.0
 _LONGEST_COMMENTS = 4096
 
-# The host truncates the file and writes it again without a lock, so a torn file may be a whole one in a moment.
+# The host truncates the file and writes it again without a lock, so a torn file may be complete a moment later.
 _TORN_RETRIES = 10
 _TORN_PAUSE = 0.05
 
-# What ConfigParser ends every section with, and so the host every file that has one.
+# ConfigParser ends every section with this, so the host ends every file that has a section with it.
 _END = "\n\n"
 
 # The first line of the copy, a comment in the format of the file.
@@ -43,25 +43,25 @@ _ACTIVE = "# active: "
 class CloudConfig:
     """The host's file of registered clouds.
 
-    The host writes it in place, and deletes it when it finds it damaged, with every cloud that somebody registered.
+    The host writes it in place. When it finds the file damaged, it deletes it, with every registered cloud.
     """
 
     def __init__(self, config_dir: Path, *, sleep: Callable[[float], None] = time.sleep):
-        """:param sleep: waits for so many seconds."""
+        """:param sleep: waits for so many seconds, before a torn file is read again."""
         self._path = config_dir / _FILE
         self._last_good = config_dir / _LAST_GOOD
         self._lock = FileLock(config_dir / _LOCK)
         self._sleep = sleep
 
-    def remember(self, cloud: str, subscription_id: str) -> None:
-        """Note the active subscription of a cloud, where the host looks when it switches clouds.
+    def store_choice(self, cloud: str, subscription_id: str) -> None:
+        """Store the active subscription of a cloud, where the host looks it up when it switches clouds.
 
         :raises StoreError: the file cannot be read or written.
         """
         with self._lock:
             copy = self._read_copy()
             kept = copy.partition("\n")[2]
-            text = self._settled(kept)
+            text = self._read_settled(kept)
             if not text.endswith(_END) and text != kept:
                 text = self._without_loss(text, kept, cloud)
             config = self._parse(text)
@@ -77,11 +77,11 @@ class CloudConfig:
                 logger.warning("%s %s itself is up to date.", error, _FILE)
 
     def _without_loss(self, text: str, kept: str, cloud: str) -> str:
-        """Return what to work on instead of a text that the host has not written to its end.
+        """Return the text to use in place of one that the host has not written completely.
 
-        It is the copy where the file has been emptied, for which there is no other cause if the active cloud was in the
-        copy: the host does not unregister that one. Otherwise the text may be what somebody wants, and the copy, before
-        it is written over, is set aside if anything else in it would be lost.
+        It is the copy if the file has no sections and the copy has the active cloud: the host never unregisters the
+        active cloud, so the file was emptied. Otherwise the user may have edited the file. Then the text itself is
+        used, and the copy is quarantined before it is replaced, if anything in it would be lost.
         """
         if not _is_sound(kept):
             return text
@@ -94,13 +94,13 @@ class CloudConfig:
             return kept
         if missing:
             logger.warning(
-                "%s does not have everything that it had (%s). What it had was kept as %s.",
+                "%s has lost settings (%s). Its previous content was kept as %s.",
                 _FILE, ", ".join(sorted({section for section, _ in missing})), quarantine_file(self._last_good).name,
             )  # fmt: skip
         return text
 
     def forget(self, subscription_ids: Collection[str] | None) -> None:
-        """Remove these subscriptions (IDs in lower case), or with None all, from the file and from its copies.
+        """Remove these subscriptions (IDs in lower case), or all with None, from the file and its copies.
 
         :raises StoreError: a file cannot be read or written.
         """
@@ -109,7 +109,7 @@ class CloudConfig:
         with self._lock:
             for leftovers in (self._path, self._last_good):
                 remove_leftovers(leftovers)
-            self._settled(self._read_copy().partition("\n")[2])
+            self._read_settled(self._read_copy().partition("\n")[2])
             for path in (self._path, self._last_good, *self._quarantined_files()):
                 text = _read_text(path)
                 left = _without(text, subscription_ids)
@@ -117,7 +117,7 @@ class CloudConfig:
                     self._write(path, left)
 
     def _write(self, path: Path, text: str) -> None:
-        # What was not text in a file comes back as it was (`_read_text`).
+        # Bytes that are not UTF-8 stay as they were (`_read_text`).
         content = text.encode("utf-8", "surrogateescape")
         write_atomically(path, content, locked=not self._lock.is_missing)
 
@@ -125,23 +125,23 @@ class CloudConfig:
         return find_quarantined(self._path) + find_quarantined(self._last_good)
 
     def restore_if_removed(self) -> str | None:
-        """Bring the file back if it is gone.
+        """Restore the file if the host removed it.
 
-        :return: the cloud that was active when it was last good, or None if there was nothing to bring back. The host
-            makes the public cloud active when it removes the file.
+        :return: the cloud that was active in the last good copy, or None if nothing was restored. The host makes the
+            public cloud active when it removes the file.
         """
-        if not self._is_gone() or not self._last_good.exists():
+        if not self._is_removed() or not self._last_good.exists():
             return None
         try:
             with open(self._last_good, encoding="utf-8", opener=open_regular) as stream:
                 head, _, text = stream.read().partition("\n")
             if not head.startswith(_ACTIVE) or not _is_sound(text):
-                # The host would fail over it in every command.
+                # With this file, the host would fail in every command.
                 quarantine_file(self._last_good)
                 return None
             with self._lock:
-                self._settled(text)
-                if self._is_gone():
+                self._read_settled(text)
+                if self._is_removed():
                     if self._path.exists() and self._path.stat().st_size:
                         quarantine_file(self._path)
                     self._write(self._path, text)
@@ -149,11 +149,11 @@ class CloudConfig:
             return None
         return head.removeprefix(_ACTIVE)
 
-    def _is_gone(self) -> bool:
-        """Tell whether the file is missing, or was emptied by a process that did not live to write it again.
+    def _is_removed(self) -> bool:
+        """Tell whether the file is missing, or was emptied by a process that was killed before it wrote the content.
 
-        An empty file is also what is left when somebody unregisters the last cloud. Then the active cloud is another
-        one already; if not, the host has just fallen back to the public cloud, and has written that into `config`.
+        The file is also empty after the user has unregistered the last cloud, which cannot be the active one. So if the
+        active cloud is missing, the host has just made the public cloud active, and has written that to `config`.
         """
         try:
             if self._path.stat().st_size > _LONGEST_COMMENTS:
@@ -179,10 +179,10 @@ class CloudConfig:
         if text != copy and _is_sound(text):
             self._write(self._last_good, text)
 
-    def _settled(self, kept: str) -> str:
-        """Return the text of the file, when nobody seems to be writing it any more; "" if there is none.
+    def _read_settled(self, kept: str) -> str:
+        """Return the text of the file, once no process seems to be writing it; "" without a file.
 
-        :param kept: what is known to be whole, even if it does not end as the host ends it.
+        :param kept: a text that is known to be complete, even if it does not end as the host ends it.
         :raises StoreError: the file cannot be read.
         """
         text = _read_text(self._path)
@@ -194,7 +194,7 @@ class CloudConfig:
         return text
 
     def _parse(self, text: str) -> configparser.RawConfigParser:
-        # Raw: what is not ours to change is written back as it is, percent signs included.
+        # Raw: values of others are written back as they are, percent signs included.
         config = configparser.RawConfigParser()
         try:
             text.encode("utf-8")
@@ -210,7 +210,7 @@ class CloudConfig:
 
 def _read_text(path: Path) -> str:
     try:
-        # What is not text in a file that was set aside has to come back as it was.
+        # A quarantined file may hold bytes that are not UTF-8, and they have to stay as they are.
         with open(path, encoding="utf-8", errors="surrogateescape", opener=open_regular) as stream:
             return stream.read()
     except FileNotFoundError:
@@ -220,14 +220,14 @@ def _read_text(path: Path) -> str:
 
 
 def _without(text: str, subscription_ids: Collection[str] | None) -> str:
-    """Return a text without the lines that choose one of these subscriptions, or any. The file may be damaged."""
+    """Return a text, which may be damaged, without the lines that name one of these subscriptions (None: any)."""
     return _CHOICE.sub(
         lambda line: "" if subscription_ids is None or line[1].lower() in subscription_ids else line[0], text
     )
 
 
 def _is_sound(text: str) -> bool:
-    """Tell whether the host can read a text: sections, no duplicates, and values that interpolate."""
+    """Tell whether the host can read a text: it has sections, no duplicates, and values that interpolate."""
     config = configparser.ConfigParser()
     try:
         config.read_string(text)
@@ -241,7 +241,10 @@ def _is_sound(text: str) -> bool:
 
 
 def _registered(text: str) -> set[tuple[str, str]]:
-    """Return the sections of a text with their options, and with "" for the section itself; choices do not count."""
+    """Return the sections of a text with each of their options, and with "" for the section itself.
+
+    The active subscriptions are left out: losing one loses no setting.
+    """
     config = configparser.RawConfigParser()
     try:
         config.read_string(text)

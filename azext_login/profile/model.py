@@ -1,7 +1,7 @@
 """Rows of azureProfile.json, and the accounts that they belong to.
 
-A row of the file is passed on as the mapping that was read, not as a record: the host and other tools add keys
-of their own, and every key has to come back unchanged.
+A row is passed on as the mapping that was read, not as a record: the host and other tools add keys of their own,
+and every key has to stay unchanged.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ SubscriptionRow = dict[str, Any]
 """One row of `subscriptions` in azureProfile.json."""
 
 TENANT_LEVEL_NAME = "N/A(tenant level account)"
-"""The name that the host gives to a row which stands for a tenant without a subscription."""
+"""The name that the host gives to the row of a tenant without subscriptions."""
 
 ASSIGNED_IDENTITY = "assignedIdentityInfo"
-"""The key of a row's `user` in which the host notes which managed identity it is, for example `MSIClient-<GUID>`."""
+"""The key of a row's `user` that tells which managed identity it is, for example `MSIClient-<GUID>`."""
 
 CLOUD_SHELL = "cloudShellID"
-"""The key of a row's `user` that says that Cloud Shell has its tokens."""
+"""The key of a row's `user` for an account whose tokens come from Cloud Shell."""
 
 SN_ISSUER = "useCertSNIssuerAuth"
-"""The key of a row's `user` that says that a service principal's certificate goes by subject name and issuer."""
+"""The key of a row's `user` for a service principal whose certificate is matched by subject name and issuer."""
 
 # The names that the host gives to managed identities, in `user.name`.
 SYSTEM_ASSIGNED = "systemAssignedIdentity"
@@ -35,7 +35,7 @@ ENABLED = "Enabled"
 
 _NAME_AND_TYPE = ("name", "type")
 
-# What built-in code writes into a row, and what is true of it only until it is written again.
+# The keys that built-in code writes into a row. A new row replaces them; other keys belong to other tools.
 _ROW_KEYS = frozenset(
     (
         "id", "name", "state", "user", "isDefault", "tenantId", "environmentName",
@@ -49,13 +49,13 @@ _TENANT_KEYS = ("tenantId", "tenantDefaultDomain", "tenantDisplayName")
 
 @dataclass(frozen=True)
 class Account:
-    """Who is signed in. `name` is a user name, an application ID, or the host's name for a managed identity."""
+    """A signed-in account. `name` is a user name, an application ID, or the host's name for a managed identity."""
 
     name: str
     kind: str = "user"
     """`user` or `servicePrincipal`, as in the row."""
     details: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """What else a row's `user` says: `assignedIdentityInfo`, `cloudShellID`, `useCertSNIssuerAuth`."""
+    """The other keys of a row's `user`: `assignedIdentityInfo`, `cloudShellID`, `useCertSNIssuerAuth`."""
 
     @property
     def is_user(self) -> bool:
@@ -63,27 +63,27 @@ class Account:
 
     @property
     def is_managed_identity(self) -> bool:
-        """Whether its tokens come from the machine that it runs on, so that nothing is stored for it."""
+        """Whether its tokens come from the computer that it runs on, so no credential is stored."""
         return not self.is_user and self.name in (SYSTEM_ASSIGNED, USER_ASSIGNED)
 
     @property
     def keeps_to_its_tenant(self) -> bool:
-        """Whether it cannot have tokens of another tenant than its own."""
+        """Whether it cannot obtain tokens of another tenant."""
         return self.is_managed_identity or bool(self.details.get(CLOUD_SHELL))
 
     @property
     def key(self) -> str:
-        """What tells accounts apart, case folded. Every user-assigned managed identity has the same name."""
+        """What identifies the account, case folded. All user-assigned managed identities have the same name."""
         assigned = self.details.get(ASSIGNED_IDENTITY)
         return f"{self.name}/{assigned}".casefold() if assigned else self.name.casefold()
 
     @property
     def label(self) -> str:
-        """What a person tells this account by; `matches` takes it."""
+        """The name to show to the user; `matches` accepts it."""
         return str(self.details.get(ASSIGNED_IDENTITY) or self.name)
 
     def matches(self, name: str) -> bool:
-        """Compare names the way Entra does: without regard to case. `name` may be a managed identity's own as well."""
+        """Compare names as Entra ID does, without regard to case. `name` may also be a managed identity's label."""
         return name.casefold() in (self.name.casefold(), self.label.casefold())
 
 
@@ -97,16 +97,16 @@ def account_of(row: Mapping[str, Any]) -> Account:
 
 
 def keep_foreign_keys(new: SubscriptionRow, old: SubscriptionRow) -> None:
-    """Take over into a row what other tools have noted in the one that it replaces."""
+    """Copy the keys of other tools into a row from the row that it replaces."""
     new.update((key, value) for key, value in old.items() if key not in _ROW_KEYS and key not in new)
     user, before = new["user"], old["user"]
     user.update((key, value) for key, value in before.items() if key not in _USER_KEYS and key not in user)
 
 
 def bring_up_to_date(row: SubscriptionRow, newer: SubscriptionRow) -> bool:
-    """Give a row what the host's keys say in a newer one; what other tools have noted and the choice stay.
+    """Copy the host's keys into a row from a newer one; the keys of other tools and `isDefault` stay.
 
-    :return: whether that changed anything.
+    :return: whether the row changed.
     """
     before = dict(row)
     for key in _ROW_KEYS - {"isDefault"}:
@@ -126,15 +126,25 @@ def is_enabled(row: Mapping[str, Any]) -> bool:
 
 
 def is_tenant_level(row: Mapping[str, Any]) -> bool:
-    """Tell whether a row stands for a tenant rather than for a subscription."""
+    """Tell whether a row represents a tenant rather than a subscription."""
     return row.get("name") == TENANT_LEVEL_NAME
+
+
+def tenant_key(tenant: str) -> str:
+    """Return what identifies a tenant that is given by its GUID or a name: users and services write either case."""
+    return tenant.casefold()
+
+
+def tenant_of(row: Mapping[str, Any]) -> str:
+    """Return the key of the tenant that a row belongs to."""
+    return tenant_key(str(row.get("tenantId")))
 
 
 def is_in_tenant(row: Mapping[str, Any], tenant: str) -> bool:
     """Tell whether a row belongs to a tenant, given by its GUID, default domain or display name in any case."""
-    return tenant.lower() in (str(row.get(key)).lower() for key in _TENANT_KEYS)
+    return tenant_key(tenant) in (tenant_key(str(row.get(key))) for key in _TENANT_KEYS)
 
 
-def answers_to(row: Mapping[str, Any], wanted: str) -> bool:
+def matches_subscription(row: Mapping[str, Any], wanted: str) -> bool:
     """Tell whether `wanted` is the row's subscription ID or name, without regard to case."""
     return wanted.lower() in (str(row.get("id", "")).lower(), str(row.get("name", "")).lower())

@@ -1,18 +1,18 @@
-"""What to do when azureProfile.json is not the one that we wrote last. Decides; reads and writes nothing.
+"""What to restore when azureProfile.json is not the one that we wrote last. Decides; does not read or write a file.
 
-A process of the host writes the file from a copy that it read earlier, without a lock. So the file may be an older one
-than ours with something added, or an empty one that replaced a damaged one. Each of our writes counts up a generation
-in a key of our own, which the host copies along, and the last written document is kept beside the file:
+A process of the host writes the file from a copy that it read earlier, without a lock. So the file may be older than
+ours with something added, or an empty one that replaced a damaged one. Each of our writes increments a generation in a
+key of our own, which the host copies along, and the last written document is kept beside the file:
 
-* the file has the generation of the copy: whatever differs was done on purpose by somebody, such as `az account clear`;
-  only what a built-in sign-in has pushed out of the place of an identity that stood behind it comes back;
-* it has an older one: an old copy was written over ours, and what it is behind with comes back: rows that are missing,
-  newer content of others, and choices;
-* it has none: the host has reset the file, or it comes from elsewhere, and the rows that are missing come back.
+* The file has the generation of the copy: all differences were made on purpose, for example by `az account clear`. Only
+  rows that a built-in sign-in of a shadowed identity has removed from the active view are restored.
+* The file has an older generation: an old copy was written over ours. Missing rows, newer content of the other rows,
+  and choices are restored.
+* The file has no generation: the host has reset the file, or it comes from elsewhere. Missing rows are restored.
 
-A row comes back only if its account can still be used: nobody who has logged out is offered again. Of an identity of
-the machine nothing but its rows is stored, so they count: those of the copy, and those of a file that is not older. An
-empty list, which is what `az account clear` leaves, speaks against them.
+A row is restored only if its account can still be used, so an account that has signed out does not return. For a
+managed identity, only rows are stored. Its rows count as usable if they are in the copy, or in a file that is not
+older; but not after `az account clear`, which leaves an empty list.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from azext_login.profile.state import (
     key_of,
     slot_of,
 )
-from azext_login.profile.subscriptions import active_row, put_in_front
+from azext_login.profile.subscriptions import active_row, move_to_active_view
 from azext_login.system.text import printable
 
 HasCredentials = Callable[[SubscriptionRow], bool]
@@ -44,7 +44,7 @@ HasCredentials = Callable[[SubscriptionRow], bool]
 
 @dataclass(frozen=True)
 class Recovery:
-    """A document that was put together again, and what to tell the person ("" for nothing)."""
+    """A repaired document, and what to tell the user ("" for nothing)."""
 
     document: Document
     note: str
@@ -53,9 +53,9 @@ class Recovery:
 def recover(
     document: object, last_good: Document, has_credentials: HasCredentials, active_cloud: str | None = None
 ) -> Recovery:
-    """Bring back what a document that is not current has lost.
+    """Restore what an outdated or damaged document has lost.
 
-    :param active_cloud: the choice of a stale file counts only if it is one for this cloud and ours is not.
+    :param active_cloud: the default in an outdated file is kept only if it is of this cloud and ours is not.
     """
     found: Document = dict(document) if isinstance(document, dict) else {}
     generation = generation_of(found)
@@ -74,19 +74,19 @@ def recover(
         return has_credentials(row)
 
     if generation is not None:
-        # An old copy also brings back accounts that have logged out since.
+        # An old copy also contains accounts that have signed out since.
         state.rows = [row for row in state.rows if key_of(row) in good_keys or is_signed_in(row)]
-    # A built-in sign-in of somebody whose row stood behind another one puts it in front as well.
-    front = {key_of(row) for row in state.rows}
-    repeated = {slot_of(row) for row in state.others if key_of(row) in front}
-    state.others = [row for row in state.others if key_of(row) not in front]
-    # Whoever signs out or clears with built-in commands leaves our own rows behind.
-    orphans, state.others = _split(state.others, {slot_of(row) for row in state.rows})
+    # A built-in sign-in of a shadowed identity adds its row to the active view and leaves it among the shadowed ones.
+    active_view = {key_of(row) for row in state.rows}
+    repeated = {slot_of(row) for row in state.shadowed if key_of(row) in active_view}
+    state.shadowed = [row for row in state.shadowed if key_of(row) not in active_view]
+    # Built-in commands that sign out or clear accounts leave the shadowed rows in our key.
+    orphans, state.shadowed = _split(state.shadowed, {slot_of(row) for row in state.rows})
     missing = [row for row in good.all_rows() if key_of(row) not in known and is_signed_in(row)]
     is_stale = (
         generation is None
         or is_older
-        # Nobody removes the list itself on purpose: an empty one is what is left by `az account clear`.
+        # No command removes the list itself: `az account clear` leaves an empty one.
         or not isinstance(found.get(SUBSCRIPTIONS), list)
     )
     outdated = 0
@@ -95,13 +95,13 @@ def recover(
         both = [row for row in state.all_rows() if key_of(row) in newer]
         outdated = sum([bring_up_to_date(row, newer[key_of(row)]) for row in both])
     if not is_stale:
-        # Whatever else is missing was removed on purpose, unless our own key is what is damaged.
-        damaged = set() if is_sound(found) else {key_of(row) for row in good.others}
+        # The other missing rows were removed on purpose, unless our own key is damaged.
+        damaged = set() if is_sound(found) else {key_of(row) for row in good.shadowed}
         missing = [row for row in missing if key_of(row) in damaged or slot_of(row) in repeated]
     found_default = active_row(state.rows)
-    # A file from elsewhere keeps its choice. One that the host has reset has none.
+    # A file from elsewhere keeps its default. A file that the host has reset has no default.
     ours = active_row(good.rows) if is_stale and (generation is not None or found_default is None) else None
-    state.others = [row for row in state.others if is_signed_in(row)]
+    state.shadowed = [row for row in state.shadowed if is_signed_in(row)]
     left = [row for row in orphans if is_signed_in(row)]
     _place(state, left + missing)
     default = _default(found_default, ours, state, active_cloud)
@@ -109,7 +109,7 @@ def recover(
     if is_stale and generation is not None:
         chosen_again = _choose_again(state, good, default, known)
     if default is not None:
-        put_in_front(state, default)
+        move_to_active_view(state, default)
         chosen_again = chosen_again or (found_default is not None and key_of(default) != key_of(found_default))
     for row in state.all_rows():
         row["isDefault"] = row is default
@@ -117,7 +117,7 @@ def recover(
         state.previous, state.choices = good.previous, good.choices
         state.refresh_failures = good.refresh_failures
         lost = (row for row in good.unusable if row not in state.unusable)
-        state.unusable += [row for row in lost if not _is_of_somebody(row) or has_credentials(row)]
+        state.unusable += [row for row in lost if not _has_account(row) or has_credentials(row)]
 
     for name, value in last_good.items():
         if name != OWN_KEY:
@@ -130,62 +130,63 @@ def recover(
     else:
         cause = "had been changed by another program" if repairs else "had been changed by a built-in command"
     if is_cleared and left:
-        # Whoever cleared the list, with a built-in command that did not come to its end, wanted these to go as well.
+        # A built-in `az account clear` that did not finish was meant to remove these rows too.
         repairs.append(
-            f"{len(left)} subscription(s) are left, of accounts whose tokens or secrets are still stored "
-            "(`az account clear` signs them out)"
+            f"{len(left)} subscription(s) were kept, because the tokens or secrets of their accounts are still stored "
+            "(`az account clear` removes them)"
         )
     return Recovery(found, _note(cause, len(missing), outdated, chosen_again, repairs, default))
 
 
 def _repairs(found: Document, state: ProfileState) -> list[str]:
-    """Return what is about to be put right of a document, for the person."""
+    """Return what is repaired in a document, for the user."""
     repairs = []
     own = found.get(OWN_KEY)
     already = own.get(UNUSABLE) if isinstance(own, dict) else None
     unusable = len(state.unusable) - (len(already) if isinstance(already, list) else 0)
     if unusable:
-        repairs.append(
-            f"{unusable} row(s) over which built-in commands fail were put aside in it, under {OWN_KEY}.{UNUSABLE}"
-        )
+        repairs.append(f"{unusable} row(s) with which built-in commands fail were moved to {OWN_KEY}.{UNUSABLE} in it")
     if sum(bool(row.get("isDefault")) for row in state.rows) > 1:
-        repairs.append("of several active subscriptions one was kept")
+        repairs.append("several subscriptions were active, and one was kept")
     return repairs
 
 
-def _split(others: list[SubscriptionRow], front: set[Slot]) -> tuple[list[SubscriptionRow], list[SubscriptionRow]]:
-    """Return the rows that have no row in front of them, and those that have."""
-    return [row for row in others if slot_of(row) not in front], [row for row in others if slot_of(row) in front]
+def _split(shadowed: list[SubscriptionRow], slots: set[Slot]) -> tuple[list[SubscriptionRow], list[SubscriptionRow]]:
+    """Return the rows that no row of the active view shadows any more, and those that one shadows.
+
+    :param slots: those of the active view.
+    """
+    return [row for row in shadowed if slot_of(row) not in slots], [row for row in shadowed if slot_of(row) in slots]
 
 
 def _place(state: ProfileState, missing: list[SubscriptionRow]) -> None:
     taken = {slot_of(row) for row in state.rows}
     for row in missing:
         if slot_of(row) in taken:
-            state.others.append(row)
+            state.shadowed.append(row)
         else:
             taken.add(slot_of(row))
             state.rows.append(row)
 
 
 def _choose_again(state: ProfileState, good: ProfileState, default: SubscriptionRow | None, known: set[RowKey]) -> bool:
-    """Put those rows in front that stood in front in our copy, for the subscriptions that several identities have.
+    """Move the rows of our copy's active view back to the active view, where other rows shadow them.
 
-    :param default: its subscription has been decided.
-    :return: whether that undoes what was in the file.
+    :param default: the row of its subscription stays.
+    :return: whether that changes the active view of the file.
     """
-    behind = {key_of(row): row for row in state.others}
-    again = [behind[key_of(row)] for row in good.rows if key_of(row) in behind]
+    shadowed = {key_of(row): row for row in state.shadowed}
+    again = [shadowed[key_of(row)] for row in good.rows if key_of(row) in shadowed]
     again = [row for row in again if default is None or slot_of(row) != slot_of(default)]
     for row in again:
-        put_in_front(state, row)
+        move_to_active_view(state, row)
     return any(key_of(row) in known for row in again)
 
 
 def _default(
     found: SubscriptionRow | None, good: SubscriptionRow | None, state: ProfileState, active_cloud: str | None
 ) -> SubscriptionRow | None:
-    """Return the default: ours is the newer choice, unless it is one for another cloud than the active one."""
+    """Return the default: the newer choice of our copy, unless that is one of a cloud that is not active."""
     if good is None:
         return found
     ours = next((row for row in state.all_rows() if key_of(row) == key_of(good)), None)
@@ -197,7 +198,7 @@ def _default(
     return ours
 
 
-def _is_of_somebody(row: object) -> bool:
+def _has_account(row: object) -> bool:
     return isinstance(row, dict) and isinstance(row.get("user"), dict) and bool(row["user"].get("name"))
 
 

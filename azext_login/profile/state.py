@@ -1,4 +1,4 @@
-"""Everything the profile file knows, as one value: the rows, the rows of other identities, and past choices."""
+"""Everything in the profile file as one value: the rows, the rows of other identities, and past choices."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.profile.model import SubscriptionRow, account_of, tenant_of
 
 Document = dict[str, Any]
-"""The whole file: `installationId`, `subscriptions`, and whatever else anybody keeps there."""
+"""The whole file: `installationId`, `subscriptions`, and the keys of other programs."""
 
 SUBSCRIPTIONS = "subscriptions"
 INSTALLATION_ID = "installationId"
 
 OWN_KEY = "azextLogin"
-"""Our top-level key. Built-in code and other tools leave keys alone that they do not know."""
+"""Our top-level key. Built-in code and other tools leave unknown keys unchanged."""
 
 GENERATION = "generation"
-_OTHERS = "otherIdentities"
+_SHADOWED = "otherIdentities"
 UNUSABLE = "unusable"
 _PREVIOUS = "previous"
 _CHOICES = "choices"
 _REFRESH_FAILURES = "refreshFailures"
 
-# Ten thousand commands a second for three hundred years.
+# Ten thousand commands a second reach this number after three hundred years.
 _NEVER_REACHED = 10**14
 
-# What built-in code takes for granted in a row.
+# The keys without which built-in code fails.
 _NEEDED_KEYS = ("id", "name", "tenantId", "environmentName")
 
 RowKey = tuple[str, str, str, str]
-"""Cloud, account (its key), tenant and subscription: what tells two rows apart."""
+"""Cloud, account (its key), tenant and subscription: what identifies a row."""
+
+Owner = tuple[str, str, str]
+"""Cloud, account (its key) and tenant: a row key without the subscription."""
 
 Slot = tuple[str, str]
 """Cloud and subscription: built-in code allows one row for each."""
@@ -41,30 +44,30 @@ Slot = tuple[str, str]
 class ProfileState:
     """The content of azureProfile.json while it is worked on.
 
-    `rows` is what built-in commands see, with at most one row per cloud and subscription. `others` are the rows of
-    further identities for subscriptions that are in `rows` already.
+    `rows` is the active view: what built-in commands see, with at most one row per cloud and subscription. `shadowed`
+    are the rows of further identities for subscriptions that are in `rows` already.
     """
 
     rows: list[SubscriptionRow] = field(default_factory=list)
-    others: list[SubscriptionRow] = field(default_factory=list)
+    shadowed: list[SubscriptionRow] = field(default_factory=list)
     previous: dict[str, list[str]] = field(default_factory=dict)
-    """Cloud -> key of the row that was active before the present one, for `account set --subscription -`."""
+    """Cloud -> key of the previously active row, for `account set --subscription -`."""
     choices: dict[str, str] = field(default_factory=dict)
-    """Cloud, account and tenant (joined) -> the subscription that was last chosen there."""
+    """Owner (`choice_key`) -> the subscription that was last chosen there."""
     refresh_failures: dict[str, dict[str, str]] = field(default_factory=dict)
-    """The same -> when (`on`, UTC) and why (`reason`) its subscriptions could last not be read."""
+    """Owner (`choice_key`) -> when (`on`, UTC) and why (`reason`) its subscriptions could last not be read."""
     unusable: list[Any] = field(default_factory=list)
-    """What stood among the rows and would make built-in code fail."""
+    """Elements of the list of rows with which built-in code would fail."""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ProfileState:
         """Read a document. Its rows are not copied: changing them changes the document."""
         own = document.get(OWN_KEY)
         own = own if isinstance(own, dict) else {}
-        rows, others = _one_per_slot(usable_rows(document.get(SUBSCRIPTIONS)), usable_rows(own.get(_OTHERS)))
+        rows, shadowed = _one_per_slot(usable_rows(document.get(SUBSCRIPTIONS)), usable_rows(own.get(_SHADOWED)))
         return cls(
             rows=rows,
-            others=others,
+            shadowed=shadowed,
             previous={
                 str(cloud): [str(part) for part in key]
                 for cloud, key in _mapping(own.get(_PREVIOUS)).items()
@@ -79,21 +82,21 @@ class ProfileState:
             unusable=[
                 *_list(own.get(UNUSABLE)),
                 *_unusable_rows(document.get(SUBSCRIPTIONS)),
-                *_unusable_rows(own.get(_OTHERS)),
+                *_unusable_rows(own.get(_SHADOWED)),
             ],
         )
 
     def write_to(self, document: Document, generation: int) -> None:
-        """Put this state into a document, beside the keys of others.
+        """Put this state into a document, beside the keys of other programs.
 
-        Rows over which built-in code would fail go to our own key, so that nothing is lost and everything works.
+        Rows with which built-in code would fail are moved to our own key, so that they are kept and commands work.
         """
         self._forget_absent_accounts()
         own = dict(_mapping(document.get(OWN_KEY)))
         document[SUBSCRIPTIONS] = self.rows
         own[GENERATION] = generation
         parts: tuple[tuple[str, Any], ...] = (
-            (_OTHERS, self.others),
+            (_SHADOWED, self.shadowed),
             (_PREVIOUS, self.previous),
             (_CHOICES, self.choices),
             (_REFRESH_FAILURES, self.refresh_failures),
@@ -107,7 +110,7 @@ class ProfileState:
         document[OWN_KEY] = own
 
     def _forget_absent_accounts(self) -> None:
-        """Drop the choices of accounts without a row: built-in commands that sign them out leave our key alone."""
+        """Remove the choices of accounts without a row: built-in commands that sign them out do not change our key."""
         present = {account_of(row).key for row in self.all_rows()}
         self.previous = {cloud: key for cloud, key in self.previous.items() if key[1] in present}
         self.choices = {key: chosen for key, chosen in self.choices.items() if account_of_choice(key) in present}
@@ -116,17 +119,17 @@ class ProfileState:
         }
 
     def forget_everything(self) -> None:
-        """Leave nobody's row, and nothing about anybody."""
-        self.rows, self.others, self.unusable = [], [], []
+        """Remove every row, and everything about every account."""
+        self.rows, self.shadowed, self.unusable = [], [], []
         self.previous, self.choices, self.refresh_failures = {}, {}, {}
 
     def all_rows(self) -> list[SubscriptionRow]:
         """Return the rows of every identity."""
-        return self.rows + self.others
+        return self.rows + self.shadowed
 
 
 def is_sound(document: Mapping[str, Any]) -> bool:
-    """Tell whether built-in code can work with the rows of a document, and we with our own key."""
+    """Tell whether built-in code can use the rows of a document, and we our own key."""
     rows = document.get(SUBSCRIPTIONS)
     if rows is None and OWN_KEY not in document:
         # A new profile, or one that the host has reset.
@@ -137,8 +140,8 @@ def is_sound(document: Mapping[str, Any]) -> bool:
         and all(map(_is_usable, rows))
         and sum(bool(row.get("isDefault")) for row in rows) <= 1
         and isinstance(own, dict)
-        and isinstance(own.get(_OTHERS, []), list)
-        and all(map(_is_usable, own.get(_OTHERS, [])))
+        and isinstance(own.get(_SHADOWED, []), list)
+        and all(map(_is_usable, own.get(_SHADOWED, [])))
         and all(isinstance(own.get(name, {}), dict) for name in (_PREVIOUS, _CHOICES, _REFRESH_FAILURES))
     )
 
@@ -146,7 +149,7 @@ def is_sound(document: Mapping[str, Any]) -> bool:
 def is_current(document: object, last_good_generation: int | None) -> bool:
     """Tell whether a document can be used as it is.
 
-    :param last_good_generation: of the copy of what we wrote last, None without a copy.
+    :param last_good_generation: generation of the last good copy; None without a copy.
     """
     if not isinstance(document, dict) or not is_sound(document) or _is_out_of_step(document):
         return False
@@ -157,54 +160,60 @@ def is_current(document: object, last_good_generation: int | None) -> bool:
 
 
 def _is_out_of_step(document: Document) -> bool:
-    """Tell whether built-in code, which does not know of the rows of other identities, has changed those in front.
+    """Tell whether built-in code, which does not know the shadowed rows, has changed the active view.
 
-    It removes a row that another identity's row was standing behind, or puts that very row in its place.
+    It removes a row that shadows another one, or puts the shadowed row in its place as well.
     """
-    if not _mapping(document.get(OWN_KEY)).get(_OTHERS):
+    if not _mapping(document.get(OWN_KEY)).get(_SHADOWED):
         return False
     state = ProfileState.of(document)
-    front = {slot_of(row): row for row in state.rows}
-    return any(slot_of(row) not in front or key_of(front[slot_of(row)]) == key_of(row) for row in state.others)
+    active_view = {slot_of(row): row for row in state.rows}
+    return any(
+        slot_of(row) not in active_view or key_of(active_view[slot_of(row)]) == key_of(row) for row in state.shadowed
+    )
 
 
 def generation_of(document: Mapping[str, Any]) -> int | None:
-    """Return how often we have written this document, or None if we have not."""
+    """Return how often we have written this document, or None if we never have."""
     own = document.get(OWN_KEY)
     generation = own.get(GENERATION) if isinstance(own, dict) else None
     return generation if is_generation(generation) else None
 
 
 def is_generation(value: object) -> TypeGuard[int]:
-    """Tell whether we can have counted that far."""
+    """Tell whether a value can be a generation."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _NEVER_REACHED
+
+
+def owner_of(row: Mapping[str, Any]) -> Owner:
+    """Return the cloud, account and tenant of a row."""
+    return str(row.get("environmentName")), account_of(row).key, tenant_of(row)
 
 
 def key_of(row: Mapping[str, Any]) -> RowKey:
     """Return what identifies a row among all rows."""
-    cloud, subscription = slot_of(row)
-    return cloud, account_of(row).key, str(row.get("tenantId")).casefold(), subscription
+    return *owner_of(row), slot_of(row)[1]
 
 
 def slot_of(row: Mapping[str, Any]) -> Slot:
-    """Return what identifies a row among those that built-in code sees."""
+    """Return what identifies a row in the active view."""
     return str(row.get("environmentName")), str(row.get("id")).lower()
 
 
 def _one_per_slot(
-    rows: list[SubscriptionRow], others: list[SubscriptionRow]
+    rows: list[SubscriptionRow], shadowed: list[SubscriptionRow]
 ) -> tuple[list[SubscriptionRow], list[SubscriptionRow]]:
-    """Let one row of a subscription stand for it where another tool has written several: the default, or the first."""
+    """Where another tool wrote several rows of a subscription, shadow all but one: the default or the first."""
     if len({(row["environmentName"], row["id"].lower()) for row in rows}) == len(rows):
-        return rows, others
-    front: dict[Slot, SubscriptionRow] = {}
+        return rows, shadowed
+    active_view: dict[Slot, SubscriptionRow] = {}
     for row in rows:
-        first = front.setdefault(slot_of(row), row)
+        first = active_view.setdefault(slot_of(row), row)
         if row.get("isDefault") and not first.get("isDefault"):
-            front[slot_of(row)] = row
-    known = {key_of(row) for row in front.values()}
-    behind = [row for row in rows if front[slot_of(row)] is not row and key_of(row) not in known]
-    return list(front.values()), without_duplicates([*behind, *others])
+            active_view[slot_of(row)] = row
+    known = {key_of(row) for row in active_view.values()}
+    further = [row for row in rows if active_view[slot_of(row)] is not row and key_of(row) not in known]
+    return list(active_view.values()), without_duplicates([*further, *shadowed])
 
 
 def usable_rows(value: object) -> list[SubscriptionRow]:
@@ -233,16 +242,16 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def choice_key(cloud: str, account: str, tenant: str) -> str:
-    """Return the key of `ProfileState.choices`."""
-    return "|".join((cloud, account.casefold(), tenant.casefold()))
+def choice_key(owner: Owner) -> str:
+    """Return the key of `ProfileState.choices` and `ProfileState.refresh_failures`."""
+    return "|".join(owner)
 
 
 def account_of_choice(key: str) -> str:
-    """Return the account in a key of `ProfileState.choices`."""
+    """Return the account (its key) in a key of `ProfileState.choices`."""
     return key.partition("|")[2].rpartition("|")[0]
 
 
 def without_duplicates(rows: Iterable[SubscriptionRow]) -> list[SubscriptionRow]:
-    """Return the rows, each key once; the last one wins and keeps the place of the first."""
+    """Return the rows, each key once: the last row with a key, in the place of the first."""
     return list({key_of(row): row for row in rows}.values())

@@ -1,4 +1,4 @@
-"""The rules of the subscription list: how rows are merged, chosen and removed. No file and no network."""
+"""The rules of the subscription list: how rows are merged, chosen, shadowed and removed. No file and no network."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from azext_login.profile.model import (
     Account,
     SubscriptionRow,
     account_of,
-    answers_to,
     is_enabled,
     is_tenant_level,
     keep_foreign_keys,
+    matches_subscription,
+    tenant_key,
+    tenant_of,
 )
 from azext_login.profile.state import (
     ProfileState,
@@ -21,6 +23,7 @@ from azext_login.profile.state import (
     account_of_choice,
     choice_key,
     key_of,
+    owner_of,
     slot_of,
     without_duplicates,
 )
@@ -32,13 +35,13 @@ def in_cloud(rows: Iterable[SubscriptionRow], cloud: str) -> list[SubscriptionRo
 
 
 def active_row(rows: Iterable[SubscriptionRow]) -> SubscriptionRow | None:
-    """Return the default row, if there is one."""
+    """Return the default row, or None."""
     return next((row for row in rows if row.get("isDefault")), None)
 
 
 def matching(rows: Iterable[SubscriptionRow], wanted: str) -> list[SubscriptionRow]:
     """Return the rows whose subscription ID or name is `wanted`."""
-    return [row for row in rows if answers_to(row, wanted)]
+    return [row for row in rows if matches_subscription(row, wanted)]
 
 
 def _first_enabled(rows: Iterable[SubscriptionRow]) -> SubscriptionRow | None:
@@ -51,17 +54,15 @@ def first_usable(rows: Sequence[SubscriptionRow]) -> SubscriptionRow | None:
 
 
 def make_active(state: ProfileState, chosen: SubscriptionRow | None, *, deliberate: bool = True) -> None:
-    """Make `chosen` the only default of the whole file, and remember what it replaces.
+    """Make `chosen` the only default of the whole file, move it to the active view, and record the previous default.
 
-    A row of another identity takes the place that built-in code looks at.
-
-    :param deliberate: a person chose it, so their next sign-in to that tenant goes back to it.
+    :param deliberate: the user chose it, so the next sign-in of its account to its tenant chooses it again.
     """
     before = active_row(state.rows)
     if chosen is not None:
-        put_in_front(state, chosen)
+        move_to_active_view(state, chosen)
         if deliberate:
-            _remember(state, chosen)
+            _record_choice(state, chosen)
         if before is not None and before is not chosen and slot_of(before)[0] == slot_of(chosen)[0]:
             state.previous[slot_of(chosen)[0]] = list(key_of(before))
     for row in state.all_rows():
@@ -69,7 +70,7 @@ def make_active(state: ProfileState, chosen: SubscriptionRow | None, *, delibera
 
 
 def previous_row(state: ProfileState, cloud: str) -> SubscriptionRow | None:
-    """Return the row that was active before the present one."""
+    """Return the row that was active before the current one."""
     key = state.previous.get(cloud)
     return next((row for row in state.all_rows() if key is not None and list(key_of(row)) == key), None)
 
@@ -84,28 +85,28 @@ def sign_in(
 ) -> SubscriptionRow | None:
     """Add the rows of a sign-in and choose the default among them.
 
-    The rows of other identities stay; where one of them has the same subscription, the new row takes the place that
-    built-in code looks at. A tenant-level row of the same account and tenant goes when real subscriptions come.
+    The rows of other identities stay; a new row shadows those of the same subscription. A tenant-level row of the same
+    account and tenant is removed when the tenant shows subscriptions.
 
-    The choice: what the person asked for, what was active, what this person last chose, what is set up as the
-    default, the first enabled one.
+    The default is the first of: the requested subscription, the active one, the last choice of this account, the
+    configured default, the first enabled one.
 
-    :param preferred: the subscription (ID or name) that the person asked for, if any.
-    :param fallback: the subscription (ID or name) that is to be the default where nobody has chosen.
-    :param on_guess: gets the first enabled one if there were others and nothing spoke for it.
+    :param preferred: the subscription (ID or name) that the user requested, if any.
+    :param fallback: the subscription (ID or name) that is configured as the default.
+    :param on_guess: receives the first enabled one if it was chosen among several without any other reason.
     :return: the default, or None without new rows.
     """
     if not new:
         return None
     was_active = active_row(state.rows)
-    real = {_owner(row) for row in new if not is_tenant_level(row)}
-    _keep(state, lambda row: not (is_tenant_level(row) and _owner(row) in real))
-    _add(state, new, in_front=True)
+    real = {owner_of(row) for row in new if not is_tenant_level(row)}
+    _keep(state, lambda row: not (is_tenant_level(row) and owner_of(row) in real))
+    _add(state, new, shadow_others=True)
     if was_active is not None:
-        # Whoever works through one of two tenants goes on doing so.
+        # Of two tenants with the same subscription, the active one stays active.
         again = next((row for row in new if key_of(row) == key_of(was_active)), None)
         if again is not None:
-            put_in_front(state, again)
+            move_to_active_view(state, again)
     new_rows = {id(row) for row in new}
     fresh = [row for row in state.rows if id(row) in new_rows]
     chosen = next(iter(matching(fresh, preferred)), None) if preferred else None
@@ -127,17 +128,17 @@ def refresh(
     *,
     fallback: str | None = None,
 ) -> SubscriptionRow | None:
-    """Put fresh rows in place of the outdated ones, and keep the rest, the default included.
+    """Replace outdated rows by fresh ones, and keep the rest, the default included.
 
-    :param is_outdated: tells which existing rows the refresh speaks for.
-    :param fallback: the subscription (ID or name) that is to be the default where nobody has chosen.
-    :return: the default. It stays if its subscription is still there; otherwise it is the fresh row that its account
-        chose last, the one that is set up, or the first usable one, if there is any.
+    :param is_outdated: tells which existing rows the refresh replaces.
+    :param fallback: the subscription (ID or name) that is configured as the default.
+    :return: the default. It stays if its subscription is still listed; otherwise it is the first of: the last choice of
+        its account among the fresh rows, the configured default, the first usable fresh row; or None.
     """
     was_active = active_row(state.rows)
     fresh = {key_of(row): row for row in refreshed}
     _keep(state, lambda row: not is_outdated(row) or key_of(row) in fresh)
-    _add(state, list(fresh.values()), in_front=False)
+    _add(state, list(fresh.values()), shadow_others=False)
     chosen = None
     if was_active is not None:
         chosen = next((row for row in state.rows if slot_of(row) == slot_of(was_active)), None)
@@ -151,16 +152,16 @@ def refresh(
     return chosen
 
 
-def note_answers(state: ProfileState, cloud: str, account: Account, failures: Mapping[str, str | None]) -> None:
-    """Note which tenants could not be read again, so that their rows can be told from fresh ones.
+def record_answers(state: ProfileState, cloud: str, account: Account, failures: Mapping[str, str | None]) -> None:
+    """Record which tenants could not be read again, to distinguish tsuccessor rows from fresh ones.
 
-    :param failures: tenant (GUID) -> what kept it from answering; None if it answered.
+    :param failures: tenant (GUID) -> why it did not answer; None if it answered.
     """
     own = [row for row in in_cloud(state.all_rows(), cloud) if account_of(row).key == account.key]
-    with_rows = {str(row.get("tenantId")).casefold() for row in own}
+    with_rows = set(map(tenant_of, own))
     for tenant, reason in failures.items():
-        key = choice_key(cloud, account.key, tenant)
-        if reason is None or tenant.casefold() not in with_rows:
+        key = choice_key((cloud, account.key, tenant_key(tenant)))
+        if reason is None or tenant_key(tenant) not in with_rows:
             state.refresh_failures.pop(key, None)
         else:
             state.refresh_failures[key] = {"on": _now(), "reason": reason}
@@ -168,7 +169,7 @@ def note_answers(state: ProfileState, cloud: str, account: Account, failures: Ma
 
 def refresh_failure_of(state: ProfileState, row: SubscriptionRow) -> dict[str, str] | None:
     """Return when and why the tenant of a row could last not be read (`on`, UTC, and `reason`); None if it could."""
-    return state.refresh_failures.get(_choice_key(row))
+    return state.refresh_failures.get(choice_key(owner_of(row)))
 
 
 def _now() -> str:
@@ -176,7 +177,7 @@ def _now() -> str:
 
 
 def remove_account(state: ProfileState, name: str) -> list[SubscriptionRow]:
-    """Remove everything of an account; a subscription that another identity has as well stays with that one.
+    """Remove everything of an account. A subscription that another identity has as well stays with that identity.
 
     :return: the removed rows.
     """
@@ -193,17 +194,17 @@ def remove_account(state: ProfileState, name: str) -> list[SubscriptionRow]:
 
 
 def _names(value: object, name: str) -> bool:
-    """Tell whether a JSON value holds a name, without regard to case."""
+    """Tell whether a JSON value contains a name, without regard to case."""
     if isinstance(value, str):
         return value.casefold() == name.casefold()
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(_names(part, name) for part in parts)
 
 
-def _add(state: ProfileState, new: Sequence[SubscriptionRow], *, in_front: bool) -> None:
-    """Add rows, each in place of the row with the same key, or at the end. What other tools have noted in it stays.
+def _add(state: ProfileState, new: Sequence[SubscriptionRow], *, shadow_others: bool) -> None:
+    """Add rows, each in place of the row with the same key, or at the end. The keys of other tools stay.
 
-    :param in_front: built-in code is to see the new rows; of several for one subscription, the first.
+    :param shadow_others: move the new rows to the active view; of several for one subscription, the first.
     """
     fresh: dict[RowKey, SubscriptionRow] = {key_of(row): row for row in new}
     for row in state.all_rows():
@@ -213,81 +214,73 @@ def _add(state: ProfileState, new: Sequence[SubscriptionRow], *, in_front: bool)
     for row in fresh.values():
         leaders.setdefault(slot_of(row), row)
     state.rows = [fresh.pop(key_of(row), row) for row in state.rows]
-    state.others = [fresh.pop(key_of(row), row) for row in state.others]
+    state.shadowed = [fresh.pop(key_of(row), row) for row in state.shadowed]
     place = {slot_of(row): index for index, row in enumerate(state.rows)}
     for row in fresh.values():
         if slot_of(row) in place:
-            state.others.append(row)
+            state.shadowed.append(row)
         else:
             place[slot_of(row)] = len(state.rows)
             state.rows.append(row)
-    if in_front:
-        behind = []
+    if shadow_others:
+        shadowed = []
         for slot, leader in leaders.items():
             index = place[slot]
             if state.rows[index] is not leader:
-                behind.append(state.rows[index])
+                shadowed.append(state.rows[index])
                 state.rows[index] = leader
         leading = {id(leader) for leader in leaders.values()}
-        state.others = [row for row in state.others if id(row) not in leading] + behind
-    state.others = without_duplicates(state.others)
+        state.shadowed = [row for row in state.shadowed if id(row) not in leading] + shadowed
+    state.shadowed = without_duplicates(state.shadowed)
 
 
-def put_in_front(state: ProfileState, chosen: SubscriptionRow) -> None:
-    """Let built-in code see `chosen` for its subscription."""
+def move_to_active_view(state: ProfileState, chosen: SubscriptionRow) -> None:
+    """Put `chosen` into the active view; it shadows the row of its subscription that was there before."""
     for index, row in enumerate(state.rows):
         if row is chosen:
             return
         if slot_of(row) == slot_of(chosen):
-            state.others = [other for other in state.others if other is not chosen] + [row]
+            state.shadowed = [other for other in state.shadowed if other is not chosen] + [row]
             state.rows[index] = chosen
             return
-    state.others = [other for other in state.others if other is not chosen]
+    state.shadowed = [other for other in state.shadowed if other is not chosen]
     state.rows.append(chosen)
 
 
 def _keep(state: ProfileState, wanted: Callable[[SubscriptionRow], bool]) -> None:
-    """Drop rows; another identity's row moves up where the front row goes."""
-    state.others = [row for row in state.others if wanted(row)]
+    """Remove rows. A shadowed row takes the place of one that is removed from the active view."""
+    state.shadowed = [row for row in state.shadowed if wanted(row)]
     rows = []
     for row in state.rows:
         if wanted(row):
             rows.append(row)
             continue
-        heir = next((other for other in state.others if slot_of(other) == slot_of(row)), None)
-        if heir is not None:
-            state.others = [other for other in state.others if other is not heir]
-            heir["isDefault"] = False
-            rows.append(heir)
+        successor = next((other for other in state.shadowed if slot_of(other) == slot_of(row)), None)
+        if successor is not None:
+            state.shadowed = [other for other in state.shadowed if other is not successor]
+            successor["isDefault"] = False
+            rows.append(successor)
     state.rows = rows
 
 
-def _remember(state: ProfileState, chosen: SubscriptionRow) -> None:
-    key = _choice_key(chosen)
-    # The newest one stands last.
+def _record_choice(state: ProfileState, chosen: SubscriptionRow) -> None:
+    key = choice_key(owner_of(chosen))
+    # The newest choice is the last one.
     state.choices.pop(key, None)
     state.choices[key] = chosen["id"]
 
 
 def _last_choice(state: ProfileState, rows: Sequence[SubscriptionRow]) -> SubscriptionRow | None:
-    """Return the row that its account chose last; of several tenants', the newest choice."""
+    """Return the row that its account chose last; of several tenants, the newest choice."""
     age = {key: place for place, key in enumerate(reversed(state.choices))}
-    chosen = [
-        row
-        for row in rows
-        if is_enabled(row) and _choice_key(row) in age and state.choices[_choice_key(row)].lower() == slot_of(row)[1]
-    ]
-    return min(chosen, key=lambda row: age[_choice_key(row)], default=None)
 
+    def is_chosen(row: SubscriptionRow) -> bool:
+        return state.choices.get(choice_key(owner_of(row)), "").lower() == slot_of(row)[1]
 
-def _choice_key(row: SubscriptionRow) -> str:
-    return choice_key(slot_of(row)[0], account_of(row).key, str(row.get("tenantId")))
+    chosen = [row for row in rows if is_enabled(row) and is_chosen(row)]
+    return min(chosen, key=lambda row: age[choice_key(owner_of(row))], default=None)
 
 
 def _in_order_of(order: Sequence[SubscriptionRow], rows: Sequence[SubscriptionRow]) -> list[SubscriptionRow]:
     wanted = {id(row) for row in rows}
     return [row for row in order if id(row) in wanted]
-
-
-def _owner(row: SubscriptionRow) -> tuple[object, str, object]:
-    return row.get("environmentName"), account_of(row).key, str(row.get("tenantId")).casefold()

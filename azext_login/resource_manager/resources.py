@@ -20,8 +20,8 @@ class Tenant:
 
     @property
     def key(self) -> str:
-        """The ID in lower case, which identifies the tenant: users and services write GUIDs in either case."""
-        return self.id.lower()
+        """The case-folded ID, which identifies the tenant: users and services write GUIDs in either case."""
+        return self.id.casefold()
 
     @property
     def is_described(self) -> bool:
@@ -57,4 +57,4 @@ class Subscription:
     @property
     def tenant_key(self) -> str:
         """`Tenant.key` of its tenant."""
-        return self.tenant_id.lower()
+        return self.tenant_id.casefold()

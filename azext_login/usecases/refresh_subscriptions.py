@@ -127,9 +127,9 @@ def refresh(
         still_there = [row for row in refreshed if (cloud, account_of(row).key) in present]
         active = rules.refresh(state, still_there, is_outdated, fallback=default_subscription)
         for account, discovery in discoveries:
-            rules.note_answers(state, cloud, account, discovery.failures())
+            rules.record_answers(state, cloud, account, discovery.failures())
         for failure in failures:
-            rules.note_answers(state, cloud, failure.account, _all_failed(state, cloud, failure))
+            rules.record_answers(state, cloud, failure.account, _all_failed(state, cloud, failure))
     changed = active is not None and (was_active is None or was_active["id"] != active["id"])
     return RefreshOutcome(tuple(failures), tuple(discoveries), active if changed else None, interrupted)
 

@@ -160,7 +160,7 @@ class Session:
         if active is None:
             return
         try:
-            self._clouds.remember(self.settings.cloud, active["id"])
+            self._clouds.store_choice(self.settings.cloud, active["id"])
         except StoreError as error:
             raise StoreError(
                 f"{error}\nazureProfile.json is up to date: '{printable(active['name'])}' is active, and who has "

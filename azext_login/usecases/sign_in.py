@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from azext_login.errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
 from azext_login.host import send_telemetry
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import Account, SubscriptionRow, answers_to
+from azext_login.profile.model import Account, SubscriptionRow, matches_subscription
 from azext_login.profile.state import slot_of
 from azext_login.resource_manager.ask_tenants import discover, find_tenants
 from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport
@@ -223,7 +223,7 @@ def _store(
             fallback=request.default_subscription,
             on_guess=guesses.append,
         )
-        rules.note_answers(state, cloud, account, discovery.failures())
+        rules.record_answers(state, cloud, account, discovery.failures())
         in_use = {slot_of(row): row for row in state.rows}
         shown = [in_use[slot_of(row)] for row in new]
     if not request.subscription:
@@ -232,7 +232,7 @@ def _store(
         return SignInOutcome(
             account, shown, discovery, guessed=guesses[0], unusable_default=request.default_subscription
         )
-    matches = [row for row in shown if answers_to(row, request.subscription)]
+    matches = [row for row in shown if matches_subscription(row, request.subscription)]
     return SignInOutcome(
         account, matches or shown, discovery, unmatched_subscription=None if matches else request.subscription
     )

@@ -26,7 +26,7 @@ from tests.integration.damage import (
 )
 
 _RESTORED = ("restored",)
-_PUT_ASIDE = ("1 row(s)", "azextLogin.unusable")
+_MOVED = ("1 row(s)", "azextLogin.unusable")
 
 
 def _profile(
@@ -112,8 +112,8 @@ PROFILES = [
     _profile("an empty object, and a sign-out", document({}), "logout, list", keeps_rows=False),
     _profile("an empty object, and everything cleared", document({}), "clear, list", keeps_rows=False),
     # The host starts with any other JSON, and most of its commands end in a traceback.
-    _profile("null", document(None), says=("set aside", "restored")),
-    _profile("a list", document([PRECIOUS]), "login, list", says=("set aside", "restored")),
+    _profile("null", document(None), says=("quarantined", "restored")),
+    _profile("a list", document([PRECIOUS]), "login, list", says=("quarantined", "restored")),
     _profile("a string", document(PRECIOUS), "show, set, group list"),
     _profile("a number, and everything cleared", document(4711.5), "clear, !show", keeps_rows=False),
     _profile("no subscriptions", _with(subscriptions=...), "show"),
@@ -122,12 +122,12 @@ PROFILES = [
     _profile("subscriptions are null", _with(subscriptions=None), "show"),
     _profile("subscriptions are empty, on purpose", _with(subscriptions=[]), "!show, login", keeps_rows=False),
     # Rows that are none, and rows with parts missing: built-in commands fail over most of them.
-    _profile("a row is null", _plus(None), "show, group list", says=_PUT_ASIDE),
+    _profile("a row is null", _plus(None), "show, group list", says=_MOVED),
     _profile("a row is a string", _plus(PRECIOUS), "set, group list"),
     _profile("a row is empty", _plus({}), "list, group list"),
     _profile("a row without an ID", _plus(_row(id=...)), "show, group list"),
     _profile("a row with a number as its ID", _plus(_row(id=1)), "set, group list"),
-    _profile("a name is null", _plus(_row(name=None, note=PRECIOUS)), "list, group list", says=_PUT_ASIDE),
+    _profile("a name is null", _plus(_row(name=None, note=PRECIOUS)), "list, group list", says=_MOVED),
     _profile("a row without a user", _plus(_row(user=...)), "list, group list"),
     _profile("a row without a tenant", _plus(_row(tenantId=...)), "show, set, group list"),
     _profile("the default has no tenant", _plus(_row(tenantId=..., isDefault=True)), "show, set, token"),
@@ -176,7 +176,7 @@ COPIES = [
     _last_good("a directory", directory, "show"),
     _last_good("a pipe", pipe),
     _last_good(
-        "a pipe, and others set aside", together(pipe, f"{PROFILE}.damaged-1", pipe), "logout", keeps_rows=False
+        "a pipe, and quarantined files", together(pipe, f"{PROFILE}.damaged-1", pipe), "logout", keeps_rows=False
     ),
     _last_good("a pipe, with the profile reset", together(pipe, *_RESET), "!show, login", keeps_rows=False),
     _last_good("missing, with the profile reset", together(missing, *_RESET), "!show, login", keeps_rows=False),

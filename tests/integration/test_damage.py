@@ -98,7 +98,7 @@ class _Steps:
         result.failed()
         error = result.stderr[result.stderr.index("ERROR: ") :]
         # The last one is the host's own advice about clouds.config.
-        advice = ("az ", "set aside", "delete this file")
+        advice = ("az ", "set aside", "quarantined", "delete this file")
         assert any(words in error for words in advice), f"the error names no next step\n{result}"
         return result
 
@@ -119,7 +119,7 @@ def test_a_damaged_file_costs_nobody_anything(two_signed_in: Az, cloud: LocalClo
     everything = "".join(said)
     for words in damage.says:
         assert words in everything
-    for news in ("were restored", "set aside as", "azextLogin.unusable", "one was kept"):
+    for news in ("were restored", "set aside as", "quarantined as", "azextLogin.unusable", "one was kept"):
         repeated = sum(news in text for text in said)
         assert repeated <= 1, f"'{news}' was said {repeated} times"
     if damage.keeps_rows:

@@ -32,8 +32,8 @@ def _read(folder: Path) -> configparser.ConfigParser:
 
 def test_a_choice_is_noted_beside_what_was_registered(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
-    CloudConfig(tmp_path).remember("LocalCloud", "2")
-    CloudConfig(tmp_path).remember("AzureCloud", "3")
+    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
+    CloudConfig(tmp_path).store_choice("AzureCloud", "3")
     config = _read(tmp_path)
     assert dict(config["LocalCloud"]) == {"endpoint_resource_manager": "https://localhost:8443", "subscription": "2"}
     assert dict(config["AzureCloud"]) == {"subscription": "3"}
@@ -42,7 +42,7 @@ def test_a_choice_is_noted_beside_what_was_registered(tmp_path: Path) -> None:
 def test_a_choice_that_is_noted_already_is_not_written_again(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(f"# by hand\n{REGISTERED}", encoding="utf-8")
     before = (tmp_path / CLOUDS).stat()
-    CloudConfig(tmp_path).remember("LocalCloud", "1")
+    CloudConfig(tmp_path).store_choice("LocalCloud", "1")
     after = (tmp_path / CLOUDS).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert (tmp_path / COPY).read_text(encoding="utf-8").endswith(f"# by hand\n{REGISTERED}")
@@ -53,7 +53,7 @@ def test_a_choice_that_is_noted_already_is_not_written_again(tmp_path: Path) -> 
 )
 def test_a_value_with_characters_of_its_own_survives_a_choice(tmp_path: Path, value: str) -> None:
     (tmp_path / CLOUDS).write_text(f"{REGISTERED}[Other]\nnote = {value}\n", encoding="utf-8")
-    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
     config = configparser.RawConfigParser()
     config.read(tmp_path / CLOUDS, encoding="utf-8")
     assert config["Other"]["note"] == value
@@ -63,7 +63,7 @@ def test_a_value_with_characters_of_its_own_survives_a_choice(tmp_path: Path, va
 @pytest.mark.parametrize("value", ["%", "50%", "%(nowhere)s"])
 def test_a_percent_sign_where_the_choice_was_is_replaced(tmp_path: Path, value: str) -> None:
     (tmp_path / CLOUDS).write_text(f"[LocalCloud]\nsubscription = {value}\n", encoding="utf-8")
-    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
     assert _read(tmp_path)["LocalCloud"]["subscription"] == "2"
 
 
@@ -74,14 +74,14 @@ def test_a_percent_sign_where_the_choice_was_is_replaced(tmp_path: Path, value: 
 def test_a_file_that_is_damaged_is_named_in_the_error_and_left_alone(tmp_path: Path, content: bytes) -> None:
     (tmp_path / CLOUDS).write_bytes(content)
     with pytest.raises(StoreError, match=r"clouds\.config"):
-        _patient(tmp_path).remember("LocalCloud", "2")
+        _patient(tmp_path).store_choice("LocalCloud", "2")
     assert (tmp_path / CLOUDS).read_bytes() == content
     assert not (tmp_path / COPY).exists(), "a damaged file is not what is restored later"
 
 
 def test_a_file_that_the_host_removed_comes_back(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
-    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
     whole = (tmp_path / CLOUDS).read_bytes()
     (tmp_path / CLOUDS).unlink()
     assert CloudConfig(tmp_path).restore_if_removed()
@@ -94,7 +94,7 @@ def test_a_choice_goes_from_the_file_and_its_copies_and_nothing_else(
     tmp_path: Path, gone: set[str] | None, left: set[str]
 ) -> None:
     (tmp_path / CLOUDS).write_text(f"# by hand\n{REGISTERED}[Other]\nsubscription = 2\n", encoding="utf-8")
-    CloudConfig(tmp_path).remember("LocalCloud", "1")
+    CloudConfig(tmp_path).store_choice("LocalCloud", "1")
     (tmp_path / f"{CLOUDS}.damaged-1").write_bytes(b"\xff\nsubscription=1\nsubscription: 2")
     CloudConfig(tmp_path).forget(gone)
     config = _read(tmp_path)
@@ -128,10 +128,10 @@ def _patient(folder: Path, *, meanwhile: str | None = None) -> CloudConfig:
 @pytest.mark.parametrize("torn", ["", "[LocalCloud]\n", "[LocalCloud]\nendpoint_resource_m"])
 def test_a_file_that_the_host_is_just_writing_is_read_when_it_is_whole(tmp_path: Path, torn: str) -> None:
     (tmp_path / CLOUDS).write_text(BOTH, encoding="utf-8")
-    CloudConfig(tmp_path).remember("AzureCloud", "3")
+    CloudConfig(tmp_path).store_choice("AzureCloud", "3")
     (tmp_path / CLOUDS).write_text(torn, encoding="utf-8")
     whole = f"{BOTH}[Registered]\nendpoint_resource_manager = https://localhost:9443\n\n"
-    _patient(tmp_path, meanwhile=whole).remember("AzureCloud", "4")
+    _patient(tmp_path, meanwhile=whole).store_choice("AzureCloud", "4")
     assert (tmp_path / CLOUDS).read_text(encoding="utf-8") == whole.replace("= 3", "= 4")
     assert {path.name for path in tmp_path.glob("*clouds*")} == {CLOUDS, COPY, "login_clouds.lock"}
 
@@ -148,7 +148,7 @@ def test_a_choice_goes_from_a_file_that_the_host_is_just_writing_when_it_is_whol
 
 def test_a_file_that_the_host_is_just_writing_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
-    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
     (tmp_path / "config").touch()
     (tmp_path / CLOUDS).write_text("", encoding="utf-8")
     # This process has found no clouds, so it still has to be told which one is active.
@@ -159,9 +159,9 @@ def test_a_file_that_the_host_is_just_writing_is_not_written_over(tmp_path: Path
 @pytest.mark.parametrize("emptied", ["", "# by hand\n"])
 def test_a_file_that_a_killed_writer_emptied_comes_back_with_the_choice(tmp_path: Path, emptied: str) -> None:
     (tmp_path / CLOUDS).write_text(BOTH, encoding="utf-8")
-    CloudConfig(tmp_path).remember("AzureCloud", "3")
+    CloudConfig(tmp_path).store_choice("AzureCloud", "3")
     (tmp_path / CLOUDS).write_text(emptied, encoding="utf-8")
-    _patient(tmp_path).remember("AzureCloud", "4")
+    _patient(tmp_path).store_choice("AzureCloud", "4")
     assert (tmp_path / CLOUDS).read_text(encoding="utf-8") == BOTH.replace("= 3", "= 4")
     assert [path.read_text(encoding="utf-8") for path in tmp_path.glob("*.damaged-*")] == [emptied] * bool(emptied)
 
@@ -175,13 +175,13 @@ def test_a_file_that_a_killed_writer_emptied_comes_back_with_the_choice(tmp_path
         ("[Other]\nendpoint_portal = https://x\n\n", False),  # as the host leaves it who unregisters a cloud
     ],
 )
-def test_what_only_the_copy_has_is_set_aside_unless_it_was_unregistered(
+def test_what_only_the_copy_has_is_quarantined_unless_it_was_unregistered(
     tmp_path: Path, left: str, is_kept: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
-    CloudConfig(tmp_path).remember("LocalCloud", "1")
+    CloudConfig(tmp_path).store_choice("LocalCloud", "1")
     (tmp_path / CLOUDS).write_text(left, encoding="utf-8")
-    _patient(tmp_path).remember("AzureCloud", "3")
+    _patient(tmp_path).store_choice("AzureCloud", "3")
     assert _read(tmp_path)["AzureCloud"]["subscription"] == "3"
     kept = list(tmp_path.glob(f"{COPY}.damaged-*"))
     assert [path.read_text(encoding="utf-8").endswith(REGISTERED) for path in kept] == [True] * is_kept
@@ -228,7 +228,7 @@ def test_a_choice_never_makes_a_good_file_a_bad_one(content: bytes) -> None:
         except (configparser.Error, UnicodeDecodeError):
             was_good = False
         try:
-            _patient(folder).remember("LocalCloud", "3")
+            _patient(folder).store_choice("LocalCloud", "3")
         except StoreError:
             assert not was_good
             assert (folder / CLOUDS).read_bytes() == content
@@ -253,13 +253,13 @@ def test_processes_that_note_choices_at_once_lose_none(tmp_path: Path) -> None:
 
 def _note_several(folder: str, number: int) -> None:
     for count in range(10):
-        CloudConfig(Path(folder)).remember(f"Cloud{number}-{count}", str(count))
+        CloudConfig(Path(folder)).store_choice(f"Cloud{number}-{count}", str(count))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
 def test_both_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
     (tmp_path / CLOUDS).chmod(0o644)
-    CloudConfig(tmp_path).remember("LocalCloud", "2")
+    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
     for name in (CLOUDS, COPY):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600

@@ -201,7 +201,7 @@ def test_rows_that_stood_behind_those_of_an_emptied_file_do_not_come_in_silence(
         rules.sign_in(state, [row_of(Subscription("id-1", "Shared", "Enabled", "t-1"), Account(user), "LocalCloud")])
     good: Document = {}
     state.write_to(good, 1)
-    assert [account_of(row).name for row in state.others] == [ALICE]
+    assert [account_of(row).name for row in state.shadowed] == [ALICE]
     recovery = recover({**good, SUBSCRIPTIONS: []}, good, lambda row: account_of(row).name in signed_in)
     assert _names_of(_all_rows(recovery.document)) == signed_in & {ALICE}
     assert ("1 subscription(s)" in recovery.note and "`az account clear`" in recovery.note) == bool(signed_in)

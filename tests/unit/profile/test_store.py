@@ -31,8 +31,13 @@ def _row_of(name: str) -> dict[str, Any]:
     return row_of(Subscription("id-9", "Shared", "Enabled", "t-1"), Account(name), "LocalCloud")
 
 
+def _store(folder: Path) -> ProfileStore:
+    """A store that does not wait for a torn file: no process completes it."""
+    return ProfileStore(folder, sleep=lambda seconds: None)
+
+
 def _add(folder: str, number: int) -> None:
-    with ProfileStore(Path(folder)).change() as profile:
+    with _store(Path(folder)).change() as profile:
         profile.rows.append(_row(number))
 
 
@@ -88,7 +93,7 @@ def test_a_byte_order_mark_is_read_and_not_written(tmp_path: Path) -> None:
 def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
     _write(tmp_path, {"subscriptions": [_row(1)]})
     before = (tmp_path / "azureProfile.json").stat()
-    with ProfileStore(tmp_path).change() as profile:
+    with _store(tmp_path).change() as profile:
         profile.rows = list(profile.rows)
     after = (tmp_path / "azureProfile.json").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -98,7 +103,7 @@ def test_a_change_that_fails_writes_nothing(tmp_path: Path) -> None:
     _write(tmp_path, {"subscriptions": [_row(1)]})
 
     def change_and_fail() -> None:
-        with ProfileStore(tmp_path).change() as profile:
+        with _store(tmp_path).change() as profile:
             profile.rows = []
             raise KeyboardInterrupt
 
@@ -114,7 +119,7 @@ def test_a_reset_file_comes_back_whatever_generation_somebody_wrote_into_it(tmp_
     _write(tmp_path, {"subscriptions": [_row(1)], "azextLogin": {"generation": generation}})
     _add(str(tmp_path), 2)
     _write(tmp_path, {})
-    assert ProfileStore(tmp_path).read({}).rows == [_row(1), _row(2)]
+    assert _store(tmp_path).read({}).rows == [_row(1), _row(2)]
 
 
 def test_what_goes_with_a_change_and_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
@@ -124,7 +129,7 @@ def test_what_goes_with_a_change_and_fails_leaves_the_file_as_it_was(tmp_path: P
         assert _read(tmp_path)["subscriptions"] == [_row(1)]
         raise StoreError("the tokens could not be stored")
 
-    with pytest.raises(StoreError, match="tokens"), ProfileStore(tmp_path).change(first=fail) as profile:
+    with pytest.raises(StoreError, match="tokens"), _store(tmp_path).change(first=fail) as profile:
         profile.rows.append(_row(2))
     assert _read(tmp_path)["subscriptions"] == [_row(1)]
     assert not list(tmp_path.glob(".*"))
@@ -135,7 +140,7 @@ def test_a_change_that_cannot_be_written_does_not_begin_with_what_goes_with_it(t
     done: list[str] = []
 
     def change() -> None:
-        with ProfileStore(tmp_path).change(first=lambda: done.append("stored")) as profile:
+        with _store(tmp_path).change(first=lambda: done.append("stored")) as profile:
             profile.rows.append(_row(1))
             path.symlink_to(tmp_path / "login_profile.lock" / "below a file")
 
@@ -164,7 +169,7 @@ def test_a_linked_profile_stays_a_link_and_its_target_changes(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '"text"', '{"subscriptions": [', "1", "null", "\x00"])
-def test_a_file_that_is_no_profile_is_set_aside_and_the_last_good_state_comes_back(
+def test_a_file_that_is_no_profile_is_quarantined_and_the_last_good_state_comes_back(
     tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     _add(str(tmp_path), 1)
@@ -173,7 +178,7 @@ def test_a_file_that_is_no_profile_is_set_aside_and_the_last_good_state_comes_ba
     assert [row["id"] for row in _read(tmp_path)["subscriptions"]] == ["id-1", "id-2"]
     (aside,) = tmp_path.glob("azureProfile.json.damaged-*")
     assert aside.read_text(encoding="utf-8") == content
-    assert "set aside" in caplog.text
+    assert "quarantined" in caplog.text
 
 
 @pytest.mark.parametrize("generation", [1, 10**15, "one"])
@@ -186,7 +191,7 @@ def test_a_copy_that_somebody_has_written_again_still_brings_everything_back(
     document = json.loads(copy.read_bytes())
     copy.write_text(json.dumps({**document, "generation": generation}, indent=indent), encoding="utf-8")
     _write(tmp_path, {})
-    assert ProfileStore(tmp_path).read({}).rows == [_row(1)]
+    assert _store(tmp_path).read({}).rows == [_row(1)]
     _write(tmp_path, {})
     _add(str(tmp_path), 2)
     assert [row["id"] for row in _read(tmp_path)["subscriptions"]] == ["id-1", "id-2"]
@@ -194,7 +199,7 @@ def test_a_copy_that_somebody_has_written_again_still_brings_everything_back(
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"generation": x1, "profile": {"subscriptions": []}}'])
-def test_a_copy_that_is_none_is_set_aside_before_a_reset_file_is_written(tmp_path: Path, content: str) -> None:
+def test_a_copy_that_is_none_is_quarantined_before_a_reset_file_is_written(tmp_path: Path, content: str) -> None:
     _add(str(tmp_path), 1)
     (tmp_path / "login_last_good.json").write_text(content, encoding="utf-8")
     _write(tmp_path, {})
@@ -202,14 +207,16 @@ def test_a_copy_that_is_none_is_set_aside_before_a_reset_file_is_written(tmp_pat
     assert [path.read_text(encoding="utf-8") for path in tmp_path.glob("login_last_good.json.damaged-*")] == [content]
 
 
-def test_a_copy_that_cannot_be_used_is_set_aside_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_copy_that_cannot_be_used_is_quarantined_with_a_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     _add(str(tmp_path), 1)
     (tmp_path / "azureProfile.json").write_text("{}", encoding="utf-8")
     (tmp_path / "login_last_good.json").write_text('{"generation": 1, "profile": ', encoding="utf-8")
     _add(str(tmp_path), 2)
     (aside,) = tmp_path.glob("login_last_good.json.damaged-*")
     assert aside.name in caplog.text
-    ProfileStore(tmp_path).clear()
+    _store(tmp_path).clear()
     assert not aside.exists()
 
 
@@ -228,14 +235,14 @@ def test_a_copy_that_cannot_be_used_is_set_aside_with_a_line(tmp_path: Path, cap
     ],
     ids=["escaped", "plain", "somebody else", "both", "an unusable row", "another shape"],
 )  # fmt: skip
-def test_signing_out_takes_from_a_file_that_was_set_aside_what_is_ones_own(
+def test_signing_out_takes_from_a_file_that_was_quarantined_what_is_ones_own(
     tmp_path: Path, name: str, content: Any, left: list[str] | None
 ) -> None:
     aside = tmp_path / f"{name}.damaged-20260101-000000-1"
     if isinstance(content, dict):
         content = json.dumps({"generation": 1, "profile": content} if name.startswith("login") else content)
     aside.write_text(content, encoding="utf-8")
-    ProfileStore(tmp_path).purge("JÜRGEN@contoso.example")
+    _store(tmp_path).purge("JÜRGEN@contoso.example")
     found = aside.read_text(encoding="utf-8") if aside.exists() else None
     assert (found is None) == (left is None)
     for person in left or []:
@@ -252,7 +259,7 @@ def test_a_generation_that_nobody_can_have_counted_counts_as_none(tmp_path: Path
     _add(str(tmp_path), 2)
     assert _read(tmp_path)["azextLogin"]["generation"] == 2
     (tmp_path / "azureProfile.json").write_text("{}", encoding="utf-8")
-    assert [row["id"] for row in ProfileStore(tmp_path).read({}).rows] == ["id-1", "id-2"]
+    assert [row["id"] for row in _store(tmp_path).read({}).rows] == ["id-1", "id-2"]
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="needs a user whom the mode can stop")

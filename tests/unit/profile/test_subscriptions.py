@@ -79,8 +79,8 @@ def _assert_valid(state: ProfileState) -> None:
     keys = [key_of(row) for row in state.all_rows()]
     assert len(keys) == len(set(keys))
     assert sum(bool(row["isDefault"]) for row in state.rows) <= 1
-    assert not any(row["isDefault"] for row in state.others)
-    assert {slot_of(row) for row in state.others} <= set(slots)
+    assert not any(row["isDefault"] for row in state.shadowed)
+    assert {slot_of(row) for row in state.shadowed} <= set(slots)
 
 
 @given(states(), sign_ins())
@@ -105,7 +105,7 @@ def test_the_same_sign_in_twice_changes_nothing_more(state: ProfileState, new: l
     rules.sign_in(state, copy.deepcopy(new))
     once = copy.deepcopy(state)
     rules.sign_in(state, copy.deepcopy(new))
-    assert (state.rows, state.others) == (once.rows, once.others)
+    assert (state.rows, state.shadowed) == (once.rows, once.shadowed)
 
 
 @given(states(), sign_ins(min_size=1), st.data())
@@ -159,7 +159,7 @@ def test_a_refresh_without_news_changes_nothing(state: ProfileState) -> None:
     before = copy.deepcopy(state)
     fresh = [{**copy.deepcopy(row), "isDefault": False} for row in state.all_rows()]
     rules.refresh(state, fresh, lambda row: True)
-    assert (state.rows, state.others) == (before.rows, before.others)
+    assert (state.rows, state.shadowed) == (before.rows, before.shadowed)
 
 
 def test_signing_in_as_somebody_else_keeps_the_row_of_a_shared_subscription() -> None:
@@ -167,18 +167,18 @@ def test_signing_in_as_somebody_else_keeps_the_row_of_a_shared_subscription() ->
     rules.sign_in(state, [_shared(ALICE)])
     rules.sign_in(state, [_shared(BOB)])
     assert [row["user"]["name"] for row in state.rows] == [BOB.name]
-    assert [row["user"]["name"] for row in state.others] == [ALICE.name]
+    assert [row["user"]["name"] for row in state.shadowed] == [ALICE.name]
     rules.remove_account(state, BOB.name)
     assert [row["user"]["name"] for row in state.rows] == [ALICE.name]
-    assert not state.others
+    assert not state.shadowed
 
 
 def test_a_subscription_seen_through_two_tenants_keeps_both_rows() -> None:
     state = ProfileState()
     rules.sign_in(state, [_shared(ALICE, "t-1"), _shared(ALICE, "t-2")])
     assert [row["tenantId"] for row in state.rows] == ["t-1"]
-    assert [row["tenantId"] for row in state.others] == ["t-2"]
-    rules.make_active(state, state.others[0])
+    assert [row["tenantId"] for row in state.shadowed] == ["t-2"]
+    rules.make_active(state, state.shadowed[0])
     rules.sign_in(state, [_shared(ALICE, "t-1"), _shared(ALICE, "t-2")])
     assert [row["tenantId"] for row in state.rows] == ["t-2"], "the tenant that was chosen stays in use"
 
@@ -188,7 +188,7 @@ def test_signing_in_again_leaves_the_first_tenants_row_in_use() -> None:
     state.rows[1]["isDefault"] = True
     rules.sign_in(state, [_shared(ALICE, "t-1"), _row("2", "Development"), _shared(ALICE, "t-2")])
     assert [row["tenantId"] for row in state.rows if row["id"] == "9"] == ["t-1"]
-    assert [row["tenantId"] for row in state.others] == ["t-2"]
+    assert [row["tenantId"] for row in state.shadowed] == ["t-2"]
 
 
 def test_rows_that_another_tool_wrote_twice_are_one_row_with_the_default_in_front() -> None:
@@ -322,7 +322,7 @@ def test_a_refresh_leaves_a_shared_subscription_with_the_account_that_had_it() -
     state = ProfileState([_shared(BOB)])
     rules.refresh(state, [_shared(ALICE), _shared(BOB)], lambda row: True)
     assert [row["user"]["name"] for row in state.rows] == [BOB.name]
-    assert [row["user"]["name"] for row in state.others] == [ALICE.name]
+    assert [row["user"]["name"] for row in state.shadowed] == [ALICE.name]
 
 
 # The default after a sign-in: what was asked for, what was active, what was last chosen, what is set up, the first.
@@ -428,7 +428,7 @@ def test_a_failure_is_shown_with_the_rows_of_its_tenant_until_the_tenant_answers
     cloud = CLOUDS[0]
     last: dict[str, str | None] = {}
     for tenant, reason in answers:
-        rules.note_answers(state, cloud, ALICE, {tenant: reason})
+        rules.record_answers(state, cloud, ALICE, {tenant: reason})
         last[tenant] = reason
     for row in state.all_rows():
         failure = rules.refresh_failure_of(state, row)
@@ -443,8 +443,8 @@ def test_a_failure_is_shown_with_the_rows_of_its_tenant_until_the_tenant_answers
 def test_failures_go_with_the_account_and_survive_the_file(state: ProfileState) -> None:
     tenants = {row["tenantId"]: "down" for row in state.all_rows()}
     for cloud in CLOUDS:
-        rules.note_answers(state, cloud, ALICE, tenants)
-        rules.note_answers(state, cloud, BOB, tenants)
+        rules.record_answers(state, cloud, ALICE, tenants)
+        rules.record_answers(state, cloud, BOB, tenants)
     document: dict[str, Any] = {}
     state.write_to(document, 1)
     again = ProfileState.of(json.loads(json.dumps(document)))
@@ -457,13 +457,13 @@ def test_failures_go_with_the_account_and_survive_the_file(state: ProfileState) 
 
 def test_a_failure_of_a_tenant_without_rows_is_not_noted() -> None:
     state = ProfileState([_row("1", "Production")])
-    rules.note_answers(state, "LocalCloud", ALICE, {"t-9": "down"})
+    rules.record_answers(state, "LocalCloud", ALICE, {"t-9": "down"})
     assert not state.refresh_failures
 
 
 def test_a_tenant_is_the_same_in_any_case() -> None:
     state = ProfileState([_shared(ALICE, "T-1")])
-    rules.note_answers(state, "LocalCloud", ALICE, {"t-1": "down"})
+    rules.record_answers(state, "LocalCloud", ALICE, {"t-1": "down"})
     assert rules.refresh_failure_of(state, state.rows[0])
 
 
