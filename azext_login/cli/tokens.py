@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from knack.log import get_logger
+
 from azext_login.cli.open_session import open_session
 from azext_login.cli.option_values import RESOURCE_TYPES
-from azext_login.errors import AccountError
+from azext_login.errors import AccountError, first_line
 from azext_login.host import accepts_host_options
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.usecases.get_token import TokenRequest, get_token
@@ -16,6 +19,8 @@ from azext_login.usecases.get_token import TokenRequest, get_token
 if TYPE_CHECKING:
     from azext_login.auth.credential import AccessToken
     from azext_login.usecases.session import Session
+
+logger = get_logger(__name__)
 
 
 class TokenOptions(NamedTuple):
@@ -54,7 +59,7 @@ def find_row(session: Session, options: TokenOptions) -> SubscriptionRow:
 
 
 def token_of(session: Session, cli_ctx: Any, row: SubscriptionRow, options: TokenOptions) -> AccessToken:
-    """Return the token that the options ask for."""
+    """Return the token that the options ask for, and warn of a stale one."""
     from azext_login.auth.entra.claims_challenge import decode_claims_challenge
 
     resource = options.resource
@@ -69,7 +74,14 @@ def token_of(session: Session, cli_ctx: Any, row: SubscriptionRow, options: Toke
         claims_challenge=decode_claims_challenge(options.claims_challenge),
         advised_scopes=asked,
     )
-    return get_token(session, row, request)
+    outcome = get_token(session, row, request)
+    if outcome.renewal_failure is not None:
+        logger.warning(
+            "The token could not be renewed and is used as it is, for the %d seconds that it is still valid: %s",
+            outcome.token.expires_on - time.time(),
+            first_line(outcome.renewal_failure),
+        )
+    return outcome.token
 
 
 @accepts_host_options("account get-access-token")

@@ -1,4 +1,4 @@
-"""One access token: from the cache without MSAL, or from one request for everybody who waits for it."""
+"""One access token: from the cache without MSAL, or from one request whose answer all waiting processes share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from azure.cli.core.azclierror import AzCLIError
-from knack.log import get_logger
 
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE, AZURE_CLI_CLIENT_ID
@@ -26,40 +25,47 @@ from azext_login.auth.storage.cached_token import (
     is_due,
     seconds,
 )
-from azext_login.errors import ServiceSlowError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
-from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.errors import ServiceSlowError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from azext_login.profile.model import SubscriptionRow, account_of, tenant_key
 
 if TYPE_CHECKING:
     from azext_login.auth.storage.single_flight import SingleFlight
     from azext_login.usecases.session import Session
 
-logger = get_logger(__name__)
-
-# Seconds to wait for a new token, each for somebody else's request and for one of our own, where a cached one will do.
-# Callers give up after ten (azure-identity's AzureCliCredential), and `az` itself needs some of them.
+# Seconds to wait for a new token where a stale one will do: once for the request of another process, and once for our
+# own. Callers stop waiting after ten seconds (azure-identity's AzureCliCredential), and `az` itself needs some of them.
 _SHORT_WAIT = 3.0
 
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What a token is asked for. Without any option it is what built-in commands get."""
+    """What the token has to be. The defaults give the token that built-in commands get."""
 
     scopes: Sequence[str]
     tenant: str | None = None
-    """GUID or domain; None for the row's."""
+    """GUID or domain; None for the tenant of the row."""
     validity: float = 0.0
-    """Seconds that the token must have left; 0 for what MSAL considers fresh, five minutes."""
+    """Seconds for which the token must still be valid; 0 for MSAL's own limit, `FRESH_FOR`."""
     force: bool = False
-    """Ask for a new token whatever is cached, for example after a change of roles."""
+    """Request a new token even if one is cached, for example after a change of roles."""
     claims_challenge: str | None = None
-    """JSON; a cached token is then not used."""
+    """JSON; a cached token is not used then."""
     advised_scopes: Sequence[str] | None = None
-    """Scopes to repeat in the advice when a person has to sign in again."""
+    """Scopes to repeat in the command that the user is advised to sign in again with."""
 
     @property
-    def least(self) -> float:
-        """Seconds that a cached token must have left to be of any use."""
+    def least_validity(self) -> float:
+        """Seconds for which a stale token must still be valid."""
         return max(self.validity, 1.0)
+
+
+@dataclass(frozen=True)
+class TokenOutcome:
+    """The token, and why it is a stale one."""
+
+    token: AccessToken
+    renewal_failure: AzCLIError | None = None
+    """Why no new token could be obtained, if `token` is stale."""
 
 
 def get_token(
@@ -69,58 +75,58 @@ def get_token(
     *,
     clock: Callable[[], float] = time.time,
     environ: Mapping[str, str] = os.environ,
-) -> AccessToken:
+) -> TokenOutcome:
     """Return a token of the account that a row belongs to.
 
-    Of several processes that miss the same token at the same time, one asks for it, and the others have its outcome.
-    Where the service cannot be reached, or something else answers in its place, a cached token is used that lives for
-    as long as was asked; who has one waits for a few seconds only.
+    If several processes need the same token at the same time, one requests it and the others share the outcome. If the
+    service cannot be reached, or something else answers in its place, a stale token is used that is still valid for
+    as long as requested. With such a token, we wait for a new one for a few seconds only.
 
-    :raises NotSignedInError: the account's tokens are gone.
-    :raises SignInError: the sign-in service refused, or its tokens do not live as long as was asked.
-    :raises ServiceUnreachableError: it did not answer, and no cached token will do.
-    :raises UnexpectedAnswerError: the same, and something else answered.
+    :raises NotSignedInError: the tokens of the account are no longer stored.
+    :raises SignInError: the sign-in service refused, or its tokens are not valid for as long as requested.
+    :raises ServiceUnreachableError: the service did not answer, and no cached token will do.
+    :raises UnexpectedAnswerError: something else answered in its place, and no cached token will do.
     """
     began = clock()
     query = _query_of(session, row, request)
     if query is None or request.claims_challenge is not None:
-        token = _ask(session, row, request)
+        token = _request_token(session, row, request)
         _check_lifetime(token.expires_on - clock(), request)
-        return token
+        return TokenOutcome(token)
     if query.username is None:
-        # An application of which nothing is stored has signed out; damage is found here, as in every other command.
+        # An application without a stored credential has signed out. A damaged file is found here too.
         session.clients.service_principals.require(query.client_id, query.tenant)
-    errand = _Errand(session, row, request, query, began, clock, environ)
-    # An encrypted cache is opened with what MSAL brings, so MSAL may as well look into it.
-    found = _Found() if session.settings.encrypt_token_cache else errand.look(began)
-    if found.token is not None and not request.force:
-        return found.token
+    pending = _PendingRequest(session, row, request, query, began, clock, environ)
+    # Decrypting the cache takes MSAL's packages, so MSAL itself reads an encrypted one.
+    cached = _CachedTokens() if session.settings.encrypt_token_cache else pending.look_up(began)
+    if cached.fresh is not None and not request.force:
+        return TokenOutcome(cached.fresh)
     from azext_login.auth.storage.single_flight import PATIENCE, SingleFlight
 
-    # Where only MSAL can tell what is cached, there may be a token that needs nobody.
-    is_known = _cache_decides(session, row, environ) and not session.settings.encrypt_token_cache
-    is_urgent = not is_known or found.outlasts(2 * _SHORT_WAIT, began, request)
+    # Where only MSAL can read the cache, it may have a fresh token, so we do not wait long either.
+    is_known = _is_decided_by_cache(session, row, environ) and not session.settings.encrypt_token_cache
+    is_urgent = not is_known or cached.has_stale_after(2 * _SHORT_WAIT, began, request)
     patience = _SHORT_WAIT if is_urgent else PATIENCE
     with SingleFlight(session.settings.config_dir, _key_of(query, request), patience=patience) as turn:
-        return errand.take_turn(turn)
+        return pending.take_turn(turn)
 
 
-class _Found(NamedTuple):
-    """What the cache has for a request."""
+class _CachedTokens(NamedTuple):
+    """What the cache has for a request: a fresh token, a stale one, or neither."""
 
-    token: AccessToken | None = None
-    """What MSAL would give out as well."""
-    spare: AccessToken | None = None
-    """What to go on with where nobody can be asked for a new one."""
+    fresh: AccessToken | None = None
+    """A token that MSAL would return as well: valid for `FRESH_FOR` seconds or longer, and not due for renewal."""
+    stale: AccessToken | None = None
+    """A token that is valid for as long as requested, to use where no new one can be obtained."""
 
-    def outlasts(self, wait: float, now: float, request: TokenRequest) -> bool:
-        """Tell whether the spare token will do after waiting for so many seconds."""
-        return self.spare is not None and self.spare.expires_on - now - wait >= request.least
+    def has_stale_after(self, wait: float, now: float, request: TokenRequest) -> bool:
+        """Tell whether the stale token will still do after a wait of so many seconds."""
+        return self.stale is not None and self.stale.expires_on - now - wait >= request.least_validity
 
 
 @dataclass(frozen=True)
-class _Errand:
-    """Getting a token for which the cache counts."""
+class _PendingRequest:
+    """A request for a token that may be in the cache."""
 
     session: Session
     row: SubscriptionRow
@@ -130,30 +136,34 @@ class _Errand:
     clock: Callable[[], float]
     environ: Mapping[str, str]
 
-    def look(self, now: float, *, cached_since: float | None = None) -> _Found:
-        """Look into the cache, without MSAL."""
+    def look_up(self, now: float, *, cached_since: float | None = None) -> _CachedTokens:
+        """Look the request up in the cache, without MSAL.
+
+        :param cached_since: POSIX time in seconds; a fresh token that was stored before does not count.
+        """
         session, request = self.session, self.request
-        if not _cache_decides(session, self.row, self.environ):
-            return _Found()
+        if not _is_decided_by_cache(session, self.row, self.environ):
+            return _CachedTokens()
         tokens = session.clients.token_cache.usable()
-        token = None
-        # At an AD FS server, only MSAL knows which entry is the right one.
+        fresh = None
+        # At an AD FS server, only MSAL can tell which entry is the right one.
         if not session.settings.is_adfs:
             validity = max(request.validity, FRESH_FOR)
-            token = find_token(tokens, self.query, now=now, validity=validity, cached_since=cached_since)
-        if token is not None or request.force:
-            return _Found(token)
-        return _Found(spare=find_stale_token(tokens, self._query_of_spare(), now=now, validity=request.least))
+            fresh = find_token(tokens, self.query, now=now, validity=validity, cached_since=cached_since)
+        if fresh is not None or request.force:
+            return _CachedTokens(fresh)
+        stale = find_stale_token(tokens, self._query_of_stale(), now=now, validity=request.least_validity)
+        return _CachedTokens(stale=stale)
 
-    def _query_of_spare(self) -> TokenQuery:
-        """Return the query with the tenant's GUID for its domain, if that is known: MSAL stores tokens under it."""
-        domain, rows = self.query.tenant.casefold(), self.session.rows(all_identities=True)
-        of_domain = [row for row in rows if str(row.get("tenantDefaultDomain")).casefold() == domain]
+    def _query_of_stale(self) -> TokenQuery:
+        """Return the query with the tenant's GUID for its domain, if it is known: MSAL stores tokens under the GUID."""
+        domain, rows = tenant_key(self.query.tenant), self.session.rows(all_identities=True)
+        of_domain = [row for row in rows if tenant_key(str(row.get("tenantDefaultDomain"))) == domain]
         tenants = {str(row["tenantId"]) for row in of_domain}
         return replace(self.query, tenant=tenants.pop()) if len(tenants) == 1 else self.query
 
-    def take_turn(self, turn: SingleFlight) -> AccessToken:
-        """Use what somebody else has got since we began, or ask."""
+    def take_turn(self, turn: SingleFlight) -> TokenOutcome:
+        """Use what another process has obtained since we began, or request a token."""
         from azext_login.auth.storage.single_flight import Answer
 
         request, now = self.request, self.clock()
@@ -163,62 +173,62 @@ class _Errand:
         is_shared = answer is not None and answer.validity >= request.validity and not needs_new
         if answer is not None and is_shared:
             _check_lifetime(answer.lifetime, request)
-            # It was asked for in our name as well, so its lifetime counts from when we did. It ends at a whole second,
-            # which may be one too early for who began in the second that it came in.
+            # The request was also ours, so the lifetime counts from when we began. Tokens expire at a whole second, so
+            # the lifetime may seem a second too short if we began in the second in which the answer arrived.
             now = self.began - 1
-        found = self.look(now, cached_since=self.began if needs_new else None)
-        if found.token is not None:
-            return found.token
+        cached = self.look_up(now, cached_since=self.began if needs_new else None)
+        if cached.fresh is not None:
+            return TokenOutcome(cached.fresh)
         try:
-            if turn.is_taken and found.spare is not None:
+            if turn.is_taken and cached.stale is not None:
                 raise ServiceSlowError(f"Another process has been asking for a new one for {_SHORT_WAIT:g} seconds.")
-            # Who has no other token waits for longer than the one that gave up.
-            if isinstance(outcome, AzCLIError) and not (isinstance(outcome, ServiceSlowError) and not found.spare):
+            # Another process with a stale token waits a few seconds only. Without one, we wait longer.
+            if isinstance(outcome, AzCLIError) and not (isinstance(outcome, ServiceSlowError) and not cached.stale):
                 raise outcome
             with turn.noting_failure(self.clock):
-                token = self._ask(found, now, needs_new)
+                token = self._request(cached, now, needs_new)
         except (ServiceUnreachableError, UnexpectedAnswerError, SignInError) as error:
-            return _spare_after(error, found, request, self.clock())
-        came = self.clock()
-        lifetime = token.expires_on - came
+            return _use_stale_token(error, cached, request, self.clock())
+        arrived = self.clock()
+        lifetime = token.expires_on - arrived
         if request.force or request.validity:
-            turn.note_answer(Answer(lifetime, request.validity, forced=needs_new), came)
-        # MSAL may have found one in the cache after a while; it is long enough for when it was asked for.
+            turn.note_answer(Answer(lifetime, request.validity, forced=needs_new), arrived)
+        # MSAL may have found the token in the cache, some time after `now`, for which its lifetime was long enough.
         if token.expires_on - now < request.validity:
             _check_lifetime(lifetime, request)
-        return token
+        return TokenOutcome(token)
 
-    def _ask(self, found: _Found, now: float, needs_new: bool) -> AccessToken:
-        def is_of_no_use(entry: Mapping[str, Any]) -> bool:
+    def _request(self, cached: _CachedTokens, now: float, needs_new: bool) -> AccessToken:
+        def is_useless(entry: Mapping[str, Any]) -> bool:
             if not is_candidate(entry, self.query):
                 return False
             if needs_new and (seconds(entry.get("cached_at")) or 0) < self.began:
                 return True
-            # Of a token that it could not renew, MSAL would not say so.
-            if found.spare is not None and is_due(entry, now):
+            # MSAL does not report that it failed to renew a token.
+            if cached.stale is not None and is_due(entry, now):
                 return True
             return (seconds(entry.get("expires_on")) or 0) - now < self.request.validity
 
-        limit = _SHORT_WAIT if found.outlasts(_SHORT_WAIT, now, self.request) else None
-        return _ask(self.session, self.row, self.request, is_of_no_use=is_of_no_use, limit=limit)
+        limit = _SHORT_WAIT if cached.has_stale_after(_SHORT_WAIT, now, self.request) else None
+        return _request_token(self.session, self.row, self.request, is_useless=is_useless, limit=limit)
 
 
-def _ask(
+def _request_token(
     session: Session,
     row: SubscriptionRow,
     request: TokenRequest,
     *,
-    is_of_no_use: Callable[[Mapping[str, Any]], bool] = lambda entry: False,
+    is_useless: Callable[[Mapping[str, Any]], bool] = lambda entry: False,
     limit: float | None = None,
 ) -> AccessToken:
-    """Let MSAL find a token, or ask for one.
+    """Let MSAL find a token in the cache, or request one.
 
-    :param is_of_no_use: tells which cached tokens (MSAL's entries) must not be found.
-    :param limit: seconds after which to give up.
+    :param is_useless: tells which cached tokens (MSAL's entries) must not be used.
+    :param limit: seconds after which the request times out.
     """
-    with session.clients.stored_tokens(leave_out=is_of_no_use) as applications:
+    with session.clients.stored_tokens(leave_out=is_useless) as applications:
         credential = session.clients.credential_of(row, applications, tenant=request.tenant)
-        ask = partial(
+        request_token = partial(
             credential.token,
             request.scopes,
             tenant=request.tenant or row["tenantId"],
@@ -226,44 +236,38 @@ def _ask(
             advised_scopes=request.advised_scopes,
         )
         if limit is None:
-            return ask()
+            return request_token()
         from azext_login.errors import ServiceSlowError
         from azext_login.system.http.waiting import limit_time
 
-        return limit_time(limit, ask, service="the sign-in service", error=ServiceSlowError)
+        return limit_time(limit, request_token, service="the sign-in service", error=ServiceSlowError)
 
 
-def _spare_after(error: AzCLIError, found: _Found, request: TokenRequest, now: float) -> AccessToken:
-    """Return the token to go on with after a failure, and say so.
+def _use_stale_token(error: AzCLIError, cached: _CachedTokens, request: TokenRequest, now: float) -> TokenOutcome:
+    """Return the stale token after a failure to renew it, or raise the failure.
 
-    A refusal is final, unless the token has not come to where it needs to be renewed. MSAL goes on with it then, too.
+    A refusal is final once the token is no longer valid for `FRESH_FOR` seconds. Until then, MSAL uses it as well.
     """
-    spare = found.spare
-    if spare is None or not found.outlasts(0, now, request):
+    stale = cached.stale
+    if stale is None or not cached.has_stale_after(0, now, request):
         raise error
-    left = spare.expires_on - now
-    if isinstance(error, SignInError) and left < FRESH_FOR:
+    if isinstance(error, SignInError) and stale.expires_on - now < FRESH_FOR:
         raise error
-    logger.warning(
-        "The token could not be renewed and is used as it is, for the %d seconds that it still has: %s",
-        left,
-        first_line(error),
-    )
-    return spare
+    return TokenOutcome(stale, error)
 
 
 def _check_lifetime(left: float, request: TokenRequest) -> None:
     if request.validity and left < request.validity - 1:
         raise SignInError(
-            f"The token would have to live for {request.validity:.0f} seconds, and a new one lives for {left:.0f} at "
-            "most.",
-            next_step="Ask for less with --min-validity, and again when the token ends. Lifetimes are the tenant's "
-            "policy.",
+            f"The token has to be valid for {request.validity:.0f} seconds, and a new token is valid for {left:.0f} "
+            "seconds at most.",
+            next_step="Run the command with a smaller --min-validity, and again before the token expires. The tenant's "
+            "policy sets the lifetime of tokens.",
         )
 
 
 def _query_of(session: Session, row: SubscriptionRow, request: TokenRequest) -> TokenQuery | None:
-    """Return which entries of the cache are about a request; None for accounts whose tokens are not in it."""
+    """Return the properties of a cached token for a request; None for accounts whose tokens are not cached."""
     account = account_of(row)
     if account.keeps_to_its_tenant:
         return None
@@ -271,15 +275,15 @@ def _query_of(session: Session, row: SubscriptionRow, request: TokenRequest) -> 
     return TokenQuery(
         environment=urlsplit(session.settings.authority).hostname or "",
         client_id=AZURE_CLI_CLIENT_ID if account.is_user else account.name,
-        # MSAL takes the first part of an authority's path for the tenant, and AD FS has nothing else there.
+        # MSAL uses the first part of the authority's path as the tenant, which is `adfs` at an AD FS server.
         tenant="adfs" if session.settings.is_adfs else tenant,
         scopes=tuple(request.scopes),
         username=account.name if account.is_user else None,
     )
 
 
-def _cache_decides(session: Session, row: SubscriptionRow, environ: Mapping[str, str]) -> bool:
-    """Tell whether nothing but the cache decides which token an account gets."""
+def _is_decided_by_cache(session: Session, row: SubscriptionRow, environ: Mapping[str, str]) -> bool:
+    """Tell whether the cache alone decides which token an account gets: no broker and no agent session."""
     settings = session.settings
     uses_broker = (sys.platform == "win32" and settings.broker_on_windows) or (
         sys.platform == "darwin" and settings.broker_on_mac
@@ -288,6 +292,6 @@ def _cache_decides(session: Session, row: SubscriptionRow, environ: Mapping[str,
 
 
 def _key_of(query: TokenQuery, request: TokenRequest) -> str:
-    """Return what two requests have in common if one answer serves both."""
+    """Return what identifies the requests that one answer serves."""
     parts = [query.environment, query.client_id, query.tenant, query.username or "", *sorted(query.scopes)]
     return json.dumps([part.casefold() for part in parts] + [request.claims_challenge])

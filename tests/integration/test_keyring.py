@@ -317,7 +317,7 @@ def test_with_a_keyring_a_new_token_can_be_asked_for_and_an_old_one_be_used_with
     own_cloud.admin.token_lifetime(200)
     error = az.run("account", "get-access-token", "--min-validity", "3h").failed().stderr
     # It has lived since it was issued, and the keyring may have taken its time.
-    lifetime = re.search(r"lives for (\d+) at most", error)
+    lifetime = re.search(r"is valid for (\d+) seconds at most", error)
     assert lifetime, error
     assert 100 < int(lifetime[1]) <= 200
     own_cloud.admin.fail_next("/token$", count=None, kind="drop")

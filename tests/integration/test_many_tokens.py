@@ -94,7 +94,7 @@ def test_the_error_of_the_one_that_asked_is_the_error_of_all(caller: Az, own_clo
 def test_a_lifetime_that_one_of_many_cannot_have_is_asked_for_once(caller: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.token_lifetime(900)
     results = _all_at_once(caller, own_cloud, "--min-validity", "2h", callers=6)
-    assert all("7200 seconds, and a new one lives for" in result.failed().stderr for result in results)
+    assert all("7200 seconds, and a new token is valid for" in result.failed().stderr for result in results)
     assert own_cloud.admin.count_requests(_REQUESTS) == 1
 
 

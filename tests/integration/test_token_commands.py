@@ -104,7 +104,7 @@ def test_a_lifetime_that_no_token_has_is_an_error_with_the_longest_one(alice_her
     own_cloud.admin.token_lifetime(900)
     error = alice_here.run(*TOKEN, "--min-validity", "2h").failed().stderr
     assert "7200 seconds" in error
-    longest = re.search(r"lives for (\d+) at most", error)
+    longest = re.search(r"is valid for (\d+) seconds at most", error)
     assert longest
     assert 800 <= int(longest[1]) <= 900
     # Signing in again would not help.
