@@ -20,7 +20,7 @@ from azext_login.host import accepts_host_options, send_telemetry
 from azext_login.profile.model import SubscriptionRow
 from azext_login.system.terminal.terminal import StandardTerminal, can_choose
 from azext_login.system.text import printable
-from azext_login.usecases.excluded_tenants import Exclusions
+from azext_login.usecases.excluded_tenants import ExcludedTenants
 from azext_login.usecases.session import Session
 from azext_login.usecases.sign_in import Authenticate, SignInOutcome, SignInRequest, sign_in_user
 
@@ -64,8 +64,10 @@ def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Prog
         allow_no_subscriptions=options.allow_no_subscriptions,
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
-        # Read before anybody signs in: a setting that cannot be read is no reason to do it twice.
-        exclusions=Exclusions(session, options.exclude_tenants),
+        # The setting is read before the user signs in, so that a setting that cannot be read fails first.
+        excluded_tenants=ExcludedTenants(
+            options.exclude_tenants, always=session.settings.exclude_tenants, resolve=session.resolve_tenant
+        ),
         default_subscription=session.settings.default_subscription,
         on_progress=on_progress,
     )

@@ -1,4 +1,4 @@
-"""Rows of the subscription list, made of what Azure Resource Manager answered."""
+"""Rows of the subscription list, built from the answers of Azure Resource Manager."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from azext_login.resource_manager.resources import Subscription
 
 
 def row_of(subscription: Subscription, account: Account, cloud: str) -> SubscriptionRow:
-    """Return the row of a subscription, with the built-in's keys in the built-in's order."""
+    """Return the row of a subscription, with the keys of built-in code in their order."""
     return {
         "id": subscription.id,
         "name": subscription.name,
@@ -21,5 +21,5 @@ def row_of(subscription: Subscription, account: Account, cloud: str) -> Subscrip
 
 
 def tenant_level_subscription(tenant_id: str) -> Subscription:
-    """Return the stand-in for a tenant without subscriptions, which the built-in lists as a subscription."""
+    """Return what built-in code lists as a subscription for a tenant without subscriptions."""
     return Subscription(id=tenant_id, name=TENANT_LEVEL_NAME, state=ENABLED, tenant_id=tenant_id)

@@ -1,4 +1,4 @@
-"""Signing a person in: authenticate, find what they can use, and only then store tokens and rows."""
+"""Signing a user in: authenticate, find the subscriptions, and only then store tokens and rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from azext_login.profile.state import slot_of
 from azext_login.resource_manager.ask_tenants import discover, find_tenants
 from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport
 from azext_login.resource_manager.resources import Subscription, Tenant
-from azext_login.usecases.excluded_tenants import Exclusions
+from azext_login.usecases.excluded_tenants import ExcludedTenants
 from azext_login.usecases.rows import row_of, tenant_level_subscription
 
 if TYPE_CHECKING:
@@ -24,30 +24,31 @@ if TYPE_CHECKING:
     from azext_login.usecases.session import Session
 
 Authenticate = Callable[["ApplicationFactory", Any, Sequence[str]], dict[str, Any]]
-"""A sign-in flow: gets the applications, the application of the tenant and the scopes, returns MSAL's result."""
+"""A sign-in flow: receives the applications, the application of the tenant and the scopes; returns MSAL's result."""
 
 
 @dataclass(frozen=True)
 class SignInRequest:
-    """What a user sign-in was asked to do. Names are those of `az login`."""
+    """What a sign-in has to do. Names are those of the options of `az login`."""
 
     tenant: str | None = None
+    """GUID, as it is stored; None to search every tenant."""
     scopes: Sequence[str] | None = None
     allow_no_subscriptions: bool = False
     skip_subscription_discovery: bool = False
     subscription: str | None = None
     again: str = ""
-    """The command that repeats a workload's sign-in, without a secret; a person's is known from the tenant."""
+    """The command that repeats the sign-in of a workload, without a secret; "" for a user."""
     nothing_found: str = ""
-    """What to say when there are no subscriptions, where that is more than the account's name."""
-    exclusions: Exclusions | None = None
+    """The message for an account without subscriptions; "" for the default message."""
+    excluded_tenants: ExcludedTenants | None = None
     default_subscription: str | None = None
-    """What is to be active where nobody has chosen."""
+    """The subscription (ID or name) that is configured as the default."""
     on_progress: Callable[[Progress], None] = lambda progress: None
 
     @property
     def is_tenant_only(self) -> bool:
-        """Whether no subscription is looked for at all."""
+        """Whether subscriptions are not searched at all."""
         return self.skip_subscription_discovery and not self.subscription
 
 
@@ -59,20 +60,20 @@ class SignInOutcome:
     rows: list[SubscriptionRow]
     discovery: Discovery
     unmatched_subscription: str | None = None
-    """A subscription that was asked for but not found; the sign-in itself was kept."""
+    """The requested subscription, if it was not found. The sign-in itself is stored."""
     guessed: SubscriptionRow | None = None
-    """The default, where it is the first of several for want of any choice."""
+    """The default, if it was chosen only because it is the first of several."""
     unusable_default: str | None = None
-    """The one that was set up as the default but is not there, or not enabled, where one was guessed."""
+    """With `guessed`: the configured default, which was not found or is not enabled."""
 
 
 def sign_in_user(session: Session, request: SignInRequest, authenticate: Authenticate) -> SignInOutcome:
-    """Sign a person in, find their subscriptions, and store both.
+    """Sign a user in, find the subscriptions, and store tokens and rows.
 
-    Tokens are kept in memory until the subscriptions are known, so a sign-in that fails leaves nothing behind and
-    what was stored before stays.
+    Tokens are kept in memory until the subscriptions are known, so a sign-in that fails stores nothing and changes
+    nothing.
 
-    :raises SignInError: the sign-in failed, or there is nothing to use with it.
+    :raises SignInError: the sign-in failed, or no subscriptions were found.
     """
     staged = session.clients.staged_tokens()
     account = _authenticate(session, request, authenticate, staged.applications)
@@ -87,22 +88,22 @@ def complete(
     credential: Credential,
     keep: Callable[[Sequence[Subscription]], None],
 ) -> SignInOutcome:
-    """Find the subscriptions of an account that has just proved who it is, and store everything.
+    """Find the subscriptions of an account that has just authenticated, and store everything.
 
-    :param keep: stores tokens and secrets; called with what was found, once that is something.
-    :raises SignInError: there is nothing.
+    :param keep: stores tokens and secrets. Called with the subscriptions, if there are any to store.
+    :raises SignInError: no subscriptions were found.
     :raises AccountError: every tenant is excluded, or Ctrl-C was pressed before anything was found.
     """
     try:
         discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
     except KeyboardInterrupt:
-        # Not even the tenants were known.
+        # The list of tenants had not arrived.
         discovery = Discovery((), interrupted=True)
     if discovery.interrupted and not discovery.subscriptions:
         from azext_login.auth.entra.errors import Attempt, login_command
 
         raise AccountError(
-            "Ctrl-C ended the search for subscriptions. Nothing was found until then, and nothing was stored.",
+            "Ctrl-C ended the search for subscriptions. Nothing was found before, and nothing was stored.",
             f"To sign in, run:\n{request.again or login_command(Attempt(tenant=request.tenant))}",
         )
     found = _subscriptions_to_store(request, account, discovery)
@@ -123,11 +124,11 @@ def _authenticate(
     if "error" in result:
         raise explain(result, Attempt(tenant=request.tenant, scopes=request.scopes))
     claims = result.get("id_token_claims") or {}
-    # Entra names a person in `preferred_username`, AD FS in `upn`.
+    # Entra ID names the user in `preferred_username`, AD FS in `upn`.
     name = claims.get("preferred_username") or claims.get("upn")
     if not name:
         raise SignInError(
-            "The sign-in service did not say who signed in. Nothing was stored.",
+            "The sign-in service did not name the user who signed in. Nothing was stored.",
             next_step="Check its address with `az cloud show`; then run the command again.",
         )
     return Account(str(name))
@@ -137,13 +138,13 @@ def _discover(session: Session, request: SignInRequest, credential: Credential) 
     manager = session.clients.resource_manager_of(credential, home=request.tenant)
     if request.tenant is None:
         listed = tenants = find_tenants(manager.tenants, on_progress=request.on_progress)
-        if request.exclusions is not None:
-            tenants = request.exclusions.leave_out(listed)
-            request.exclusions.warn_of_useless()
+        if request.excluded_tenants is not None:
+            tenants = request.excluded_tenants.leave_out(listed)
+            request.excluded_tenants.warn_of_unused()
         if listed and not tenants:
             raise AccountError(
                 "Every tenant of this account is excluded from the search for subscriptions. Nothing was stored.",
-                "To see what is excluded every time, run:\naz config get login.exclude_tenants",
+                "To see which tenants are always excluded, run:\naz config get login.exclude_tenants",
             )
         return discover(tenants, partial(manager.subscriptions, described=True), on_progress=request.on_progress)
     tenant = Tenant(request.tenant)
@@ -163,11 +164,11 @@ def _discover(session: Session, request: SignInRequest, credential: Credential) 
 def _subscriptions_to_store(request: SignInRequest, account: Account, discovery: Discovery) -> list[Subscription]:
     found = discovery.subscriptions
     if request.allow_no_subscriptions or request.is_tenant_only:
-        with_rows = {subscription.tenant_id.casefold() for subscription in found}
-        answered = [report.tenant.id for report in discovery.reports if report.failure is None]
+        with_rows = {subscription.tenant_key for subscription in found}
+        answered = [report.tenant for report in discovery.reports if report.failure is None]
         if request.tenant is not None:
-            answered = [request.tenant]
-        found += [tenant_level_subscription(tenant) for tenant in answered if tenant.casefold() not in with_rows]
+            answered = [Tenant(request.tenant)]
+        found += [tenant_level_subscription(tenant.id) for tenant in answered if tenant.key not in with_rows]
     elif not found:
         raise _nothing_found(request, account, discovery)
     return found
@@ -214,7 +215,7 @@ def _store(
     # A subscription that a second tenant shows is kept for that tenant as well.
     further = [row_of(duplicate.subscription, account, cloud) for duplicate in discovery.duplicates]
     guesses: list[SubscriptionRow] = []
-    # Tokens first: rows without tokens would be of no use to anybody. And neither without the other.
+    # Tokens first: rows without tokens would be useless. If one of them cannot be stored, neither is.
     with session.change(mirror=True, first=keep) as state:
         rules.sign_in(
             state,

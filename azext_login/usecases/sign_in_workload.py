@@ -1,4 +1,4 @@
-"""Signing workloads in: service principals, managed identities, and the person who opened a Cloud Shell."""
+"""Signing workloads in: service principals, managed identities, and the user who opened a Cloud Shell."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def sign_in_service_principal(
     host_certificate: str | None = None,
     decrypted_key: str | None = None,
 ) -> SignInOutcome:
-    """Sign a service principal in, find its subscriptions, and store its entry, its tokens and the rows.
+    """Sign a service principal in, find its subscriptions, and store its entry, its tokens and its rows.
 
     :param store_secret: whether its client secret or federated token is stored.
     :param host_certificate: path of the certificate file, if built-in commands can read it.
-    :param decrypted_key: PEM text to store instead, so that they can. A secret.
-    :raises SignInError: Entra refused, or there is nothing to use with it. Nothing is stored then.
+    :param decrypted_key: PEM text without a passphrase, to store for built-in commands. A secret.
+    :raises SignInError: Entra ID refused, or no subscriptions were found. Nothing is stored then.
     """
     clients = session.clients
     staged = clients.staged_tokens()
@@ -44,20 +44,20 @@ def sign_in_service_principal(
     credential.token(list(request.scopes or session.settings.arm_scopes), tenant=request.tenant)
 
     def keep(found: Sequence[Subscription]) -> None:
-        # An AD FS server has no tenants to sign in to, but Azure Stack's subscriptions name one.
-        proved = dataclasses.replace(
+        # A sign-in at an AD FS server names no tenant, but the subscriptions of Azure Stack do.
+        to_store = dataclasses.replace(
             principal,
             tenant=principal.tenant or found[0].tenant_id,
             assertion=fetched[-1] if fetched else principal.assertion,
         )
-        client_id, tenant = proved.client_id, str(proved.tenant)
+        client_id, tenant = to_store.client_id, str(to_store.tenant)
         certificate = host_certificate
-        with ExitStack() as undone_by_failure:
+        with ExitStack() as undo_on_failure:
             if decrypted_key is not None:
                 keeping = clients.decrypted_keys.keeping(client_id, tenant, decrypted_key)
-                certificate = str(undone_by_failure.enter_context(keeping))
-            entry = proved.to_entry(store_secret=store_secret, host_certificate=certificate)
-            undone_by_failure.enter_context(clients.service_principals.saving(entry))
+                certificate = str(undo_on_failure.enter_context(keeping))
+            entry = to_store.to_entry(store_secret=store_secret, host_certificate=certificate)
+            undo_on_failure.enter_context(clients.service_principals.saving(entry))
             staged.keep()
         clients.decrypted_keys.forget_unused(client_id, tenant, certificate)
 
@@ -68,10 +68,10 @@ def sign_in_service_principal(
 def sign_in_managed_identity(
     session: Session, request: SignInRequest, credential: ManagedIdentityCredential
 ) -> SignInOutcome:
-    """Sign in with an identity of this machine. Only the rows are stored; its tokens come from the machine.
+    """Sign in with a managed identity of this computer. Only rows are stored; tokens come from the computer.
 
-    :raises SignInError: the machine has no such identity, or it can use nothing.
-    :raises ServiceUnreachableError: no service of the machine gives out tokens.
+    :raises SignInError: the computer has no such identity, or no subscriptions were found.
+    :raises ServiceUnreachableError: no service on the computer issues tokens.
     """
     claims = claims_of(credential.token(session.settings.arm_scopes).secret)
     account = Account(credential.user_name, _WORKLOAD, {ASSIGNED_IDENTITY: credential.assigned_identity_info})
@@ -80,9 +80,9 @@ def sign_in_managed_identity(
 
 
 def sign_in_cloud_shell(session: Session, request: SignInRequest, credential: CloudShellCredential) -> SignInOutcome:
-    """Sign in as the person who opened this Cloud Shell. Only the rows are stored.
+    """Sign in as the user who opened this Cloud Shell. Only rows are stored; tokens come from Cloud Shell.
 
-    :raises SignInError: the shell's service refuses, or the person can use nothing.
+    :raises SignInError: Cloud Shell refused, or no subscriptions were found.
     """
     claims = claims_of(credential.token(session.settings.arm_scopes).secret)
     account = Account(str(claims.get("unique_name", "N/A")), details={CLOUD_SHELL: True})

@@ -1,4 +1,4 @@
-"""Signing out: secrets first, then rows, and nobody's data left behind. Needs no network."""
+"""Signing out: removes secrets first, then rows, and everything else that names the account. Needs no network."""
 
 from __future__ import annotations
 
@@ -27,38 +27,45 @@ class SignOutOutcome:
     """What a sign-out removed, and what is left."""
 
     known: bool
+    """Whether anything of the account was stored."""
     was_active: bool
+    """Whether the active subscription belonged to the account."""
     remaining: list[SubscriptionRow] = field(default_factory=list)
+    """The rows of other accounts in the active cloud."""
 
 
 def sign_out(session: Session, name: str) -> SignOutOutcome:
     """Remove everything of a user or an application: tokens, secrets and rows, in every cloud.
 
-    Secrets go first: if one of them cannot be removed, the account stays listed and the command can be repeated.
+    Secrets are removed first: if one of them cannot be removed, the account stays listed and the command can be
+    repeated.
+
+    :param name: user name, application ID, or the label of a managed identity.
+    :raises StoreError: a file cannot be changed or deleted.
     """
     clients, cloud = session.clients, session.settings.cloud
     known: list[bool] = []
-    gone: set[str] = set()
+    removed_ids: set[str] = set()
 
     def remove_secrets() -> None:
         _remove_adal_tokens(session)
-        # Both, whatever the first one says. Another command that gets a token meanwhile stores it only if the
-        # application still has its secret, so that goes first.
+        # Both are asked, whatever the first one returns. The secret is removed first: another command that obtains a
+        # token in the meantime stores it only if the application still has its secret.
         known.extend(_forget(session, store, name) for store in (clients.service_principals, clients.token_cache))
         clients.decrypted_keys.forget(name)
         clients.http_cache().purge_names()
         purge(session.settings.config_dir)
 
     def forget_choices() -> None:
-        if gone:
-            session.forget_subscriptions(gone)
+        if removed_ids:
+            session.forget_subscriptions(removed_ids)
 
     with session.change(first=remove_secrets, then=forget_choices) as state:
         was_active = rules.active_row(rules.in_cloud(state.rows, cloud))
         removed = rules.remove_account(state, name)
         known.append(bool(removed))
         remaining = rules.in_cloud(state.rows, cloud)
-        gone |= {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
+        removed_ids |= {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
     session.store.purge(name)
     return SignOutOutcome(
         known=any(known),
@@ -68,7 +75,10 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
 
 
 def clear(session: Session) -> None:
-    """Remove every account of every cloud."""
+    """Remove every account of every cloud.
+
+    :raises StoreError: a file cannot be changed or deleted.
+    """
 
     def remove_secrets() -> None:
         _remove_adal_tokens(session)
@@ -87,11 +97,11 @@ def _forget(session: Session, store: TokenCache | ServicePrincipalEntries, name:
     except StoreError as error:
         if not session.settings.encrypt_token_cache:
             raise
-        # What is in a keyring that cannot be opened is of no use to anybody, and no reason to stay signed in.
+        # Secrets in a keyring that cannot be opened are useless, so they do not keep the account signed in.
         logger.warning("%s", error)
         return False
 
 
 def _remove_adal_tokens(session: Session) -> None:
-    """Delete the token file of releases before 2.30, which nothing reads any more."""
+    """Delete the token file of azure-cli before 2.30, which no command reads any more."""
     remove_if_present(session.settings.config_dir / "accessTokens.json")

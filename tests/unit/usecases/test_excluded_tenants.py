@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -13,10 +11,7 @@ from hypothesis import strategies as st
 
 from azext_login.errors import ServiceUnreachableError, SignInError
 from azext_login.resource_manager.resources import Tenant
-from azext_login.usecases.excluded_tenants import Exclusions
-
-if TYPE_CHECKING:
-    from azext_login.usecases.session import Session
+from azext_login.usecases.excluded_tenants import ExcludedTenants
 
 GUIDS = [f"{digit * 8}-0000-4000-8000-000000000000" for digit in "abcdef"]
 TENANTS = [Tenant(guid, f"Tenant {index}", f"tenant{index}.example") for index, guid in enumerate(GUIDS)]
@@ -24,18 +19,13 @@ SECOND_DOMAINS = {f"second{index}.example": guid for index, guid in enumerate(GU
 
 
 @dataclass
-class _Session:
-    """What leaving tenants out needs of a session: the setting, and the service that knows all domains."""
+class _SignInService:
+    """The service that knows all domains."""
 
-    excluded: tuple[str, ...] = ()
     is_down: bool = False
     asked: list[str] = field(default_factory=list)
 
-    @property
-    def settings(self) -> SimpleNamespace:
-        return SimpleNamespace(exclude_tenants=self.excluded)
-
-    def resolve_tenant(self, domain: str) -> str:
+    def resolve(self, domain: str) -> str:
         self.asked.append(domain)
         if self.is_down:
             raise ServiceUnreachableError("down")
@@ -44,10 +34,10 @@ class _Session:
         return SECOND_DOMAINS[domain].upper()
 
 
-def _left(session: _Session, *names: str) -> list[Tenant]:
-    exclusions = Exclusions(cast("Session", session), names)
-    left = exclusions.leave_out(TENANTS)
-    exclusions.warn_of_useless()
+def _left(*names: str, always: tuple[str, ...] = (), service: _SignInService | None = None) -> list[Tenant]:
+    excluded = ExcludedTenants(names, always=always, resolve=(service or _SignInService()).resolve)
+    left = excluded.leave_out(TENANTS)
+    excluded.warn_of_unused()
     return left
 
 
@@ -65,29 +55,28 @@ _spellings = st.integers(0, len(TENANTS) - 1).flatmap(
 def test_a_tenant_is_left_out_by_any_of_its_names_and_all_others_stay_in_order(
     once: list[tuple[int, str]], always: list[tuple[int, str]]
 ) -> None:
-    session = _Session(tuple(name for _, name in always))
     gone = {index for index, _ in once + always}
-    assert _left(session, *(name for _, name in once)) == [
+    assert _left(*(name for _, name in once), always=tuple(name for _, name in always)) == [
         tenant for index, tenant in enumerate(TENANTS) if index not in gone
     ]
 
 
 def test_only_a_domain_that_no_listed_tenant_shows_is_looked_up() -> None:
-    session = _Session()
-    _left(session, GUIDS[0], "tenant1.example", "second2.example", "99999999-0000-4000-8000-000000000000")
-    assert session.asked == ["second2.example"]
+    service = _SignInService()
+    _left(GUIDS[0], "tenant1.example", "second2.example", "99999999-0000-4000-8000-000000000000", service=service)
+    assert service.asked == ["second2.example"]
 
 
 @pytest.mark.parametrize("name", ["nobody.example", "Tenant 1", "typo"])
 def test_a_name_that_is_no_tenants_is_named(name: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert _left(_Session(), name) == TENANTS
+        assert _left(name) == TENANTS
     assert name.casefold() in caplog.text
 
 
 def test_an_id_of_a_tenant_elsewhere_is_nothing_to_talk_about(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert _left(_Session(excluded=("99999999-0000-4000-8000-000000000000",))) == TENANTS
+        assert _left(always=("99999999-0000-4000-8000-000000000000",)) == TENANTS
     assert not caplog.text
 
 
@@ -96,14 +85,14 @@ def test_what_is_named_for_this_command_and_excludes_nothing_is_named_once(
     name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SECOND_DOMAINS, "second9.example", "99999999-0000-4000-8000-000000000000")
-    exclusions = Exclusions(cast("Session", _Session()), (name, GUIDS[0]))
+    excluded = ExcludedTenants((name, GUIDS[0]), resolve=_SignInService().resolve)
     with caplog.at_level(logging.WARNING):
-        assert exclusions.leave_out(TENANTS[:3]) == TENANTS[1:3]
-        assert exclusions.leave_out(TENANTS[3:]) == TENANTS[3:]
-        exclusions.warn_of_useless()
+        assert excluded.leave_out(TENANTS[:3]) == TENANTS[1:3]
+        assert excluded.leave_out(TENANTS[3:]) == TENANTS[3:]
+        excluded.warn_of_unused()
     assert [name in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_a_tenant_is_not_asked_because_its_domain_could_not_be_looked_up() -> None:
     with pytest.raises(ServiceUnreachableError):
-        _left(_Session(is_down=True), "second0.example")
+        _left("second0.example", service=_SignInService(is_down=True))
