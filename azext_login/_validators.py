@@ -56,7 +56,7 @@ def validate_going_back(namespace: argparse.Namespace) -> None:
 
     :raises ValueError: one is given. The host makes a usage error (exit code 2) of it.
     """
-    from azext_login.usecases.session import PREVIOUS
+    from azext_login.usecases.select_subscription import PREVIOUS
 
     if namespace.subscription == PREVIOUS and (namespace.username or namespace.tenant):
         raise ValueError(

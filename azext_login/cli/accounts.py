@@ -98,7 +98,9 @@ def set_account(
 
         row = select_interactively(session, username=username, tenant=tenant)
     else:
-        row = session.select(subscription, username=username, tenant=tenant)
+        from azext_login.usecases.select_subscription import select_subscription
+
+        row = select_subscription(session, subscription, username=username, tenant=tenant)
     report_selection(row)
 
 

@@ -121,6 +121,7 @@ def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignI
     if not outcome.rows or (is_filtered and len(outcome.rows) == 1):
         return False
     from azext_login.cli.picker.pick import announce, pick_subscription
+    from azext_login.usecases.select_subscription import select_subscription
 
     terminal = StandardTerminal()
     try:
@@ -133,7 +134,7 @@ def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignI
             raise
         return True
     announce(chosen, terminal)
-    session.select(chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
+    select_subscription(session, chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
     return True
 
 

@@ -44,7 +44,7 @@ def open_session(cli_ctx: Any) -> Session:
         ACCOUNT.data = document
 
     def has_credentials(row: SubscriptionRow) -> bool:
-        return session.has_credentials(row)
+        return session.clients.has_credentials(row)
 
     store = ProfileStore(
         settings.config_dir,

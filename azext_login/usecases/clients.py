@@ -27,11 +27,9 @@ if TYPE_CHECKING:
     from azext_login.auth.workload.service_principal import ServicePrincipal, ServicePrincipalCredential
     from azext_login.resource_manager.client import ResourceManager
 
-TokenOfTenant = Callable[[str | None, str | None], str]
-
 
 class StagedTokens:
-    """The tokens of a sign-in, in memory until it is known that there is something to use with them."""
+    """The tokens of a sign-in, kept in memory until its subscriptions are known."""
 
     def __init__(self, clients: Clients):
         from msal import SerializableTokenCache
@@ -42,7 +40,7 @@ class StagedTokens:
         self.applications = clients.applications(self._tokens, self._http_cache.load())
 
     def keep(self) -> None:
-        """Store the tokens beside those of others, and the discovery documents that it took to get them.
+        """Store the tokens beside those of other accounts, and the discovery documents that were read for them.
 
         :raises StoreError: the tokens cannot be written.
         """
@@ -51,28 +49,28 @@ class StagedTokens:
 
 
 class Clients:
-    """Makes what one command needs. Nothing is imported or opened before it is asked for."""
+    """Creates the clients and stores of one command. Nothing is imported or opened before its first use."""
 
     def __init__(self, settings: HostSettings):
         self._settings = settings
 
     @cached_property
     def http(self) -> Any:
-        """The one HTTP session of the command."""
+        """The HTTP session that all requests of the command share."""
         from azext_login.system.http.session import build_session
 
         return build_session(user_agent=self._settings.user_agent, verify=self._settings.verify_certificates)
 
     @property
     def token_cache(self) -> TokenCache:
-        """The tokens on the disk."""
+        """The stored tokens."""
         from azext_login.auth.storage.token_cache import TokenCache
 
         return TokenCache(self._settings.config_dir, encrypt=self._settings.encrypt_token_cache)
 
     @property
     def service_principals(self) -> ServicePrincipalEntries:
-        """The secrets of service principals on the disk."""
+        """The stored credentials of service principals."""
         from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
 
         return ServicePrincipalEntries(self._settings.config_dir, encrypt=self._settings.encrypt_token_cache)
@@ -85,23 +83,23 @@ class Clients:
         return DecryptedKeys(self._settings.config_dir)
 
     def http_cache(self) -> HttpCache:
-        """Return MSAL's cache of HTTP answers."""
+        """Return MSAL's cache of HTTP responses."""
         from azext_login.auth.storage.msal_http_cache import HttpCache
 
         return HttpCache(self._settings.config_dir, enabled=self._settings.use_http_cache)
 
     def staged_tokens(self) -> StagedTokens:
-        """Return a place for the tokens of a sign-in."""
+        """Return an empty store in memory for the tokens of a sign-in."""
         return StagedTokens(self)
 
     @contextmanager
     def stored_tokens(
         self, *, leave_out: Callable[[Mapping[str, Any]], bool] = lambda entry: False
     ) -> Iterator[ApplicationFactory]:
-        """Yield applications that work on a copy of the stored tokens; what they renew is stored afterwards.
+        """Yield applications that work on a copy of the stored tokens. Tokens that they renew are stored at the end.
 
-        :param leave_out: tells which access tokens (MSAL's cache entries) are not in the copy, so that new ones are
-            asked for. The old ones stay stored until a new one takes their place.
+        :param leave_out: tells which access tokens (MSAL's cache entries) are left out of the copy, so that MSAL
+            requests new ones. They stay stored until a new one replaces them.
         """
         from msal import SerializableTokenCache
 
@@ -120,12 +118,12 @@ class Clients:
                 try:
                     disk.commit(before, _sections_of(tokens), applications=self._signed_in_applications)
                 except StoreError as error:
-                    # A token that cannot be kept is still a token.
+                    # The command can use a token that cannot be stored.
                     logger.warning("The renewed tokens were not stored. %s", error)
             http_cache.save()
 
     def _signed_in_applications(self) -> frozenset[str] | None:
-        """Return the application IDs that have an entry, case folded; None if that cannot be known."""
+        """Return the application IDs that have an entry, case folded; None if they cannot be read."""
         entries = self.service_principals
         if entries.shares_the_keyring:
             return None
@@ -156,7 +154,7 @@ class Clients:
         )
 
     def user_credential(self, account: Account, applications: ApplicationFactory) -> UserCredential:
-        """Return the silent tokens of a user."""
+        """Return the credential of a user, whose tokens are obtained without interaction."""
         from azext_login.auth.entra.user_credential import UserCredential
 
         return UserCredential(
@@ -169,10 +167,10 @@ class Clients:
     def credential_of(
         self, row: SubscriptionRow, applications: ApplicationFactory, *, tenant: str | None = None
     ) -> Credential:
-        """Return the tokens of the account that a row belongs to.
+        """Return the credential of the account that a row belongs to.
 
-        :param tenant: the one that tokens are wanted of, if that is not the row's.
-        :raises NotSignedInError: it is a service principal of which nothing is stored.
+        :param tenant: the tenant of the tokens, if it is not the row's.
+        :raises NotSignedInError: it is a service principal without a stored entry.
         """
         account = account_of(row)
         if account.details.get(CLOUD_SHELL):
@@ -190,8 +188,8 @@ class Clients:
     def stored_principal(self, row: SubscriptionRow, tenant: str | None = None) -> ServicePrincipal:
         """Return the service principal that a row belongs to, as it is stored.
 
-        :param tenant: the one that tokens are wanted of; what is stored for it comes first.
-        :raises NotSignedInError: nothing is stored of it.
+        :param tenant: the tenant of the tokens; an entry for it is preferred.
+        :raises NotSignedInError: the service principal has no stored entry.
         """
         from azext_login.auth.workload.service_principal import ServicePrincipal
 
@@ -205,9 +203,9 @@ class Clients:
         *,
         on_assertion: Callable[[str], None] | None = None,
     ) -> ServicePrincipalCredential:
-        """Return the tokens of a service principal.
+        """Return the credential of a service principal.
 
-        :param on_assertion: gets each fresh federated token; None to store it for built-in commands.
+        :param on_assertion: receives each fresh federated token; None to store it for built-in commands.
         """
         from azext_login.auth.workload.service_principal import ServicePrincipalCredential
 
@@ -215,7 +213,7 @@ class Clients:
             try:
                 self.service_principals.renew_assertion(principal.client_id, str(principal.tenant), assertion)
             except StoreError as error:
-                # A federated token that cannot be kept is still one.
+                # The command can use a federated token that cannot be stored.
                 logger.warning("The fresh federated token was not stored. %s", error)
 
         return ServicePrincipalCredential(
@@ -226,32 +224,43 @@ class Clients:
             on_assertion=on_assertion or store,
         )
 
+    def has_credentials(self, row: SubscriptionRow) -> bool:
+        """Tell whether tokens or a secret of a row's account are still stored; called before a row is restored."""
+        stored = self._stored_names
+        return stored is None or account_of(row).name.casefold() in stored
+
+    @cached_property
+    def _stored_names(self) -> frozenset[str] | None:
+        """The accounts that have tokens or a secret, case folded; None if they cannot be read."""
+        try:
+            return self.token_cache.user_names() | self.service_principals.client_ids()
+        except StoreError:
+            # A locked keyring does not sign anyone out.
+            return None
+
     def resource_manager_of(self, credential: Credential, *, home: str | None) -> ResourceManager:
-        """Return Azure Resource Manager as an account sees it.
+        """Return the client of Azure Resource Manager for an account.
 
-        :param home: the tenant to ask for the list of tenants; None for the one of the sign-in.
+        :param home: the tenant whose token lists the tenants; None for the tenant of the sign-in.
         """
-
-        def token(tenant: str | None, claims: str | None) -> str:
-            return credential.token(self._settings.arm_scopes, tenant=tenant or home, claims_challenge=claims).secret
-
-        return self.resource_manager(token)
-
-    def resource_manager(self, token: TokenOfTenant) -> ResourceManager:
-        """Return Azure Resource Manager with the tokens that `token` gives for a tenant and a claims challenge."""
         from azext_login.resource_manager.client import ResourceManager
 
+        settings = self._settings
+
+        def token(tenant: str | None, claims: str | None) -> str:
+            return credential.token(settings.arm_scopes, tenant=tenant or home, claims_challenge=claims).secret
+
         return ResourceManager(
-            self._settings.resource_manager,
+            settings.resource_manager,
             session=self.http,
-            api_version=self._settings.subscriptions_api_version,
+            api_version=settings.subscriptions_api_version,
             token=token,
-            headers=self._settings.request_headers,
-            verify=self._settings.verify_certificates,
+            headers=settings.request_headers,
+            verify=settings.verify_certificates,
         )
 
 
 def _sections_of(cache: Any) -> dict[str, Any]:
-    """Return the entries of MSAL's in-memory cache."""
+    """Return the sections of MSAL's in-memory cache, each with its entries."""
     content: dict[str, Any] = json.loads(cache.serialize())
     return content

@@ -1,4 +1,4 @@
-"""`account renew`: a fresh federated token, and fresh access tokens for what is in use, before the old ones end."""
+"""`account renew`: obtains a new federated token, and new access tokens for those in use, before they expire."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ _SHORTEST_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
 _FILE_PAUSE = 30.0
 
-# Seconds between two rounds of which the first one failed; each failure after another doubles them.
+# Seconds before the next round after one that failed. Each further failure doubles them.
 _FIRST_RETRY = 5.0
 _LAST_RETRY = 60.0
 
-# Built-in commands take a token for expired that has less than five minutes left (MSAL). Twice that is ahead of them.
-_AHEAD = 600.0
+# MSAL, and so every built-in command, treats a token as expired five minutes before it expires. We renew it five
+# minutes earlier.
+_RENEW_BEFORE = 600.0
 
-# An access token that ended longer ago than this, in seconds, is not in use any more.
+# Seconds after its expiry for which an access token counts as in use.
 _IN_USE = 3600.0
 
 Scopes = tuple[str, ...]
@@ -48,7 +49,7 @@ class RenewedToken:
 
 @dataclass(frozen=True)
 class RenewalFailure:
-    """An access token that could not be had; the old one stays cached."""
+    """An access token that could not be obtained; the old one stays cached."""
 
     scopes: Scopes
     error: AzCLIError
@@ -61,21 +62,21 @@ class Renewal:
     account: Account
     tenant: str
     assertion_expires_on: float | None = None
-    """POSIX time in seconds; None without a federated token, or if it does not say."""
+    """POSIX time in seconds; None without a federated token, or if the token does not contain it."""
     reads_file: bool = False
     """Whether the federated token comes from a file."""
     has_source: bool = True
-    """Whether there can be another federated token after this one."""
+    """Whether another federated token can be obtained after this one."""
     tokens: tuple[RenewedToken, ...] = ()
     failures: tuple[RenewalFailure, ...] = ()
 
     def pause(self, now: float) -> float:
-        """Return the seconds to wait before the next round: half of what the shortest lifetime still has."""
-        ends = [float(token.expires_on) for token in self.tokens]
+        """Return the seconds to wait before the next round: half of the time until the first token expires."""
+        expiries = [float(token.expires_on) for token in self.tokens]
         if self.assertion_expires_on is not None:
-            ends.append(self.assertion_expires_on)
+            expiries.append(self.assertion_expires_on)
         longest = _FILE_PAUSE if self.reads_file else _LONGEST_PAUSE
-        shortest = min((end - now for end in ends), default=2 * longest)
+        shortest = min((expiry - now for expiry in expiries), default=2 * longest)
         return max(_SHORTEST_PAUSE, min(shortest / 2, longest))
 
 
@@ -86,23 +87,22 @@ def renew(
 
     Access tokens for which that fails stay as they are.
 
-    :param only_due: leave alone what still has most of its lifetime.
-    :raises AccountError: the account's tokens come from the machine.
-    :raises NotSignedInError: nothing is stored of the account.
-    :raises SignInError: there is no valid federated token to be had.
+    :param only_due: renew only tokens that have less than half of their lifetime left.
+    :raises AccountError: the account's tokens come from the computer.
+    :raises NotSignedInError: the account has no stored credential, or only a federated token that has expired.
+    :raises SignInError: no valid federated token can be obtained.
     """
     account, tenant = account_of(row), str(row["tenantId"])
     if account.keeps_to_its_tenant:
         raise AccountError(
-            f"The tokens of '{account.label}' come from this machine whenever one is asked for: there is nothing to "
-            "renew.",
-            "Use `az account get-access-token`, or any other command, as it is.",
+            f"The tokens of '{account.label}' come from this computer on every request: there is nothing to renew.",
+            "Run `az account get-access-token`, or any other command, without renewing.",
         )
     clients, now = session.clients, clock()
     in_use = [entry for entry in clients.token_cache.access_tokens(account.name, tenant) if _is_in_use(entry, now)]
 
     def is_due(entry: Mapping[str, Any]) -> bool:
-        return entry in in_use and (not only_due or _is_due(int(entry["expires_on"]), _began(entry), now))
+        return entry in in_use and (not only_due or _is_due(int(entry["expires_on"]), _cached_at(entry), now))
 
     with clients.stored_tokens(leave_out=is_due) as applications:
         credential: Credential
@@ -125,8 +125,8 @@ def renew(
                 raise
             except AzCLIError as error:
                 failures.append(RenewalFailure(scopes, error))
-    ends = expiry_of(assertion) if assertion else None
-    return Renewal(account, tenant, ends, reads_file, has_source, tuple(tokens), tuple(failures))
+    expires_on = expiry_of(assertion) if assertion else None
+    return Renewal(account, tenant, expires_on, reads_file, has_source, tuple(tokens), tuple(failures))
 
 
 def watch(
@@ -139,13 +139,13 @@ def watch(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Renewal | None:
-    """Renew again and again, always before something ends, until somebody stops it.
+    """Renew again and again, each time before a token expires, until `is_stopped` returns True.
 
-    A round that fails is tried again soon, and then less and less often; what is stored stays as it is.
+    A round that fails is repeated soon, and then less and less often; what is stored stays as it is.
 
-    :param report: gets what each round did.
-    :param report_failure: gets why a round failed, and the seconds until the next one.
-    :return: what the last round did; None if none succeeded.
+    :param report: receives what each round did.
+    :param report_failure: receives the error of a round that failed, and the seconds until the next round.
+    :return: what the last round did; None if no round succeeded.
     :raises NotSignedInError: the account signed out.
     :raises AccountError: there is nothing to renew.
     """
@@ -174,60 +174,59 @@ def watch(
 def _current_assertion(
     principal: ServicePrincipal, credential: ServicePrincipalCredential, only_due: bool, now: float
 ) -> str | None:
-    """Return the federated token to use from now on; a fresh one where there is a source and it is time."""
+    """Return the federated token to use from now on: a new one if it has a source and is due, or the stored one."""
     stored = principal.assertion
+    expires_on = expiry_of(stored) if stored else None
     if principal.source is None:
-        ends = expiry_of(stored) if stored else None
-        if ends is not None and ends <= now:
+        if expires_on is not None and expires_on <= now:
             attempt = Attempt(tenant=principal.tenant, service_principal=principal.login_options())
             raise NotSignedInError(
-                f"The federated token of service principal '{principal.client_id}' has ended, and it was given with "
-                "--federated-token: nobody knows where the next one comes from. Nothing was renewed.",
+                f"The federated token of service principal '{principal.client_id}' has expired. It was given with "
+                "--federated-token, so its source is not known. Nothing was renewed.",
                 next_step="Sign in with --federated-token-file or --federated-token-source, or with another token:\n"
                 f"{login_command(attempt)}",
             )
         return stored
-    ends = expiry_of(stored) if stored else None
-    # Reading a file costs nothing.
-    if only_due and stored and ends is not None and not isinstance(principal.source, FileAssertion):
+    # Reading a file is cheap, so a file is always read.
+    if only_due and stored and expires_on is not None and not isinstance(principal.source, FileAssertion):
         issued_at = claims_of(stored).get("iat")
-        if not _is_due(ends, float(issued_at) if isinstance(issued_at, (int, float)) else None, now):
+        if not _is_due(expires_on, float(issued_at) if isinstance(issued_at, (int, float)) else None, now):
             return stored
     return credential.assertion()
 
 
-def _is_due(ends: float, began: float | None, now: float) -> bool:
-    """Tell whether less than half of a lifetime is left, or less than what built-in commands want of a token."""
-    return ends - now < max(_AHEAD, (ends - (began or now)) / 2)
+def _is_due(expires_on: float, issued_at: float | None, now: float) -> bool:
+    """Tell whether less than half of the lifetime is left, or less than `_RENEW_BEFORE` seconds."""
+    return expires_on - now < max(_RENEW_BEFORE, (expires_on - (issued_at or now)) / 2)
 
 
 def _is_in_use(entry: Mapping[str, Any], now: float) -> bool:
     return int(entry["expires_on"]) > now - _IN_USE
 
 
-def _began(entry: Mapping[str, Any]) -> float | None:
+def _cached_at(entry: Mapping[str, Any]) -> float | None:
     cached_at = str(entry.get("cached_at", ""))
     return float(cached_at) if cached_at.isdigit() else None
 
 
 def _scopes_of(entries: Sequence[Mapping[str, Any]]) -> list[Scopes]:
-    """Return what to ask for, each once. A person's token lists all permissions; `/.default` stands for them."""
+    """Return the scopes to request, each once. A user's token lists all permissions; `/.default` represents them."""
     found: dict[Scopes, None] = {}
     for entry in entries:
         scopes = str(entry.get("target", "")).split()
         default = tuple(scope for scope in scopes if scope.endswith("/.default"))
-        asked = default or tuple(scope for scope in scopes if scope not in _OPENID_SCOPES)
-        if asked:
-            found[asked] = None
+        requested = default or tuple(scope for scope in scopes if scope not in _OPENID_SCOPES)
+        if requested:
+            found[requested] = None
     return list(found)
 
 
-# They come with every sign-in and cannot be asked for (OpenID Connect Core 1.0 sections 5.4 and 11).
+# They are part of every sign-in and cannot be requested (OpenID Connect Core 1.0 sections 5.4 and 11).
 _OPENID_SCOPES = ("openid", "profile", "offline_access", "email")
 
 
 def _slices(pause: float) -> Iterator[float]:
-    """Divide a pause, so that a signal does not have to wait for its end."""
+    """Divide a pause, so that `is_stopped` is checked twice a second."""
     while pause > 0:
         yield min(0.5, pause)
         pause -= 0.5

@@ -1,8 +1,7 @@
-"""The one place where auth and profile meet: who is signed in, which subscription is chosen, which token it gives.
+"""The session of one command: the settings, the stored accounts, and the clients of the services.
 
-Nothing here knows the command line. What a person has to be told comes back as a value or as an error. Signing in,
-signing out and refreshing have modules of their own, `signing_in`, `signing_out` and `refreshing`, which work on a
-session.
+Use cases work on a session and have modules of their own. A session does not know the command line: it returns a value
+or raises an error.
 """
 
 from __future__ import annotations
@@ -28,12 +27,9 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-PREVIOUS = "-"
-"""What `account set --subscription` takes for the subscription that was active before."""
-
 
 class Session:
-    """One command's view of who is signed in to the active cloud."""
+    """The accounts and subscriptions that are signed in, as one command sees them."""
 
     def __init__(self, settings: HostSettings, store: ProfileStore, clouds: CloudConfig, *, host_account: Any):
         """:param host_account: the host's in-memory copy of azureProfile.json (`azure.cli.core._session.ACCOUNT`)."""
@@ -44,7 +40,7 @@ class Session:
 
     @cached_property
     def clients(self) -> Clients:
-        """The clients of the services, for the commands that need one."""
+        """The clients of Entra ID and Azure Resource Manager, created on first use."""
         from azext_login.usecases.clients import Clients
 
         return Clients(self.settings)
@@ -52,25 +48,25 @@ class Session:
     # Reading
 
     def state(self) -> ProfileState:
-        """Return everything that is stored, of every cloud and identity."""
+        """Return everything in the store, of every cloud and identity."""
         return self.store.read(self._host_account.data)
 
     def rows(self, *, all_clouds: bool = False, all_identities: bool = False) -> list[SubscriptionRow]:
-        """Return the rows that built-in commands see, or those of every identity: of the active cloud, or of all."""
+        """Return the rows of the active cloud that built-in commands see, or those of all clouds or all identities."""
         state = self.state()
         rows = state.all_rows() if all_identities else state.rows
         return rows if all_clouds else rules.in_cloud(rows, self.settings.cloud)
 
     def refresh_failures(self, rows: Sequence[SubscriptionRow]) -> list[dict[str, str] | None]:
-        """Return for each row when and why its tenant could last not be read (`on`, UTC, and `reason`), or None."""
+        """Return for each row when (`on`, UTC) and why (`reason`) its tenant could last not be read, or None."""
         state = self.state()
         return [rules.refresh_failure_of(state, row) for row in rows]
 
     def find(self, subscription: str | None = None) -> SubscriptionRow:
         """Return the row of a subscription (ID or name), or the active one.
 
-        :raises NotSignedInError: nobody is signed in to this cloud.
-        :raises AccountError: there is no such subscription, more than one, or none is active.
+        :raises NotSignedInError: no account is signed in to this cloud.
+        :raises AccountError: there is no such subscription, there are several, or no subscription is active.
         """
         rows = self.rows()
         if not rows:
@@ -96,12 +92,12 @@ class Session:
     def account_row(
         self, username: str | None = None, tenant: str | None = None, *, subscription: str | None = None
     ) -> SubscriptionRow:
-        """Return a row of the account that is named, or of the active one; in the tenant that is named, if any.
+        """Return a row of an account, or of the active one without a user name; in a tenant, if one is given.
 
         :param tenant: GUID, domain or display name.
         :param subscription: ID or name.
-        :raises NotSignedInError: nobody is signed in to this cloud.
-        :raises AccountError: there is no such account, or it has nothing in that tenant or no such subscription.
+        :raises NotSignedInError: no account is signed in to this cloud.
+        :raises AccountError: there is no such account, or it has no such tenant or subscription.
         """
         if username is None and tenant is None:
             return self.find()
@@ -116,7 +112,7 @@ class Session:
             where += f" with a subscription '{printable(subscription)}'" if subscription else ""
             raise AccountError(
                 f"'{printable(name)}' is not signed in{where}.",
-                "List who is with `az account list --all-identities`, or sign in with `az login`.",
+                "List the accounts with `az account list --all-identities`, or sign in with `az login`.",
             )
         return next((row for row in found if row is active), found[0])
 
@@ -130,7 +126,7 @@ class Session:
             raise NotSignedInError("There are no active accounts.", next_step="Please run 'az login' to sign in.")
         return account_of(row).name
 
-    # Choosing
+    # Changing
 
     def change(
         self,
@@ -141,11 +137,12 @@ class Session:
     ) -> AbstractContextManager[ProfileState]:
         """Return the state to change under the lock; it is stored at the end of the block.
 
-        :param mirror: note the active subscription in clouds.config as well, where the host looks when it switches
-            clouds, before anybody else can choose another one.
-        :param first: stores or removes tokens and secrets, when it is certain that the rows can be stored. No
-            network: other commands wait for the lock.
-        :param then: called when the rows are stored, before anybody else can change them.
+        :param mirror: store the active subscription in clouds.config as well, where the host looks it up when it
+            switches clouds; before another process can choose another one.
+        :param first: stores or removes tokens and secrets, when it is certain that the rows can be stored. It must not
+            use the network: other commands wait for the lock.
+        :param then: called when the rows are stored, before another process can change them.
+        :raises StoreError: the rows cannot be stored, or another process holds the lock too long.
         """
 
         def finish(state: ProfileState) -> None:
@@ -163,14 +160,13 @@ class Session:
             self._clouds.store_choice(self.settings.cloud, active["id"])
         except StoreError as error:
             raise StoreError(
-                f"{error}\nazureProfile.json is up to date: '{printable(active['name'])}' is active, and who has "
-                "signed in is signed in. Only clouds.config does not have it, so `az cloud set` would go back to an "
-                "earlier subscription.",
+                f"{error}\nazureProfile.json is up to date: '{printable(active['name'])}' is active, and sign-ins are "
+                "stored. Only clouds.config is not up to date, so `az cloud set` would choose an earlier subscription.",
                 error.recommendations or f'Then run:\naz account set --subscription "{active["id"]}"',
             ) from error
 
     def forget_subscriptions(self, subscription_ids: Collection[str] | None = None) -> None:
-        """Remove subscriptions from clouds.config, or with None all. Nothing else depends on that, so it never fails.
+        """Remove subscriptions, or all with None, from clouds.config. A failure is only a warning.
 
         :param subscription_ids: in lower case.
         """
@@ -178,68 +174,6 @@ class Session:
             self._clouds.forget(subscription_ids)
         except StoreError as error:
             logger.warning("%s", error)
-
-    def select(self, subscription: str, *, username: str | None = None, tenant: str | None = None) -> SubscriptionRow:
-        """Make a subscription of this cloud the active one.
-
-        :param subscription: ID, name, or `-` for the one that was active before.
-        :param username: choose the row of this account, where several have the subscription.
-        :param tenant: choose the row of this tenant (ID or domain), likewise.
-        :raises AccountError: there is no such subscription, or more than one.
-        """
-        with self.change(mirror=True) as state:
-            if subscription == PREVIOUS:
-                found = [row for row in [rules.previous_row(state, self.settings.cloud)] if row is not None]
-                if not found:
-                    raise AccountError(
-                        "No subscription was active before this one.",
-                        "Choose one from `az account list --output table`.",
-                    )
-            else:
-                found = self._candidates(state, subscription, username, tenant)
-            if len(found) != 1:
-                raise self._no_choice(subscription, found)
-            rules.make_active(state, found[0])
-        return found[0]
-
-    def _candidates(
-        self, state: ProfileState, subscription: str, username: str | None, tenant: str | None
-    ) -> list[SubscriptionRow]:
-        # Without a further word the row that built-in commands use is meant, so that every command line that works
-        # with them works here.
-        rows = state.all_rows() if username or tenant else state.rows
-        found = rules.in_cloud(rules.matching(rows, subscription), self.settings.cloud)
-        if username:
-            found = [row for row in found if account_of(row).matches(username)]
-        if tenant:
-            found = [row for row in found if is_in_tenant(row, tenant)]
-        return found
-
-    def _no_choice(self, subscription: str, found: Sequence[SubscriptionRow]) -> AccountError:
-        problem = "has more than one match" if found else "doesn't exist"
-        if not found:
-            next_step = "List the subscriptions with `az account list --all --output table`."
-        else:
-            next_step = "\n".join(["To choose one, run:", *(set_command(row) for row in found)])
-        return AccountError(
-            f"The subscription of '{printable(subscription)}' {problem} in cloud '{self.settings.cloud}'.", next_step
-        )
-
-    # Credentials
-
-    def has_credentials(self, row: SubscriptionRow) -> bool:
-        """Tell whether tokens or a secret of a row's account are still stored; asked when rows are brought back."""
-        stored = self._stored_names
-        return stored is None or account_of(row).name.casefold() in stored
-
-    @cached_property
-    def _stored_names(self) -> frozenset[str] | None:
-        """The accounts that have tokens or a secret; None if that cannot be known."""
-        try:
-            return self.clients.token_cache.user_names() | self.clients.service_principals.client_ids()
-        except StoreError:
-            # A locked keyring is no reason to drop anybody.
-            return None
 
     def resolve_tenant(self, domain: str) -> str:
         """Return the GUID of a tenant that is given by a verified domain.
@@ -249,10 +183,3 @@ class Session:
         from azext_login.auth.entra.tenants import resolve_tenant
 
         return resolve_tenant(self.clients.http, self.settings.authority, domain, self.settings.verify_certificates)
-
-
-def set_command(row: SubscriptionRow) -> str:
-    """Return the command that chooses exactly this row."""
-    return (
-        f'az account set --subscription "{row["id"]}" --username "{account_of(row).label}" --tenant "{row["tenantId"]}"'
-    )

@@ -6,6 +6,7 @@ from azext_login.cli.picker.pick import pick_subscription
 from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile.model import SubscriptionRow, account_of, is_in_tenant
 from azext_login.system.text import printable
+from azext_login.usecases.select_subscription import select_subscription
 from azext_login.usecases.session import Session
 
 
@@ -41,7 +42,7 @@ def select_interactively(
             f"No subscription was chosen. {kept}.",
             "To choose one without the list, run `az account set --subscription NAME_OR_ID`.",
         ) from cancelled
-    return session.select(chosen["id"], username=account_of(chosen).label, tenant=chosen["tenantId"])
+    return select_subscription(session, chosen["id"], username=account_of(chosen).label, tenant=chosen["tenantId"])
 
 
 def _is_offered(row: SubscriptionRow, username: str | None, tenant: str | None) -> bool:

@@ -294,7 +294,7 @@ def test_a_federated_token_without_a_source_that_has_ended_ends_the_round_and_th
     world = _signed_in(ARM)
     assert world.principal
     world.principal = replace(world.principal, source=None)
-    with pytest.raises(NotSignedInError, match="nobody knows where the next one comes from") as ended:
+    with pytest.raises(NotSignedInError, match="its source is not known") as ended:
         Watched(world).run(4000)
     assert world.now >= START + 300
     assert 'az login --service-principal --username "0c1f0a3e-app" --federated-token=@FILE' in str(
