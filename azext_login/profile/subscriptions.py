@@ -235,7 +235,7 @@ def _add(state: ProfileState, new: Sequence[SubscriptionRow], *, shadow_others: 
 
 
 def move_to_active_view(state: ProfileState, chosen: SubscriptionRow) -> None:
-    """Put `chosen` into the active view; it shadows the row of its subscription that was there before."""
+    """Put `chosen` into the active view, where it shadows the other row of its subscription."""
     for index, row in enumerate(state.rows):
         if row is chosen:
             return

@@ -44,7 +44,7 @@ class RefreshOutcome:
     discoveries: tuple[tuple[Account, Discovery], ...]
     """What the tenants of each account answered."""
     newly_active: SubscriptionRow | None = None
-    """The new default, if there was none before or its subscription is no longer listed."""
+    """The new default, if the old one is no longer listed or missing."""
     interrupted: bool = False
     """Whether Ctrl-C ended it early."""
 
