@@ -680,6 +680,6 @@ def test_ctrl_c_before_anything_was_found_stores_nothing(
     terminal.close()
     assert terminal.exitstatus == 1
     assert "Traceback" not in str(terminal.before)
-    assert "Nothing was found until then, and nothing was stored." in str(terminal.before)
+    assert "Nothing was found before, and nothing was stored." in str(terminal.before)
     assert not own_az.profile().get("subscriptions")
     assert not (own_az.config_dir / "msal_token_cache.json").exists()

@@ -1,4 +1,4 @@
-"""clouds.config: what somebody registered stays, and nothing is written that the host cannot start with."""
+"""clouds.config: registered clouds stay, and nothing is written with which the host cannot start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REGISTERED = "[LocalCloud]\nendpoint_resource_manager = https://localhost:8443\n
 
 
 def _read(folder: Path) -> configparser.ConfigParser:
-    """Read the file as the host does, which ends in a traceback of every command if it fails."""
+    """Read the file as the host does; if that fails, every command fails with a traceback."""
     config = configparser.ConfigParser()
     config.read_string((folder / CLOUDS).read_text(encoding="utf-8"))
     # The clouds that the host knows have sections in every file, to which the defaults belong as well.
@@ -30,7 +30,7 @@ def _read(folder: Path) -> configparser.ConfigParser:
     return config
 
 
-def test_a_choice_is_noted_beside_what_was_registered(tmp_path: Path) -> None:
+def test_a_choice_is_stored_beside_the_registered_clouds(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
     CloudConfig(tmp_path).store_choice("LocalCloud", "2")
     CloudConfig(tmp_path).store_choice("AzureCloud", "3")
@@ -39,7 +39,7 @@ def test_a_choice_is_noted_beside_what_was_registered(tmp_path: Path) -> None:
     assert dict(config["AzureCloud"]) == {"subscription": "3"}
 
 
-def test_a_choice_that_is_noted_already_is_not_written_again(tmp_path: Path) -> None:
+def test_a_choice_that_is_already_stored_is_not_written_again(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(f"# by hand\n{REGISTERED}", encoding="utf-8")
     before = (tmp_path / CLOUDS).stat()
     CloudConfig(tmp_path).store_choice("LocalCloud", "1")
@@ -116,7 +116,7 @@ BOTH = f"{REGISTERED}[AzureCloud]\nsubscription = 3\n\n"
 
 
 def _patient(folder: Path, *, meanwhile: str | None = None) -> CloudConfig:
-    """Return one for which no time passes, and for which somebody finishes writing while it waits."""
+    """Return one for which no time passes, and for which another process finishes writing while it waits."""
 
     def sleep(seconds: float) -> None:
         if meanwhile is not None:
@@ -169,7 +169,7 @@ def test_a_file_that_a_killed_writer_emptied_comes_back_with_the_choice(tmp_path
 @pytest.mark.parametrize(
     ("left", "is_kept"),
     [
-        ("", True),  # or whoever unregistered the last cloud left it so
+        ("", True),  # or the file is empty because the last cloud was unregistered
         ("[LocalCloud]\n", True),
         ("[LocalCloud]\nendpoint_resource_manager = https://localhost:8443\n", False),
         ("[Other]\nendpoint_portal = https://x\n\n", False),  # as the host leaves it who unregisters a cloud
@@ -237,7 +237,7 @@ def test_a_choice_never_makes_a_good_file_a_bad_one(content: bytes) -> None:
             assert _read(folder)["LocalCloud"]["subscription"] == "3"
 
 
-def test_processes_that_note_choices_at_once_lose_none(tmp_path: Path) -> None:
+def test_processes_that_store_choices_at_once_lose_none(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_note_several, args=(str(tmp_path), number)) for number in range(4)]

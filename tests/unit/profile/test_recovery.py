@@ -1,4 +1,4 @@
-"""Bringing a profile back: whatever the file and its copy hold, nobody who is signed in loses a row."""
+"""Restoring a profile: whatever the file and its copy contain, no account that is signed in loses a row."""
 
 from __future__ import annotations
 
@@ -148,16 +148,18 @@ def test_recovery_makes_something_whole_of_any_two_documents(found: Any, good: A
 
 
 @given(_documents, _good_documents(), _signed_in)
-def test_recovery_loses_no_row_of_anybody_who_is_signed_in(found: Any, good: Document, signed_in: set[str]) -> None:
+def test_recovery_loses_no_row_of_an_account_that_is_signed_in(found: Any, good: Document, signed_in: set[str]) -> None:
     recovered = recover(found, good, lambda row: account_of(row).name in signed_in).document
     wanted = {key for key in _keys(found) | _keys(good) if key[1] in signed_in}
     assert wanted <= _keys(recovered)
 
 
 @given(_documents, _good_documents(), _signed_in)
-def test_recovery_offers_nobody_again_who_has_signed_out(found: Any, good: Document, signed_in: set[str]) -> None:
+def test_recovery_restores_no_row_of_an_account_that_has_signed_out(
+    found: Any, good: Document, signed_in: set[str]
+) -> None:
     recovered = recover(found, good, lambda row: account_of(row).name in signed_in).document
-    # A file from elsewhere keeps its rows; in one of ours, whoever is not in the last copy has signed out since.
+    # A file from elsewhere keeps its rows; in one of ours, an account that is not in the last copy has signed out.
     is_ours = isinstance(found, dict) and generation_of(found) is not None
     assert _names_of(_all_rows(recovered)) <= signed_in | _names_of(_all_rows(good if is_ours else found))
     came_back = _keys(recovered) - _keys(found)
@@ -195,7 +197,7 @@ def test_a_reset_file_comes_back_exactly_as_it_was(good: Document) -> None:
 
 
 @pytest.mark.parametrize("signed_in", [set(), {ALICE}, {ALICE, BOB}], ids=["nobody", "one", "both"])
-def test_rows_that_stood_behind_those_of_an_emptied_file_do_not_come_in_silence(signed_in: set[str]) -> None:
+def test_shadowed_rows_of_an_emptied_file_are_not_restored_silently(signed_in: set[str]) -> None:
     state = ProfileState()
     for user in (ALICE, BOB):
         rules.sign_in(state, [row_of(Subscription("id-1", "Shared", "Enabled", "t-1"), Account(user), "LocalCloud")])
@@ -209,7 +211,7 @@ def test_rows_that_stood_behind_those_of_an_emptied_file_do_not_come_in_silence(
 
 
 @given(_good_documents())
-def test_an_own_copy_loses_nothing_and_says_nothing(good: Document) -> None:
+def test_a_document_of_ours_loses_nothing_and_gives_no_note(good: Document) -> None:
     recovery = recover(copy.deepcopy(good), good, lambda row: True)
     assert (recovery.document, recovery.note) == (good, "")
 
@@ -380,7 +382,7 @@ class TwoWriters(RuleBasedStateMachine):
         rows = [old for old in self._snapshot.get(SUBSCRIPTIONS, []) if isinstance(old, dict)]
         self._snapshot = {**self._snapshot, SUBSCRIPTIONS: [*rows, row]}
         self._path.write_text(json.dumps(self._snapshot), encoding="utf-8-sig")
-        # What the host writes is in nobody's copy until we write. Before that, another write of the host may lose it,
+        # What the host writes is in no copy until we write. Before that, another write of the host may lose it,
         # which nothing of ours can prevent.
         with self._store.change(always_write=True):
             pass
@@ -397,7 +399,7 @@ class TwoWriters(RuleBasedStateMachine):
             self._path.write_bytes(whole[: len(whole) // 2])
 
     @invariant()
-    def nobody_has_lost_a_row_and_nobody_has_come_back(self) -> None:
+    def no_row_is_lost_and_no_account_has_returned(self) -> None:
         try:
             known = json.loads(self._path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError):

@@ -63,7 +63,7 @@ def test_the_host_gets_exactly_what_was_written(tmp_path: Path) -> None:
 def test_ctrl_c_while_rows_and_tokens_are_stored_comes_when_everything_is(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The host writes what it has got when the command ends, so it has to get the latest."""
+    """The host writes its copy in memory when the command exits, so that copy has to be the latest one."""
     done: list[str] = []
     store = ProfileStore(tmp_path, on_written=lambda document: done.append("host"))
 
@@ -115,7 +115,9 @@ def test_a_change_that_fails_writes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("generation", [-1, 10**14 - 1, 10**14, 10**15 - 1, 10**40])
-def test_a_reset_file_comes_back_whatever_generation_somebody_wrote_into_it(tmp_path: Path, generation: int) -> None:
+def test_a_reset_file_is_restored_whatever_generation_another_program_wrote_into_it(
+    tmp_path: Path, generation: int
+) -> None:
     _write(tmp_path, {"subscriptions": [_row(1)], "azextLogin": {"generation": generation}})
     _add(str(tmp_path), 2)
     _write(tmp_path, {})
@@ -183,7 +185,7 @@ def test_a_file_that_is_no_profile_is_quarantined_and_the_last_good_state_comes_
 
 @pytest.mark.parametrize("generation", [1, 10**15, "one"])
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_copy_that_somebody_has_written_again_still_brings_everything_back(
+def test_a_copy_that_another_program_has_written_again_still_restores_everything(
     tmp_path: Path, generation: object, indent: int | None
 ) -> None:
     _add(str(tmp_path), 1)
@@ -233,7 +235,7 @@ def test_a_copy_that_cannot_be_used_is_quarantined_with_a_line(
          ["anna@contoso.example"]),
         ({"subscriptions": {"jürgen@contoso.example": "anna@contoso.example"}}, None),
     ],
-    ids=["escaped", "plain", "somebody else", "both", "an unusable row", "another shape"],
+    ids=["escaped", "plain", "another user", "both", "an unusable row", "another shape"],
 )  # fmt: skip
 def test_signing_out_takes_from_a_file_that_was_quarantined_what_is_ones_own(
     tmp_path: Path, name: str, content: Any, left: list[str] | None
@@ -251,7 +253,7 @@ def test_signing_out_takes_from_a_file_that_was_quarantined_what_is_ones_own(
 
 
 @pytest.mark.parametrize("generation", [10**15 - 1, 10**14, -5])
-def test_a_generation_that_nobody_can_have_counted_counts_as_none(tmp_path: Path, generation: int) -> None:
+def test_a_generation_that_is_not_valid_counts_as_missing(tmp_path: Path, generation: int) -> None:
     _add(str(tmp_path), 1)
     document = _read(tmp_path)
     document["azextLogin"]["generation"] = generation

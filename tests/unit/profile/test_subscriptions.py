@@ -46,7 +46,7 @@ def new_rows(draw: st.DrawFn, account: Account | None = None, cloud: str | None 
     account = account or draw(st.sampled_from([ALICE, BOB]))
     if draw(st.booleans()):
         identity = draw(_ids)
-        # A subscription has one name, whoever sees it; two may share theirs.
+        # A subscription has one name for all users; two subscriptions may have the same name.
         name = NAMES[int(identity[-1]) % len(NAMES)]
         subscription = Subscription(identity, name, draw(st.sampled_from(["Enabled", "Disabled"])), tenant)
     else:
@@ -60,7 +60,7 @@ def new_rows(draw: st.DrawFn, account: Account | None = None, cloud: str | None 
 def sign_ins(draw: st.DrawFn, min_size: int = 0) -> list[SubscriptionRow]:
     """What one sign-in brings: the rows of one account in one cloud.
 
-    A tenant is there with its subscriptions or as a tenant-level row, never as both.
+    A tenant has its subscriptions or a tenant-level row, never both.
     """
     account, cloud = draw(st.sampled_from([ALICE, BOB])), draw(st.sampled_from(CLOUDS))
     rows = draw(st.lists(new_rows(account, cloud), min_size=min_size, max_size=5, unique_by=key_of))
@@ -73,7 +73,7 @@ def _keys(state: ProfileState) -> set[RowKey]:
 
 
 def _assert_valid(state: ProfileState) -> None:
-    """What holds for every state: one row per slot for built-in code, each key once, at most one default, in front."""
+    """Every state: one row per slot in the active view, each key once, at most one default, in the active view."""
     slots = [slot_of(row) for row in state.rows]
     assert len(slots) == len(set(slots))
     keys = [key_of(row) for row in state.all_rows()]
@@ -84,7 +84,7 @@ def _assert_valid(state: ProfileState) -> None:
 
 
 @given(states(), sign_ins())
-def test_a_sign_in_loses_nobodys_row(state: ProfileState, new: list[SubscriptionRow]) -> None:
+def test_a_sign_in_loses_no_row(state: ProfileState, new: list[SubscriptionRow]) -> None:
     before = _keys(state)
     placeholders = {key_of(row) for row in state.all_rows() if _tenant_level(row)}
     rules.sign_in(state, new)
@@ -162,7 +162,7 @@ def test_a_refresh_without_news_changes_nothing(state: ProfileState) -> None:
     assert (state.rows, state.shadowed) == (before.rows, before.shadowed)
 
 
-def test_signing_in_as_somebody_else_keeps_the_row_of_a_shared_subscription() -> None:
+def test_the_sign_in_of_another_user_keeps_the_row_of_a_shared_subscription() -> None:
     state = ProfileState()
     rules.sign_in(state, [_shared(ALICE)])
     rules.sign_in(state, [_shared(BOB)])
@@ -191,7 +191,7 @@ def test_signing_in_again_leaves_the_first_tenants_row_in_use() -> None:
     assert [row["tenantId"] for row in state.shadowed] == ["t-2"]
 
 
-def test_rows_that_another_tool_wrote_twice_are_one_row_with_the_default_in_front() -> None:
+def test_rows_that_another_tool_wrote_twice_are_one_row_in_the_active_view_the_default() -> None:
     carols = {**_shared(Account("carol@tailspin.example")), "isDefault": True}
     twice = [_shared(ALICE), _shared(ALICE), {**carols, "id": carols["id"].upper()}, _row("1", "Production")]
     state = ProfileState.of({"subscriptions": [*twice, _shared(BOB)]})
@@ -235,7 +235,7 @@ def test_removing_an_account_removes_what_could_not_be_used_of_it() -> None:
     assert state.unusable == [None, of_bob]
 
 
-def test_the_last_choice_of_a_person_comes_back_with_their_next_sign_in() -> None:
+def test_the_last_choice_of_a_user_is_restored_by_the_next_sign_in() -> None:
     state = ProfileState()
     rules.sign_in(state, [_row("1", "Production"), _row("2", "Development")])
     rules.make_active(state, state.rows[1])
@@ -276,7 +276,7 @@ def test_the_first_enabled_subscription_is_chosen_before_a_disabled_one() -> Non
     assert chosen["name"] == "Production"
 
 
-def test_a_tenant_level_row_goes_when_the_tenant_has_real_subscriptions() -> None:
+def test_a_tenant_level_row_is_removed_when_the_tenant_has_real_subscriptions() -> None:
     placeholder = row_of(tenant_level_subscription("t-1"), ALICE, "LocalCloud")
     of_bob = row_of(tenant_level_subscription("t-2"), BOB, "LocalCloud")
     state = ProfileState([placeholder, of_bob])
@@ -306,7 +306,7 @@ def test_a_refresh_chooses_the_first_enabled_one_when_the_active_subscription_is
 def test_a_refresh_goes_by_choices_when_the_active_subscription_is_gone(
     of_alice: tuple[str, ...], fallback: str | None, expected: str
 ) -> None:
-    """Those of whoever had the one that is gone, then what is set up, then the first one."""
+    """Those of the account whose default is gone, then the configured one, then the first one."""
     rows = [_row("2", "Test"), _row("3", "Production", tenant="t-2"), _row("4", "Staging", tenant="t-3")]
     of_bob = row_of(Subscription("5", "Bob's", "Enabled", "t-2"), BOB, "LocalCloud")
     state = ProfileState([_row("1", "Gone"), *rows, of_bob])
@@ -342,7 +342,7 @@ def _five() -> list[SubscriptionRow]:
 
 
 def _state(*, active: bool, chosen: bool) -> ProfileState:
-    """A state after a sign-in, in which somebody chose one subscription and then, perhaps, works with another."""
+    """A state after a sign-in, in which a user chose one subscription and then, perhaps, works with another."""
     state = ProfileState()
     rules.sign_in(state, _five())
     by_name = {row["name"]: row for row in state.rows}
@@ -371,7 +371,7 @@ def test_the_default_is_what_speaks_for_it_most(
 
 
 @pytest.mark.parametrize("fallback", [None, "Nowhere"])
-def test_a_default_that_nobody_chose_is_called_a_guess(fallback: str | None) -> None:
+def test_a_default_without_a_choice_is_called_a_guess(fallback: str | None) -> None:
     assert _sign_in(ProfileState(), _five(), fallback=fallback) == ("First", ["First"])
 
 
@@ -386,7 +386,7 @@ def test_a_default_that_is_set_up_has_to_be_enabled() -> None:
     assert _sign_in(ProfileState(), rows, fallback="Retired") == ("Production", ["Production"])
 
 
-def test_what_is_set_up_is_no_choice_of_the_person() -> None:
+def test_the_configured_default_is_not_a_choice_of_the_user() -> None:
     state = ProfileState()
     _sign_in(state, _five(), fallback="Set up")
     rules.make_active(state, None)
@@ -455,7 +455,7 @@ def test_failures_go_with_the_account_and_survive_the_file(state: ProfileState) 
     assert all(rules.refresh_failure_of(again, row) for row in again.all_rows())
 
 
-def test_a_failure_of_a_tenant_without_rows_is_not_noted() -> None:
+def test_a_failure_of_a_tenant_without_rows_is_not_recorded() -> None:
     state = ProfileState([_row("1", "Production")])
     rules.record_answers(state, "LocalCloud", ALICE, {"t-9": "down"})
     assert not state.refresh_failures

@@ -66,7 +66,7 @@ _views = st.lists(st.none() | st.lists(st.sampled_from("abcdef"), max_size=4, un
 
 
 @given(_views, st.data())
-def test_the_result_does_not_depend_on_who_answers_first(views: list[View], data: st.DataObject) -> None:
+def test_the_result_does_not_depend_on_which_tenant_answers_first(views: list[View], data: st.DataObject) -> None:
     tenants = _tenants(len(views))
     order = data.draw(st.permutations(range(len(views))))
     place = {tenants[index].id: position for position, index in enumerate(order)}
@@ -176,9 +176,9 @@ class _Hanging:
 
 
 class _Clock:
-    """A clock that stands still until everybody who is still asked is one of those who hang.
+    """A clock that stands still until every tenant that is still asked is one that hangs.
 
-    How long the threads of a busy machine take for the others is nobody's patience.
+    The time that the threads of a busy computer take for the others does not count.
     """
 
     def __init__(self, *hanging: str) -> None:
@@ -193,7 +193,7 @@ class _Clock:
             self.now += 1000
 
 
-def test_a_tenant_that_hangs_is_given_up_and_the_others_are_not_affected() -> None:
+def test_a_tenant_that_hangs_times_out_and_the_others_are_not_affected() -> None:
     hanging, clock = _Hanging("t-0", "t-3"), _Clock("t-0", "t-3")
     # More tenants than hands, all of which are soon waiting in vain.
     found = discover(_tenants(6), hanging, patience=900, workers=2, on_progress=clock.look, clock=clock)
@@ -204,7 +204,7 @@ def test_a_tenant_that_hangs_is_given_up_and_the_others_are_not_affected() -> No
     assert [one.id for one in found.subscriptions] == ["of t-1", "of t-2", "of t-4", "of t-5"]
 
 
-def test_who_was_given_up_stays_given_up_when_the_answer_comes_after_all() -> None:
+def test_a_tenant_that_timed_out_stays_failed_when_its_answer_arrives_late() -> None:
     late, end, clock = threading.Event(), threading.Event(), _Clock("t-0")
     rounds = []
 
@@ -231,7 +231,7 @@ def test_a_long_list_is_waited_for_as_long_as_something_comes() -> None:
     def ask(tenant: Tenant) -> Iterator[Subscription]:
         for number in range(8):
             clock.now += 600
-            time.sleep(0.11)  # whoever waits looks every tenth of a second
+            time.sleep(0.11)  # the caller checks every tenth of a second
             yield _subscription(tenant, str(number))
 
     found = discover(_tenants(1), ask, patience=900, clock=clock)
@@ -239,7 +239,7 @@ def test_a_long_list_is_waited_for_as_long_as_something_comes() -> None:
     assert len(found.subscriptions) == 8
 
 
-def test_a_list_that_stops_in_the_middle_is_given_up() -> None:
+def test_a_list_that_stops_in_the_middle_times_out() -> None:
     end = threading.Event()
 
     def ask(tenant: Tenant) -> Iterator[Subscription]:
@@ -288,7 +288,7 @@ def test_ctrl_c_keeps_what_a_tenant_had_shown_that_was_not_done() -> None:
     assert found.failures() == {"t-0": str(report.failure)}
 
 
-def test_after_ctrl_c_nobody_is_asked_any_more() -> None:
+def test_after_ctrl_c_no_further_tenant_is_asked() -> None:
     hanging = _Hanging("t-0")
     asked = []
 
@@ -328,7 +328,7 @@ def test_a_bug_in_a_thread_is_not_swallowed() -> None:
         discover(_tenants(1), ask)
 
 
-def test_who_does_not_say_which_tenants_there_are_is_given_up() -> None:
+def test_a_list_of_tenants_that_does_not_arrive_times_out() -> None:
     seen: list[Progress] = []
     end = threading.Event()
 
@@ -342,17 +342,17 @@ def test_who_does_not_say_which_tenants_there_are_is_given_up() -> None:
     assert set(seen) == {Progress(0, 0, 0, ())}
 
 
-def test_the_tenants_or_why_there_are_none_come_as_they_are() -> None:
+def test_the_list_of_tenants_or_its_error_is_returned_unchanged() -> None:
     assert find_tenants(lambda: _tenants(2)) == _tenants(2)
     with pytest.raises(ZeroDivisionError):
         find_tenants(lambda: _tenants(1 // 0))
 
 
-def test_nobody_is_waited_for_where_there_is_no_tenant() -> None:
+def test_without_tenants_the_result_is_empty_at_once() -> None:
     assert discover([], _Hanging()) == Discovery(())
 
 
-def test_progress_counts_up_to_all_tenants_and_names_who_is_waited_for() -> None:
+def test_progress_counts_up_to_all_tenants_and_names_the_pending_ones() -> None:
     seen: list[Progress] = []
     gate = threading.Event()
 
@@ -402,7 +402,7 @@ print([report.tenant.id for report in found.failed], [one.id for one in found.su
 
 
 @pytest.mark.parametrize("how", ["wait", "interrupt"])
-def test_the_process_ends_without_waiting_for_who_hangs(how: str) -> None:
+def test_the_process_exits_without_waiting_for_a_tenant_that_hangs(how: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _HANGING_PROGRAM, how],
         cwd=ROOT,

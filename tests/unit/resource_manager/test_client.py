@@ -34,7 +34,7 @@ def session(own_cloud: LocalCloud) -> Iterator[requests.Session]:
 
 @pytest.fixture
 def manager_of(own_cloud: LocalCloud, session: requests.Session) -> Callable[..., ResourceManager]:
-    """Return a function that signs a person in with a password and makes their ResourceManager."""
+    """Return a function that signs a user in with a password and creates the ResourceManager."""
 
     def make(username: str, **options: Any) -> ResourceManager:
         cache = msal.TokenCache()

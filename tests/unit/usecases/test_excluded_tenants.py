@@ -68,20 +68,20 @@ def test_only_a_domain_that_no_listed_tenant_shows_is_looked_up() -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody.example", "Tenant 1", "typo"])
-def test_a_name_that_is_no_tenants_is_named(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_that_no_tenant_has_is_reported(name: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert _left(name) == TENANTS
     assert name.casefold() in caplog.text
 
 
-def test_an_id_of_a_tenant_elsewhere_is_nothing_to_talk_about(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_id_of_another_tenant_in_the_setting_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert _left(always=("99999999-0000-4000-8000-000000000000",)) == TENANTS
     assert not caplog.text
 
 
 @pytest.mark.parametrize("name", ["99999999-0000-4000-8000-000000000000", "second9.example"])
-def test_what_is_named_for_this_command_and_excludes_nothing_is_named_once(
+def test_a_name_of_this_command_that_excludes_no_tenant_is_reported_once(
     name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SECOND_DOMAINS, "second9.example", "99999999-0000-4000-8000-000000000000")

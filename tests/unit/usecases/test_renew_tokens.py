@@ -167,7 +167,7 @@ class Applications:
         return self._acquire(" ".join(scopes))
 
     def token(self, scopes: tuple[str, ...], *, tenant: str) -> AccessToken:
-        """Stand in for a person's credential."""
+        """Stand in for a user's credential."""
         return AccessToken.from_result(self._acquire(" ".join(scopes)), now=self.world.now)
 
     def _acquire(self, scopes: str) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _signed_in(*scopes: str, **world: Any) -> World:
 
 @dataclass
 class Watched:
-    """What a watch said, and when."""
+    """What a watch reported, and when."""
 
     world: World
     rounds: list[tuple[float, Renewal]] = field(default_factory=list)
@@ -245,7 +245,7 @@ def test_a_round_renews_the_federated_token_and_every_token_in_use() -> None:
     assert (renewal.account, renewal.tenant, renewal.failures) == (world.account, TENANT, ())
 
 
-def test_a_token_that_nobody_has_asked_for_in_an_hour_is_left_alone() -> None:
+def test_a_token_that_expired_more_than_an_hour_ago_is_not_renewed() -> None:
     world = _signed_in(ARM)
     world.store(VAULT, ended=3601)
     world.store(GRAPH, ended=3599)
@@ -270,7 +270,7 @@ def test_a_scope_that_is_refused_keeps_its_old_token_and_does_not_keep_others_fr
     assert (world.left(VAULT), world.left(ARM)) == (3500, 3600)
 
 
-def test_a_federated_token_that_cannot_be_fetched_ends_the_round_and_everything_stays() -> None:
+def test_the_round_fails_and_everything_stays_if_no_federated_token_can_be_fetched() -> None:
     world = _signed_in(ARM, down=True)
     before = world.principal, dict(world.cache)
     with pytest.raises(ServiceUnreachableError):
@@ -290,7 +290,7 @@ def test_a_federated_token_without_a_source_stays_as_it_is() -> None:
     assert world.asked == [ARM]
 
 
-def test_a_federated_token_without_a_source_that_has_ended_ends_the_round_and_the_watch() -> None:
+def test_the_watch_fails_with_an_expired_federated_token_without_a_source() -> None:
     world = _signed_in(ARM)
     assert world.principal
     world.principal = replace(world.principal, source=None)
@@ -302,7 +302,7 @@ def test_a_federated_token_without_a_source_that_has_ended_ends_the_round_and_th
     )
 
 
-def test_a_secret_that_was_not_stored_ends_the_round_and_the_watch() -> None:
+def test_the_watch_fails_with_a_secret_that_was_not_stored() -> None:
     world = World(principal=ServicePrincipal(APP, TENANT, "client secret"))
     world.store(ARM)
     with pytest.raises(NotSignedInError, match="client secret was not stored"):
@@ -312,7 +312,7 @@ def test_a_secret_that_was_not_stored_ends_the_round_and_the_watch() -> None:
     assert (world.asked, world.left(ARM)) == ([], 3600)
 
 
-def test_a_person_is_asked_for_nothing_that_cannot_be_asked_for() -> None:
+def test_only_scopes_that_can_be_requested_are_requested_for_a_user() -> None:
     world = World(account=Account("alice@contoso.example"))
     world.store("https://arm.example/user_impersonation https://arm.example/.default")
     world.store("email openid profile https://graph.example/User.Read")
