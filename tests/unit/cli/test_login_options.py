@@ -9,7 +9,8 @@ import pytest
 from azure.cli.core.azclierror import InvalidArgumentValueError
 
 from azext_login.auth.entra.claims_challenge import decode_claims_challenge
-from azext_login.cli.login_options import LoginOptions, check_usage, ignored_options
+from azext_login.cli.login_options import LoginOptions
+from azext_login.cli.login_usage import check_usage, ignored_options
 from azext_login.errors import AccountError
 
 GUID = "00000000-0000-0000-0000-000000000000"
