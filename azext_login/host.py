@@ -79,8 +79,8 @@ class HostSettings:
     request_headers: Mapping[str, str]
     login_experience_v2: bool
     own_setting: Callable[[str], str]
-    """Returns a setting of the section `login`, or ''. Called when the setting is used, so that an unreadable value does
-    not affect other commands."""
+    """Returns a setting of the section `login`, or ''. Called when the setting is used, so that an unreadable value
+    does not affect other commands."""
 
     @property
     def encrypt_token_cache(self) -> bool:

@@ -37,7 +37,7 @@ _LISTED_DUPLICATES = 3
 
 
 def report_discovery(account: Account, discovery: Discovery) -> None:
-    """Report in one table which tenants did not show their subscriptions, and which subscriptions several tenants show."""
+    """Report which tenants did not show their subscriptions, and which subscriptions several tenants show."""
     _report_duplicates(discovery)
     _report_tenants([(account, discovery)], kept=False)
 

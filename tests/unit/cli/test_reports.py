@@ -133,9 +133,7 @@ def test_a_name_or_an_answer_cannot_move_the_cursor_or_forge_a_line(caplog: pyte
     assert not set(table + line) & set("\x1b\r\x07")
 
 
-def test_a_subscription_name_cannot_either(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_subscription_name_cannot_either(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = "\x1b[2JEvil\r\nWARNING: run this"
     shared = Subscription("a", evil, "Enabled", "two")
     row = {"id": "a", "name": evil, "user": {"name": "alice@contoso.example", "type": "user"}}
@@ -176,7 +174,9 @@ def test_many_shared_subscriptions_are_counted(caplog: pytest.LogCaptureFixture)
     assert line.startswith("40 subscriptions")
 
 
-def test_a_refresh_reports_that_rows_are_kept_and_does_not_report_empty_tenants(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refresh_reports_that_rows_are_kept_and_does_not_report_empty_tenants(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     discovery = Discovery((_report("empty"), _report("t", ServiceUnreachableError("x"))))
     with caplog.at_level(logging.WARNING):
         report_refresh(RefreshOutcome((), ((ALICE, discovery),)))
@@ -185,7 +185,9 @@ def test_a_refresh_reports_that_rows_are_kept_and_does_not_report_empty_tenants(
     assert len(lines) == 3
 
 
-def test_an_interrupted_refresh_fails_and_names_the_account_that_was_not_asked(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_interrupted_refresh_fails_and_names_accounts_that_were_not_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     late = RefreshFailure(Account("bob@fabrikam.example"), InterruptedDiscoveryError("x"))
     with caplog.at_level(logging.WARNING), pytest.raises(AccountError, match="Ctrl-C"):
         report_refresh(RefreshOutcome((late,), (), interrupted=True))
