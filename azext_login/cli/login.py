@@ -108,6 +108,11 @@ def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Au
 
     attempt = Attempt(tenant=options.tenant, scopes=options.scopes, claims_challenge=claims_challenge)
     use_device_code = options.use_device_code or not (options.no_browser or _can_open_browser())
+    if use_device_code and options.redirect_port:
+        logger.warning(
+            "--redirect-port was ignored, because no web browser can be opened here and a device code is used instead. "
+            "To open the sign-in address in another browser, add --no-browser."
+        )
     terminal = StandardTerminal()
 
     def device_code(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
@@ -118,7 +123,7 @@ def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Au
         )
 
     def browser(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
-        if getattr(application, "_enable_broker", False) and not options.no_browser:
+        if getattr(application, "_enable_broker", False) and not options.browser_options:
             from azext_login.auth.interactive.broker import sign_in_with_broker
 
             return sign_in_with_broker(
@@ -136,7 +141,7 @@ def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Au
                 open_browser=open_browser,
                 attempt=attempt,
                 launch_browser=not options.no_browser,
-                port=_ADFS_PORT if applications.is_adfs else 0,
+                port=options.redirect_port or (_ADFS_PORT if applications.is_adfs else 0),
             ),
         )
 

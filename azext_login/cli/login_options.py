@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +15,12 @@ _BROWSER = "Web Browser"
 _SERVICE_PRINCIPAL = "Service Principal"
 _FEDERATED_TOKEN = "Federated Token"
 _DISCOVERY = "Subscription Discovery"
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,4}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port. Give a number from 1 to 65535, for example 8400.")
+    return int(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +50,14 @@ class LoginOptions:
         group=_BROWSER,
         help="Print the sign-in address instead of opening a browser. The sign-in completes when the browser returns "
         "to this computer, or when you paste the address that it ends up on into the terminal.",
+    )
+    redirect_port: int | None = option(
+        "--redirect-port",
+        group=_BROWSER,
+        type=_port,
+        help="Port of localhost to which the browser returns after the sign-in, for example one that SSH or a "
+        "container forwards. Default: any free port, and 8400 for AD FS. Uses a web browser even where Web Account "
+        "Manager is the default.",
     )
 
     service_principal: bool | None = option("--service-principal", group=_SERVICE_PRINCIPAL)

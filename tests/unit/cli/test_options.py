@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import inspect
 from collections import defaultdict
@@ -16,7 +17,8 @@ from azure.cli.core.azclierror import MutuallyExclusiveArgumentError
 from knack.arguments import CLIArgumentType
 
 from azext_login import _completers, _params, _validators, commands, host
-from azext_login.cli.options import given_options, option, secret_options, serves
+from azext_login.cli.login_options import LoginOptions
+from azext_login.cli.options import given_options, option, options_of, secret_options, serves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,3 +123,12 @@ def test_declarations_name_what_exists_and_every_option_of_ours_has_a_help(comma
         assert declared.validator is None or callable(getattr(_validators, declared.validator))
         assert declared.completer is None or callable(getattr(_completers, declared.completer))
         assert declared.help or destination in host.host_signature(command), destination
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "+80", " 80", "8_0", "٣", "1e3", "", "099"])
+def test_a_redirect_port_is_a_number_from_1_to_65535(text: str) -> None:
+    convert = options_of(LoginOptions)["redirect_port"].type
+    assert convert is not None
+    assert (convert("1"), convert("65535")) == (1, 65535)
+    with pytest.raises(argparse.ArgumentTypeError, match="from 1 to 65535"):
+        convert(text)
