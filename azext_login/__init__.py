@@ -12,8 +12,8 @@ from azure.cli.command_modules.profile import ProfileCommandsLoader
 class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the host is untyped
     """Declare our commands over the host's, and start every argument scope from the host's own.
 
-    Subclassing the host's loader is what keeps options that a future azure-cli adds: registering anything in a
-    scope discards the host's registration of that scope, so ours has to begin with all of it.
+    Registering an argument in a scope discards the host's registrations of that scope, so ours begins with all of them.
+    Subclassing the host's loader does that, and keeps the options that a future azure-cli adds.
     """
 
     def __init__(self, cli_ctx: Any = None) -> None:
@@ -21,7 +21,7 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
 
         pause(cli_ctx)
         if sys.stderr is None:
-            # Closed (`2>&-`). The host would print what to run next on standard output, which is for results.
+            # Closed (`2>&-`). The host would print its advice on standard output, which is for results.
             sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the rest of the process
         super().__init__(cli_ctx=cli_ctx)
         from azext_login import _help  # noqa: F401  # importing it registers the help texts
@@ -34,9 +34,9 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
         register_table_hook(cli_ctx)
 
     def load_command_table(self, args: list[str] | None) -> Any:
-        """Return the table with our commands only; the host's loader has already registered its own.
+        """Return the table with our commands only; the host's loader has already registered its own commands.
 
-        The host calls this once it has the words of the command, and before it writes them to its log.
+        The host calls this when it has the words of the command, before it writes them to its log.
         """
         from azext_login.cli.secret_words import prepare_secrets
         from azext_login.commands import declare_commands
@@ -51,7 +51,7 @@ class LoginCommandsLoader(ProfileCommandsLoader):  # type: ignore[misc]  # the h
         super().load_arguments(command)
         from azext_login._params import declare_arguments
 
-        declare_arguments(self)
+        declare_arguments(self, command)
 
 
 COMMAND_LOADER_CLS = LoginCommandsLoader

@@ -1,4 +1,4 @@
-"""Values offered on Tab, from what is stored here. No network."""
+"""Completes values on Tab, from the stored accounts. No network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from azure.cli.core.decorators import Completer
 
 @Completer  # type: ignore[untyped-decorator]  # the host is untyped
 def complete_users(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[str]:
-    """Return the names of the accounts that are signed in."""
+    """Return the names of the signed-in accounts."""
     from azext_login.cli.open_session import open_session
 
     rows = open_session(cmd.cli_ctx).rows(all_clouds=True)

@@ -1,4 +1,4 @@
-"""Table layouts: which columns `--output table` shows, in which order, and how wide they are."""
+"""Table layouts: the columns of `--output table`, their order and their width."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ACCOUNT_COLUMNS = {
 def account_table(accounts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of `az account list --output table`.
 
-    A last column says since when a tenant could not be read again, where --show-refresh has something to show.
+    With --show-refresh, a last column shows since when the tenant could not be read, if there is such a tenant.
     """
     table = [{title: account.get(key) for title, key in _ACCOUNT_COLUMNS.items()} for account in accounts]
     failures = [account.get("refreshFailure") for account in accounts]
@@ -31,7 +31,7 @@ def account_table(accounts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
 
 
 def register_table_hook(cli_ctx: Any) -> None:
-    """Keep the columns of tables where they are without this extension, once it is known that a table is wanted."""
+    """Keep the columns of tables where they are without this extension, if the output is a table."""
     from knack.events import EVENT_INVOKER_TRANSFORM_RESULT
 
     def prepare(*_: Any, **__: Any) -> None:
@@ -42,10 +42,10 @@ def register_table_hook(cli_ctx: Any) -> None:
 
 
 def _count_columns_as_built_in() -> None:
-    """Let tabulate count a wide character as one column, as it does where it finds nothing better.
+    """Let tabulate count a wide character as one column, as it does without wcwidth.
 
-    prompt_toolkit brings wcwidth along. tabulate uses it when it finds it, and counts wide characters as two columns,
-    so that everything after them moves; scripts cut tables by position. A host that has wcwidth itself keeps that.
+    prompt_toolkit depends on wcwidth. tabulate uses it if it is installed, and counts wide characters as two columns.
+    All text after them would move, and scripts cut tables by position. A host that has wcwidth itself keeps that.
     """
     import tabulate
 

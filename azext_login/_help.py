@@ -1,7 +1,7 @@
 """The help texts of our commands.
 
-`helps` is one dictionary for the whole CLI. Only commands of ours are set: the entry of the group `account` also
-describes subgroups that belong to other modules.
+`helps` is one dictionary for the whole CLI. Only our commands are set: the entry of the group `account` also describes
+subgroups of other modules. The help of an option is part of its declaration (`azext_login.cli.options`).
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ helps["login"] = """
 type: command
 short-summary: Log in to Azure.
 long-summary: >-
-    Without arguments, a person signs in in a web browser: Web Account Manager on Windows, the default browser on
-    Linux and macOS. Where no browser can be opened, a code is shown to enter in a browser on any device.
+    Without arguments, users sign in with a web browser: Web Account Manager on Windows, the default browser on Linux
+    and macOS. If no browser can be opened, the command shows a code to enter in a browser on any device.
 
 
-    A browser that comes back with "The connection for this site is not secure" has once been told to use https for
-    localhost. The command notices, says how to mend that in Edge and Chrome, and takes the address that the browser
-    ends up on instead: copy it from the address bar, paste it into the terminal and press Enter.
+    If the browser shows "The connection for this site is not secure" after the sign-in, a site once told it to use
+    https for localhost. The command detects this, explains how to fix it in Edge and Chrome, and accepts the address
+    that the browser ends up on instead: copy it from the address bar, paste it into the terminal and press Enter.
 
 
-    All tenants are asked for their subscriptions at the same time. Those that do not answer, or ask for more, are
-    listed with the command to run. To leave tenants out, name them with --exclude-tenant, or for every time with
-    `az config set login.exclude_tenants="TENANT TENANT"`.
+    All tenants are asked for their subscriptions at the same time. A table lists the tenants that do not answer, or
+    require another sign-in, with the command to run. To exclude tenants, name them with --exclude-tenant, or for every
+    time with `az config set login.exclude_tenants="TENANT TENANT"`.
 
 
-    The default subscription is the one of --subscription; else the one that was active; else the one that you last
-    chose in that tenant; else the one of `az config set login.default_subscription="SUBSCRIPTION"`; else the first
-    enabled one.
+    The default subscription is the first of these that exists: the one of --subscription; the one that was active; the
+    one that you last chose in that tenant; the one of
+    `az config set login.default_subscription="SUBSCRIPTION"`; the first enabled one.
 
 
     To keep a password or a secret off the command line and out of the shell's history, let az read it from standard
@@ -40,23 +40,24 @@ long-summary: >-
 
 
     To log in with a service principal, specify --service-principal. To log in with a managed identity, specify
-    --identity. To log in with whatever the environment variables of the Azure SDKs describe, specify --from-env.
+    --identity. To log in with the credential that the environment variables of the Azure SDKs describe, specify
+    --from-env.
 
 
-    A federated token ends after minutes. With --federated-token-file and --federated-token-source, the next one is
-    fetched whenever it is needed; 'az account renew --watch' does so for built-in commands.
+    A federated token expires within minutes. With --federated-token-file and --federated-token-source, az fetches the
+    next one whenever it needs one. For built-in commands, 'az account renew --watch' does so.
 examples:
-    - name: Log in in a web browser.
+    - name: Log in with a web browser.
       text: az login
     - name: Log in to one tenant, by its domain name or its ID.
       text: az login --tenant contoso.onmicrosoft.com
-    - name: Print the address to open, for a browser that cannot be started from here.
+    - name: Print the address to open, if no browser can be started from this terminal.
       text: az login --no-browser
-    - name: Log in with a code that is entered in a browser on any device.
+    - name: Log in with a code that you enter in a browser on any device.
       text: az login --use-device-code
-    - name: Log in with a user name, and be asked for the password.
+    - name: Log in with a user name. The command asks for the password.
       text: az login --username johndoe@contoso.com
-    - name: Log in with a password from standard input, so that it is in no history and no process list.
+    - name: Log in with a password from standard input, which no history and no process list shows.
       text: az login --username johndoe@contoso.com --password=@-
     - name: Log in with a service principal and a client secret from standard input.
       text: az login --service-principal --username APP_ID --password=@- --tenant TENANT_ID
@@ -64,25 +65,25 @@ examples:
       text: az login --service-principal --username APP_ID --certificate /path/to/cert.pem --tenant TENANT_ID
     - name: Log in with a service principal and a PFX certificate, with its passphrase from a file.
       text: az login --service-principal --username APP_ID --certificate cert.pfx --password=@FILE --tenant TENANT_ID
-    - name: Log in in a job of GitHub Actions that has the permission 'id-token - write'.
+    - name: Log in from a job of GitHub Actions that has the permission 'id-token - write'.
       text: az login --service-principal --username APP_ID --tenant TENANT_ID --federated-token-source github
-    - name: Log in in a step of Azure Pipelines with SYSTEM_ACCESSTOKEN in its environment.
+    - name: Log in from a step of Azure Pipelines with SYSTEM_ACCESSTOKEN in its environment.
       text: >-
         az login --service-principal --username APP_ID --tenant TENANT_ID --federated-token-source azure-pipelines
         --service-connection-id CONNECTION_ID
-    - name: Log in with a federated token from a file that something else keeps fresh.
+    - name: Log in with a federated token from a file that another program keeps up to date.
       text: az login --service-principal --username APP_ID --tenant TENANT_ID --federated-token-file /path/to/token
-    - name: Log in with what the environment variables describe, for example in a pod of AKS.
+    - name: Log in with the credential that environment variables describe, for example in a pod of AKS.
       text: az login --from-env
-    - name: Log in with the system-assigned managed identity of this machine.
+    - name: Log in with the system-assigned managed identity of this computer.
       text: az login --identity
     - name: Log in with a user-assigned managed identity.
       text: az login --identity --client-id 00000000-0000-0000-0000-000000000000
     - name: Log in and make a subscription the default.
       text: az login --subscription "My Subscription"
-    - name: Log in and leave a tenant out of the search for subscriptions.
+    - name: Log in and exclude a tenant from the search for subscriptions.
       text: az login --exclude-tenant fabrikam.com
-    - name: Log in and read only one subscription, the fastest way where there are very many.
+    - name: Log in and read only one subscription, which is the fastest way if you have many.
       text: az login --tenant TENANT_ID --skip-subscription-discovery --subscription SUBSCRIPTION_ID
     - name: Log in to a tenant without a subscription, for example for 'az ad'.
       text: az login --tenant TENANT_ID --allow-no-subscriptions
@@ -92,7 +93,7 @@ helps["logout"] = """
 type: command
 short-summary: Log out to remove access to Azure subscriptions.
 long-summary: >-
-    Removes the account's tokens, secrets and subscriptions from this machine, in every cloud. Needs no network.
+    Removes the account's tokens, secrets and subscriptions from this computer, in every cloud. Needs no network.
 examples:
     - name: Log out the active account.
       text: az logout
@@ -107,9 +108,9 @@ long-summary: >-
     By default, only subscriptions of the current cloud that are 'Enabled' are shown.
 
 
-    With --refresh, the tenants of every signed-in account are read again. Subscriptions of a tenant that does not
-    answer, or is excluded with --exclude-tenant or the setting login.exclude_tenants, stay as they are;
-    --show-refresh tells for each of them when and why its tenant could last not be read.
+    With --refresh, the tenants of every signed-in account are read again. If a tenant does not answer, or is excluded
+    with --exclude-tenant or the setting login.exclude_tenants, its subscriptions stay as they are. --show-refresh
+    shows when and why the last refresh of a subscription's tenant failed.
 examples:
     - name: List the subscriptions of the current cloud.
       text: az account list --output table
@@ -121,9 +122,9 @@ examples:
       text: az account list --refresh --tenant contoso.onmicrosoft.com
     - name: Read all tenants again except one.
       text: az account list --refresh --exclude-tenant fabrikam.com
-    - name: List the subscriptions whose tenant could last not be read again.
+    - name: List the subscriptions whose tenant could not be read in the last refresh.
       text: az account list --show-refresh --query "[?refreshFailure]"
-    - name: List a subscription once for every account and tenant that it can be used through.
+    - name: List a subscription once for each account and tenant that can use it.
       text: az account list --all-identities --output table
     - name: Print the ID of a subscription.
       text: az account list --query "[?name=='My Subscription'].id" --output tsv
@@ -133,14 +134,14 @@ helps["account set"] = """
 type: command
 short-summary: Set a subscription to be the current active subscription.
 long-summary: >-
-    On a terminal, `az account set` alone lets you choose from a list. Typing a part of the name, the
-    ID, the tenant or the account searches the list.
+    On a terminal, `az account set` without arguments lets you choose from a list. To search the list, type a part of
+    the name, the ID, the tenant or the account.
 examples:
     - name: Choose a subscription by name.
       text: az account set --subscription "My Subscription"
     - name: Go back to the subscription that was active before.
       text: az account set --subscription -
-    - name: Work in a subscription as another account that is signed in.
+    - name: Use a subscription as another account that is signed in.
       text: az account set --subscription "My Subscription" --username johndoe@contoso.com
     - name: Choose a subscription by ID.
       text: az account set --subscription 00000000-0000-0000-0000-000000000000
@@ -161,7 +162,7 @@ helps["account clear"] = """
 type: command
 short-summary: Clear all subscriptions from the CLI's local cache.
 long-summary: >-
-    Removes every account with its tokens and secrets from this machine. Needs no network. To log out one account,
+    Removes every account with its tokens and secrets from this computer. Needs no network. To log out one account,
     use 'az logout'.
 examples:
     - name: Remove all accounts.
@@ -172,16 +173,17 @@ helps["account get-access-token"] = """
 type: command
 short-summary: Get a token for utilities to access Azure.
 long-summary: >-
-    The token is valid for at least 5 minutes, or for as long as --min-validity says. Without a subscription, a tenant
-    or a user name, it is one of the current account.
+    The token is valid for at least 5 minutes, or for the time of --min-validity. Without a subscription, a tenant or a
+    user name, it is a token of the current account.
 
 
     In the output, `expires_on` is a POSIX timestamp (UTC) and `expiresOn` is a local date and time. Programs should
     use `expires_on`: the local time is ambiguous when daylight saving time ends.
 
 
-    A cached token is used if there is one. If the sign-in service cannot be reached, that goes for a token with less
-    than 5 minutes left, too, with a warning. When several programs need a new token at once, one of them asks for it.
+    A cached token is used while it is valid for that long. If the sign-in service cannot be reached, a token that
+    expires in less than 5 minutes is used too, with a warning. When several programs need a new token at the same time,
+    one of them requests it for all.
 
 
     --subscription takes precedence over --name.
@@ -196,7 +198,7 @@ examples:
       text: az account get-access-token --resource-type ms-graph
     - name: Get an access token for a scope.
       text: az account get-access-token --scope https://vault.azure.net/.default
-    - name: Get an access token that lives for half an hour at least.
+    - name: Get an access token that is valid for at least half an hour.
       text: az account get-access-token --min-validity 30m
     - name: Get a new access token after a role was assigned.
       text: az account get-access-token --force-refresh
@@ -208,12 +210,12 @@ helps["account export-token"] = """
 type: command
 short-summary: Write an access token in the form that a program reads.
 long-summary: >-
-    Takes the same options as 'az account get-access-token'. --output and --query make no difference, except for
+    Takes the same options as 'az account get-access-token'. --output and --query have no effect, except for
     `--output none`, which writes nothing. On a terminal, the token is written only with --yes.
 
 
     bash, fish, powershell and dotenv set AZURE_ACCESS_TOKEN and AZURE_ACCESS_TOKEN_EXPIRES_ON (POSIX time in seconds).
-    exec-credential answers in the version that kubectl asks for in KUBERNETES_EXEC_INFO. With git and no resource, the
+    exec-credential writes the version that kubectl requests in KUBERNETES_EXEC_INFO. With git and no resource, the
     token is for Azure DevOps.
 examples:
     - name: Set environment variables in bash, zsh and other POSIX shells.
@@ -222,27 +224,27 @@ examples:
       text: az account export-token --format fish | source
     - name: Set environment variables in PowerShell.
       text: az account export-token --format powershell | Out-String | Invoke-Expression
-    - name: Answer kubectl, which has this command in its kubeconfig, with a token for AKS.
+    - name: Give kubectl, which has this command in its kubeconfig, a token for AKS.
       text: az account export-token --format exec-credential --resource 6dae42f8-4368-4678-94ff-3960e28e3630
-    - name: Give curl the header that it sends.
+    - name: Give curl the header to send.
       text: >-
         az account export-token --format header | curl --header @-
         "https://management.azure.com/subscriptions?api-version=2022-12-01"
-    - name: Answer git as a credential helper, with a token for Azure DevOps that lives for 10 minutes at least.
+    - name: Serve git as a credential helper, with a token for Azure DevOps that is valid for at least 10 minutes.
       text: az account export-token --format git --min-validity 10m
 """
 
 helps["account renew"] = """
 type: command
-short-summary: Renew the federated token and the access tokens of an account before they end.
+short-summary: Renew the federated token and the access tokens of an account before they expire.
 long-summary: >-
-    For jobs that take longer than their tokens live. The federated token is fetched again from where the sign-in
-    found it (--federated-token-file or --federated-token-source), and stored for built-in commands; the access tokens
-    that are in use are replaced by new ones. Exits with 10 if an access token could not be renewed.
+    For jobs that take longer than the lifetime of their tokens. The federated token is fetched again from the file or
+    service that the sign-in used (--federated-token-file or --federated-token-source), and stored for built-in
+    commands. The access tokens in use are replaced by new ones. Exits with 10 if an access token could not be renewed.
 examples:
     - name: Renew the tokens of the active account once.
       text: az account renew
-    - name: Keep the tokens of a long job fresh until stopped. In a shell, start it in the background.
+    - name: Renew the tokens of a long job until stopped. In a shell, start this command in the background.
       text: az account renew --watch --output none
     - name: Renew the tokens of one service principal in one tenant.
       text: az account renew --username APP_ID --tenant TENANT_ID

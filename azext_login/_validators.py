@@ -1,4 +1,4 @@
-"""Checks of arguments before a command runs."""
+"""Checks arguments before a command runs. A ValueError becomes a usage error (exit code 2)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ logger = get_logger(__name__)
 def validate_tenant(cmd: Any, namespace: argparse.Namespace) -> None:
     """Resolve a tenant's domain name to its GUID, with the tenant's OpenID configuration.
 
+    A GUID keeps its spelling: the built-in stores and prints it as given, and so does `az login`.
     https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#find-your-apps-openid-configuration-document-uri
 
-    :raises ValueError: the tenant is empty. The host makes a usage error (exit code 2) of it.
+    :raises ValueError: the tenant is empty.
     :raises SignInError: there is no such tenant.
     :raises ServiceUnreachableError: the sign-in service did not answer.
     """
@@ -34,7 +35,7 @@ def validate_tenant(cmd: Any, namespace: argparse.Namespace) -> None:
 
 
 def validate_tenant_to_refresh(cmd: Any, namespace: argparse.Namespace) -> None:
-    """The same for `account list`; without --refresh, the command refuses the tenant, and nobody needs its ID.
+    """Do the same for `account list`. Without --refresh, the command refuses the tenant, so its ID is not looked up.
 
     :raises ValueError, SignInError, ServiceUnreachableError: as `validate_tenant`.
     """
@@ -43,26 +44,33 @@ def validate_tenant_to_refresh(cmd: Any, namespace: argparse.Namespace) -> None:
 
 
 def validate_excluded_tenants(namespace: argparse.Namespace) -> None:
-    """Refuse a name without a letter, as from a variable that is not set: everything would be asked.
+    """Refuse an empty name, as from a variable that is not set: every tenant would be asked.
 
-    :raises ValueError: there is one. The host makes a usage error (exit code 2) of it.
+    :raises ValueError: a name is empty.
     """
     if not all(name.strip() for name in namespace.exclude_tenants or ()):
         raise ValueError("usage error: --exclude-tenant is empty. Give the tenant's ID or its domain name.")
 
 
-def validate_going_back(namespace: argparse.Namespace) -> None:
+def validate_previous_subscription(namespace: argparse.Namespace) -> None:
     """Refuse an account or a tenant beside `-`: the subscription that was active before has both.
 
-    :raises ValueError: one is given. The host makes a usage error (exit code 2) of it.
+    :raises ValueError: one is given.
     """
     from azext_login.usecases.select_subscription import PREVIOUS
 
     if namespace.subscription == PREVIOUS and (namespace.username or namespace.tenant):
         raise ValueError(
-            "usage error: --username and --tenant do not go with --subscription -. "
-            "To choose a subscription of theirs, give its name or ID."
+            "usage error: --username and --tenant are not applicable with --subscription -. "
+            "To choose a subscription by account or tenant, give its name or ID."
         )
+
+
+def warn_of_ignored_name(namespace: argparse.Namespace) -> None:
+    """Report that `--name` was ignored when `--subscription` was given as well."""
+    given: dict[bool, Any] = namespace.__dict__.pop("_subscription_spellings", {})
+    if len(given) == 2 and given[True] != given[False]:
+        logger.warning("--name '%s' was ignored, because --subscription '%s' was given.", given[False], given[True])
 
 
 _DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,7})s?)?")
@@ -71,7 +79,7 @@ _DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,7})s?)?
 def validate_min_validity(namespace: argparse.Namespace) -> None:
     """Turn a duration such as `300`, `90s`, `10m`, `1h` or `1h30m` into seconds.
 
-    :raises ValueError: it is none. The host makes a usage error (exit code 2) of it.
+    :raises ValueError: the text is not a duration.
     """
     text = namespace.min_validity
     if text is None or not isinstance(text, str):

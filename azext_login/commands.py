@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
+
+# Command -> module of `azext_login.cli` and function in it. A module is imported when one of its commands runs.
+HANDLERS = {
+    "login": ("login", "login"),
+    "logout": ("accounts", "logout"),
+    "account list": ("accounts", "list_accounts"),
+    "account set": ("accounts", "set_account"),
+    "account show": ("accounts", "show_account"),
+    "account clear": ("accounts", "clear_accounts"),
+    "account get-access-token": ("tokens", "get_access_token"),
+    "account export-token": ("tokens", "export_token"),
+    "account renew": ("renew", "renew_account"),
+}
 
 
 def declare_commands(loader: Any) -> None:
@@ -11,21 +25,20 @@ def declare_commands(loader: Any) -> None:
 
     from azext_login._format import account_table
 
-    def handlers(module: str) -> Any:
-        """Return where handlers are found; the host imports the module of the command that runs, and no other."""
-        return CliCommandType(operations_tmpl=f"azext_login.cli.{module}#{{}}")
+    for command, (module, function) in HANDLERS.items():
+        group_name, _, verb = command.rpartition(" ")
+        handlers = CliCommandType(operations_tmpl=f"azext_login.cli.{module}#{{}}")
+        with loader.command_group(group_name, handlers) as group:
+            if verb == "list":
+                group.command(verb, function, table_transformer=account_table)
+            elif verb == "show":
+                # Exits with 3 for what is not found.
+                group.show_command(verb, function)
+            else:
+                group.command(verb, function)
 
-    accounts, login, renew, tokens = (handlers(module) for module in ("accounts", "login", "renew", "tokens"))
 
-    with loader.command_group("", accounts) as group:
-        group.command("login", "login", command_type=login)
-        group.command("logout", "logout")
-
-    with loader.command_group("account", accounts) as group:
-        group.command("list", "list_accounts", table_transformer=account_table)
-        group.command("set", "set_account")
-        group.show_command("show", "show_account")
-        group.command("clear", "clear_accounts")
-        group.command("get-access-token", "get_access_token", command_type=tokens)
-        group.command("export-token", "export_token", command_type=tokens)
-        group.command("renew", "renew_account", command_type=renew)
+def handler_of(command: str) -> Any:
+    """Return the function that serves a command of this extension."""
+    module, function = HANDLERS[command]
+    return getattr(import_module(f"azext_login.cli.{module}"), function)

@@ -1,4 +1,4 @@
-"""What we take from the host CLI: its settings, its handlers, and the signatures of its commands."""
+"""What we use of the host CLI: its settings, its handlers, and the signatures of its commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial, wraps
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,66 +34,41 @@ def host_operation(command: str) -> Callable[..., Any]:
 
 
 @cache
-def host_parameters(command: str) -> frozenset[str]:
-    """Return the parameter names of the host's handler of `command`."""
-    return frozenset(inspect.signature(host_operation(command)).parameters)
+def host_signature(command: str) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of the host's handler of `command` by name; none if the host has no such command."""
+    return inspect.signature(host_operation(command)).parameters if command in _HOST_OPERATIONS else {}
 
 
-def accepts_host_options(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate our handler of `command` so that options it does not know are accepted as well.
-
-    The host builds the command line from the handler's signature, so the decorated function shows the
-    union of ours and the host's. A call that uses an option only the host knows goes to the host's
-    handler with everything that was given.
-    """
-
-    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
-        ours = inspect.signature(handler).parameters
-        host = inspect.signature(host_operation(command)).parameters
-        unknown = {name: parameter for name, parameter in host.items() if name not in ours}
-
-        @wraps(handler)
-        def dispatch(cmd: Any, **arguments: Any) -> Any:
-            if any(arguments.get(name, p.default) != p.default for name, p in unknown.items()):
-                return call_host(command, cmd, arguments)
-            return handler(cmd, **{name: value for name, value in arguments.items() if name in ours})
-
-        dispatch.__signature__ = inspect.Signature([*ours.values(), *unknown.values()])  # type: ignore[attr-defined]
-        return dispatch
-
-    return decorate
-
-
-def call_host(command: str, cmd: Any, arguments: Mapping[str, Any]) -> Any:
+def call_host(command: str, cmd: Any, arguments: Mapping[str, Any], names: Mapping[str, str]) -> Any:
     """Run the host's handler of `command` with those of `arguments` that it has.
 
+    :param names: our options by the names of their arguments, as messages name them.
     :raises MutuallyExclusiveArgumentError: an option was given that this azure-cli's handler does not have.
     """
-    known = host_parameters(command)
-    lost = [name for name, value in arguments.items() if name not in known and value]
+    known = host_signature(command)
+    lost = [names[name] for name, value in arguments.items() if name in names and name not in known and value]
     if lost:
         from azure.cli.core.azclierror import MutuallyExclusiveArgumentError
 
-        options = ", ".join("--" + name.replace("_", "-") for name in lost)
-        raise MutuallyExclusiveArgumentError(f"{options} cannot be combined with this way to sign in.")
+        raise MutuallyExclusiveArgumentError(f"{', '.join(lost)} cannot be combined with this way to sign in.")
     return host_operation(command)(cmd, **{name: value for name, value in arguments.items() if name in known})
 
 
 @dataclass(frozen=True)
 class HostSettings:
-    """Everything the host decides for us, read once from its configuration, its cloud and the environment."""
+    """The host's decisions, read once from its configuration, its cloud and the environment."""
 
     config_dir: Path
     cloud: str
     authority: str
     """Base address of the sign-in service without a tenant, for example https://login.microsoftonline.com."""
     endpoints: Any
-    """The cloud's addresses, each of which the host's object refuses to give if it is not set."""
+    """The cloud's addresses. The host's object raises an error for one that is not set."""
     resource_manager_audience: str
     subscriptions_api_version: str
     encryption_setting: Callable[[], bool]
-    """Reads the setting core.encrypt_token_cache, when a store of secrets is opened. If that is neither on nor off, it
-    raises what the host's configuration does."""
+    """Reads the setting core.encrypt_token_cache, when a store of secrets is opened. If it is neither on nor off, this
+    raises the error of the host's configuration."""
     use_http_cache: bool
     broker_on_windows: bool
     broker_on_mac: bool
@@ -104,8 +79,8 @@ class HostSettings:
     request_headers: Mapping[str, str]
     login_experience_v2: bool
     own_setting: Callable[[str], str]
-    """Returns what is set in the section `login`, or ''. Read when it is used, so that a value that cannot be read ends
-    no other command."""
+    """Returns a setting of the section `login`, or ''. Called when the setting is used, so that an unreadable value
+    does not affect other commands."""
 
     @property
     def encrypt_token_cache(self) -> bool:
@@ -134,7 +109,7 @@ class HostSettings:
 
     @property
     def default_subscription(self) -> str | None:
-        """What is active after a sign-in where nobody has chosen: the setting login.default_subscription.
+        """The default after a sign-in if the user has chosen none: the setting login.default_subscription.
 
         :raises AccountError: it cannot be read.
         """
@@ -142,20 +117,20 @@ class HostSettings:
 
     @property
     def resource_manager(self) -> str:
-        """Base address of Azure Resource Manager, which only who looks for subscriptions needs.
+        """Base address of Azure Resource Manager. Only the search for subscriptions needs it.
 
-        :raises CloudEndpointNotSetException: the cloud has none.
+        :raises CloudEndpointNotSetException: it is not set for the cloud.
         """
         return str(self.endpoints.resource_manager)
 
     @property
     def is_adfs(self) -> bool:
-        """Whether people and applications sign in at an AD FS server, which has no tenants."""
+        """Whether the sign-in service is an AD FS server, which has no tenants."""
         return self.authority.rstrip("/").lower().endswith("/adfs")
 
     @property
     def arm_scopes(self) -> list[str]:
-        """The scopes of a Resource Manager token. The audience's own trailing slash has to stay."""
+        """The scopes of a Resource Manager token. A trailing slash of the audience has to stay."""
         return [self.resource_manager_audience + "/.default"]
 
 
@@ -191,9 +166,9 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
 
 
 def switch(config: Any, name: str, default: bool) -> bool:
-    """Return a switch in the host's section `core`; the default for what is neither on nor off.
+    """Return a switch in the host's section `core`; the default if the value is neither on nor off.
 
-    Most commands have no use for it, and need not end over it.
+    Most commands do not need the switch, and must not fail because of it.
     """
     import configparser
 
@@ -210,14 +185,14 @@ def _own_setting(config: Any, name: str) -> str:
         return str(config.get("login", name, fallback=""))
     except configparser.InterpolationError as error:
         raise AccountError(
-            f"The setting login.{name} in {config.config_path} cannot be read: a percent sign stands alone there. "
-            "Nothing was changed.",
+            f"The setting login.{name} in {config.config_path} cannot be read, because it contains a single percent "
+            "sign. Nothing was changed.",
             "Write %% for each percent sign in it, and run the command again.",
         ) from error
 
 
 def exit_with(cli_ctx: Any, code: int) -> None:
-    """End the process with `code` after the result of the command was printed; 0 leaves everything as it is."""
+    """Exit with `code` after the result of the command was printed. With 0, nothing changes."""
     if not code:
         return
     import sys
@@ -228,7 +203,7 @@ def exit_with(cli_ctx: Any, code: int) -> None:
 
 
 def send_broker_telemetry(settings: HostSettings) -> None:
-    """Tell the host's telemetry about the broker settings; older hosts take only the Windows one."""
+    """Pass the broker settings to the host's telemetry; older hosts take only the Windows one."""
     from azure.cli.core.telemetry import set_broker_info
 
     values = (settings.broker_on_windows, settings.broker_on_mac)
@@ -236,7 +211,7 @@ def send_broker_telemetry(settings: HostSettings) -> None:
 
 
 def send_telemetry(setter: str, value: Any) -> None:
-    """Call a setter of the host's telemetry, where this host has it."""
+    """Call a setter of the host's telemetry, if this host has it."""
     from azure.cli.core import telemetry
 
     function = getattr(telemetry, setter, None)
@@ -245,9 +220,9 @@ def send_telemetry(setter: str, value: Any) -> None:
 
 
 def activate_cloud(cli_ctx: Any, name: str) -> None:
-    """Make a cloud the active one again, after the file that describes it was brought back.
+    """Make a cloud the active one again, after the file that describes it was restored.
 
-    The host falls back to the public cloud, and stores that, when it does not find the active one.
+    The host falls back to the public cloud, and stores that, if it does not find the active one.
     """
     from azure.cli.core.cloud import get_active_cloud, get_clouds
 
@@ -257,7 +232,7 @@ def activate_cloud(cli_ctx: Any, name: str) -> None:
 
 
 def new_installation_id(config_dir: Path) -> str:
-    """Return an ID for a new profile: the one of Azure PowerShell on this machine, as built in, or a new one."""
+    """Return an ID for a new profile: the one of Azure PowerShell on this computer, as built in, or a new one."""
     import json
     import uuid
 

@@ -1,4 +1,4 @@
-"""Leaving Python's cycle collector out of commands that are over before it is of use."""
+"""Switches Python's cycle collector off in commands that finish before it is of use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def pause(cli_ctx: Any) -> None:
-    """Switch the collector off until the command has ended.
+    """Switch the collector off until the command has finished.
 
-    The host makes some hundred thousand objects before it runs a command and lets go of hardly any, so each pass over
-    them is in vain: together a tenth of the time of `az account show`. Reference counting goes on.
+    The host creates some hundred thousand objects before it runs a command and releases hardly any, so the passes over
+    them find nothing. They take a tenth of the time of `az account show`. Reference counting continues.
     """
     from knack.events import EVENT_CLI_POST_EXECUTE
 
@@ -21,15 +21,15 @@ def pause(cli_ctx: Any) -> None:
 
 
 def resume() -> None:
-    """Switch the collector on, in a command that takes its time."""
+    """Switch the collector on, in a command that runs for longer."""
     gc.enable()
 
 
 def skip_at_exit() -> None:
-    """Leave out the collector's passes while the interpreter ends, another fifth of the time of `az account show`.
+    """Skip the collector's passes while the interpreter exits, another fifth of the time of `az account show`.
 
-    Python collects twice then, to give memory back that the operating system takes anyway. Handlers registered with
-    `atexit`, which is where files are closed and temporary ones deleted, run as ever.
+    Python collects twice then, to release memory that the operating system reclaims anyway. Handlers registered with
+    `atexit`, which close files and delete temporary ones, still run.
     """
-    # Registering twice, where one process invokes several commands, does no harm.
+    # A process that invokes several commands registers this several times, which does no harm.
     atexit.register(gc.freeze)

@@ -1,4 +1,4 @@
-"""What `az login` does between its arguments and the session: usage checks, the flow, the choice afterwards."""
+"""The command `az login`: checks the options, runs the flow, and lets the user choose a subscription afterwards."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from knack.log import get_logger
 
 from azext_login.auth.entra.claims_challenge import decode_claims_challenge
 from azext_login.cli.collector import resume
-from azext_login.cli.login_options import LoginOptions, ignored_options
+from azext_login.cli.login_options import LoginOptions
+from azext_login.cli.login_usage import check_usage, ignored_options
+from azext_login.cli.login_workload import options_from_environment, sign_in_workload
 from azext_login.cli.open_session import open_session
-from azext_login.cli.reports import report_discovery
+from azext_login.cli.options import serves
+from azext_login.cli.passwords import obtain_secret
+from azext_login.cli.progress import progress_line
+from azext_login.cli.reports import report_discovery, report_guess
 from azext_login.cli.results import plain, with_cloud_name
+from azext_login.cli.secret_words import warn_of_secret_on_command_line
 from azext_login.errors import AccountError
-from azext_login.host import accepts_host_options, send_telemetry
+from azext_login.host import send_telemetry
 from azext_login.profile.model import SubscriptionRow
 from azext_login.system.terminal.terminal import StandardTerminal, can_choose
 from azext_login.system.text import printable
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-# The redirect address that the Azure CLI is registered with at AD FS servers names this port.
+# The redirect URI that AD FS servers have registered for the Azure CLI has this port.
 _ADFS_PORT = 8400
 
 _PASSWORD_NOTICE_PUBLIC = (
@@ -48,13 +54,35 @@ _CLOUD_SHELL_NOTICE = (
 )
 
 
-def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Progress], None]) -> SignInOutcome:
-    """Sign a person or a workload in with the flow that the options ask for."""
+@serves("login", LoginOptions)
+def login(cmd: Any, options: LoginOptions) -> tuple[SubscriptionRow, ...] | None:
+    """Log in to Azure."""
+    check_usage(options)
+    resume()
+    session = open_session(cmd.cli_ctx)
+    if options.from_env:
+        options = options_from_environment(session, options)
+    else:
+        warn_of_secret_on_command_line(options.password, sys.argv)
+    with progress_line(cmd.cli_ctx) as on_progress:
+        outcome = _sign_in(session, options, on_progress)
+    _check_outcome(options, outcome)
+    if _offer_choice(session, options, outcome):
+        return None
+    report_guess(outcome)
+    if options.identity:
+        # The built-in prints the stored rows of a managed identity, with `environmentName`.
+        return plain(outcome.rows)
+    return plain([with_cloud_name(row) for row in outcome.rows])
+
+
+def _sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Progress], None]) -> SignInOutcome:
+    """Sign a user or a workload in with the flow that the options ask for."""
     from azure.cli.core.util import in_cloud_console
 
     claims_challenge = decode_claims_challenge(options.claims_challenge)
     for name, other in ignored_options(options):
-        logger.warning("%s was ignored, because it goes with %s.", name, other)
+        logger.warning("%s was ignored, because it belongs to %s.", name, other)
     send_telemetry("set_login_experience_v2", session.settings.login_experience_v2)
     if in_cloud_console() and not options.identity:
         logger.warning(_CLOUD_SHELL_NOTICE)
@@ -64,7 +92,7 @@ def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Prog
         allow_no_subscriptions=options.allow_no_subscriptions,
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
-        # The setting is read before the user signs in, so that a setting that cannot be read fails first.
+        # Settings are read before the sign-in: one that cannot be read must not make the user sign in twice.
         excluded_tenants=ExcludedTenants(
             options.exclude_tenants, always=session.settings.exclude_tenants, resolve=session.resolve_tenant
         ),
@@ -72,17 +100,92 @@ def sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Prog
         on_progress=on_progress,
     )
     if options.is_workload:
-        from azext_login.cli.login_workload import sign_in_workload
-
         return sign_in_workload(session, options, request)
     flow = _interactive_flow(options, claims_challenge) if options.is_interactive else _password_flow(session, options)
     return sign_in_user(session, request, flow)
 
 
-def report_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
-    """Say what the tenants answered, and fail where that is not what was asked for; the sign-in is stored by then.
+def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Authenticate:
+    from azext_login.auth.entra.errors import Attempt
 
-    :raises AccountError: --subscription names one that was not found, or Ctrl-C ended the search.
+    attempt = Attempt(tenant=options.tenant, scopes=options.scopes, claims_challenge=claims_challenge)
+    use_device_code = options.use_device_code or not (options.no_browser or _can_open_browser())
+    if use_device_code and options.redirect_port:
+        logger.warning(
+            "--redirect-port was ignored, because no web browser can be opened here and a device code is used instead. "
+            "To open the sign-in address in another browser, add --no-browser."
+        )
+    terminal = StandardTerminal()
+
+    def device_code(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
+        from azext_login.auth.interactive.device_code import sign_in_with_device_code
+
+        return sign_in_with_device_code(
+            application, scopes=scopes, claims_challenge=claims_challenge, show_message=terminal.show, attempt=attempt
+        )
+
+    def browser(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
+        if getattr(application, "_enable_broker", False) and not options.browser_options:
+            from azext_login.auth.interactive.broker import sign_in_with_broker
+
+            return sign_in_with_broker(
+                application, scopes=scopes, claims_challenge=claims_challenge, show_notice=terminal.show_notice
+            )
+        from azext_login.auth.interactive.browser import BrowserSignIn, sign_in_with_browser
+        from azext_login.auth.interactive.open_browser import open_browser
+
+        return sign_in_with_browser(
+            application,
+            BrowserSignIn(
+                scopes=scopes,
+                claims_challenge=claims_challenge,
+                terminal=terminal,
+                open_browser=open_browser,
+                attempt=attempt,
+                launch_browser=not options.no_browser,
+                port=options.redirect_port or (_ADFS_PORT if applications.is_adfs else 0),
+            ),
+        )
+
+    return device_code if use_device_code else browser
+
+
+def _can_open_browser() -> bool:
+    """Tell whether a browser can be opened that reaches this computer, by the built-in's rules."""
+    from azure.cli.core.util import can_launch_browser, is_github_codespaces
+
+    if not can_launch_browser():
+        logger.info("No web browser is available. Fall back to device code.")
+        return False
+    if is_github_codespaces():
+        logger.info("GitHub Codespaces is detected. Fall back to device code.")
+        return False
+    return True
+
+
+def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
+    from azext_login.auth.entra.errors import Attempt, explain
+    from azext_login.auth.interactive.password import sign_in_with_password
+
+    username = str(options.username)
+    is_public_cloud = session.settings.authority.startswith("https://login.microsoftonline.com")
+    logger.warning(_PASSWORD_NOTICE_PUBLIC if is_public_cloud else _PASSWORD_NOTICE)
+    password = obtain_secret(options.password, command=f"az login --username {username}")
+    attempt = Attempt(tenant=options.tenant, username=username, scopes=options.scopes, with_password=True)
+
+    def with_password(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
+        result = sign_in_with_password(application, username=username, password=password, scopes=scopes)
+        if "error" in result:
+            raise explain(result, attempt)
+        return result
+
+    return with_password
+
+
+def _check_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
+    """Report how the tenants answered, and fail if that is not what was requested. The sign-in is already stored.
+
+    :raises AccountError: the subscription of --subscription was not found, or Ctrl-C ended the search.
     """
     report_discovery(outcome.account, outcome.discovery)
     if outcome.discovery.interrupted:
@@ -91,29 +194,28 @@ def report_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
             f"{len(outcome.rows)} that were found until then.",
             "To look for the others, run:\naz account list --refresh",
         )
-    _check_wanted_subscription(options, outcome)
+    wanted = outcome.unmatched_subscription
+    if wanted is None:
+        return
+    if options.skip_subscription_discovery:
+        logger.warning("Subscription '%s' not found. Profile has tenant-level account only.", wanted)
+        return
+    names = [str(row["name"]) for row in outcome.rows]
+    similar = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4) or names[:3]
+    rows = {str(row["name"]): row for row in reversed(outcome.rows)}
+    raise AccountError(
+        f"Subscription '{wanted}' not found. Check the ID or name and try again. "
+        f"The sign-in of {outcome.account.name} was kept.",
+        "To choose a subscription, run one of:\n"
+        # Other organizations choose these names, and a shell would run a command in them.
+        + "\n".join(f"{printable(name)}:\naz account set --subscription {rows[name]['id']}" for name in similar),
+    )
 
 
-def report_guess(outcome: SignInOutcome) -> None:
-    """Say which subscription is the default where nobody has chosen it, and how to choose."""
-    if outcome.unusable_default is not None:
-        logger.warning(
-            "login.default_subscription is '%s', but no enabled subscription of %s has this ID or name.",
-            printable(outcome.unusable_default),
-            outcome.account.label,
-        )
-    if outcome.guessed is not None:
-        logger.warning(
-            "'%s' is the default subscription now, the first of %d. To choose, run az account set --subscription ID, "
-            'or once for all: az config set login.default_subscription="ID"',
-            printable(outcome.guessed["name"]), len(outcome.rows),
-        )  # fmt: skip
+def _offer_choice(session: Session, options: LoginOptions, outcome: SignInOutcome) -> bool:
+    """Let the user choose a subscription, under the built-in's condition, and tell whether that was offered.
 
-
-def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignInOutcome) -> bool:
-    """Offer the choice of a subscription under the built-in's condition, and tell whether it was offered.
-
-    The sign-in is stored by now: whoever cancels the choice keeps it.
+    The sign-in is already stored; a user who cancels the choice keeps it.
     """
     if not (options.is_interactive and session.settings.login_experience_v2 and can_choose()):
         return False
@@ -136,174 +238,3 @@ def select_after_sign_in(session: Session, options: LoginOptions, outcome: SignI
     announce(chosen, terminal)
     select_subscription(session, chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
     return True
-
-
-def _check_wanted_subscription(options: LoginOptions, outcome: SignInOutcome) -> None:
-    """Fail when --subscription named one that was not found, although the sign-in itself is stored."""
-    wanted = outcome.unmatched_subscription
-    if wanted is None:
-        return
-    if options.skip_subscription_discovery:
-        logger.warning("Subscription '%s' not found. Profile has tenant-level account only.", wanted)
-        return
-    names = [str(row["name"]) for row in outcome.rows]
-    similar = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4) or names[:3]
-    rows = {str(row["name"]): row for row in reversed(outcome.rows)}
-    raise AccountError(
-        f"Subscription '{wanted}' not found. Check the ID or name and try again. "
-        f"The sign-in of {outcome.account.name} was kept.",
-        "To choose a subscription, run one of:\n"
-        # Names come from the directories of others, and a shell would obey what stands in them.
-        + "\n".join(f"{printable(name)}:\naz account set --subscription {rows[name]['id']}" for name in similar),
-    )
-
-
-def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Authenticate:
-    from azure.cli.core.util import can_launch_browser, is_github_codespaces
-
-    from azext_login.auth.entra.errors import Attempt
-
-    attempt = Attempt(tenant=options.tenant, scopes=options.scopes, claims_challenge=claims_challenge)
-    use_device_code = options.use_device_code
-    if not (use_device_code or options.no_browser):
-        if not can_launch_browser():
-            logger.info("No web browser is available. Fall back to device code.")
-            use_device_code = True
-        elif is_github_codespaces():
-            logger.info("GitHub Codespaces is detected. Fall back to device code.")
-            use_device_code = True
-    terminal = StandardTerminal()
-
-    def device_code(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
-        from azext_login.auth.interactive.device_code import sign_in_with_device_code
-
-        return sign_in_with_device_code(
-            application, scopes=scopes, claims_challenge=claims_challenge, show_message=terminal.show, attempt=attempt
-        )
-
-    def browser(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
-        if getattr(application, "_enable_broker", False) and not options.no_browser:
-            from azext_login.auth.interactive.broker import sign_in_with_broker
-
-            return sign_in_with_broker(
-                application, scopes=scopes, claims_challenge=claims_challenge, show_notice=terminal.show_notice
-            )
-        from azext_login.auth.interactive.browser import BrowserSignIn, sign_in_with_browser
-        from azext_login.auth.interactive.open_browser import open_browser
-
-        return sign_in_with_browser(
-            application,
-            BrowserSignIn(
-                scopes=scopes,
-                claims_challenge=claims_challenge,
-                terminal=terminal,
-                open_browser=open_browser,
-                attempt=attempt,
-                launch_browser=not options.no_browser,
-                port=_ADFS_PORT if applications.is_adfs else 0,
-            ),
-        )
-
-    return device_code if use_device_code else browser
-
-
-def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
-    from azext_login.auth.entra.errors import Attempt, explain
-    from azext_login.auth.interactive.password import sign_in_with_password
-    from azext_login.cli.passwords import given_or_asked_for
-
-    username = str(options.username)
-    is_public_cloud = session.settings.authority.startswith("https://login.microsoftonline.com")
-    logger.warning(_PASSWORD_NOTICE_PUBLIC if is_public_cloud else _PASSWORD_NOTICE)
-    password = given_or_asked_for(options.password, command=f"az login --username {username}")
-
-    def with_password(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
-        result = sign_in_with_password(application, username=username, password=password, scopes=scopes)
-        if "error" in result:
-            attempt = Attempt(tenant=options.tenant, username=username, scopes=options.scopes, with_password=True)
-            raise explain(result, attempt)
-        return result
-
-    return with_password
-
-
-@accepts_host_options("login")
-def login(
-    cmd: Any,
-    username: str | None = None,
-    password: str | None = None,
-    tenant: str | None = None,
-    scopes: Sequence[str] | None = None,
-    allow_no_subscriptions: bool = False,
-    claims_challenge: str | None = None,
-    use_device_code: bool = False,
-    no_browser: bool = False,
-    service_principal: bool | None = None,
-    certificate: str | None = None,
-    use_cert_sn_issuer: bool | None = None,
-    client_assertion: str | None = None,
-    identity: bool = False,
-    client_id: str | None = None,
-    object_id: str | None = None,
-    resource_id: str | None = None,
-    skip_subscription_discovery: bool = False,
-    subscription: str | None = None,
-    from_env: bool = False,
-    federated_token_file: str | None = None,
-    federated_token_source: str | None = None,
-    service_connection_id: str | None = None,
-    no_store_secret: bool = False,
-    store_decrypted_key: bool = False,
-    exclude_tenants: Sequence[str] | None = None,
-) -> tuple[SubscriptionRow, ...] | None:
-    """Log in to Azure."""
-    from azext_login.cli.login import report_guess, report_outcome, select_after_sign_in, sign_in
-    from azext_login.cli.login_options import LoginOptions, check_usage
-    from azext_login.cli.login_workload import options_from_environment
-    from azext_login.cli.progress import progress_line
-    from azext_login.cli.secret_words import warn_of_secret_on_command_line
-
-    options = LoginOptions(
-        username=username,
-        password=password,
-        tenant=tenant,
-        scopes=scopes,
-        allow_no_subscriptions=allow_no_subscriptions,
-        claims_challenge=claims_challenge,
-        use_device_code=use_device_code,
-        no_browser=no_browser,
-        service_principal=service_principal,
-        certificate=certificate,
-        use_cert_sn_issuer=use_cert_sn_issuer,
-        client_assertion=client_assertion,
-        identity=identity,
-        client_id=client_id,
-        object_id=object_id,
-        resource_id=resource_id,
-        skip_subscription_discovery=skip_subscription_discovery,
-        subscription=subscription,
-        from_env=from_env,
-        federated_token_file=federated_token_file,
-        federated_token_source=federated_token_source,
-        service_connection_id=service_connection_id,
-        no_store_secret=no_store_secret,
-        store_decrypted_key=store_decrypted_key,
-        exclude_tenants=tuple(exclude_tenants or ()),
-    )
-    check_usage(options)
-    resume()
-    session = open_session(cmd.cli_ctx)
-    if options.from_env:
-        options = options_from_environment(session, options)
-    else:
-        warn_of_secret_on_command_line(options, sys.argv)
-    with progress_line(cmd.cli_ctx) as on_progress:
-        outcome = sign_in(session, options, on_progress)
-    report_outcome(options, outcome)
-    if select_after_sign_in(session, options, outcome):
-        return None
-    report_guess(outcome)
-    if options.identity:
-        # The built-in shows what it has stored of a machine, with `environmentName`.
-        return plain(outcome.rows)
-    return plain([with_cloud_name(row) for row in outcome.rows])

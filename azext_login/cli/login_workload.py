@@ -1,4 +1,4 @@
-"""What `az login` does for workloads between its arguments and the session: who signs in, and with which proof."""
+"""What `az login` does for workloads: who signs in, and with which credential."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from knack.log import get_logger
 
-from azext_login.cli.login_options import LoginOptions, check_usage
+from azext_login.cli.login_options import LoginOptions
+from azext_login.cli.login_usage import check_usage
 from azext_login.cli.option_values import AZURE_PIPELINES
 from azext_login.errors import AccountError, StoreError
 from azext_login.system.terminal.terminal import is_terminal
@@ -32,21 +33,11 @@ _NO_ACCESS = (
 )
 
 
-@dataclass(frozen=True)
-class _Certificate:
-    """A certificate file that can be used."""
-
-    path: str
-    is_protected: bool
-    passphrase: str | None = field(repr=False)
-    content: ClientCertificate
-
-
 def options_from_environment(session: Session, options: LoginOptions) -> LoginOptions:
-    """Return the options with who signs in, and how, taken from the environment, and say which variables that were.
+    """Return the options with the account and its credential from the environment, and report the variables used.
 
     :raises SignInError: the environment describes no credential, or one for another cloud.
-    :raises AccountError: other options do not go with it.
+    :raises AccountError: the other options cannot be combined with it.
     """
     from azure.cli.core.util import is_guid
 
@@ -55,20 +46,20 @@ def options_from_environment(session: Session, options: LoginOptions) -> LoginOp
     found = credentials_from_environment(os.environ)
     authority, tenant = found.authority, found.tenant
     if session.settings.is_adfs and (tenant or "").lower() == "adfs":
-        # For azure-identity this is a tenant (aad_client_base.py), and the authority is the address in front of it.
+        # azure-identity treats this as a tenant (aad_client_base.py), and the authority is the address before it.
         if authority:
             authority = f"{authority.rstrip('/').removesuffix('/adfs')}/adfs"
         tenant = None
     check_authority(authority, session.settings.authority, session.settings.cloud)
     logger.warning("Signing in with a %s from %s.", found.kind, ", ".join(found.variables))
-    described = _described(replace(options, from_env=False, tenant=tenant), found)
-    check_usage(described, next_step="With --from-env, AZURE_TENANT_ID stands for --tenant. See `az login --help`.")
+    described = _with_credential(replace(options, from_env=False, tenant=tenant), found)
+    check_usage(described, next_step="With --from-env, AZURE_TENANT_ID replaces --tenant. See `az login --help`.")
     if tenant and not is_guid(tenant):
         described = replace(described, tenant=session.resolve_tenant(tenant))
     return described
 
 
-def _described(options: LoginOptions, found: EnvironmentCredential) -> LoginOptions:
+def _with_credential(options: LoginOptions, found: EnvironmentCredential) -> LoginOptions:
     if found.username:
         return replace(options, username=found.username, password=found.password)
     return replace(
@@ -76,7 +67,7 @@ def _described(options: LoginOptions, found: EnvironmentCredential) -> LoginOpti
         service_principal=True,
         username=found.client_id,
         password=found.client_secret,
-        # The passphrase is looked for in the environment wherever a certificate needs one.
+        # The passphrase is read from the environment wherever a certificate needs one.
         certificate=str(found.certificate_path) if found.certificate_path else None,
         use_cert_sn_issuer=found.send_chain or None,
         federated_token_file=str(found.token_file) if found.token_file else None,
@@ -84,29 +75,28 @@ def _described(options: LoginOptions, found: EnvironmentCredential) -> LoginOpti
 
 
 def sign_in_workload(session: Session, options: LoginOptions, request: SignInRequest) -> SignInOutcome:
-    """Sign a service principal, a managed identity or a Cloud Shell in.
+    """Sign in a service principal, a managed identity or a Cloud Shell.
 
-    :param request: what the options ask for, whoever signs in.
+    :param request: what the options ask for, whatever the account is.
     """
     if options.identity:
-        return _sign_in_machine(session, options, request)
+        return _sign_in_managed_identity(session, options, request)
     from azext_login.auth.entra.errors import Attempt, login_command
     from azext_login.usecases.sign_in_workload import sign_in_service_principal
 
-    clients = session.clients
-    if clients.service_principals.shares_the_keyring:
+    if session.clients.service_principals.shares_the_keyring:
         raise StoreError(
-            "A service principal cannot be signed in here with core.encrypt_token_cache: on this system, the Azure CLI "
-            "keeps tokens and secrets in one place of the keyring, and one overwrites the other.",
+            "A service principal cannot sign in here with core.encrypt_token_cache. On this system, the Azure CLI "
+            "stores tokens and secrets in the same entry of the keyring, and one overwrites the other.",
             "Turn encryption off with `az config set core.encrypt_token_cache=false`, and run `az login` again.",
         )
     if not options.tenant and not session.settings.is_adfs:
         raise AccountError(
             "usage error: --service-principal --username NAME --password SECRET --tenant TENANT",
-            "Add the tenant that the application is in, by its ID or domain name:\n"
+            "Add the tenant of the application, by its ID or domain name:\n"
             f'az login --service-principal --username "{options.username}" --tenant TENANT',
         )
-    certificate = _certificate(options)
+    certificate = _read_certificate(options)
     principal = _service_principal(session, options, certificate)
     host_certificate, decrypted_key = _stored_certificate(certificate, options) if certificate else (None, None)
     attempt = Attempt(tenant=principal.tenant, service_principal=principal.login_options())
@@ -120,7 +110,7 @@ def sign_in_workload(session: Session, options: LoginOptions, request: SignInReq
     )
 
 
-def _sign_in_machine(session: Session, options: LoginOptions, request: SignInRequest) -> SignInOutcome:
+def _sign_in_managed_identity(session: Session, options: LoginOptions, request: SignInRequest) -> SignInOutcome:
     from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential, in_cloud_shell
     from azext_login.usecases.sign_in_workload import sign_in_cloud_shell, sign_in_managed_identity
 
@@ -148,8 +138,10 @@ def _sign_in_machine(session: Session, options: LoginOptions, request: SignInReq
     return sign_in_managed_identity(session, request, credential)
 
 
-def _service_principal(session: Session, options: LoginOptions, certificate: _Certificate | None) -> ServicePrincipal:
-    """Return who signs in, with the proof that the options give.
+def _service_principal(
+    session: Session, options: LoginOptions, certificate: _CertificateFile | None
+) -> ServicePrincipal:
+    """Return the service principal with its credential. Asks for the client secret if no option gives a credential.
 
     :param certificate: the one to use, if any.
     """
@@ -161,31 +153,72 @@ def _service_principal(session: Session, options: LoginOptions, certificate: _Ce
     )
 
     client_id, tenant = str(options.username), options.tenant
-    # Without a certificate it changes nothing but a mark in the profile, which the built-in sets as well.
-    by_subject_name = bool(options.use_cert_sn_issuer)
+    # Without a certificate, the chain only sets a mark in the profile, as the built-in does.
+    principal = ServicePrincipal(client_id, tenant, CLIENT_SECRET, send_chain=bool(options.use_cert_sn_issuer))
     source = _source(session, options)
     if source is not None:
-        return ServicePrincipal(client_id, tenant, FEDERATED_TOKEN, source=source, send_chain=by_subject_name)
+        return replace(principal, kind=FEDERATED_TOKEN, source=source)
     if certificate is not None:
-        return ServicePrincipal(
-            client_id,
-            tenant,
-            CERTIFICATE,
+        return replace(
+            principal,
+            kind=CERTIFICATE,
             certificate=certificate.path,
             is_protected=certificate.is_protected,
             passphrase=certificate.passphrase,
-            send_chain=by_subject_name,
         )
     if options.client_assertion and not options.password:
-        return ServicePrincipal(
-            client_id, tenant, FEDERATED_TOKEN, assertion=options.client_assertion, send_chain=by_subject_name
-        )
-    from azext_login.cli.passwords import given_or_asked_for
+        return replace(principal, kind=FEDERATED_TOKEN, assertion=options.client_assertion)
+    from azext_login.cli.passwords import obtain_secret
 
-    secret = given_or_asked_for(
-        options.password, command=f"az login --service-principal --username {client_id} --tenant {tenant}"
-    )
-    return ServicePrincipal(client_id, tenant, CLIENT_SECRET, client_secret=secret, send_chain=by_subject_name)
+    command = f"az login --service-principal --username {client_id} --tenant {tenant}"
+    return replace(principal, client_secret=obtain_secret(options.password, command=command))
+
+
+@dataclass(frozen=True)
+class _CertificateFile:
+    """A usable certificate. If it is protected, --password or the environment gave the passphrase."""
+
+    path: str
+    is_protected: bool
+    passphrase: str | None = field(repr=False)
+    content: ClientCertificate
+
+
+def _read_certificate(options: LoginOptions) -> _CertificateFile | None:
+    """Return the certificate to sign in with, if there is one.
+
+    A file that cannot be used is refused here, before anything is sent, even if another credential is given: --password
+    may be its passphrase, and is then not a client secret.
+
+    :raises SignInError: the certificate cannot be used, or its passphrase is unknown.
+    """
+    if not options.certificate:
+        return None
+    from azext_login.auth.workload.certificates import needs_passphrase, read_certificate
+
+    path = Path(options.certificate).expanduser().absolute()
+    is_protected = needs_passphrase(path)
+    passphrase = _obtain_passphrase(options.password) if is_protected else None
+    content = read_certificate(path, passphrase=passphrase, now=time.time())
+    if options.password and not is_protected:
+        if content.host_readable:
+            # The built-in treats the password as a client secret and prefers that.
+            logger.warning("--certificate was ignored, because --password was given and the certificate needs none.")
+            return None
+        logger.warning("--password was ignored, because %s has no passphrase.", path)
+    return _CertificateFile(str(path), is_protected, passphrase, content)
+
+
+def _obtain_passphrase(given: str | None) -> str | None:
+    """Return the passphrase of the certificate file, if it is known."""
+    from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
+
+    passphrase = given or os.environ.get(PASSPHRASE_VARIABLE)
+    if not passphrase and is_terminal(sys.stdin):
+        from azext_login.cli.passwords import ask_for_secret
+
+        passphrase = ask_for_secret("Passphrase of the certificate: ")
+    return passphrase
 
 
 def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
@@ -205,51 +238,14 @@ def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
     return None
 
 
-def _certificate(options: LoginOptions) -> _Certificate | None:
-    """Return the certificate to sign in with, if there is one.
-
-    Whatever else is given, a file that cannot be used is refused here, before anything is sent: a --password may have
-    been meant for it, and is no client secret then.
-
-    :raises SignInError: the certificate cannot be used, or its passphrase is not known.
-    """
-    if not options.certificate:
-        return None
-    from azext_login.auth.workload.certificates import needs_passphrase, read_certificate
-
-    path = Path(options.certificate).expanduser().absolute()
-    is_protected = needs_passphrase(path)
-    passphrase = _passphrase(options.password) if is_protected else None
-    content = read_certificate(path, passphrase=passphrase, now=time.time())
-    if options.password and not is_protected:
-        if content.host_readable:
-            # The built-in takes the password for a client secret, which it prefers.
-            logger.warning("--certificate was ignored, because --password was given and the certificate needs none.")
-            return None
-        logger.warning("--password was ignored, because %s has no passphrase.", path)
-    return _Certificate(str(path), is_protected, passphrase, content)
-
-
-def _passphrase(password: str | None) -> str | None:
-    """Return the passphrase of the certificate file, if it is known."""
-    from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
-
-    passphrase = password or os.environ.get(PASSPHRASE_VARIABLE)
-    if not passphrase and is_terminal(sys.stdin):
-        from azext_login.cli.passwords import prompt_for_password
-
-        passphrase = prompt_for_password("Passphrase of the certificate: ")
-    return passphrase
-
-
-def _stored_certificate(certificate: _Certificate, options: LoginOptions) -> tuple[str | None, str | None]:
+def _stored_certificate(certificate: _CertificateFile, options: LoginOptions) -> tuple[str | None, str | None]:
     """Return the path of the certificate if built-in commands can read it, or what to store so that they can."""
     if certificate.content.host_readable:
         return certificate.path, None
     if options.store_decrypted_key:
         return None, certificate.content.pem_text()
     logger.warning(
-        "Built-in commands cannot read %s, so they work until the token of this sign-in ends. With "
-        "--store-decrypted-key, a copy that they can read is stored, without a passphrase.", certificate.path
+        "Built-in commands cannot read %s, so they work only until the token of this sign-in expires. To store a copy "
+        "that they can read, without a passphrase, use --store-decrypted-key.", certificate.path
     )  # fmt: skip
     return None, None

@@ -1,4 +1,4 @@
-"""The session of a running command: the one place where settings, files and use cases are put together."""
+"""Opens the session of a running command: the one place where settings, files and use cases are wired together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
 
-# How the names of the files begin that name accounts or hold their secrets, what is set aside of them included.
+# Prefixes of the files that name accounts or hold their secrets, quarantined copies included.
 _PRIVATE = (
     "azureProfile.json", "clouds.config", "msal_token_cache", "msal_http_cache", "service_principal_entries",
     "login_profile", "login_clouds", "login_last_good", "login_msal_token_cache", "login_service_principal_entries",
@@ -39,8 +39,8 @@ def open_session(cli_ctx: Any) -> Session:
     settings = read_host_settings(cli_ctx)
 
     def follow(document: dict[str, Any]) -> None:
-        # The host may save its copy after our command has ended (telemetry, survey): it must be the new one.
-        # Assigning the attribute does not write; `ACCOUNT.save` and item assignment would.
+        # The host may save its copy after our command (telemetry, survey), so that has to be the new one. Assigning the
+        # attribute does not write a file; `ACCOUNT.save` and item assignment would.
         ACCOUNT.data = document
 
     def has_credentials(row: SubscriptionRow) -> bool:

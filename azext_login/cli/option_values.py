@@ -1,6 +1,10 @@
-"""The values that options of ours take."""
+"""Values of options, and options that several commands share."""
 
 from __future__ import annotations
+
+from typing import Any
+
+from azext_login.cli.options import option
 
 AZURE_PIPELINES = "azure-pipelines"
 
@@ -8,7 +12,7 @@ TOKEN_SOURCES = ("github", AZURE_PIPELINES)
 """The services that `--federated-token-source` can ask for a federated token."""
 
 TOKEN_FORMATS = ("exec-credential", "bash", "fish", "powershell", "dotenv", "header", "git")
-"""What `account export-token` can write."""
+"""The formats of `account export-token`."""
 
 # --resource-type -> name of the endpoint in the cloud's settings, as built in.
 RESOURCE_TYPES = {
@@ -20,3 +24,17 @@ RESOURCE_TYPES = {
     "media": "media_resource_id",
     "data-lake": "active_directory_data_lake_resource_id",
 }
+
+
+def exclude_tenants_option(group: str | None = None) -> Any:
+    """Return the field for --exclude-tenant, which several commands have."""
+    return option(
+        "--exclude-tenant",
+        default=(),
+        nargs="+",
+        validator="validate_excluded_tenants",
+        completer="complete_tenants",
+        group=group,
+        help="Tenants (ID or domain name, separated by spaces) that are not asked for subscriptions. To exclude them "
+        'every time: az config set login.exclude_tenants="TENANT TENANT".',
+    )

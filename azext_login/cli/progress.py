@@ -1,4 +1,4 @@
-"""One line on the terminal that says how far a discovery has come."""
+"""One line on the terminal that shows the progress of a discovery."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from azext_login.resource_manager.discovery import Progress
     from azext_login.resource_manager.resources import Tenant
 
-# Nobody reads a line that is gone after a moment; in seconds.
+# Seconds before the line appears. A line that disappears after a moment cannot be read.
 _DELAY = 0.5
 
-# The spinner that the host draws in front, its dots, and the last column, after which some terminals go to a new line.
+# Columns for the host's spinner and its dots, and the last column, after which some terminals start a new line.
 _ROOM_FOR_SPINNER = 7
 
 
 @contextmanager
 def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
-    """Yield what shows the progress of a discovery, with the host's own progress hook, and remove the line at the end.
+    """Yield a function that shows a discovery's progress with the host's progress hook. Remove the line at the end.
 
-    Nothing is shown when standard error is no terminal, with --only-show-errors, or with the host's own switch for
-    progress, `core.disable_progress_bar`.
+    Nothing is shown if standard error is not a terminal, with --only-show-errors, or with the host's setting
+    `core.disable_progress_bar`.
     """
     is_unwanted = cli_ctx.only_show_errors or switch(cli_ctx.config, "disable_progress_bar", False)
     if is_unwanted or not is_terminal(sys.stderr):
@@ -56,7 +56,7 @@ def progress_line(cli_ctx: Any) -> Iterator[Callable[[Progress], None]]:
         yield show
     finally:
         if controller is not None and last is not None:
-            # Drawn once more and then removed; the host has words of its own for an empty message.
+            # The host draws the message once more and then removes it. An empty message would show a text of the host.
             controller.end(message=line_of(last, _width()))
 
 
@@ -82,7 +82,7 @@ def _name(tenant: Tenant) -> str:
 
 
 def _columns(text: str) -> int:
-    """Return how many columns a text takes at most; a line that is wider than the terminal is not drawn over."""
+    """Return how many columns a text takes at most. The host cannot erase a line that is wider than the terminal."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 

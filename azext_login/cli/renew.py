@@ -1,4 +1,4 @@
-"""What `az account renew` says and returns, and how a signal ends it."""
+"""The command that renews the tokens of an account, once or until a signal stops it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
+from azext_login.cli.account_options import RenewOptions
 from azext_login.cli.open_session import open_session
+from azext_login.cli.options import serves
 from azext_login.errors import first_line
 from azext_login.host import exit_with
 from azext_login.system.signals import stop_on_signals
@@ -23,76 +25,84 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-# Codes of our own begin at 10.
+# Exit codes of our own begin at 10.
 _SOME_FAILED = 10
 
 
-def renew_and_report(session: Session, row: SubscriptionRow) -> Renewal:
-    """Renew once, and name the access tokens for which that failed."""
+@serves("account renew", RenewOptions)
+def renew_account(cmd: Any, options: RenewOptions) -> dict[str, Any] | None:
+    """Renew the federated token and the access tokens of an account before they expire."""
+    session = open_session(cmd.cli_ctx)
+    row = session.account_row(options.username, options.tenant)
+    renewal = _watch(session, row) if options.watch else _renew_once(session, row)
+    if renewal is None:
+        return None
+    exit_with(cmd.cli_ctx, _SOME_FAILED if renewal.failures else 0)
+    return _result(renewal)
+
+
+def _renew_once(session: Session, row: SubscriptionRow) -> Renewal:
     renewal = renew(session, row)
     _report_last_assertion(renewal)
     _report_failures(renewal)
     return renewal
 
 
-def watch_and_report(session: Session, row: SubscriptionRow) -> Renewal | None:
-    """Renew until a signal says to stop (SIGINT, SIGTERM, on Windows SIGBREAK), and say what each round did."""
-    last_seen: list[tuple[object, ...]] = []
-    last: list[Renewal] = []
+def _watch(session: Session, row: SubscriptionRow) -> Renewal | None:
+    """Renew until a signal stops it (SIGINT, SIGTERM, on Windows SIGBREAK), and report each round that differs.
 
-    def report(renewal: Renewal) -> None:
-        if not last:
+    A signal stops a round that is under way too. What that round has renewed so far is stored, and a file that is
+    being written is written completely (`write_atomically`).
+
+    :return: what the last round did; None if none succeeded.
+    """
+    reports = _WatchReports()
+    script = _launching_script()
+    with stop_on_signals() as is_signalled:
+        watch(
+            session,
+            row,
+            report=reports.add,
+            report_failure=_report_failed_round,
+            is_stopped=lambda: is_signalled() or (script is not None and os.getppid() != script),
+        )
+    logger.warning("%s Stopped. What was renewed stays stored.", _time_of(time.time()))
+    return reports.last
+
+
+class _WatchReports:
+    """Reports the rounds of a watch: the first one, and those that changed something."""
+
+    def __init__(self) -> None:
+        self.last: Renewal | None = None
+
+    def add(self, renewal: Renewal) -> None:
+        before, self.last = self.last, renewal
+        if before is None:
             _report_last_assertion(renewal)
-        last[:] = [renewal]
         _report_failures(renewal)
-        seen = (renewal.assertion_expires_on, renewal.tokens)
-        if last_seen != [seen]:
-            last_seen[:] = [seen]
+        if before is None or _validity(before) != _validity(renewal):
             logger.warning("%s", _summary(renewal))
 
-    def report_failure(error: AzCLIError, pause: float) -> None:
-        logger.warning(
-            "%s Nothing was renewed, and nothing that is stored has changed. Trying again in %d seconds: %s",
-            _time_of(time.time()), pause, first_line(error),
-        )  # fmt: skip
 
-    script = _launching_script()
-
-    with stop_on_signals() as is_signalled:
-
-        def is_stopped() -> bool:
-            return is_signalled() or (script is not None and os.getppid() != script)
-
-        # A round that is under way is stopped as well. What it has renewed so far is stored, and a file that is being
-        # written is written completely (`write_atomically`).
-        watch(session, row, report=report, report_failure=report_failure, is_stopped=is_stopped)
-    logger.warning("%s Stopped. What was renewed stays stored.", _time_of(time.time()))
-    return last[0] if last else None
+def _validity(renewal: Renewal) -> tuple[object, ...]:
+    return (renewal.assertion_expires_on, renewal.tokens)
 
 
-def exit_code_of(renewal: Renewal) -> int:
-    """Return 0, or 10 if some access tokens could not be renewed."""
-    return _SOME_FAILED if renewal.failures else 0
-
-
-def shape(renewal: Renewal) -> dict[str, Any]:
-    """Return the result of the command. Times are POSIX time in seconds."""
-    ends = renewal.assertion_expires_on
-    return {
-        "user": {"name": renewal.account.label, "type": renewal.account.kind},
-        "tenantId": renewal.tenant,
-        "federatedTokenExpiresOn": None if ends is None else int(ends),
-        "accessTokens": [{"scopes": list(token.scopes), "expires_on": token.expires_on} for token in renewal.tokens],
-        "failed": [{"scopes": list(failure.scopes), "error": str(failure.error)} for failure in renewal.failures],
-    }
+def _report_failed_round(error: AzCLIError, pause: float) -> None:
+    logger.warning(
+        "%s Nothing was renewed, and no stored token has changed. The next attempt is in %d seconds: %s",
+        _time_of(time.time()), pause, first_line(error),
+    )  # fmt: skip
 
 
 def _report_last_assertion(renewal: Renewal) -> None:
     if renewal.has_source or renewal.assertion_expires_on is None:
         return
     logger.warning(
-        "The federated token itself cannot be renewed: it was given with --federated-token. After %s there are no new "
-        "access tokens. Sign in with --federated-token-file or --federated-token-source to have it fetched again.",
+        "The federated token itself cannot be renewed, because it was given with --federated-token. It expires at %s, "
+        "and no new access tokens can be obtained after that. Sign in with --federated-token-file or "
+        "--federated-token-source, which fetch the next one.",
         _time_of(renewal.assertion_expires_on),
     )
 
@@ -100,7 +110,7 @@ def _report_last_assertion(renewal: Renewal) -> None:
 def _report_failures(renewal: Renewal) -> None:
     for failure in renewal.failures:
         logger.warning(
-            "The access token for %s could not be renewed and stays as it was: %s",
+            "The access token for %s could not be renewed. The cached one stays: %s",
             printable(" ".join(failure.scopes)),
             first_line(failure.error),
         )
@@ -117,16 +127,28 @@ def _summary(renewal: Renewal) -> str:
 
 
 def _time_of(seconds: float) -> str:
-    """Return local time, as the clock of a job's log shows it."""
+    """Return local time, like the timestamps of a job's log."""
     return format_time(seconds, "%H:%M:%S")
 
 
+def _result(renewal: Renewal) -> dict[str, Any]:
+    """Return the result of the command. Times are POSIX time in seconds."""
+    expires_on = renewal.assertion_expires_on
+    return {
+        "user": {"name": renewal.account.label, "type": renewal.account.kind},
+        "tenantId": renewal.tenant,
+        "federatedTokenExpiresOn": None if expires_on is None else int(expires_on),
+        "accessTokens": [{"scopes": list(token.scopes), "expires_on": token.expires_on} for token in renewal.tokens],
+        "failed": [{"scopes": list(failure.scopes), "error": str(failure.error)} for failure in renewal.failures],
+    }
+
+
 def _launching_script() -> int | None:
-    """Return the process ID of the `az` script that started this Python, if that is how it was started.
+    """Return the process ID of the `az` script that started this Python, if a script did.
 
     Linux packages and Homebrew install `az` as a shell script. A job knows the process ID of that script alone, and
-    ending the script does not reach Python, so we end with it. Where `az` is Python from the start, our parent is
-    the job's shell, and a watch outlives that one on purpose.
+    ending the script does not reach Python, so a watch stops when the script has ended. Where `az` is Python from the
+    start, the parent is the job's shell, and a watch deliberately outlives that one.
     """
     import psutil
 
@@ -135,18 +157,3 @@ def _launching_script() -> int | None:
     except psutil.Error:
         return None
     return os.getppid() if any(os.path.basename(word) == "az" for word in words[:3]) else None
-
-
-def renew_account(
-    cmd: Any, username: str | None = None, tenant: str | None = None, watch: bool = False
-) -> dict[str, Any] | None:
-    """Renew the federated token and the access tokens of an account before they end."""
-    from azext_login.cli.renew import exit_code_of, renew_and_report, shape, watch_and_report
-
-    session = open_session(cmd.cli_ctx)
-    row = session.account_row(username, tenant)
-    renewal = watch_and_report(session, row) if watch else renew_and_report(session, row)
-    if renewal is None:
-        return None
-    exit_with(cmd.cli_ctx, exit_code_of(renewal))
-    return shape(renewal)

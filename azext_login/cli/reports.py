@@ -1,4 +1,4 @@
-"""What a person is told about tenants and accounts after a command, on standard error."""
+"""Reports on tenants and accounts after a command, on standard error."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from azext_login.profile.model import Account, SubscriptionRow
     from azext_login.resource_manager.discovery import Discovery, TenantReport
     from azext_login.usecases.refresh_subscriptions import RefreshOutcome
+    from azext_login.usecases.sign_in import SignInOutcome
     from azext_login.usecases.sign_out import SignOutOutcome
 
 logger = get_logger(__name__)
 
 
-# Characters of a tenant's name, and of what happened there; --verbose has all of it.
+# Characters of a tenant's name, and of what happened there; --verbose shows all of it.
 _LONGEST_NAME, _LONGEST_FINDING = 36, 70
 
 # More duplicates than these are counted, not listed.
@@ -36,19 +37,35 @@ _LISTED_DUPLICATES = 3
 
 
 def report_discovery(account: Account, discovery: Discovery) -> None:
-    """Say in one table which tenants did not show their subscriptions, and which subscriptions several tenants show."""
+    """Report which tenants did not show their subscriptions, and which subscriptions several tenants show."""
     _report_duplicates(discovery)
     _report_tenants([(account, discovery)], kept=False)
 
 
-def report_refresh(outcome: RefreshOutcome) -> None:
-    """Say which accounts and tenants could not be read again.
+def report_guess(outcome: SignInOutcome) -> None:
+    """Report which subscription became the default because the user has chosen none, and how to choose."""
+    if outcome.unusable_default is not None:
+        logger.warning(
+            "login.default_subscription is '%s', but no enabled subscription of %s has this ID or name.",
+            printable(outcome.unusable_default),
+            outcome.account.label,
+        )
+    if outcome.guessed is not None:
+        logger.warning(
+            "'%s' is the default subscription now, the first of %d. To choose, run az account set --subscription ID, "
+            'or once for all: az config set login.default_subscription="ID"',
+            printable(outcome.guessed["name"]), len(outcome.rows),
+        )  # fmt: skip
 
-    :raises AccountError: Ctrl-C ended it. What was read until then is stored.
+
+def report_refresh(outcome: RefreshOutcome) -> None:
+    """Report which accounts and tenants could not be read again.
+
+    :raises AccountError: Ctrl-C ended the refresh. What was read until then is stored.
     """
     for failure in outcome.failures:
         if isinstance(failure.error, InterruptedDiscoveryError):
-            logger.warning("The subscriptions of '%s' stay as they were: it was not asked.", failure.account.name)
+            logger.warning("The subscriptions of '%s' stay as they were. It was not asked.", failure.account.name)
             continue
         logger.warning(
             "The subscriptions of '%s' could not be refreshed and stay as they were: %s To go on, run %s",
@@ -59,8 +76,8 @@ def report_refresh(outcome: RefreshOutcome) -> None:
     for account, discovery in outcome.discoveries:
         if not discovery.reports:
             logger.warning(
-                "Every tenant of '%s' is excluded, so nothing was asked, and its subscriptions stay as they were. To "
-                "see what is excluded every time, run az config get login.exclude_tenants",
+                "Every tenant of '%s' is excluded, so no tenant was asked, and its subscriptions stay as they were. To "
+                "see which tenants are excluded every time, run az config get login.exclude_tenants",
                 account.label,
             )
     _report_tenants(outcome.discoveries, kept=True)
@@ -72,8 +89,8 @@ def report_refresh(outcome: RefreshOutcome) -> None:
         )
     if outcome.interrupted:
         raise AccountError(
-            "Ctrl-C ended the search for subscriptions. What was found until then was stored, and the rest stays as it "
-            "was.",
+            "Ctrl-C ended the search for subscriptions. What was found until then was stored. The other subscriptions "
+            "stay as they were.",
             "To look for the others, run:\naz account list --refresh",
         )
 
@@ -97,10 +114,10 @@ def _report_duplicates(discovery: Discovery) -> None:
 
 
 def _report_tenants(discoveries: Sequence[tuple[Account, Discovery]], *, kept: bool) -> None:
-    """Print a table of the tenants that did not answer, or have nothing: name, what happened, what to run.
+    """Print a table of the tenants that did not answer, or have no subscriptions: name, what happened, what to run.
 
-    :param discoveries: each account that was asked; where they are several, the table says which one it is about.
-    :param kept: their subscriptions from before are still listed.
+    :param discoveries: each account that was asked. If there are several, the table names the account.
+    :param kept: whether the subscriptions from before are still listed.
     """
     asked = sum(len(discovery.reports) for _, discovery in discoveries)
     lines = [
@@ -130,12 +147,12 @@ def _report_tenants(discoveries: Sequence[tuple[Account, Discovery]], *, kept: b
 
 
 def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:
-    """Tell whether a tenant shows nothing but what another tenant shows as well."""
+    """Tell whether another tenant shows all subscriptions of a tenant too."""
     return any(duplicate.subscription.tenant_id == report.tenant.id for duplicate in discovery.duplicates)
 
 
 def _finding(account: Account, report: TenantReport) -> tuple[str, str]:
-    """Return what happened at a tenant, and the command that mends it."""
+    """Return what happened at a tenant, and the command to run."""
     failure = report.failure
     to_do = _to_do(account, failure, report.tenant.id)
     if failure is None:
@@ -150,10 +167,10 @@ def _finding(account: Account, report: TenantReport) -> tuple[str, str]:
 
 
 def _to_do(account: Account, failure: Exception | None, tenant: str | None) -> str:
-    """Return the command to run after a failure of an account, at one tenant or at all.
+    """Return the command to run after a failure of an account, for one tenant or for all.
 
-    A person signs in. How a program does is known where its sign-in was refused; what else keeps it out, such as a
-    missing role, is mended elsewhere, and it is asked again.
+    A user signs in again. For a workload, the error of a refused sign-in has the command. Other causes, such as a
+    missing role, are fixed elsewhere, and then a refresh is enough.
     """
     where = f' --tenant "{tenant}"' if tenant else ""
     again = f"az account list --refresh{where}"
@@ -166,16 +183,16 @@ def _to_do(account: Account, failure: Exception | None, tenant: str | None) -> s
 
 
 def report_selection(row: SubscriptionRow) -> None:
-    """Say, on a terminal, which subscription is active now, and for whom."""
+    """Report, on a terminal, which subscription is active now, and for which account."""
     if is_terminal(sys.stderr):
         name, user = (printable(text) for text in (row["name"], row["user"]["name"]))
         logger.warning("Active now: '%s' (%s), as %s.", name, row["id"], user)
 
 
 def report_sign_out(name: str, outcome: SignOutOutcome) -> None:
-    """Say when there was nobody to sign out, and when no account is active afterwards."""
+    """Report that the account was not signed in, or that no account is active afterwards."""
     if not outcome.known:
-        logger.warning("'%s' is not signed in, so there was nothing to sign out. See `az account list`.", name)
+        logger.warning("'%s' is not signed in, so no account was signed out. See `az account list`.", name)
     elif outcome.was_active and outcome.remaining:
         logger.warning(
             'No subscription is active now. Choose one with `az account set --subscription "%s"`, or another from '

@@ -1,4 +1,4 @@
-"""Handing long lists of plain rows to the host without its conversion of SDK models."""
+"""Passes long lists of plain rows to the host without its conversion of SDK models."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from azext_login.profile.model import SubscriptionRow
 
 
 def plain(rows: Sequence[SubscriptionRow]) -> tuple[SubscriptionRow, ...]:
-    """Return rows in a form that the host passes through.
+    """Return rows in a form that the host does not convert.
 
-    The host turns every result into dictionaries and lists and then looks for resource IDs in it, value by value. Rows
-    are what they are already, and with ten thousand of them that takes longer than everything else. The host's
-    conversion leaves a tuple alone (azure.cli.core.util.todict); `register_result_hook` makes a list of it again before
-    a query or an output format sees it.
+    The host converts every result into dictionaries and lists and then looks for resource IDs in it, value by value.
+    Rows are dictionaries already, and with ten thousand rows the conversion takes longer than everything else. It skips
+    tuples (azure.cli.core.util.todict); `register_result_hook` turns the tuple into a list before a query or an output
+    format sees it.
     """
     return tuple(rows)
 
 
 def share_equal_strings(rows: Sequence[SubscriptionRow]) -> None:
-    """Let rows share the values that they have in common, such as the tenant's name; no value changes.
+    """Let rows share equal values, such as the tenant's name. No value changes.
 
-    A parser makes a string of its own of every value. In a long list that is most of its memory, and the output that
-    follows needs the room.
+    The parser creates a new string for each value. In a long list, these take most of the memory, which the output
+    needs.
     """
     known: dict[str, str] = {}
     for row in rows:
@@ -34,7 +34,7 @@ def share_equal_strings(rows: Sequence[SubscriptionRow]) -> None:
 
 
 def register_result_hook(cli_ctx: Any) -> None:
-    """Turn the tuples of `plain` into lists, after the host's own transformations and before its filters."""
+    """Turn the tuples of `plain` into lists, after the host's transformations and before its filters."""
     from knack.events import EVENT_INVOKER_TRANSFORM_RESULT
 
     def to_list(_: Any, event_data: dict[str, Any], **__: Any) -> None:
@@ -46,7 +46,7 @@ def register_result_hook(cli_ctx: Any) -> None:
 
 def with_cloud_name(row: SubscriptionRow) -> SubscriptionRow:
     """Return the row as it is shown: `environmentName` reads `cloudName` and comes last."""
-    # Built key by key: a copy of which a key is taken away keeps the room for it, ten thousand times.
+    # Built key by key: a copy that a key is removed from keeps the memory for it, ten thousand times.
     shown = {key: value for key, value in row.items() if key != "environmentName"}
     shown["cloudName"] = row.get("environmentName")
     return shown

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from azext_login.cli.login_options import LoginOptions
-from azext_login.cli.login_workload import logger
+from knack.log import get_logger
 
-# The options of `az login` whose values are secrets.
-_SECRET_OPTIONS = ("--password", "--federated-token")
+logger = get_logger(__name__)
 
 _LINE_END = "\r\n"
 
-# PowerShell puts it in front of what it pipes to a program. From a file, the host takes it away.
+# PowerShell writes it before text that it pipes to a program. The host removes it from text that it reads from a file.
 _BYTE_ORDER_MARK = "\ufeff"
 
 
 def prepare_secrets(args: list[str], argv: Sequence[str]) -> None:
-    """Make one word of a secret's option and of the secret, where that came from a file or standard input.
+    """Join a secret's option and the secret into one word, where the secret came from a file or standard input.
 
-    The host reads `@-` and `@FILE` before anything parses the words. Of `az login --password @-`, it is left with two
-    words, and with a secret that starts with a dash, the parser takes the second one for an option, and so do the
-    host's command log and telemetry, which keep its name. One that starts with an @ would be read from a file once
-    more. `--password=SECRET` is free of all that. Of a line of standard input that comes as on Windows, the host leaves
-    the carriage return in the secret, and the byte order mark in front of it; they go.
+    The host reads `@-` and `@FILE` before anything parses the words. `az login --password @-` becomes two words, and
+    if the secret starts with a dash, the parser takes it for an option, and so do the host's command log and
+    telemetry, which record its name. If it starts with an @, it would be read from a file once more.
+    `--password=SECRET` has none of these problems. From a line of standard input in Windows' format, the host leaves
+    the carriage return and the byte order mark in the secret; both are removed.
 
     :param args: the words of the command as the host has read them. Changed in place.
-    :param argv: the words as the process was given them. They tell which ones were read, so nothing is done for
-        somebody who invokes the command in a process of another command line.
+    :param argv: the words as the process was given them. They tell which ones were read, so nothing is done for a
+        caller that invokes the command in a process with another command line.
     """
     if len(args) != len(argv) or not args or args[0].lower() != "login":
         return
@@ -49,23 +47,25 @@ def _without_marks(secret: str) -> str:
 
 
 def secret_option(word: str) -> str | None:
-    """Return the option that a word is, or abbreviates."""
+    """Return the option of `az login` that a word is, or abbreviates, if its value is a secret."""
+    from azext_login.cli.login_options import LoginOptions
+    from azext_login.cli.options import secret_options
+
     if word == "-p":
         return "--password"
     if len(word) < len("--p"):
         return None
-    return next((option for option in _SECRET_OPTIONS if option.startswith(word)), None)
+    return next((option for option in secret_options(LoginOptions) if option.startswith(word)), None)
 
 
-def warn_of_secret_on_command_line(options: LoginOptions, argv: Sequence[str]) -> None:
-    """Say how to avoid it when a password can be read in the process list and the shell's history."""
-    secret = options.password
+def warn_of_secret_on_command_line(secret: str | None, argv: Sequence[str]) -> None:
+    """Explain how to avoid it, if the process list and the shell's history show the --password."""
     if not secret or not _is_on_command_line(secret, argv):
         return
     if secret.startswith("@"):
         logger.warning(
-            "What is given as the password begins with @, but names no file that can be read. All of it, with the @, "
-            "was taken for the password itself. If it was to be read from a file, check the path."
+            "The value of --password begins with @, but there is no such file that can be read. All of it, with the "
+            "@, is used as the password itself. To read the password from a file, check the path."
         )
     else:
         logger.warning(
@@ -75,12 +75,12 @@ def warn_of_secret_on_command_line(options: LoginOptions, argv: Sequence[str]) -
 
 
 def _is_on_command_line(secret: str, argv: Sequence[str]) -> bool:
-    """Tell whether the option has the secret itself for a value, and not where to read it."""
+    """Tell whether the option's value is the secret itself, and not the place to read it from."""
     for index, word in enumerate(argv):
         name, separator, value = word.partition("=")
         if secret_option(name) == "--password":
             given = value if separator else next(iter(argv[index + 1 :]), None)
-            # Standard input can be read whatever it holds.
+            # Standard input can be read, whatever it holds.
             if given == secret and given != "@-":
                 return True
         elif word == f"-p{secret}":

@@ -1,4 +1,4 @@
-"""Access tokens in the forms that programs read, and the care that their way there needs."""
+"""Writes access tokens in the formats that programs read, without exposing them on the way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AZURE_DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
 # RFC 6749 appendix A.12: an access token consists of visible ASCII characters and blanks.
 _VSCHAR = re.compile(r"[\x20-\x7E]+")
 
-# What every reader of .env files takes as it is.
+# Text that every reader of .env files reads without quotes.
 _PLAIN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 
 _EXEC_INFO = "KUBERNETES_EXEC_INFO"
@@ -35,57 +35,57 @@ _EXEC_VERSIONS = ("v1", "v1beta1")
 
 
 def check_export(token_format: str, *, yes: bool, output: str | None) -> None:
-    """Refuse what will not do, before anything is asked: above all, to show a token on a screen by accident.
+    """Refuse what cannot work before a token is requested, and above all a token on a screen by accident.
 
-    :param output: the value of --output; with `none` nothing is shown.
-    :raises AccountError: standard output is a terminal, and nobody said --yes; or the caller wants an unknown version
+    :param output: the value of --output; with `none`, nothing is written.
+    :raises AccountError: standard output is a terminal and --yes is missing, or the caller requests an unknown version
         of the format.
     """
     if token_format == "exec-credential":
         _exec_version(os.environ.get(_EXEC_INFO))
     if output != "none" and not yes and is_terminal(sys.stdout):
         raise AccountError(
-            "The token would be shown on the terminal, where others can read it and where it stays. Nothing was asked.",
-            "Give it to a program or a file, or add --yes.",
+            "The terminal would show the token, where others can read it and where it stays. No token was requested.",
+            "Redirect the output to a program or a file, or add --yes.",
         )
 
 
 def default_resource(token_format: str) -> str | None:
-    """Return the resource that a format is for, if it is for one."""
+    """Return the resource that a format is meant for, if there is one."""
     return _AZURE_DEVOPS if token_format == "git" else None
 
 
 def write_token(token: AccessToken, token_format: str, *, output: str | None) -> None:
     """Write a token to standard output.
 
-    :param output: the value of --output; `none` is respected, the other forms are for people.
+    :param output: the value of --output. With `none`, nothing is written; other values have no effect.
     :raises UnexpectedAnswerError: the token could break out of its quotes or lines.
-    :raises StoreError: what is behind standard output is full, or broken.
+    :raises StoreError: standard output cannot be written to, for example because the disk is full.
     """
     text = format_token(token, token_format, os.environ)
     if output == "none":
         return
     try:
-        # As bytes: Windows would end the lines with a carriage return as well, which shells take for a part of them.
+        # As bytes: on Windows, text mode would add a carriage return, which shells read as a part of the value.
         stdout = getattr(sys.stdout, "buffer", None)
-        if stdout is None:  # Somebody who runs the command inside of another program collects it.
+        if stdout is None:  # A program that runs the command in its own process collects the output.
             sys.stdout.write(text)
         else:
             stdout.write(text.encode("ascii"))
             stdout.flush()
     except BrokenPipeError:
-        # Whoever reads has heard enough. Built-in commands say nothing then.
+        # The reader has closed the pipe. Built-in commands report nothing in that case.
         _drop_output()
     except OSError as error:
         _drop_output()
         raise StoreError(
             f"The token could not be written to standard output: {error.strerror or error}. It stays cached.",
-            "Write it to a place with room, or to a program that reads it, with the same command.",
+            "Run the same command again with an output that can be written to.",
         ) from error
 
 
 def _drop_output() -> None:
-    """Let what could not be written go nowhere: Python tries again when it ends."""
+    """Discard the unwritten output, which Python would try to write again when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -95,12 +95,12 @@ def format_token(token: AccessToken, token_format: str, environ: Mapping[str, st
     """Return a token in one of FORMATS.
 
     :raises UnexpectedAnswerError: the token has a character that no access token may have (RFC 6749 appendix A.12).
-    :raises AccountError: the caller wants an unknown version of the format, or the format cannot hold this token.
+    :raises AccountError: the caller requests an unknown version of the format, or the format cannot hold this token.
     """
     if not _VSCHAR.fullmatch(token.secret):
         raise UnexpectedAnswerError(
-            "The access token has characters that RFC 6749 does not allow, so it was not written anywhere.",
-            "Something else than the sign-in service may have answered. Check the network, and the cloud with "
+            "The access token has characters that RFC 6749 does not allow, so it was not written.",
+            "Another server may have answered instead of the sign-in service. Check the network, and the cloud with "
             "`az cloud show`.",
         )
     if token_format == "exec-credential":
@@ -111,8 +111,8 @@ def format_token(token: AccessToken, token_format: str, environ: Mapping[str, st
 def _exec_credential(token: AccessToken, environ: Mapping[str, str]) -> str:
     """Return what kubectl and other clients of Kubernetes read from a credential plugin.
 
-    https://kubernetes.io/docs/reference/access-authn-authz/authentication/#input-and-output-formats: the version of
-    the answer has to be that of the question, in KUBERNETES_EXEC_INFO.
+    https://kubernetes.io/docs/reference/access-authn-authz/authentication/#input-and-output-formats: the output has to
+    have the version that the input, KUBERNETES_EXEC_INFO, has.
     """
     expires_on = datetime.fromtimestamp(token.expires_on, timezone.utc)
     credential = {
@@ -157,9 +157,9 @@ def _powershell(token: AccessToken) -> str:
 def _dotenv(token: AccessToken) -> str:
     value = token.secret
     if "${" in value:
-        # python-dotenv, for one, puts the value of a variable there, whatever quotes are around.
+        # python-dotenv, for example, replaces it by the value of a variable, even within quotes.
         raise AccountError(
-            "The access token has '${' in it, which programs that read dotenv files replace. It was not written.",
+            "The access token contains '${', which programs that read dotenv files replace. It was not written.",
             "Choose another format with --format.",
         )
     if not _PLAIN.fullmatch(value):
@@ -175,7 +175,7 @@ def _header(token: AccessToken) -> str:
 def _git(token: AccessToken) -> str:
     """Return the answer of a credential helper: https://git-scm.com/docs/git-credential#IOFMT.
 
-    Azure DevOps takes the token for a password, whatever the user name.
+    Azure DevOps accepts the token as a password, with any user name.
     """
     return f"username=azure-cli\npassword={token.secret}\npassword_expiry_utc={token.expires_on}\n"
 

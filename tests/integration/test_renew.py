@@ -362,7 +362,7 @@ def test_two_watches_at_once_outlive_a_failure_and_end_cleanly_with_the_signals_
         result.ok()
         assert "Stopped. What was renewed stays stored." in result.stderr
         assert "could not" not in result.stderr
-    failure = "Nothing was renewed, and nothing that is stored has changed. Trying again in 5 seconds: "
+    failure = "Nothing was renewed, and no stored token has changed. The next attempt is in 5 seconds: "
     assert sum(result.stderr.count(failure) for result in results) == 1
     assert results[0].json()["user"]["name"] == CI_APP
     assert results[1].stdout == ""

@@ -144,7 +144,7 @@ def test_a_prompt_that_gets_nothing_ends_the_sign_in(az_there: Az, given: Canari
     terminal.expect("Passphrase of the certificate: " if who == "certificate" else "Password: ")
     terminal.waitnoecho()
     terminal.send(keys)
-    terminal.expect("Nothing was entered. Nothing was sent, and nothing that was stored has changed.")
+    terminal.expect("Nothing was entered. Nothing was sent, and no stored account has changed.")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 1, terminal.before
@@ -218,7 +218,7 @@ def test_a_secret_from_standard_input_is_not_taken_for_another_word_of_the_comma
 @pytest.mark.parametrize("words", [("-p=@nowhere/of-this-name",), ("--password", "@.")], ids=["no file", "a directory"])
 def test_a_file_that_cannot_be_read_is_not_taken_for_a_password_without_a_word(az: Az, words: tuple[str, ...]) -> None:
     result = az.run("login", "--service-principal", "-u", CI_APP, *words).failed()
-    assert result.stderr.count("names no file that can be read") == 1
+    assert result.stderr.count("there is no such file that can be read") == 1
     assert "The password is on the command line" not in result.stderr
     assert "of-this-name" not in result.stderr
 

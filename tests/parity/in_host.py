@@ -21,7 +21,8 @@ from typing import Any
 
 #: Names that parsing leaves behind, apart from options.
 _NOT_OPTIONS = frozenset(("_cmd", "_command_package", "_parser", "_subscription_spellings", "cmd", "command", "func"))
-_VALUE = "v"
+#: Accepted by every option that takes a text or a number.
+_VALUE = "1"
 
 
 class _Stop(BaseException):

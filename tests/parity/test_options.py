@@ -15,6 +15,7 @@ HOSTS = [pytest.param("newest"), pytest.param("oldest", marks=pytest.mark.oldest
 #: Options that we add to the host's, by the oldest host's count.
 _LOGIN = {
     "--no-browser",
+    "--redirect-port",
     "--from-env",
     "--federated-token-file",
     "--federated-token-source",
@@ -38,7 +39,14 @@ ADDED = {
     },
 }
 
+#: Options that abbreviations must not reach: the spelling, and what it sets.
+OURS = (("--no-browser", '{"no_browser": "True"}'), ("--redirect-port", '{"redirect_port": "1"}'))
+
 MakeAz = Callable[..., Az]
+
+
+def _prefixes_of(option: str) -> list[str]:
+    return [option[:length] for length in range(len("--n"), len(option) + 1)]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,7 @@ def both(request: pytest.FixtureRequest, make_az: MakeAz, answers: dict[tuple[st
         host = hosts.named(name)
         builtin = ask(make_az(host, extension=False), {"ask": "options", "commands": COMMANDS})
         prefixes = {command: list(found["prefixes"]) for command, found in builtin.items()}
-        prefixes["login"] += ["--no-browser"[:length] for length in range(3, len("--no-browser") + 1)]
+        prefixes["login"] += [prefix for option, _ in OURS for prefix in _prefixes_of(option)]
         question = {"ask": "options", "commands": COMMANDS, "prefixes": prefixes}
         answers[name, False] = builtin
         answers[name, True] = ask(make_az(host), question)
@@ -88,12 +96,15 @@ def test_every_prefix_stands_for_the_same_option_or_is_refused_alike(both: tuple
 
 
 @pytest.mark.parametrize("both", HOSTS, indirect=True)
-def test_our_own_option_is_accepted_in_full_only(both: tuple[str, Any, Any]) -> None:
-    _, _, ours = both
+@pytest.mark.parametrize("option, meaning", OURS)
+def test_our_own_option_is_accepted_in_full_only(both: tuple[str, Any, Any], option: str, meaning: str) -> None:
+    _, builtin, ours = both
     meanings = ours["login"]["prefixes"]
-    assert meanings["--no-browser"][1] == 'sets {"no_browser": "True"}'
-    for length in range(5, len("--no-browser")):
-        assert meanings["--no-browser"[:length]][1].startswith("refused: unrecognized arguments")
+    assert f"sets {meaning}" in meanings[option]
+    for prefix in _prefixes_of(option)[:-1]:
+        assert not any(option.strip("-").replace("-", "_") in outcome for outcome in meanings[prefix]), prefix
+        if prefix not in builtin["login"]["prefixes"]:
+            assert all(outcome.startswith("refused: unrecognized") for outcome in meanings[prefix]), prefix
 
 
 @pytest.mark.parametrize("host", HOSTS)

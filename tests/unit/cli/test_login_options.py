@@ -9,7 +9,8 @@ import pytest
 from azure.cli.core.azclierror import InvalidArgumentValueError
 
 from azext_login.auth.entra.claims_challenge import decode_claims_challenge
-from azext_login.cli.login_options import LoginOptions, check_usage, ignored_options
+from azext_login.cli.login_options import LoginOptions
+from azext_login.cli.login_usage import check_usage, ignored_options
 from azext_login.errors import AccountError
 
 GUID = "00000000-0000-0000-0000-000000000000"
@@ -29,6 +30,11 @@ GUID = "00000000-0000-0000-0000-000000000000"
         {"skip_subscription_discovery": True, "tenant": "t", "subscription": "My name"},
         {"no_browser": True, "use_device_code": True},
         {"no_browser": True, "username": "u"},
+        {"redirect_port": 8400, "use_device_code": True},
+        {"redirect_port": 8400, "username": "u"},
+        {"redirect_port": 8400, "service_principal": True, "username": "u"},
+        {"redirect_port": 8400, "identity": True},
+        {"redirect_port": 8400, "from_env": True},
         {"federated_token_file": "f"},
         {"identity": True, "federated_token_source": "github"},
         {"certificate": "f", "store_decrypted_key": True},
@@ -54,6 +60,7 @@ def test_an_option_of_service_principals_is_refused_in_the_built_ins_words() -> 
         {"username": "u", "password": "p", "tenant": "t"},
         {"use_device_code": True, "tenant": "t"},
         {"no_browser": True, "tenant": "t"},
+        {"no_browser": True, "redirect_port": 8400},
         {"identity": True, "client_id": "c", "allow_no_subscriptions": True},
         {"service_principal": True, "username": "u", "use_cert_sn_issuer": True},
         {"skip_subscription_discovery": True, "tenant": "t", "subscription": GUID},

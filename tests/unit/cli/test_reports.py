@@ -1,4 +1,4 @@
-"""What a person is told about tenants after a search for subscriptions."""
+"""What the user is told about tenants after a search for subscriptions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import pytest
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login.cli.login import report_guess
-from azext_login.cli.reports import report_discovery, report_refresh, report_selection
+from azext_login.cli.reports import report_discovery, report_guess, report_refresh, report_selection
 from azext_login.errors import (
     AccountError,
     InteractionRequiredError,
@@ -26,7 +25,7 @@ from azext_login.usecases.sign_in import SignInOutcome
 
 ALICE, BOB = Account("alice@contoso.example"), Account("bob@fabrikam.example")
 PRINCIPAL = Account("11111111-aaaa", "servicePrincipal")
-MACHINE = Account("systemAssignedIdentity", "servicePrincipal", {"assignedIdentityInfo": "MSI"})
+MANAGED_IDENTITY = Account("systemAssignedIdentity", "servicePrincipal", {"assignedIdentityInfo": "MSI"})
 
 
 def _report(tenant: str, failure: AzCLIError | None = None, subscriptions: Sequence[str] = ()) -> TenantReport:
@@ -38,7 +37,7 @@ def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [" ".join(line.split()) for record in caplog.records for line in record.getMessage().splitlines()]
 
 
-def _said_about_sign_in(caplog: pytest.LogCaptureFixture, *reports: TenantReport) -> list[str]:
+def _lines_after_sign_in(caplog: pytest.LogCaptureFixture, *reports: TenantReport) -> list[str]:
     with caplog.at_level(logging.WARNING):
         report_discovery(ALICE, Discovery(reports))
     return _lines(caplog)
@@ -58,8 +57,8 @@ def _said_about_sign_in(caplog: pytest.LogCaptureFixture, *reports: TenantReport
 def test_each_tenant_has_one_line_with_what_happened_and_what_to_run(
     caplog: pytest.LogCaptureFixture, failure: AzCLIError | None, line: str
 ) -> None:
-    said = _said_about_sign_in(caplog, _report("fine", subscriptions=["a"]), _report("t", failure))
-    assert said == ["1 of 2 tenants did not show subscriptions:", "Tenant What happened To do", f"Name of t {line}"]
+    lines = _lines_after_sign_in(caplog, _report("fine", subscriptions=["a"]), _report("t", failure))
+    assert lines == ["1 of 2 tenants did not show subscriptions:", "Tenant What happened To do", f"Name of t {line}"]
 
 
 _REFUSED = SignInError(
@@ -74,11 +73,11 @@ _REFUSED = SignInError(
         (PRINCIPAL, _REFUSED, 'The secret has expired. az login --service-principal --password=@- -t "t"'),
         (PRINCIPAL, SignInError("No role."), 'No role. az account list --refresh --tenant "t"'),
         (PRINCIPAL, None, 'no subscriptions az account list --refresh --tenant "t"'),
-        (MACHINE, SignInError("No role."), 'No role. az account list --refresh --tenant "t"'),
-        (MACHINE, ServiceUnreachableError("x"), 'did not answer az account list --refresh --tenant "t"'),
+        (MANAGED_IDENTITY, SignInError("No role."), 'No role. az account list --refresh --tenant "t"'),
+        (MANAGED_IDENTITY, ServiceUnreachableError("x"), 'did not answer az account list --refresh --tenant "t"'),
     ],
 )
-def test_what_a_program_is_to_run_is_no_sign_in_of_a_person(
+def test_a_workload_is_not_advised_to_sign_in_like_a_user(
     caplog: pytest.LogCaptureFixture, account: Account, failure: AzCLIError | None, line: str
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -100,12 +99,12 @@ def test_the_account_is_named_where_several_were_asked(caplog: pytest.LogCapture
 @pytest.mark.parametrize(
     ("account", "error", "command"),
     [
-        (ALICE, SignInError("It ended."), "az login"),
-        (ALICE, ServiceUnreachableError("It ended."), "az account list --refresh"),
+        (ALICE, SignInError("It expired."), "az login"),
+        (ALICE, ServiceUnreachableError("It expired."), "az account list --refresh"),
         (PRINCIPAL, _REFUSED, 'az login --service-principal --password=@- -t "t"'),
     ],
 )
-def test_an_account_that_could_not_be_refreshed_is_told_what_fits(
+def test_an_account_that_could_not_be_refreshed_gets_the_fitting_command(
     caplog: pytest.LogCaptureFixture, account: Account, error: AzCLIError, command: str
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -114,12 +113,12 @@ def test_an_account_that_could_not_be_refreshed_is_told_what_fits(
     assert line.endswith(f". To go on, run {command}")
 
 
-def test_nothing_is_said_where_every_tenant_shows_something(caplog: pytest.LogCaptureFixture) -> None:
-    assert not _said_about_sign_in(caplog, _report("one", subscriptions=["a"]), _report("two", subscriptions=["b"]))
+def test_nothing_is_reported_where_every_tenant_shows_something(caplog: pytest.LogCaptureFixture) -> None:
+    assert not _lines_after_sign_in(caplog, _report("one", subscriptions=["a"]), _report("two", subscriptions=["b"]))
 
 
 def test_fifty_tenants_are_one_message(caplog: pytest.LogCaptureFixture) -> None:
-    _said_about_sign_in(caplog, *(_report(f"t-{number}", InteractionRequiredError("x")) for number in range(50)))
+    _lines_after_sign_in(caplog, *(_report(f"t-{number}", InteractionRequiredError("x")) for number in range(50)))
     assert len(caplog.records) == 1
     assert len(_lines(caplog)) == 52
 
@@ -134,9 +133,7 @@ def test_a_name_or_an_answer_cannot_move_the_cursor_or_forge_a_line(caplog: pyte
     assert not set(table + line) & set("\x1b\r\x07")
 
 
-def test_the_name_of_a_subscription_cannot_either(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_subscription_name_cannot_either(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = "\x1b[2JEvil\r\nWARNING: run this"
     shared = Subscription("a", evil, "Enabled", "two")
     row = {"id": "a", "name": evil, "user": {"name": "alice@contoso.example", "type": "user"}}
@@ -147,9 +144,9 @@ def test_the_name_of_a_subscription_cannot_either(
         report_refresh(RefreshOutcome((), (), newly_active=row))
         report_selection(row)
         report_guess(outcome)
-    said = [record.getMessage() for record in caplog.records]
-    assert [text.count("Evil") for text in said] == [1, 1, 1, 1]
-    assert not set("".join(said)) & set("\x1b\r\n")
+    lines = [record.getMessage() for record in caplog.records]
+    assert [text.count("Evil") for text in lines] == [1, 1, 1, 1]
+    assert not set("".join(lines)) & set("\x1b\r\n")
 
 
 def test_a_long_name_and_a_long_answer_are_cut(caplog: pytest.LogCaptureFixture) -> None:
@@ -177,17 +174,21 @@ def test_many_shared_subscriptions_are_counted(caplog: pytest.LogCaptureFixture)
     assert line.startswith("40 subscriptions")
 
 
-def test_a_refresh_says_that_rows_are_kept_and_nothing_of_empty_tenants(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refresh_reports_that_rows_are_kept_and_does_not_report_empty_tenants(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     discovery = Discovery((_report("empty"), _report("t", ServiceUnreachableError("x"))))
     with caplog.at_level(logging.WARNING):
         report_refresh(RefreshOutcome((), ((ALICE, discovery),)))
-    said = _lines(caplog)
-    assert said[0] == "1 of 2 tenants did not show subscriptions; what was known of them is still listed:"
-    assert len(said) == 3
+    lines = _lines(caplog)
+    assert lines[0] == "1 of 2 tenants did not show subscriptions; what was known of them is still listed:"
+    assert len(lines) == 3
 
 
-def test_an_interrupted_refresh_fails_and_says_who_was_not_asked(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_interrupted_refresh_fails_and_names_accounts_that_were_not_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     late = RefreshFailure(Account("bob@fabrikam.example"), InterruptedDiscoveryError("x"))
     with caplog.at_level(logging.WARNING), pytest.raises(AccountError, match="Ctrl-C"):
         report_refresh(RefreshOutcome((late,), (), interrupted=True))
-    assert _lines(caplog) == ["The subscriptions of 'bob@fabrikam.example' stay as they were: it was not asked."]
+    assert _lines(caplog) == ["The subscriptions of 'bob@fabrikam.example' stay as they were. It was not asked."]

@@ -1,0 +1,93 @@
+"""The options of the commands that give out access tokens: each is declared here, and nowhere else."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from azext_login.cli.option_values import RESOURCE_TYPES, TOKEN_FORMATS
+from azext_login.cli.options import option
+
+
+class SubscriptionOverName(argparse.Action):
+    """`--subscription`/`-s` takes precedence over `--name`/`-n`, in any order.
+
+    The built-in has one option with four spellings, so the last one given wins and
+    `--subscription A --name B` silently uses B.
+    """
+
+    _SUBSCRIPTION = ("--subscription", "-s")
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        given: dict[bool, Any] = getattr(namespace, "_subscription_spellings", {})
+        given[option_string in self._SUBSCRIPTION] = values
+        namespace._subscription_spellings = given
+        setattr(namespace, self.dest, given.get(True, given.get(False)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenOptions:
+    """Whose token, for which resource, and how fresh: the options of `az account get-access-token`."""
+
+    subscription: str | None = option(
+        "--subscription", "-s", "--name", "-n",
+        action=SubscriptionOverName,
+        validator="warn_of_ignored_name",
+        help="Name or ID of the subscription whose account and tenant the token is for. Default: the active one.",
+    )  # fmt: skip
+    resource_type: str | None = option(
+        "--resource-type", choices=tuple(RESOURCE_TYPES), help="Well-known resource that the token is for."
+    )
+    resource: str | None = option("--resource", help="Resource that the token is for, as an address.")
+    scopes: Sequence[str] | None = option(
+        "--scope", nargs="*", help="Scopes of the token, separated by spaces. Use it instead of --resource."
+    )
+    tenant: str | None = option(
+        "--tenant", "-t",
+        completer="complete_tenants",
+        help="Tenant (ID or domain name) that issues the token. Default: the tenant of the subscription. Not "
+        "available for managed identities and Cloud Shell.",
+    )  # fmt: skip
+    username: str | None = option(
+        "--username",
+        completer="complete_users",
+        help="Account (user name or application ID) that gets the token. Default: the account of the subscription.",
+    )
+    min_validity: float | None = option(
+        "--min-validity",
+        validator="validate_min_validity",
+        help="How long the token must be valid at least: seconds, or a number with s, m or h, for example 10m. A "
+        "cached token that expires earlier is replaced.",
+    )
+    force_refresh: bool = option(
+        "--force-refresh",
+        default=False,
+        help="Request a new token even if a valid one is cached, for example after a role was assigned.",
+    )
+    claims_challenge: str | None = option(
+        "--claims-challenge",
+        help="Base64-encoded claims that a resource requested in its WWW-Authenticate header.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(TokenOptions):
+    """The options of `az account export-token`."""
+
+    token_format: str = option(
+        "--format", "-f",
+        default=dataclasses.MISSING,
+        choices=TOKEN_FORMATS,
+        help="Program that reads the token: exec-credential (kubectl), bash (and other POSIX shells), fish, "
+        "powershell, dotenv, header (of HTTP), git (credential helper, for Azure DevOps).",
+    )  # fmt: skip
+    yes: bool = option("--yes", "-y", default=False, help="Write the token even if standard output is a terminal.")
