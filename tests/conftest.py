@@ -20,13 +20,13 @@ from tests.harness.environments import CHROMIUM_PACKAGES, has_chromium, in_ci
 from tests.harness.hosts import Host
 from tests.harness.launchers import Launcher
 from tests.harness.stage import CloudStage, Stage
+from tests.users import ALICE
 
 if TYPE_CHECKING:  # unit tests have no use for a web server
     from tests.harness.forms import FormPerson
     from tests.harness.person import BrowserPerson
     from tests.localcloud import LocalCloud, Person
 
-ALICE = "alice@contoso.example"
 
 # The machine may be busy with `az` processes: how long an example takes to make or to run says nothing.
 # Two runs of one tree say the same. `--hypothesis-profile search` looks for examples that nobody has seen.

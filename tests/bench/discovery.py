@@ -27,8 +27,9 @@ from tests.bench.store import run
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.stage import Stage
+from tests.users import MAX
 
-PERSON, PASSWORD = "max@generated.example", "max-local-password"
+PASSWORD = "max-local-password"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def measure(case: Case, stage: Stage, folder: Path) -> tuple[float, float]:
     cloud = RemoteCloud(case, folder)
     try:
         ours = _az(stage, cloud, folder / "ours", extension=True)
-        ours.run("login", "-u", PERSON, "-p", PASSWORD, "-o", "none", timeout=300).ok()
+        ours.run("login", "-u", MAX, "-p", PASSWORD, "-o", "none", timeout=300).ok()
         stock = _az(stage, cloud, folder / "stock", extension=False)
         for stored in ("azureProfile.json", "clouds.config", "msal_token_cache.json"):
             shutil.copy(ours.config_dir / stored, stock.config_dir)

@@ -23,8 +23,8 @@ from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.stage import CloudStage, Stage
 from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
-PERSON = "alice@contoso.example"
 COMMAND = ("account", "get-access-token")
 PAIRS = 15
 CALLERS = 20
@@ -51,7 +51,7 @@ def sides(folder: Path, cloud: LocalCloud) -> dict[str, Az]:
     host = hosts.newest()
     stage = CloudStage(Stage(folder / "stage"), cloud, host, folder / "cloud")
     ours = stage.az(host, folder / "ours")
-    ours.run("login", "-u", PERSON, "-p", cloud.directory.person(PERSON).password).ok()
+    ours.run("login", "-u", ALICE, "-p", cloud.directory.person(ALICE).password).ok()
     stock = stage.az(host, folder / "stock", extension=False)
     for stored in _STORED:
         shutil.copy(ours.config_dir / stored, stock.config_dir)

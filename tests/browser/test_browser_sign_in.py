@@ -10,10 +10,9 @@ import pytest
 
 from tests.harness.az import Az
 from tests.harness.person import BrowserPerson
+from tests.users import ALICE, BOB, ERIN, NINA
 
 pytestmark = pytest.mark.browser
-
-ALICE = "alice@contoso.example"
 
 
 def parameters(url: str) -> dict[str, str]:
@@ -65,10 +64,10 @@ def test_another_user_can_sign_in_with_the_same_browser(az: Az, make_person: Cal
     az.run("login", env={"BROWSER": first.browser}).ok()
     first.report()
 
-    bob = make_person("bob@fabrikam.example", profile=first.profile)
+    bob = make_person(BOB, profile=first.profile)
     rows = az.run("login", env={"BROWSER": bob.browser}).ok().json()
     assert bob.report().steps[0] == "chose another account"
-    assert "bob@fabrikam.example" in {row["user"]["name"] for row in rows}
+    assert BOB in {row["user"]["name"] for row in rows}
 
 
 def test_a_tenant_that_demands_a_second_factor_gets_it(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
@@ -82,7 +81,7 @@ def test_a_tenant_that_demands_a_second_factor_gets_it(az: Az, make_person: Call
 def test_a_microsoft_account_signs_in_to_the_tenant_where_it_is_a_guest(
     az: Az, make_person: Callable[..., BrowserPerson]
 ) -> None:
-    person = make_person("erin@outlook.example")
+    person = make_person(ERIN)
     words = ("login", "--tenant", "contoso.example")
     rows = az.run(*words, env={"BROWSER": person.browser}).ok().json()
     assert [row["name"] for row in rows] == ["Contoso Development"]
@@ -92,7 +91,7 @@ def test_consent_that_the_user_cannot_give_is_an_error_in_both_places(
     signed_in: Az, make_person: Callable[..., BrowserPerson]
 ) -> None:
     before = signed_in.profile()["subscriptions"]
-    person = make_person("nina@contoso.example")
+    person = make_person(NINA)
     error = signed_in.run("login", env={"BROWSER": person.browser}).failed().stderr
     report = person.report()
     assert "az login" in error

@@ -14,8 +14,8 @@ from tests.harness.environments import has_chromium
 from tests.harness.forms import FormPerson
 from tests.harness.person import BrowserPerson
 from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
-PERSON = "alice@contoso.example"
 SUBSCRIPTION = "Contoso Development"
 _DEVICE_PROMPT = re.compile(r"(https://\S+)\s.*\bcode\s+(\S+)\s", re.DOTALL)
 
@@ -27,7 +27,7 @@ def tour() -> None:
         DemoError: a command failed, or what it said is not what it should say.
     """
     with setting() as (cloud, terminal):
-        say(f"\n{PERSON} signs in.")
+        say(f"\n{ALICE} signs in.")
         if has_chromium():
             sign_in_with_browser(cloud, terminal)
         else:
@@ -56,14 +56,14 @@ def expect(true: bool, otherwise: str) -> None:
 
 def sign_in_with_browser(cloud: LocalCloud, terminal: Terminal) -> None:
     """`az login`, with a person in a headless Chromium."""
-    password = cloud.directory.person(PERSON).password
+    password = cloud.directory.person(ALICE).password
     with (
         tempfile.TemporaryDirectory(prefix="login-demo-") as folder,
-        BrowserPerson(Path(folder, "person"), cloud.url, PERSON, password) as person,
+        BrowserPerson(Path(folder, "person"), cloud.url, ALICE, password) as person,
     ):
         terminal.run("login", env={"BROWSER": person.browser})
         report = person.report()
-    say(f"(In the browser, {PERSON} {', '.join(report.steps)}, and read: {report.title})")
+    say(f"(In the browser, {ALICE} {', '.join(report.steps)}, and read: {report.title})")
 
 
 def sign_in_with_device_code(cloud: LocalCloud, terminal: Terminal) -> None:
@@ -80,10 +80,10 @@ def sign_in_with_device_code(cloud: LocalCloud, terminal: Terminal) -> None:
         said += line
         prompt = _DEVICE_PROMPT.search(said)
     if prompt:
-        password = cloud.directory.person(PERSON).password
-        person = FormPerson(Path(cloud.ca_bundle), PERSON, password, user_code=prompt.group(2))
+        password = cloud.directory.person(ALICE).password
+        person = FormPerson(Path(cloud.ca_bundle), ALICE, password, user_code=prompt.group(2))
         page = person.visit(prompt.group(1))
-        say(f"(In the browser, {PERSON} read: {page.text})")
+        say(f"(In the browser, {ALICE} read: {page.text})")
     process.stdin = None  # closed already; communicate() would flush it
     stdout, stderr = process.communicate(timeout=120)
     terminal.show(stderr)
@@ -111,4 +111,4 @@ def get_token(terminal: Terminal) -> None:
     terminal.show(json.dumps(answer, indent=2))
     payload = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    say(f"(The token is for {claims['aud']}, tenant {claims['tid']}, and {claims.get('upn', PERSON)}.)")
+    say(f"(The token is for {claims['aud']}, tenant {claims['tid']}, and {claims.get('upn', ALICE)}.)")

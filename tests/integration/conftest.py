@@ -16,6 +16,7 @@ from tests.integration.workloads import POD, SUBJECT, Certificates, SignIn, guar
 from tests.localcloud import CI_SECRET, LocalCloud
 from tests.localcloud.azurestack import STACK_SECRET
 from tests.localcloud.certificatemaker import make_certificate
+from tests.users import ALICE
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +70,7 @@ def _bystanders_config(
     cloud_stage: CloudStage, newest: Host, workload_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
 ) -> Az:
     az = guarded(cloud_stage.az(newest, tmp_path_factory.mktemp("bystanders") / "azure", cloud=workload_cloud))
-    alice = workload_cloud.directory.person("alice@contoso.example")
+    alice = workload_cloud.directory.person(ALICE)
     az.run("login", "-u", alice.username, "--password=@-", input=alice.password).ok()
     SignIn(("--password=@-",), CI_SECRET).run(az).ok()
     return az

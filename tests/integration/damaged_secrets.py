@@ -24,8 +24,8 @@ from tests.integration.damage import (
     text,
     torn,
 )
+from tests.users import ALICE
 
-_ALICE = "alice@contoso.example"
 _SIGN_IN_AGAIN = "!token, login, token"
 _APP_SIGN_IN_AGAIN = "!app token, app login, app token"
 _ASIDE = ("set aside", "az login")
@@ -76,8 +76,8 @@ TOKEN_CACHES = [
     _tokens("a string", document(PRECIOUS)),
     _tokens("torn in the middle", torn(0.5), says=_ASIDE),
     _tokens("no JSON, and a sign-in", text(PRECIOUS), "login, token", says=_ASIDE),
-    _tokens("no JSON, and a sign-out", text(_ALICE), "logout, list", keeps_rows=False),
-    _tokens("no JSON, and everything cleared", text(_ALICE), "clear, list", keeps_rows=False),
+    _tokens("no JSON, and a sign-out", text(ALICE), "logout, list", keeps_rows=False),
+    _tokens("no JSON, and everything cleared", text(ALICE), "clear, list", keeps_rows=False),
     _tokens("no JSON, and a token of a service principal", text(PRECIOUS), "app token, app group list"),
     _tokens("zero bytes", text(bytes(1000)), "!token", says=_ASIDE),
     _tokens("not text", text(b"\xff\xfe\xfa" + PRECIOUS.encode()), says=_ASIDE),

@@ -10,9 +10,8 @@ from tests.integration.canaries import new_canary, private_parts, signature_of
 from tests.integration.workloads import SERVICE_PRINCIPAL, TENANT, write, write_pem, write_pfx
 from tests.localcloud import CI_APP, SERVICE_CONNECTION, LocalCloud
 from tests.localcloud.certificatemaker import MadeCertificate
+from tests.users import BOB
 
-#: Somebody with few subscriptions, in one tenant.
-BOB = "bob@fabrikam.example"
 ENTRIES = "service_principal_entries.json"
 SUBJECT = "job:canary"
 

@@ -20,7 +20,8 @@ from tests.integration.workloads import (
     write_pem,
 )
 from tests.localcloud import LocalCloud
-from tests.localcloud.azurestack import ADAM, GRAPH_AUDIENCE, STACK_APP, STACK_SECRET, TENANT
+from tests.localcloud.azurestack import GRAPH_AUDIENCE, STACK_APP, STACK_SECRET, TENANT
+from tests.users import ADAM, EVE
 
 LAB, PRODUCTION = "Azure Stack Lab", "Azure Stack Production"
 APPLICATION = ("login", "--service-principal", "-u", STACK_APP)
@@ -124,7 +125,7 @@ def test_our_commands_go_on_with_a_service_principal_that_built_in_commands_sign
     [
         (("login", "-u", ADAM, "--password=@-"), "no-such-password", "password"),
         ((*APPLICATION, "--password=@-"), "no-such-secret", "az login --service-principal"),
-        (("login", "-u", "eve@azurestack.example", "--password=@-"), "eve-local-password", "No subscriptions found"),
+        (("login", "-u", EVE, "--password=@-"), "eve-local-password", "No subscriptions found"),
     ],
     ids=["wrong password", "wrong secret", "nothing to see"],
 )

@@ -15,8 +15,8 @@ import pytest
 from tests.harness.az import Az
 from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age
 from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 ARM = "https://management.localcloud.example/.default"
 #: Enough to be in each other's way; where they only have to get the same, a few do.
 CALLERS, FEW = 10, 3

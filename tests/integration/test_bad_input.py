@@ -16,6 +16,7 @@ from tests.harness.az import Az, Result
 from tests.harness.forms import Answer, FormPerson, LastPage
 from tests.harness.person import AddressTaker
 from tests.localcloud import LocalCloud, Person
+from tests.users import ALICE, BOB, DAVE, NINA
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
 PASSWORD = "no-such-password"
@@ -50,11 +51,11 @@ def before(signed_in: Az) -> Before:
     ("user", "password", "tenant", "says"),
     [
         pytest.param("nobody@contoso.example", PASSWORD, None, "nobody@contoso.example", id="unknown user"),
-        pytest.param("alice@contoso.example", PASSWORD, None, "password", id="wrong password"),
-        pytest.param("dave@contoso.example", None, None, "disabled", id="disabled account"),
-        pytest.param("alice@contoso.example", None, NOBODY, NOBODY, id="unknown tenant by GUID"),
-        pytest.param("alice@contoso.example", None, "nowhere.example", "nowhere.example", id="unknown domain"),
-        pytest.param("bob@fabrikam.example", None, "tailspin.example", "bob@fabrikam.example", id="not a guest"),
+        pytest.param(ALICE, PASSWORD, None, "password", id="wrong password"),
+        pytest.param(DAVE, None, None, "disabled", id="disabled account"),
+        pytest.param(ALICE, None, NOBODY, NOBODY, id="unknown tenant by GUID"),
+        pytest.param(ALICE, None, "nowhere.example", "nowhere.example", id="unknown domain"),
+        pytest.param(BOB, None, "tailspin.example", BOB, id="not a guest"),
         pytest.param("nobody", PASSWORD, None, "nobody", id="a user name without a domain"),
     ],
 )
@@ -78,7 +79,7 @@ def test_a_refused_sign_in_is_one_error_with_the_next_step(
     "arguments",
     [
         ["--identity", "-u", "somebody", "--tenant", "t", "--service-principal"],
-        ["--use-device-code", "-u", "alice@contoso.example", "-p", PASSWORD],
+        ["--use-device-code", "-u", ALICE, "-p", PASSWORD],
         ["--tenant", ""],
         ["--service-principal"],
         ["--skip-subscription-discovery"],
@@ -97,7 +98,7 @@ def test_arguments_that_contradict_each_other_are_refused_before_anything_happen
 
 
 def test_a_password_without_a_terminal_to_ask_for_it_is_an_error(signed_in: Az, before: Before) -> None:
-    error = signed_in.run("login", "-u", "alice@contoso.example").failed().stderr
+    error = signed_in.run("login", "-u", ALICE).failed().stderr
     assert "--password" in error
     before.assert_is_still_there()
 
@@ -353,7 +354,7 @@ def test_a_code_of_another_sign_in_is_refused(underway: Callable[..., SignInUnde
 def test_consent_that_is_denied_is_one_error(
     signed_in: Az, before: Before, form_person: Callable[..., FormPerson], tmp_path: Path
 ) -> None:
-    nina = form_person("nina@contoso.example")
+    nina = form_person(NINA)
     taker = AddressTaker(tmp_path / "browser")
     process = signed_in.start("login", env={"BROWSER": taker.browser})
     page = nina.visit(taker.address())

@@ -18,8 +18,8 @@ from tests.harness.stage import CloudStage
 from tests.integration import damaged_clouds, damaged_profiles, damaged_secrets
 from tests.integration.damage import PRECIOUS, Damage
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 OF_ALICE, OF_THE_APP, IN_FABRIKAM = "Shared Platform", "Contoso Development", "Fabrikam Main"
 
 DAMAGES = [

@@ -11,9 +11,9 @@ from tests.harness.az import Az, Result
 from tests.harness.forms import FormPerson, LastPage
 from tests.harness.person import BrowserPerson, open_page
 from tests.localcloud import LocalCloud
+from tests.users import ALICE, MIA
 
 PROMPT = re.compile(r"(https://\S+)\s.*\bcode\s+(\S+)\s", re.DOTALL)
-ALICE = "alice@contoso.example"
 
 
 def sign_in(az: Az, answer: Callable[[str, str], LastPage], *args: str) -> tuple[Result, LastPage]:
@@ -39,10 +39,9 @@ def test_the_code_entered_elsewhere_signs_in(az: Az, form_person: Callable[..., 
 def test_a_second_factor_on_the_other_device_opens_a_tenant_that_demands_it(
     az: Az, form_person: Callable[..., FormPerson]
 ) -> None:
-    mia = "mia@woodgrove.example"
     result, _ = sign_in(
         az,
-        lambda url, code: form_person(mia, user_code=code).visit(url),
+        lambda url, code: form_person(MIA, user_code=code).visit(url),
         *("--tenant", "woodgrove.example"),
     )
     assert [row["name"] for row in result.ok().json()] == ["Woodgrove Vault"]

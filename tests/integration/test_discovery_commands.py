@@ -17,9 +17,8 @@ import pytest
 from tests.harness.az import Az, Result
 from tests.harness.forms import FormPerson
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud, people
+from tests.users import ALICE, BOB, MAX
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
-MAX = "max@generated.example"
 LIST = ("account", "list")
 REFRESH = ("account", "list", "--refresh")
 NAMES = ("--query", "[].name")

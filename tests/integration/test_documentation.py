@@ -25,6 +25,7 @@ from tests.integration.documentation import ROOT, bash, block, blocks, languages
 from tests.integration.test_documented_tokens import TESTED as TESTED_WITH_TOKENS
 from tests.integration.test_documented_workloads import TESTED as TESTED_WITH_WORKLOADS
 from tests.localcloud import Person
+from tests.users import ALICE
 
 _TUNNEL = "ssh -L 8400:localhost:8400 user@build.contoso.com"
 
@@ -80,28 +81,28 @@ def test_the_wheel_installs_and_goes_without_a_trace(
 
 @pytest.mark.browser
 def test_the_first_sign_in(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    browser = make_person("alice@contoso.example").browser
+    browser = make_person(ALICE).browser
     shown = bash(az, block("az login"), env={"BROWSER": browser})
     assert "Contoso Production" in shown
 
 
 @pytest.mark.browser
 def test_the_sign_in_to_a_named_tenant(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    browser = make_person("alice@contoso.example").browser
+    browser = make_person(ALICE).browser
     bash(az, block("az login --tenant contoso.onmicrosoft.com"), env={"BROWSER": browser})
     assert {row["tenantId"] for row in az.profile()["subscriptions"]} == {az.run("account", "show").json()["tenantId"]}
 
 
 def test_the_sign_in_at_a_printed_address(az: Az, form_person: Callable[..., FormPerson]) -> None:
     (line,) = block("az login --no-browser")
-    _sign_in_elsewhere(az, line, lambda shown: form_person("alice@contoso.example").visit(_address(shown)))
+    _sign_in_elsewhere(az, line, lambda shown: form_person(ALICE).visit(_address(shown)))
 
 
 def test_the_sign_in_with_a_device_code(az: Az, form_person: Callable[..., FormPerson]) -> None:
     def enter_code(shown: str) -> None:
         code = re.search(r"enter the code (\S+)", shown)
         assert code
-        form_person("alice@contoso.example", user_code=code[1]).visit(_address(shown))
+        form_person(ALICE, user_code=code[1]).visit(_address(shown))
 
     (line,) = block("az login --use-device-code")
     _sign_in_elsewhere(az, line, enter_code)
@@ -115,7 +116,7 @@ def test_the_sign_in_over_ssh(az: Az, form_person: Callable[..., FormPerson]) ->
     def visit(shown: str) -> None:
         address = _address(shown)
         assert quote(f"http://localhost:{port}", safe="") in address
-        form_person("alice@contoso.example").visit(address)
+        form_person(ALICE).visit(address)
 
     _sign_in_elsewhere(az, line.replace("8400", str(port)), visit)
 

@@ -13,13 +13,14 @@ import pytest
 from tests.harness.az import Az
 from tests.harness.person import BrowserPerson
 from tests.localcloud import LocalCloud, Person
+from tests.users import ALICE, BOB, ERIN, MIA
 
 
 @pytest.mark.browser
 def test_az_login_alone_signs_in_through_the_browser(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    person = make_person("alice@contoso.example")
+    person = make_person(ALICE)
     rows = az.run("login", env={"BROWSER": person.browser}).ok().json()
-    assert {row["user"]["name"] for row in rows} == {"alice@contoso.example"}
+    assert {row["user"]["name"] for row in rows} == {ALICE}
     assert person.report().title.startswith("Signed in")
 
 
@@ -51,7 +52,7 @@ def test_password_read_by_bash_signs_in_and_is_never_on_the_screen(az: Az, alice
 
 def test_what_the_powershell_lines_come_down_to_signs_in(az: Az, cloud: LocalCloud) -> None:
     # $AzCred.UserName and $AzCred.GetNetworkCredential().Password reach `az` as two plain arguments.
-    bob = cloud.directory.person("bob@fabrikam.example")
+    bob = cloud.directory.person(BOB)
     rows = az.run("login", "-u", bob.username, "-p", bob.password).ok().json()
     assert {row["user"]["name"] for row in rows} == {bob.username}
 
@@ -113,14 +114,14 @@ def test_tenant_by_guid_or_domain_signs_in_there_alone(az: Az, cloud: LocalCloud
 @pytest.mark.browser
 def test_tenant_works_in_the_browser_too(az: Az, cloud: LocalCloud, make_person: Callable[..., BrowserPerson]) -> None:
     fabrikam = cloud.directory.tenant("fabrikam.example")
-    person = make_person("alice@contoso.example")
+    person = make_person(ALICE)
     rows = az.run("login", "--tenant", fabrikam.id, env={"BROWSER": person.browser}).ok().json()
     assert {row["tenantId"] for row in rows} == {fabrikam.id}
     assert f"/{fabrikam.id}/oauth2/" in person.report().opened
 
 
 def test_a_second_factor_needs_interactive_authentication_and_the_error_says_so(az: Az, cloud: LocalCloud) -> None:
-    mia = cloud.directory.person("mia@woodgrove.example")
+    mia = cloud.directory.person(MIA)
     words = ("login", "--user", mia.username, "--password", mia.password)
     error = az.run(*words, "--tenant", "woodgrove.example").failed().stderr
     assert "Interactive authentication is needed" in error
@@ -132,7 +133,7 @@ def test_a_second_factor_needs_interactive_authentication_and_the_error_says_so(
 
 
 def test_a_microsoft_account_needs_interactive_authentication_and_the_error_says_so(az: Az, cloud: LocalCloud) -> None:
-    erin = cloud.directory.person("erin@outlook.example")
+    erin = cloud.directory.person(ERIN)
     error = az.run("login", "--user", erin.username, "--password", erin.password).failed().stderr
     assert "Interactive authentication is needed" in error
     assert "az login" in error

@@ -18,8 +18,8 @@ from tests.harness.az import Az
 from tests.harness.hosts import Host
 from tests.integration.token_cache_files import claims_of, let_tokens_age
 from tests.localcloud import LocalCloud
+from tests.users import ALICE, BOB
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 EXPORT = ("account", "export-token", "--format")
 FORMATS = ("exec-credential", "bash", "fish", "powershell", "dotenv", "header", "git")
 _DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"

@@ -16,10 +16,10 @@ import pytest
 from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE, BOB
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="libsecret is the keyring of Linux")
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 SETTING = "core.encrypt_token_cache"
 PACKAGES = "dbus gnome-keyring gir1.2-secret-1 python3-gi"
 

@@ -29,10 +29,10 @@ from tests.harness.hosts import Host
 from tests.harness.launchers import Process
 from tests.harness.stage import CloudStage
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE, BOB, CAROL
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
-ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
 
 _KILLS = int(os.environ.get("LOGIN_KILLS", "12"))
 _BATCH = 5

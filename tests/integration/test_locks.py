@@ -19,10 +19,10 @@ from azext_login.errors import LockHeldError
 from azext_login.system.file_lock import FileLock
 from tests.harness.az import Az
 from tests.localcloud import LocalCloud
+from tests.users import ALICE, BOB
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the locks of POSIX systems")
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 
 # Python runs this before anything else.
 _FAILING = """

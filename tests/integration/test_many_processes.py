@@ -21,8 +21,7 @@ from tests.harness.az import Az, Result
 from tests.harness.stage import CLOUD_NAME
 from tests.harness.waiting import until
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
-
-ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
+from tests.users import ALICE, BOB, CAROL
 
 _COMMANDS = int(os.environ.get("LOGIN_COMMANDS", "64"))
 

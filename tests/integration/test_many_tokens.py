@@ -17,8 +17,8 @@ from tests.harness.launchers import Process
 from tests.harness.waiting import until
 from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age, let_tokens_be_due
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 CALLERS = 20
 # Seconds: more than anything here waits for a command.
 _FOR_EVER = 600

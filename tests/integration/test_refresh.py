@@ -10,8 +10,8 @@ import pytest
 from tests.harness.az import Az
 from tests.integration.token_cache_files import let_tokens_age
 from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 TOKEN = ("account", "get-access-token")
 
 

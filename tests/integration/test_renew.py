@@ -32,6 +32,7 @@ from tests.harness.stage import CloudStage
 from tests.harness.waiting import until
 from tests.localcloud import CI_APP, GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION, LocalCloud
 from tests.localcloud.scopes import RESOURCES
+from tests.users import ALICE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, and shells that start something and exit")
 
@@ -323,7 +324,7 @@ def test_a_federated_token_that_was_not_to_be_stored_is_not_stored_by_renewing_e
 
 
 def test_an_account_that_is_not_the_active_one_is_renewed_by_its_name(job: Job) -> None:
-    alice = job.cloud.directory.person("alice@contoso.example")
+    alice = job.cloud.directory.person(ALICE)
     job.az.run("login", "-u", alice.username, "--password=@-", input=alice.password).ok()
     before = job.fetched
     shape = job.az.run(*_RENEW, "--username", CI_APP.upper()).ok().json()

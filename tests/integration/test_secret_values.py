@@ -11,10 +11,11 @@ import pexpect
 import pytest
 
 from tests.harness.az import Az
-from tests.integration.secret_routes import BOB, ENTRIES, Canaries
+from tests.integration.secret_routes import ENTRIES, Canaries
 from tests.integration.workloads import SERVICE_PRINCIPAL
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.localcloud.certificatemaker import MadeCertificate, make_certificate
+from tests.users import BOB
 
 _WORDS = (*SERVICE_PRINCIPAL, "--skip-subscription-discovery", "-o", "none")
 _ENVIRONMENT = {"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": "contoso.example"}

@@ -34,8 +34,8 @@ from tests.integration.workloads import (
     write_pfx,
 )
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 CI_SUBSCRIPTIONS = {"Contoso Production", "Contoso Development"}
 KEY = "PRIVATE KEY"
 

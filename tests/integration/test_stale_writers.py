@@ -23,9 +23,9 @@ from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
 from tests.harness.stage import CLOUD_NAME, CloudStage
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE, BOB, CAROL
 
 _CLOUD_SET = ("cloud", "set", "--name", CLOUD_NAME)
-ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
 
 _HELD = """
 import os, runpy, sys, time

@@ -15,8 +15,7 @@ import pytest
 
 from tests.harness.az import Az
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
-
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+from tests.users import ALICE, BOB, CAROL
 
 
 def _sign_in(az: Az, cloud: LocalCloud, user: str) -> None:
@@ -169,7 +168,7 @@ def test_what_other_tools_note_in_rows_survives_a_refresh_and_a_sign_in(signed_i
 
 def test_a_failed_sign_in_keeps_everything_that_was_there(signed_in: Az) -> None:
     before = signed_in.profile(), _tokens(signed_in)
-    signed_in.run("login", "-u", "carol@tailspin.example", "-p=carol-local-password").failed()
+    signed_in.run("login", "-u", CAROL, "-p=carol-local-password").failed()
     assert (signed_in.profile(), _tokens(signed_in)) == before
 
 

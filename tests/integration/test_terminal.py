@@ -21,8 +21,8 @@ from tests.harness.az import Az
 from tests.harness.forms import FormPerson
 from tests.localcloud import LocalCloud, Person
 from tests.localcloud.testing import Visitor
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 # A terminal wider than any address, which it therefore does not wrap.
 WIDE = (60, 4000)
 _ADDRESS = re.compile(r"(https://localhost:\d+/\S*response_mode=query\S*)")

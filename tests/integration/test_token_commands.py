@@ -26,8 +26,8 @@ from tests.integration.token_cache_files import (
     let_tokens_end,
 )
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE, BOB, CAROL
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 TOKEN = ("account", "get-access-token")
 _REQUESTS = "/token$"
 
@@ -170,7 +170,7 @@ def test_a_service_principal_is_named_by_its_application_id(signed_in: Az) -> No
     assert claims_of(_token(signed_in, "--username", CI_APP.upper())["accessToken"])["appid"] == CI_APP
 
 
-@pytest.mark.parametrize("options", [("--username", "carol@tailspin.example"), ("--username", ALICE, "-s", "no such")])
+@pytest.mark.parametrize("options", [("--username", CAROL), ("--username", ALICE, "-s", "no such")])
 def test_somebody_who_is_not_signed_in_has_no_token(signed_in: Az, options: tuple[str, ...]) -> None:
     error = signed_in.run(*TOKEN, *options).failed().stderr
     assert "is not signed in" in error

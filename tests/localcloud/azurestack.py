@@ -35,6 +35,7 @@ from tests.localcloud.scopes import Resource, by_uri
 from tests.localcloud.service import TokenService
 from tests.localcloud.state import Settings, State
 from tests.localcloud.visitors import Visitors
+from tests.users import ADAM, EVE
 
 TENANT = Tenant(stable_guid("azurestack"), "Azure Stack", ("azurestack.example",))
 #: The audience of ARM, with the tenant's id as Azure Stack has it.
@@ -44,7 +45,6 @@ RESOURCES = (Resource("arm", (AUDIENCE,)), Resource("ms-graph", (GRAPH_AUDIENCE.
 #: Client id of the service principal "stack-app" and its secret.
 STACK_APP = stable_guid("app", "stack-app")
 STACK_SECRET = "stack~local-secret.1"
-ADAM = "adam@azurestack.example"
 
 
 def _member(name: str) -> tuple[Membership, ...]:
@@ -56,7 +56,7 @@ def stack_directory() -> Directory:
     people = (
         Person(ADAM, "Adam Aebi", "adam-local-password", _member("adam"), note="Azure Stack: two subscriptions"),
         Person(
-            "eve@azurestack.example",
+            EVE,
             "Eve Egli",
             "eve-local-password",
             _member("eve"),

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.localcloud.managedidentity_endpoints import ARC_TOKENS
+from tests.users import ALICE
 
 
 def make_self_signed(file: Path) -> str:
@@ -90,7 +91,7 @@ class IdentityHosts:
             "IMDS_ENDPOINT": self.identity_url,
         }
 
-    def cloud_shell_environment(self, username: str = "alice@contoso.example") -> dict[str, str]:
+    def cloud_shell_environment(self, username: str = ALICE) -> dict[str, str]:
         """Somebody's Cloud Shell. MSAL by itself asks http://localhost:50342, whatever MSI_ENDPOINT says."""
         return {
             "ACC_CLOUD": "LOCAL",

@@ -15,6 +15,7 @@ from tests.localcloud.directory import (
     Tenant,
     stable_guid,
 )
+from tests.users import ALICE, BOB, CAROL, DAVE, ERIN, MAX, MIA, NINA
 
 #: The public client id of the Azure CLI (azure-cli-core, auth/constants.py).
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
@@ -50,28 +51,28 @@ def _member(username: str, *tenants: Tenant) -> tuple[Membership, ...]:
 def _people() -> tuple[Person, ...]:
     return (
         Person(
-            "alice@contoso.example",
+            ALICE,
             "Alice Ammann",
             "alice-local-password",
             _member("alice", CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN),
             note="home Contoso; guest in Fabrikam, Woodgrove (demands MFA) and Tailspin (no subscriptions there)",
         ),
         Person(
-            "bob@fabrikam.example",
+            BOB,
             "Bob Büchi",
             "bob 'local' \"pass\" $word ä&<>%41+=",
             _member("bob", FABRIKAM),
             note="home Fabrikam; shares a subscription with alice; a password of awkward characters",
         ),
         Person(
-            "carol@tailspin.example",
+            CAROL,
             "Carol Carter",
             "carol-local-password",
             _member("carol", TAILSPIN),
             note="home Tailspin; sees no subscription at all",
         ),
         Person(
-            "dave@contoso.example",
+            DAVE,
             "Dave Dörig",
             "dave-local-password",
             _member("dave", CONTOSO),
@@ -79,7 +80,7 @@ def _people() -> tuple[Person, ...]:
             note="disabled (AADSTS50057)",
         ),
         Person(
-            "erin@outlook.example",
+            ERIN,
             "Erin Egger",
             "erin-local-password",
             _member("erin", CONSUMERS, CONTOSO),
@@ -87,14 +88,14 @@ def _people() -> tuple[Person, ...]:
             note="a Microsoft account, guest in Contoso; not with user name and password",
         ),
         Person(
-            "mia@woodgrove.example",
+            MIA,
             "Mia Moser",
             "mia-local-password",
             _member("mia", WOODGROVE),
             note="home Woodgrove demands MFA",
         ),
         Person(
-            "nina@contoso.example",
+            NINA,
             "Nina Noser",
             "nina-local-password",
             _member("nina", CONTOSO),
@@ -123,13 +124,13 @@ VAULT = _subscription("vault", "Woodgrove Vault", WOODGROVE)
 def _access() -> tuple[Access, ...]:
     rows = []
     for sub in (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED):
-        rows.append(Access("alice@contoso.example", CONTOSO.id, sub.id))
+        rows.append(Access(ALICE, CONTOSO.id, sub.id))
     for sub in (SHARED, FABRIKAM_MAIN, LONG):
-        rows.append(Access("alice@contoso.example", FABRIKAM.id, sub.id))
-        rows.append(Access("bob@fabrikam.example", FABRIKAM.id, sub.id))
-    for user in ("alice@contoso.example", "mia@woodgrove.example"):
+        rows.append(Access(ALICE, FABRIKAM.id, sub.id))
+        rows.append(Access(BOB, FABRIKAM.id, sub.id))
+    for user in (ALICE, MIA):
         rows.append(Access(user, WOODGROVE.id, VAULT.id))
-    for user in ("erin@outlook.example", "nina@contoso.example", "dave@contoso.example"):
+    for user in (ERIN, NINA, DAVE):
         rows.append(Access(user, CONTOSO.id, DEVELOPMENT.id))
     rows.append(Access(CI_APP, CONTOSO.id, PRODUCTION.id))
     rows.append(Access(CI_APP, CONTOSO.id, DEVELOPMENT.id))
@@ -178,7 +179,7 @@ def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
         )
         made.append(Tenant(stable_guid("generated", str(n)), f"Tenant {n:03}", domains))
     max_ = Person(
-        "max@generated.example",
+        MAX,
         "Max Muster",
         "max-local-password",
         _member("max", *made),

@@ -10,20 +10,12 @@ from dataclasses import dataclass, field, replace
 from tests.localcloud import azurestack, people
 from tests.localcloud.directory import Subscription, Tenant
 from tests.parity.surroundings import PASSPHRASE, changes_the_cloud, is_known_at_runtime
+from tests.users import ADAM, ALICE, BOB, CAROL, DAVE, ERIN, MIA, NINA
 
 _PLACE = re.compile(r"<([a-z][\w.-]*)(?:\|(upper|lower))?>")
 _THEN = " && "
 #: In front of a command that runs without the extension on both sides.
 _BUILT_IN = "builtin "
-
-ALICE = "alice@contoso.example"
-BOB = "bob@fabrikam.example"
-CAROL = "carol@tailspin.example"
-ERIN = "erin@outlook.example"
-MIA = "mia@woodgrove.example"
-NINA = "nina@contoso.example"
-DAVE = "dave@contoso.example"
-ADAM = azurestack.ADAM
 
 
 def _places() -> dict[str, str]:

@@ -14,11 +14,12 @@ from tests.harness.hosts import Host
 from tests.harness.launchers import Launcher
 from tests.harness.stage import CloudStage, Stage
 from tests.localcloud import LocalCloud
-from tests.parity.case import ADAM, Case, Step, parse
+from tests.parity.case import Case, Step, parse
 from tests.parity.observe import Observation, Said, look_at_files, normal_text
 from tests.parity.states import STATES
 from tests.parity.surroundings import Surroundings
 from tests.parity.visitor import Visitor, browser_command, run, run_sign_in
+from tests.users import ADAM
 
 #: Without it, a mistyped command goes and looks for an extension on the network.
 _NO_DYNAMIC_INSTALL = "\n[extension]\nuse_dynamic_install = no\n"

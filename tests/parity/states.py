@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.localcloud import Admin
 from tests.localcloud.people import CONTOSO
-from tests.parity.case import ADAM, ALICE, BOB, CAROL, ERIN, MIA
+from tests.users import ADAM, ALICE, BOB, CAROL, ERIN, MIA
 
 PROFILE, TOKENS, ENTRIES = "azureProfile.json", "msal_token_cache.json", "service_principal_entries.json"
 _SP = "login --service-principal -u <ci-app>"

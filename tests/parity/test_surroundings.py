@@ -10,12 +10,12 @@ import pytest
 import requests
 
 from tests.localcloud import LocalCloud
-from tests.parity.case import ALICE, BOB
 from tests.parity.cases import CASES
 from tests.parity.cloudshell import CloudShellNetwork
 from tests.parity.observe import claims_of
 from tests.parity.states import STATES
 from tests.parity.surroundings import MACHINES, Surroundings, changes_the_cloud
+from tests.users import ALICE, BOB
 
 TOKENS = "http://localhost:50342/oauth2/token"
 DISCOVERY = "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration"

@@ -12,9 +12,10 @@ import pytest
 import requests
 
 from tests.localcloud import AZURE_CLI, CI_APP, CI_SECRET, LocalCloud
-from tests.localcloud.azurestack import ADAM, AUDIENCE, STACK_APP, STACK_SECRET, TENANT
+from tests.localcloud.azurestack import AUDIENCE, STACK_APP, STACK_SECRET, TENANT
 from tests.localcloud.certificatemaker import make_certificate
 from tests.localcloud.testing import ARM_SCOPE, Landed, TokenClient, Visitor, pkce_pair, trusting_session
+from tests.users import ADAM, ALICE
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
@@ -103,7 +104,7 @@ def test_tokens_are_without_what_entra_adds(fresh_cloud: LocalCloud) -> None:
     ("form", "error", "number"),
     [
         ({"password": "wrong"}, "invalid_grant", "MSIS9659"),
-        ({"username": "alice@contoso.example", "password": "alice-local-password"}, "invalid_grant", "MSIS9659"),
+        ({"username": ALICE, "password": "alice-local-password"}, "invalid_grant", "MSIS9659"),
         ({"client_id": CI_APP}, "invalid_client", "MSIS9607"),
         ({"client_secret": "x"}, "invalid_client", "MSIS9622"),
         ({"scope": ARM_SCOPE}, "invalid_resource", "MSIS9602"),
@@ -159,7 +160,7 @@ def test_a_refresh_token_gives_tokens_until_it_expires(fresh_cloud: LocalCloud) 
 def test_tokens_of_one_cloud_are_nothing_in_the_other(client: TokenClient) -> None:
     cloud = client.cloud
     ours = password(cloud).json()
-    theirs = client.password("alice@contoso.example").json()
+    theirs = client.password(ALICE).json()
     assert arm(cloud, "/tenants", theirs["access_token"]).status_code == 401
     assert client.arm("/tenants", ours["access_token"]).status_code == 401
     assert client.refresh(ours["refresh_token"]).json()["error"] == "invalid_grant"
@@ -168,7 +169,7 @@ def test_tokens_of_one_cloud_are_nothing_in_the_other(client: TokenClient) -> No
         "organizations", grant_type="password", username=ADAM, password="adam-local-password", scope=SCOPE
     )
     assert entra.json()["error_codes"] == [50034]
-    assert client.password("alice@contoso.example", scope=SCOPE).json()["error_codes"] == [500011]
+    assert client.password(ALICE, scope=SCOPE).json()["error_codes"] == [500011]
 
 
 def test_resource_manager_shows_one_tenant_and_what_the_person_sees(fresh_cloud: LocalCloud) -> None:
@@ -330,7 +331,7 @@ def test_a_wrong_password_is_said_on_the_page(fresh_cloud: LocalCloud, person: S
 
 def test_somebody_of_the_other_cloud_is_unknown_on_the_page(fresh_cloud: LocalCloud, person: StackVisitor) -> None:
     person.open(authorize_url(fresh_cloud, "http://localhost:8400"))
-    assert "username may be incorrect" in person.press("submit", username="alice@contoso.example").text
+    assert "username may be incorrect" in person.press("submit", username=ALICE).text
 
 
 def test_msal_signs_in_with_a_device_code(fresh_cloud: LocalCloud, person: StackVisitor) -> None:

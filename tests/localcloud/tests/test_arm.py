@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.localcloud.testing import ARM_SCOPE, TokenClient, Visitor, trusting_session
+from tests.users import ALICE, ERIN
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
-ALICE = "alice@contoso.example"
 CP1 = '{"access_token": {"xms_cc": {"values": ["CP1"]}}}'
 
 
@@ -158,7 +158,7 @@ def test_tenants_lists_where_the_person_is_and_home_first(client: TokenClient, t
 
 def test_the_tenant_of_microsoft_accounts_is_not_listed(client: TokenClient) -> None:
     flow = client.device_code()
-    Visitor(client.cloud).enter_device_code(flow["user_code"], "erin@outlook.example")
+    Visitor(client.cloud).enter_device_code(flow["user_code"], ERIN)
     token = client.poll(flow["device_code"]).json()["access_token"]
     assert names(client, token, "/tenants") == ["Contoso"]
 

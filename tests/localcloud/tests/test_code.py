@@ -10,10 +10,10 @@ import requests
 
 from tests.localcloud import SAMPLE_APP, LocalCloud
 from tests.localcloud.testing import USUAL_SCOPES, Landed, TokenClient, Visitor, authorize_url, pkce_pair
+from tests.users import ALICE, BOB, NINA
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
-ALICE = "alice@contoso.example"
 REDIRECT = "http://localhost:8400"
 
 
@@ -189,7 +189,7 @@ def test_errors_come_in_the_response_mode_that_was_asked_for(flow: Flow) -> None
 
 def test_declined_admin_approval_is_access_denied(flow: Flow) -> None:
     flow.visitor.open(flow.url())
-    page = flow.visitor.identify("nina@contoso.example")
+    page = flow.visitor.identify(NINA)
     assert "Need admin approval" in page.html
     assert "AADSTS90094" in page.html
     flow.visitor.press("cancel")
@@ -245,7 +245,7 @@ def test_a_wrong_second_factor_is_refused(flow: Flow) -> None:
 
 def test_a_person_who_is_not_in_the_tenant_sees_why(flow: Flow) -> None:
     flow.visitor.open(flow.url(tenant="contoso.example"))
-    assert "AADSTS50020" in flow.visitor.identify("bob@fabrikam.example").html
+    assert "AADSTS50020" in flow.visitor.identify(BOB).html
     assert flow.visitor.landed is None
 
 

@@ -7,10 +7,9 @@ import time
 import pytest
 
 from tests.localcloud.testing import TokenClient, Visitor
+from tests.users import ALICE, NINA
 
 pytest_plugins = ["tests.localcloud.fixtures"]
-
-ALICE = "alice@contoso.example"
 
 
 def refusal(client: TokenClient, device_code: str) -> str:
@@ -66,7 +65,7 @@ def test_a_declined_device_code_says_so(client: TokenClient, visitor: Visitor) -
 
 def test_refused_consent_declines_the_device_code(client: TokenClient, visitor: Visitor) -> None:
     flow = client.device_code()
-    page = visitor.enter_device_code(flow["user_code"], "nina@contoso.example")
+    page = visitor.enter_device_code(flow["user_code"], NINA)
     assert "Need admin approval" in page.html
     visitor.press("cancel")
     assert refusal(client, flow["device_code"]) == "authorization_declined"

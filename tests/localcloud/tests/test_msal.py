@@ -15,10 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.localcloud import AZURE_CLI, CI_APP, CI_SECRET, LocalCloud
 from tests.localcloud.testing import ARM_SCOPE, Visitor, trusting_session
+from tests.users import ALICE
 
 pytest_plugins = ["tests.localcloud.fixtures"]
-
-ALICE = "alice@contoso.example"
 
 
 class _PortKeeper(requests.Session):

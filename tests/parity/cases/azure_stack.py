@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.parity.case import ADAM, Case, group
+from tests.parity.case import Case, group
+from tests.users import ADAM
 
 _SP = "login --service-principal -u <stack-app>"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.parity.case import BOB, Case, Quick, group
+from tests.parity.case import Case, Quick, group
+from tests.users import BOB
 
 _SP = "login --service-principal -u <ci-app> -p=<ci-secret>"
 

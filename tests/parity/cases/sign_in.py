@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.parity.case import ALICE, BOB, CAROL, ERIN, MIA, NINA, Case, Fault, Quick, group
+from tests.parity.case import Case, Fault, Quick, group
+from tests.users import ALICE, BOB, CAROL, ERIN, MIA, NINA
 
 _GUID = "00000000-1111-2222-3333-444444444444"
 _GRAPH = "https://graph.microsoft.com/.default"

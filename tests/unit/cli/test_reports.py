@@ -23,8 +23,9 @@ from azext_login.resource_manager.discovery import Discovery, DuplicateView, Ten
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.usecases.refresh_subscriptions import RefreshFailure, RefreshOutcome
 from azext_login.usecases.sign_in import SignInOutcome
+from tests import users
 
-ALICE, BOB = Account("alice@contoso.example"), Account("bob@fabrikam.example")
+ALICE, BOB = Account(users.ALICE), Account(users.BOB)
 PRINCIPAL = Account("11111111-aaaa", "servicePrincipal")
 MACHINE = Account("systemAssignedIdentity", "servicePrincipal", {"assignedIdentityInfo": "MSI"})
 
@@ -139,8 +140,8 @@ def test_the_name_of_a_subscription_cannot_either(
 ) -> None:
     evil = "\x1b[2JEvil\r\nWARNING: run this"
     shared = Subscription("a", evil, "Enabled", "two")
-    row = {"id": "a", "name": evil, "user": {"name": "alice@contoso.example", "type": "user"}}
-    outcome = SignInOutcome(Account("alice@contoso.example"), [row], Discovery(()), guessed=row)
+    row = {"id": "a", "name": evil, "user": {"name": users.ALICE, "type": "user"}}
+    outcome = SignInOutcome(Account(users.ALICE), [row], Discovery(()), guessed=row)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with caplog.at_level(logging.WARNING):
         report_discovery(ALICE, Discovery((), (DuplicateView(shared, "one"),)))
@@ -187,7 +188,7 @@ def test_a_refresh_says_that_rows_are_kept_and_nothing_of_empty_tenants(caplog: 
 
 
 def test_an_interrupted_refresh_fails_and_says_who_was_not_asked(caplog: pytest.LogCaptureFixture) -> None:
-    late = RefreshFailure(Account("bob@fabrikam.example"), InterruptedDiscoveryError("x"))
+    late = RefreshFailure(Account(users.BOB), InterruptedDiscoveryError("x"))
     with caplog.at_level(logging.WARNING), pytest.raises(AccountError, match="Ctrl-C"):
         report_refresh(RefreshOutcome((late,), (), interrupted=True))
     assert _lines(caplog) == ["The subscriptions of 'bob@fabrikam.example' stay as they were: it was not asked."]

@@ -16,9 +16,10 @@ from azext_login.profile.model import TENANT_LEVEL_NAME, Account, SubscriptionRo
 from azext_login.profile.state import ProfileState, RowKey, key_of, slot_of
 from azext_login.resource_manager.resources import Subscription
 from azext_login.usecases.rows import row_of, tenant_level_subscription
+from tests import users
 
-ALICE = Account("alice@contoso.example")
-BOB = Account("bob@fabrikam.example")
+ALICE = Account(users.ALICE)
+BOB = Account(users.BOB)
 CLOUDS = ("AzureCloud", "LocalCloud")
 
 NAMES = ("Production", "Development", "Zürich ☃", "a 'quoted' \"name\"")
@@ -192,13 +193,13 @@ def test_signing_in_again_leaves_the_first_tenants_row_in_use() -> None:
 
 
 def test_rows_that_another_tool_wrote_twice_are_one_row_with_the_default_in_front() -> None:
-    carols = {**_shared(Account("carol@tailspin.example")), "isDefault": True}
+    carols = {**_shared(Account(users.CAROL)), "isDefault": True}
     twice = [_shared(ALICE), _shared(ALICE), {**carols, "id": carols["id"].upper()}, _row("1", "Production")]
     state = ProfileState.of({"subscriptions": [*twice, _shared(BOB)]})
     _assert_valid(state)
     assert rules.active_row(state.rows) is twice[2]
     assert [(row["name"], row["user"]["name"]) for row in state.all_rows()] == [
-        ("Shared", "carol@tailspin.example"),
+        ("Shared", users.CAROL),
         ("Production", ALICE.name),
         ("Shared", ALICE.name),
         ("Shared", BOB.name),

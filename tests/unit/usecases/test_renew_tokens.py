@@ -26,6 +26,7 @@ from azext_login.resource_manager.resources import Subscription
 from azext_login.usecases.renew_tokens import Renewal, RenewedToken, renew, watch
 from azext_login.usecases.rows import row_of
 from azext_login.usecases.session import Session
+from tests.users import ALICE
 
 APP, TENANT = "0c1f0a3e-app", "6f2d-tenant"
 ARM, VAULT, GRAPH = (f"https://{name}.example/.default" for name in ("arm", "vault", "graph"))
@@ -313,7 +314,7 @@ def test_a_secret_that_was_not_stored_ends_the_round_and_the_watch() -> None:
 
 
 def test_a_person_is_asked_for_nothing_that_cannot_be_asked_for() -> None:
-    world = World(account=Account("alice@contoso.example"))
+    world = World(account=Account(ALICE))
     world.store("https://arm.example/user_impersonation https://arm.example/.default")
     world.store("email openid profile https://graph.example/User.Read")
     world.store("openid profile offline_access")
@@ -326,7 +327,7 @@ def test_a_person_is_asked_for_nothing_that_cannot_be_asked_for() -> None:
     "account",
     [
         Account("systemAssignedIdentity", "servicePrincipal", {"assignedIdentityInfo": "MSI"}),
-        Account("alice@contoso.example", details={"cloudShellID": True}),
+        Account(ALICE, details={"cloudShellID": True}),
     ],
 )
 def test_there_is_nothing_to_renew_where_the_machine_has_the_tokens(account: Account) -> None:
