@@ -19,6 +19,7 @@ from tests.harness.az import Az
 from tests.harness.environments import CHROMIUM_PACKAGES, has_chromium, in_ci
 from tests.harness.hosts import Host
 from tests.harness.launchers import Launcher
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage, Stage
 from tests.users import ALICE
 
@@ -141,7 +142,7 @@ def stock_az(make_az: Callable[..., Az]) -> Az:
 def _signed_in_config(cloud_stage: CloudStage, newest: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A config directory that alice signed in to, once, for all tests that start there."""
     az = cloud_stage.az(newest, tmp_path_factory.mktemp("signed-in") / "azure")
-    az.run("login", "-u", ALICE, "-p", cloud_stage.cloud.directory.person(ALICE).password).ok()
+    sign_in(az, cloud_stage.cloud, ALICE).ok()
     return az.config_dir
 
 

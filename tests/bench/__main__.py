@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.bench import discovery, parallel, store, tokens
 from tests.harness import hosts
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage, Stage
 from tests.localcloud import LocalCloud
 from tests.users import ALICE
@@ -44,7 +45,7 @@ def main(runs: int) -> None:
         host = hosts.newest()
         cloud_stage = CloudStage(Stage(Path(folder, "stage")), cloud, host, Path(folder, "cloud"))
         ours = cloud_stage.az(host, Path(folder, "ours"))
-        ours.run("login", "-u", ALICE, "-p", cloud.directory.person(ALICE).password).ok()
+        sign_in(ours, cloud, ALICE).ok()
         # The built-in password sign-in cannot reach a cloud on a port of its own; what we stored serves both.
         stock = cloud_stage.az(host, Path(folder, "stock"), extension=False)
         for stored in ("azureProfile.json", "clouds.config", "msal_token_cache.json"):

@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.bench.store import run
 from tests.harness import hosts
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage, Stage
 from tests.localcloud import LocalCloud
 from tests.users import ALICE
@@ -51,7 +52,7 @@ def sides(folder: Path, cloud: LocalCloud) -> dict[str, Az]:
     host = hosts.newest()
     stage = CloudStage(Stage(folder / "stage"), cloud, host, folder / "cloud")
     ours = stage.az(host, folder / "ours")
-    ours.run("login", "-u", ALICE, "-p", cloud.directory.person(ALICE).password).ok()
+    sign_in(ours, cloud, ALICE).ok()
     stock = stage.az(host, folder / "stock", extension=False)
     for stored in _STORED:
         shutil.copy(ours.config_dir / stored, stock.config_dir)

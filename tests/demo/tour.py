@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import tempfile
 from pathlib import Path
 
@@ -13,11 +12,11 @@ from tests.harness.az import Result
 from tests.harness.environments import has_chromium
 from tests.harness.forms import FormPerson
 from tests.harness.person import BrowserPerson
+from tests.harness.sign_in import DEVICE_PROMPT
 from tests.localcloud import LocalCloud
 from tests.users import ALICE
 
 SUBSCRIPTION = "Contoso Development"
-_DEVICE_PROMPT = re.compile(r"(https://\S+)\s.*\bcode\s+(\S+)\s", re.DOTALL)
 
 
 def tour() -> None:
@@ -78,7 +77,7 @@ def sign_in_with_device_code(cloud: LocalCloud, terminal: Terminal) -> None:
     while not prompt and (line := process.stderr.readline()):
         terminal.show(line)
         said += line
-        prompt = _DEVICE_PROMPT.search(said)
+        prompt = DEVICE_PROMPT.search(said)
     if prompt:
         password = cloud.directory.person(ALICE).password
         person = FormPerson(Path(cloud.ca_bundle), ALICE, password, user_code=prompt.group(2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from tests.harness.az import Az
 from tests.harness.forms import FormPerson
 from tests.harness.person import AddressTaker
+from tests.harness.sign_in import sign_in_with_code
 from tests.integration.workloads import (
     Certificates,
     entries,
@@ -66,16 +66,12 @@ def test_a_person_signs_in_with_a_browser_at_the_one_address_that_ad_fs_knows(
 
 
 def test_a_person_signs_in_on_another_device(stack_az: Az, workload_cloud: LocalCloud) -> None:
-    process = stack_az.start("login", "--use-device-code")
-    assert process.stderr
-    found = None
-    while found is None and (line := process.stderr.readline()):
-        found = re.search(r"(https://\S+)\s.*\bcode\s+(\S+)\s", line)
-    assert found
-    password = workload_cloud.azure_stack.directory.person(ADAM).password
-    FormPerson(Path(workload_cloud.ca_bundle), ADAM, password, user_code=found[2]).visit(found[1])
-    rows = stack_az.result(process, "login").ok().json()
-    assert {row["name"] for row in rows} == {LAB, PRODUCTION}
+    def answer(url: str, code: str) -> None:
+        password = workload_cloud.azure_stack.directory.person(ADAM).password
+        FormPerson(Path(workload_cloud.ca_bundle), ADAM, password, user_code=code).visit(url)
+
+    result, _ = sign_in_with_code(stack_az, answer)
+    assert {row["name"] for row in result.ok().json()} == {LAB, PRODUCTION}
     assert subscriptions_used(stock(stack_az))
 
 

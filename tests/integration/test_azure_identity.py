@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age
 from tests.localcloud import LocalCloud
 from tests.users import ALICE
@@ -60,7 +61,7 @@ def test_all_get_a_token_that_still_lives_from_a_service_that_wants_to_be_asked_
     need all of those to start.
     """
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     az.run("account", "get-access-token", "--resource", ARM.removesuffix("/.default")).ok()
     let_tokens_age(az, left=250)
     before = access_tokens(az)
@@ -70,7 +71,7 @@ def test_all_get_a_token_that_still_lives_from_a_service_that_wants_to_be_asked_
 
 def test_all_get_a_new_token_with_one_request(make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     let_tokens_age(az, left=-1)
     own_cloud.admin.clear_requests()
     own_cloud.admin.fail_next("/token$", count=None, kind="hang", hang=5)
@@ -117,7 +118,7 @@ def test_a_service_that_is_away_is_told_apart_from_nobody_signed_in(
     make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str
 ) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     let_tokens_age(az, left=-1)
     own_cloud.admin.fail_next(".*", count=None, kind="drop")
     for found in _tokens(az, kind):

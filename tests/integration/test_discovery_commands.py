@@ -14,8 +14,9 @@ import pexpect
 import pyte
 import pytest
 
-from tests.harness.az import Az, Result
+from tests.harness.az import Az
 from tests.harness.forms import FormPerson
+from tests.harness.sign_in import sign_in, sign_in_with_code
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud, people
 from tests.users import ALICE, BOB, MAX
 
@@ -35,10 +36,6 @@ def many() -> Iterator[LocalCloud]:
 def own_az(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
     """`az` that nobody has signed in to, with a cloud that the test may break."""
     return make_az(cloud=own_cloud)
-
-
-def _sign_in(az: Az, cloud: LocalCloud, user: str, *options: str) -> Result:
-    return az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}", *options)
 
 
 def _make_cold(az: Az) -> None:
@@ -85,11 +82,11 @@ def test_a_tenant_is_asked_for_a_document_a_token_and_the_pages_of_one_list(
 ) -> None:
     az = make_az(cloud=many)
     if command == "refresh":
-        _sign_in(az, many, MAX).ok()
+        sign_in(az, many, MAX).ok()
         _make_cold(az)
     many.admin.page_size(3)
     many.admin.clear_requests()
-    found = _sign_in(az, many, MAX) if command == "sign-in" else az.run(*REFRESH)
+    found = sign_in(az, many, MAX) if command == "sign-in" else az.run(*REFRESH)
     assert len(found.ok().json()) == 100
     generated = [tenant.id for tenant in many.directory.tenants if tenant.name.startswith("Tenant ")]
     assert _asked(many) == {tenant: {"document": 1, "token": 1, "list": 2} for tenant in generated}
@@ -99,7 +96,7 @@ def test_a_tenant_is_asked_for_a_document_a_token_and_the_pages_of_one_list(
 @pytest.mark.parametrize("hang", [0.0, 1.0], ids=["first", "last"])
 def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_cloud: LocalCloud, hang: float) -> None:
     # When it is the last to answer, the other tenants have given a new refresh token in the meantime.
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     _make_cold(own_az)
     own_cloud.admin.fail_next(f"^/{_guid('woodgrove')}/oauth2/v2.0/token$", kind="hang", hang=hang)
     own_cloud.admin.clear_requests()
@@ -108,7 +105,7 @@ def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_c
 
 
 def test_a_tenant_that_was_signed_in_to_by_name_is_asked_once(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE, "--tenant", _guid("fabrikam").upper()).ok()
+    sign_in(own_az, own_cloud, ALICE, "--tenant", _guid("fabrikam").upper()).ok()
     _make_cold(own_az)
     own_cloud.admin.clear_requests()
     own_az.run(*REFRESH).ok()
@@ -125,24 +122,12 @@ def test_a_tenant_that_was_signed_in_to_by_name_is_asked_once(own_az: Az, own_cl
 def test_a_sign_in_without_discovery_lists_nothing(own_az: Az, own_cloud: LocalCloud) -> None:
     options = ("--tenant", "contoso.example", "--allow-no-subscriptions", "--skip-subscription-discovery")
     own_cloud.admin.clear_requests()
-    rows = _sign_in(own_az, own_cloud, ALICE, *options).ok().json()
+    rows = sign_in(own_az, own_cloud, ALICE, *options).ok().json()
     assert [row["name"] for row in rows] == ["N/A(tenant level account)"]
     assert own_cloud.admin.count_requests("^/(subscriptions|tenants)") == 0
 
 
 # The same rows as built in.
-
-
-def _sign_in_with_code(az: Az, person_with_code: Callable[[str], FormPerson]) -> Any:
-    """Sign in with a device code, and return the JSON. (The built-in cannot use a password on a port of its own.)"""
-    process = az.start("login", "--use-device-code")
-    assert process.stderr is not None
-    said = process.stderr.readline()
-    address, code = re.search(r"https://\S+", said), re.search(r"enter the code (\S+)", said)
-    assert address, said
-    assert code
-    person_with_code(code[1]).visit(address[0])
-    return az.result(process, "login", "--use-device-code").ok().json()
 
 
 def test_the_rows_are_those_of_the_built_in_commands(
@@ -152,8 +137,12 @@ def test_the_rows_are_those_of_the_built_in_commands(
     # demands a second factor.
     built_in, ours = make_az(cloud=own_cloud, extension=False), make_az(cloud=own_cloud)
 
-    def alice(code: str) -> FormPerson:
-        return form_person(ALICE, at=own_cloud, user_code=code)
+    def sign_in_alice(az: Az) -> Any:
+        # Not with a password: built in, that does not work on a port other than 443.
+        result, _ = sign_in_with_code(
+            az, lambda url, code: form_person(ALICE, at=own_cloud, user_code=code).visit(url)
+        )
+        return result.ok().json()
 
     def rows(az: Az) -> dict[str, Any]:
         return {row["id"]: row for row in az.profile()["subscriptions"]}
@@ -161,7 +150,7 @@ def test_the_rows_are_those_of_the_built_in_commands(
     def by_id(found: Any) -> Any:
         return sorted(found, key=lambda row: str(row["id"]))
 
-    assert by_id(_sign_in_with_code(ours, alice)) == by_id(_sign_in_with_code(built_in, alice))
+    assert by_id(sign_in_alice(ours)) == by_id(sign_in_alice(built_in))
     assert rows(ours) == rows(built_in)
     seen = rows(ours)
     assert seen[people.RETIRED.id]["state"] == "Disabled"
@@ -178,7 +167,7 @@ def test_the_rows_are_those_of_the_built_in_commands(
 def test_a_tenant_that_throttles_is_asked_again_when_it_says(own_az: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.fail_next("^/subscriptions", kind="throttled", headers={"Retry-After": "2"})
     own_cloud.admin.clear_requests()
-    found = _sign_in(own_az, own_cloud, BOB).ok()
+    found = sign_in(own_az, own_cloud, BOB).ok()
     assert len(found.json()) == 3
     first, second = [row for row in own_cloud.admin.requests() if row.path == "/subscriptions"]
     assert (first.status, second.status) == (429, 200)
@@ -197,7 +186,7 @@ def test_a_tenant_that_throttles_is_asked_again_when_it_says(own_az: Az, own_clo
 def test_a_tenant_that_names_a_pause_in_its_own_way_is_asked_again(
     own_az: Az, own_cloud: LocalCloud, path: str, pause: str
 ) -> None:
-    _sign_in(own_az, own_cloud, BOB).ok()
+    sign_in(own_az, own_cloud, BOB).ok()
     _make_cold(own_az)
     own_cloud.admin.fail_next(path, kind="throttled", headers={"Retry-After": pause})
     assert own_az.run(*REFRESH).ok().stderr == ""
@@ -215,7 +204,7 @@ def test_a_tenant_that_names_a_pause_in_its_own_way_is_asked_again(
 def test_a_tenant_that_wants_an_hour_is_reported_and_not_asked_again(
     own_az: Az, own_cloud: LocalCloud, path: str, kind: str, status: int
 ) -> None:
-    _sign_in(own_az, own_cloud, BOB).ok()
+    sign_in(own_az, own_cloud, BOB).ok()
     _make_cold(own_az)
     own_cloud.admin.clear_requests()
     own_cloud.admin.fail_next(path, kind=kind, count=None, headers={"Retry-After": "3600"})
@@ -227,7 +216,7 @@ def test_a_tenant_that_wants_an_hour_is_reported_and_not_asked_again(
 @pytest.mark.parametrize("kind", ["throttled", "error", "unavailable", "drop", "malformed"])
 @pytest.mark.parametrize("path", ["openid-configuration", "/token$", "^/tenants", "^/subscriptions"])
 def test_one_stumble_of_a_service_costs_nothing(own_az: Az, own_cloud: LocalCloud, path: str, kind: str) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     _make_cold(own_az)
     before = own_az.profile()["subscriptions"]
     own_cloud.admin.fail_next(path, kind=kind)
@@ -253,7 +242,7 @@ def test_when_requests_fail_at_random_nothing_is_missing_in_silence(
 ) -> None:
     with LocalCloud(tenants=50, subscriptions=4) as cloud:
         known, new = make_az(cloud=cloud), make_az(cloud=cloud)
-        _sign_in(known, cloud, MAX).ok()
+        sign_in(known, cloud, MAX).ok()
         _make_cold(known)
         before = {row["id"]: row for row in known.profile()["subscriptions"]}
         for number, kind in enumerate(("throttled", "error", "drop", "malformed")):
@@ -265,7 +254,7 @@ def test_when_requests_fail_at_random_nothing_is_missing_in_silence(
         assert {row["id"]: row for row in known.profile()["subscriptions"]} == before
         _assert_found_or_reported(cloud, {row["name"] for row in refreshed.json()}, refreshed.stderr, may_stay=True)
 
-        signed_in = _sign_in(new, cloud, MAX)
+        signed_in = sign_in(new, cloud, MAX)
         signed_in.assert_clean()
         if signed_in.exit_code:
             # It failed before it knew the tenants: nothing was stored, and it says so.
@@ -300,7 +289,7 @@ def _assert_found_or_reported(cloud: LocalCloud, names: set[str], said: str, *, 
 
 
 def test_only_a_tenant_that_answers_loses_rows(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     own_cloud.admin.remove_access(ALICE, "contoso.example", "Contoso Development")
     own_cloud.admin.remove_access(ALICE, "fabrikam.example", "Fabrikam Main")
     own_cloud.admin.demand_mfa("fabrikam.example")
@@ -312,7 +301,7 @@ def test_only_a_tenant_that_answers_loses_rows(own_az: Az, own_cloud: LocalCloud
 
 
 def test_an_answer_that_is_no_list_of_subscriptions_costs_no_row(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, BOB).ok()
+    sign_in(own_az, own_cloud, BOB).ok()
     before = own_az.profile()["subscriptions"]
     too_deep = "[" * 100_000 + "]" * 100_000
     for body in ("{}", '{"value": [], "nextLink": "https://[bad"}', f'{{"value": {too_deep}}}'):
@@ -327,7 +316,7 @@ def test_an_answer_that_is_no_list_of_subscriptions_costs_no_row(own_az: Az, own
 
 
 def test_what_could_not_be_refreshed_is_marked_until_it_is(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     shown = own_az.run(*LIST, "--show-refresh").ok().json()
     assert {row["name"]: row["refreshFailure"] for row in shown} == dict.fromkeys(_names(own_az) - {"Contoso Retired"})
 
@@ -365,7 +354,7 @@ def _utc(text: str) -> float:
 @pytest.mark.parametrize("name", [_guid("fabrikam").upper(), "fabrikam.example", "fabrikam.onmicrosoft.example"])
 def test_an_excluded_tenant_is_not_asked(own_az: Az, own_cloud: LocalCloud, name: str) -> None:
     own_cloud.admin.clear_requests()
-    _sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", name, _guid("woodgrove")).ok()
+    sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", name, _guid("woodgrove")).ok()
     assert _names(own_az) >= {"Contoso Production", "Shared Platform"}
     assert "Fabrikam Main" not in _names(own_az)
     assert set(_asked(own_cloud)) == {_guid("contoso"), people.TAILSPIN.id}
@@ -373,7 +362,7 @@ def test_an_excluded_tenant_is_not_asked(own_az: Az, own_cloud: LocalCloud, name
 
 def test_tenants_are_excluded_for_good_with_a_setting(own_az: Az, own_cloud: LocalCloud) -> None:
     own_az.run("config", "set", f"login.exclude_tenants=fabrikam.example {_guid('woodgrove')}").ok()
-    result = _sign_in(own_az, own_cloud, ALICE).ok()
+    result = sign_in(own_az, own_cloud, ALICE).ok()
     assert "Woodgrove" not in result.stderr
     assert "Fabrikam Main" not in _names(own_az)
     own_cloud.admin.clear_requests()
@@ -382,14 +371,14 @@ def test_tenants_are_excluded_for_good_with_a_setting(own_az: Az, own_cloud: Loc
 
 
 def test_a_refresh_keeps_the_rows_of_an_excluded_tenant(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     own_cloud.admin.remove_access(ALICE, "fabrikam.example", "Fabrikam Main")
     names = own_az.run(*REFRESH, "--exclude-tenant", "fabrikam.example", *NAMES).ok().json()
     assert "Fabrikam Main" in names
 
 
 def test_a_tenant_that_is_read_for_the_first_time_has_its_name_in_the_rows(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "fabrikam.example").ok()
+    sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "fabrikam.example").ok()
     rows = own_az.run(*REFRESH, "--tenant", "fabrikam.example", "--query", "[?name=='Fabrikam Main']").ok().json()
     assert [(row["tenantDisplayName"], row["tenantDefaultDomain"]) for row in rows] == [
         ("Fabrikam", "fabrikam.example")
@@ -397,13 +386,13 @@ def test_a_tenant_that_is_read_for_the_first_time_has_its_name_in_the_rows(own_a
 
 
 def test_a_name_that_excludes_nothing_is_named_and_the_sign_in_goes_on(own_az: Az, own_cloud: LocalCloud) -> None:
-    result = _sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "nobody.example").ok()
+    result = sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "nobody.example").ok()
     assert "'nobody.example' is to be excluded, but there is no tenant" in result.stderr
     assert "Fabrikam Main" in _names(own_az)
 
 
 def test_a_sign_in_with_every_tenant_excluded_stores_nothing(own_az: Az, own_cloud: LocalCloud) -> None:
-    error = _sign_in(own_az, own_cloud, BOB, "--exclude-tenant", "fabrikam.example").failed().stderr
+    error = sign_in(own_az, own_cloud, BOB, "--exclude-tenant", "fabrikam.example").failed().stderr
     assert "excluded" in error
     assert "Nothing was stored" in error
     assert not own_az.run(*LIST).ok().json()
@@ -429,14 +418,14 @@ def test_an_empty_name_excludes_nobody_and_is_a_usage_error(own_az: Az) -> None:
 
 
 def test_a_refresh_with_every_tenant_excluded_says_that_nobody_was_asked(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, BOB).ok()
+    sign_in(own_az, own_cloud, BOB).ok()
     said = own_az.run(*REFRESH, "--exclude-tenant", "fabrikam.example").ok().stderr
     assert f"Every tenant of '{BOB}' is excluded" in said
 
 
 @pytest.mark.parametrize("name", ["fabrikam.onmicrosoft.example", _guid("fabrikam")])
 def test_one_tenant_is_refreshed_alone(own_az: Az, own_cloud: LocalCloud, name: str) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     before = {row["id"]: row for row in own_az.profile()["subscriptions"]}
     own_cloud.admin.remove_access(ALICE, "contoso.example", "Contoso Development")
     own_cloud.admin.remove_access(ALICE, "fabrikam.example", "Fabrikam Main")
@@ -451,7 +440,7 @@ def test_one_tenant_is_refreshed_alone(own_az: Az, own_cloud: LocalCloud, name: 
 def test_one_tenant_is_refreshed_for_the_accounts_that_have_subscriptions_there(
     own_az: Az, own_cloud: LocalCloud
 ) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     own_az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "-t", "fabrikam.example").ok()
     own_cloud.admin.clear_requests()
     own_az.run(*REFRESH, "--tenant", "fabrikam.example").ok()
@@ -485,30 +474,30 @@ def test_a_tenant_that_nobody_is_signed_in_to_is_an_error_with_the_command_to_ru
 def test_a_default_that_nobody_chose_is_named_once_and_a_setting_makes_it_a_choice(
     own_az: Az, own_cloud: LocalCloud
 ) -> None:
-    said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    said = sign_in(own_az, own_cloud, ALICE).ok().stderr
     assert "'Contoso Production' is the default subscription now, the first of 7." in said
-    assert "is the default subscription now" not in _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    assert "is the default subscription now" not in sign_in(own_az, own_cloud, ALICE).ok().stderr
 
     own_az.run("account", "clear").ok()
     own_az.run("config", "set", "login.default_subscription=Nowhere").ok()
-    said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    said = sign_in(own_az, own_cloud, ALICE).ok().stderr
     assert f"login.default_subscription is 'Nowhere', but no enabled subscription of {ALICE} has this" in said
     assert "'Contoso Production' is the default subscription now" in said
 
     own_az.run("account", "clear").ok()
     own_az.run("config", "set", f"login.default_subscription={people.FABRIKAM_MAIN.id}").ok()
-    said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    said = sign_in(own_az, own_cloud, ALICE).ok().stderr
     assert "is the default subscription now" not in said
     assert own_az.run("account", "show", "--query", "name").ok().json() == "Fabrikam Main"
 
     own_az.run("account", "set", "-s", "Contoso Development").ok()
     own_az.run("account", "list", "--refresh").ok()
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     assert own_az.run("account", "show", "--query", "name").ok().json() == "Contoso Development"
 
 
 def test_a_percent_sign_in_a_setting_ends_only_what_needs_the_setting(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     path, before = own_az.config_dir / "config", own_az.profile()["subscriptions"]
     text = path.read_text(encoding="utf-8")
     password = own_cloud.directory.person(BOB).password
@@ -526,7 +515,7 @@ def test_a_percent_sign_in_a_setting_ends_only_what_needs_the_setting(own_az: Az
 
 
 def test_nobody_is_told_about_the_default_with_only_show_errors(own_az: Az, own_cloud: LocalCloud) -> None:
-    assert _sign_in(own_az, own_cloud, ALICE, "--only-show-errors").ok().stderr == ""
+    assert sign_in(own_az, own_cloud, ALICE, "--only-show-errors").ok().stderr == ""
 
 
 # On a terminal.
@@ -545,7 +534,7 @@ def _screen_of(output: str, columns: int) -> list[str]:
 
 def test_a_terminal_shows_one_line_of_progress_and_takes_it_away(make_az: Callable[..., Az], many: LocalCloud) -> None:
     az = make_az(cloud=many)
-    _sign_in(az, many, MAX).ok()
+    sign_in(az, many, MAX).ok()
     _make_cold(az)
     for number in (7, 8, 9):
         _hang(many, f"tenant{number:03}.example")
@@ -568,7 +557,7 @@ def test_a_terminal_shows_one_line_of_progress_and_takes_it_away(make_az: Callab
 @pytest.mark.parametrize("way", ["no terminal", "--only-show-errors", "core.disable_progress_bar"])
 def test_no_progress_is_shown_where_nobody_wants_it(make_az: Callable[..., Az], many: LocalCloud, way: str) -> None:
     az = make_az(cloud=many)
-    _sign_in(az, many, MAX).ok()
+    sign_in(az, many, MAX).ok()
     _make_cold(az)
     _hang(many, "tenant007.example", 2)
     if way == "no terminal":
@@ -597,7 +586,7 @@ def test_ctrl_c_during_a_refresh_keeps_what_was_there_and_what_was_read(
     make_az: Callable[..., Az], many: LocalCloud
 ) -> None:
     az = make_az(cloud=many)
-    _sign_in(az, many, MAX).ok()
+    sign_in(az, many, MAX).ok()
     before = _names(az)
     many.admin.rename_subscription("Tenant 003 Subscription 001", "Renamed")
     _make_cold(az)

@@ -16,6 +16,7 @@ from dotenv import dotenv_values
 
 from tests.harness.az import Az
 from tests.harness.hosts import Host
+from tests.harness.sign_in import sign_in
 from tests.integration.token_cache_files import claims_of, let_tokens_age
 from tests.localcloud import LocalCloud
 from tests.users import ALICE, BOB
@@ -61,7 +62,7 @@ def test_output_none_writes_nothing(signed_in: Az) -> None:
 
 
 def test_the_options_choose_whose_token_and_what_for(signed_in: Az, cloud: LocalCloud) -> None:
-    signed_in.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
+    sign_in(signed_in, cloud, BOB).ok()
     fabrikam = cloud.directory.tenant("fabrikam.example").id
 
     def claims(*options: str, token_format: str = "header") -> dict[str, object]:
@@ -83,7 +84,7 @@ def test_the_options_choose_whose_token_and_what_for(signed_in: Az, cloud: Local
 
 def test_a_lifetime_and_a_new_token_can_be_asked_for(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     let_tokens_age(az, left=1000)
     own_cloud.admin.clear_requests()
     az.run(*EXPORT, "header", "--min-validity", "10m").ok()
@@ -164,7 +165,7 @@ def test_windows_line_ends_or_none_make_no_difference_to_dotenv(signed_in: Az) -
 
 def test_on_a_terminal_a_token_is_shown_only_to_who_says_so(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.clear_requests()
     terminal = az.pty(*EXPORT, "git", size=(60, 4000))
     terminal.expect(pexpect.EOF)
@@ -230,7 +231,7 @@ def test_no_token_is_in_the_debug_log(signed_in: Az) -> None:
 @pytest.mark.oldest
 def test_it_works_on_the_oldest_host(make_az: Callable[..., Az], cloud: LocalCloud, oldest: Host) -> None:
     az = make_az(host=oldest)
-    az.run("login", "-u", ALICE, f"-p={cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, cloud, ALICE).ok()
     for token_format in FORMATS:
         _token_in(az.run(*EXPORT, token_format).ok().stdout, token_format)
     token = az.run("account", "get-access-token", "--min-validity", "10m", "--username", ALICE).ok().json()

@@ -18,6 +18,7 @@ import pytest
 
 from tests.bench.parallel import OWNERS, clouds_of, crowd, set_and_show, watching, write_profile
 from tests.harness.az import Az, Result
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CLOUD_NAME
 from tests.harness.waiting import until
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
@@ -58,8 +59,7 @@ def _default(az: Az) -> dict[str, Any]:
 
 
 def _sign_in(az: Az, cloud: LocalCloud, user: str, *options: str) -> Result:
-    password = cloud.directory.person(user).password
-    return az.run("login", "-u", user, f"-p={password}", "--allow-no-subscriptions", *options, timeout=180)
+    return sign_in(az, cloud, user, "--allow-no-subscriptions", *options, timeout=180)
 
 
 @pytest.mark.timeout(900)
@@ -164,7 +164,7 @@ def test_a_sign_in_during_a_refresh_of_the_same_account_stays_and_stays_active(
     make_az: Callable[..., Az], own_cloud: LocalCloud
 ) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.fail_next("^/subscriptions", kind="hang", hang=600)
     refresh = az.start("account", "list", "--refresh")
     until(own_cloud.admin.count_hanging)

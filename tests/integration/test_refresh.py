@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.integration.token_cache_files import let_tokens_age
 from tests.localcloud import LocalCloud
 from tests.users import ALICE
@@ -20,7 +21,7 @@ def own_az(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
     """`az` with alice signed in to a cloud that the test may break; its access tokens live 20 minutes."""
     own_cloud.admin.token_lifetime(1200)
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, "-p", own_cloud.directory.person(ALICE).password).ok()
+    sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.clear_requests()
     return az
 
@@ -33,7 +34,7 @@ def test_a_token_that_is_good_is_used_again_without_the_network(own_az: Az, own_
 
 def test_an_expired_token_is_replaced_in_silence(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, "-p", own_cloud.directory.person(ALICE).password).ok()
+    sign_in(az, own_cloud, ALICE).ok()
     let_tokens_age(az, left=-1)
     token = az.run(*TOKEN).ok()
     assert token.json()["expires_on"] > time.time() + 3000

@@ -21,6 +21,7 @@ import pytest
 
 from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CLOUD_NAME, CloudStage
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB, CAROL
@@ -52,7 +53,7 @@ def _both_config(
 ) -> Path:
     az = cloud_stage.az(newest, tmp_path_factory.mktemp("both") / "azure")
     shutil.copytree(_signed_in_config, az.config_dir, dirs_exist_ok=True)
-    _sign_in(az, cloud_stage.cloud, BOB)
+    sign_in(az, cloud_stage.cloud, BOB).ok()
     az.run("account", "set", "-s", "Contoso Production").ok()
     return az.config_dir
 
@@ -62,10 +63,6 @@ def both(_both_config: Path, az: Az) -> Az:
     """Alice and bob are signed in; for what they share, bob's row is the one that built-in commands see."""
     shutil.copytree(_both_config, az.config_dir, dirs_exist_ok=True)
     return az
-
-
-def _sign_in(az: Az, cloud: LocalCloud, user: str, *options: str) -> Result:
-    return az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}", *options).ok()
 
 
 def _builtin(az: Az) -> Az:
@@ -132,7 +129,7 @@ def test_a_sign_in_that_a_built_in_process_overwrites_comes_back_with_one_line(
     signed_in: Az, cloud: LocalCloud, tmp_path: Path, command: Sequence[str]
 ) -> None:
     with _held(signed_in, tmp_path, *command):
-        _sign_in(signed_in, cloud, BOB)
+        sign_in(signed_in, cloud, BOB).ok()
         before = _listed(_everybody(signed_in))
     assert BOB not in {row["user"]["name"] for row in signed_in.profile()["subscriptions"]}
     restored = _everybody(signed_in)
@@ -221,7 +218,7 @@ def test_a_built_in_clear_is_respected(both: Az, cloud: LocalCloud) -> None:
     shown = _everybody(both)
     assert shown.json() == []
     assert not _notes(shown)
-    _sign_in(both, cloud, CAROL, "--allow-no-subscriptions")
+    sign_in(both, cloud, CAROL, "--allow-no-subscriptions").ok()
     assert {user for user, _ in _listed(_everybody(both))} == {CAROL}
     # What was kept for recovery goes with the first write after it.
     for kept in both.config_dir.glob("login_*"):
@@ -230,7 +227,7 @@ def test_a_built_in_clear_is_respected(both: Az, cloud: LocalCloud) -> None:
 
 def test_a_built_in_clear_that_was_held_up_brings_nobody_back(signed_in: Az, cloud: LocalCloud, tmp_path: Path) -> None:
     with _held(signed_in, tmp_path, "account", "clear"):
-        _sign_in(signed_in, cloud, BOB)
+        sign_in(signed_in, cloud, BOB).ok()
     # It removed the tokens of both after its write.
     assert _everybody(signed_in).json() == []
 

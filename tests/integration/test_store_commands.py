@@ -14,12 +14,9 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB, CAROL
-
-
-def _sign_in(az: Az, cloud: LocalCloud, user: str) -> None:
-    az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}").ok()
 
 
 def _sign_in_app(az: Az, *, tenant: str = "contoso.example") -> str:
@@ -42,8 +39,8 @@ def _traces(az: Az, word: str) -> list[str]:
 
 
 def test_logging_out_one_account_leaves_the_other_whole(az: Az, cloud: LocalCloud) -> None:
-    _sign_in(az, cloud, ALICE)
-    _sign_in(az, cloud, BOB)
+    sign_in(az, cloud, ALICE).ok()
+    sign_in(az, cloud, BOB).ok()
     result = az.run("logout", "--username", BOB.upper()).ok()
     assert "az account set" in result.stderr
     assert not _traces(az, BOB)
@@ -75,7 +72,7 @@ def test_a_service_principal_is_logged_out_in_any_case_with_its_secret(az: Az, c
 
 
 def test_clearing_leaves_no_name_and_no_secret_and_needs_no_network(az: Az, cloud: LocalCloud) -> None:
-    _sign_in(az, cloud, ALICE)
+    sign_in(az, cloud, ALICE).ok()
     _sign_in_app(az)
     (az.config_dir / "msal_token_cache.json.damaged-20260101-000000").write_text(ALICE, encoding="utf-8")
     away = az.with_env(NO_PROXY="", REQUESTS_CA_BUNDLE="/nonexistent/ca.pem")
@@ -118,7 +115,7 @@ def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in
     error = signed_in.run("account", "get-access-token").failed().stderr
     assert "set aside" in error
     assert "az login" in error
-    _sign_in(signed_in, cloud, ALICE)
+    sign_in(signed_in, cloud, ALICE).ok()
     signed_in.run("account", "get-access-token").ok()
 
 
@@ -160,7 +157,7 @@ def test_what_other_tools_note_in_rows_survives_a_refresh_and_a_sign_in(signed_i
         row["xNote"] = row["id"]
     signed_in.profile_path.write_text(json.dumps(profile), encoding="utf-8")
     signed_in.run("account", "list", "--refresh").ok()
-    _sign_in(signed_in, cloud, ALICE)
+    sign_in(signed_in, cloud, ALICE).ok()
     assert [row.get("xNote") for row in signed_in.profile()["subscriptions"]] == [
         row["id"] for row in signed_in.profile()["subscriptions"]
     ]
@@ -174,7 +171,7 @@ def test_a_failed_sign_in_keeps_everything_that_was_there(signed_in: Az) -> None
 
 def test_a_refresh_brings_what_is_new_and_drops_what_is_gone(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     az = make_az(cloud=own_cloud)
-    _sign_in(az, own_cloud, ALICE)
+    sign_in(az, own_cloud, ALICE).ok()
     az.run("account", "set", "-s", "Contoso Development").ok()
     own_cloud.admin.remove_access(ALICE, "contoso.example", "Contoso Production")
     own_cloud.admin.rename_subscription("Fabrikam Main", "Fabrikam Renamed")
@@ -188,7 +185,7 @@ def test_a_refresh_keeps_the_rows_of_a_tenant_that_does_not_answer(
     make_az: Callable[..., Az], own_cloud: LocalCloud
 ) -> None:
     az = make_az(cloud=own_cloud)
-    _sign_in(az, own_cloud, ALICE)
+    sign_in(az, own_cloud, ALICE).ok()
     before = az.profile()["subscriptions"]
     own_cloud.admin.fail_next("^/subscriptions", kind="error", count=None)
     result = az.run("account", "list", "--refresh").ok()
@@ -201,7 +198,7 @@ def test_a_refresh_reads_every_tenant_of_a_service_principal_and_other_accounts(
     make_az: Callable[..., Az], own_cloud: LocalCloud
 ) -> None:
     az = make_az(cloud=own_cloud)
-    _sign_in(az, own_cloud, ALICE)
+    sign_in(az, own_cloud, ALICE).ok()
     _sign_in_app(az, tenant="contoso.example")
     _sign_in_app(az, tenant="fabrikam.example")
     before = {(row["id"], row["user"]["name"], row["tenantId"]) for row in az.profile()["subscriptions"]}

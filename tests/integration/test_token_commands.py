@@ -17,7 +17,7 @@ import pytest
 
 from tests.harness.az import Az
 from tests.harness.forms import FormPerson, LastPage
-from tests.integration.test_device_code import sign_in
+from tests.harness.sign_in import sign_in, sign_in_with_code
 from tests.integration.token_cache_files import (
     access_tokens,
     claims_of,
@@ -36,7 +36,7 @@ _REQUESTS = "/token$"
 def alice_here(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
     """`az` with alice signed in to a cloud that nobody else uses, which has forgotten about her sign-in."""
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.clear_requests()
     return az
 
@@ -147,7 +147,7 @@ def test_a_claims_challenge_that_is_none_is_refused_before_anything_is_sent(
 @pytest.fixture
 def alice_and_bob(signed_in: Az, cloud: LocalCloud) -> Az:
     """`az` with both signed in, bob last and active."""
-    signed_in.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
+    sign_in(signed_in, cloud, BOB).ok()
     return signed_in
 
 
@@ -284,7 +284,7 @@ def test_every_refresh_token_of_a_person_is_tried(
     def visit(url: str, code: str) -> LastPage:
         return form_person(ALICE, user_code=code, at=own_cloud).visit(url)
 
-    tenant = sign_in(az, visit, "--tenant", "fabrikam.example")[0].ok().json()[0]["tenantId"]
+    tenant = sign_in_with_code(az, visit, "--tenant", "fabrikam.example")[0].ok().json()[0]["tenantId"]
     time.sleep(1.1)
     password = own_cloud.directory.person(ALICE).password
     other = ("--scope", "https://graph.microsoft.com/.default", "--tenant", "contoso.example")
