@@ -1,6 +1,6 @@
-"""A person without a browser: answer the local cloud's sign-in pages with HTTP requests alone.
+"""A user without a browser: read the local cloud's sign-in pages and answer them with HTTP requests alone.
 
-Fast, and it works where there is no Chromium. It fills in the same forms, but runs no script.
+It is fast and needs no Chromium. It fills in the same forms as a browser, but runs no script.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import requests
 
@@ -16,68 +16,86 @@ MAX_PAGES = 12
 
 
 @dataclass
-class Form:
-    """A form on a page: `fields` are name to value, `ids` are element id to name (or to a button's text)."""
+class Page:
+    """A page with at most one form, parsed.
 
-    action: str
-    method: str
+    text: what a browser shows, without scripts and styles.
+    ids: the ids of all elements.
+    action: the absolute address of the form, or empty.
+    fields: the names and values of the form's inputs.
+    inputs: element id to name, for the inputs that users fill in.
+    buttons: element id or data-account to (name, value).
+    authenticator_code: the second factor, which the local cloud shows on the page that asks for it.
+    """
+
+    status: int
+    url: str
+    html: str = field(default="", repr=False)
+    text: str = ""
+    ids: set[str] = field(default_factory=set)
+    action: str = ""
     fields: dict[str, str] = field(default_factory=dict)
-    ids: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
     buttons: dict[str, tuple[str, str]] = field(default_factory=dict)
+    authenticator_code: str = ""
+
+    @classmethod
+    def of(cls, response: requests.Response) -> Page:
+        """Parse the page of a response."""
+        page = cls(response.status_code, response.url, response.text)
+        _Reader(page).feed(response.text)
+        return page
 
 
 class _Reader(HTMLParser):
-    """Collect the forms and the text of a page."""
-
-    def __init__(self) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
-        self.forms: list[Form] = []
-        self.ids: set[str] = set()
-        self.words: list[str] = []
-        self.code = ""
+        self._page = page
         self._silent = False
         self._in_authenticator = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        have = {name: value or "" for name, value in attrs}
+        page = self._page
+        found = {name: value or "" for name, value in attrs}
+        identity, name, value = found.get("id", ""), found.get("name", ""), found.get("value", "")
         self._silent = tag in ("script", "style")
-        self._in_authenticator = have.get("id") == "authenticator-code"
-        if identity := have.get("id"):
-            self.ids.add(identity)
+        self._in_authenticator = identity == "authenticator-code"
+        page.ids |= {identity} - {""}
         if tag == "form":
-            self.forms.append(Form(have.get("action", ""), have.get("method", "get").lower()))
-        elif tag in ("input", "button") and self.forms:
-            form = self.forms[-1]
-            is_button = tag == "button" or have.get("type") == "submit"
-            name = have.get("name", "")
-            if is_button:
-                for label in filter(None, (have.get("id"), have.get("data-account"), "any")):
-                    form.buttons.setdefault(label, (name, have.get("value", "")))
-            elif name:
-                form.fields[name] = have.get("value", "")
-                form.ids[have.get("id", name)] = name
+            page.action = urljoin(page.url, found["action"])
+        elif tag == "button":
+            page.buttons[found.get("data-account") or identity] = (name, value)
+        elif tag == "input" and name:
+            page.fields[name] = value
+            if found.get("type") != "hidden":
+                page.inputs[identity] = name
 
     def handle_endtag(self, tag: str) -> None:
         self._silent = self._in_authenticator = False
 
     def handle_data(self, data: str) -> None:
+        words = data.strip()
         if self._in_authenticator:
-            self.code = data.strip()
-        if data.strip() and not self._silent:
-            self.words.append(data.strip())
+            self._page.authenticator_code = words
+        if words and not self._silent:
+            self._page.text = f"{self._page.text} {words}".lstrip()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the sign-in service sends to the application through the browser: the parameters for `address`."""
+    """What the sign-in service sends to the application through the browser.
 
-    address: str
+    method: GET with `parameters` in the query or fragment of `url`, or POST with them as a form (form_post).
+    """
+
+    method: str
+    url: str
     parameters: dict[str, str]
 
 
 @dataclass(frozen=True)
 class LastPage:
-    """Where the person stopped. `status` is the HTTP status of the page; `answer` was held back there."""
+    """The page where the user stopped. `status` is its HTTP status; `answer` was not delivered."""
 
     url: str
     status: int
@@ -86,9 +104,11 @@ class LastPage:
 
 
 class FormPerson:
-    """Somebody with a password, cookies and patience, but no browser. One is one browser session.
+    """A user with a password and cookies, but no browser. One is one browser session.
 
-    cancel_at: the id of an element; on the page that has it the person presses Cancel.
+    `visit` answers all pages by itself; `open`, `press` and `deliver` are its steps, for tests of single pages.
+
+    cancel_at: the id of an element; on the page that has it the user presses Cancel.
     """
 
     def __init__(
@@ -101,9 +121,12 @@ class FormPerson:
         user_code: str = "",
         cancel_at: str = "",
     ) -> None:
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = str(ca_bundle)
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = str(ca_bundle)
+        self.page = Page(0, "")
+        #: The answer that waits for `deliver`.
+        self.answer: Answer | None = None
         self._answers = {
             "username": username,
             "password": password,
@@ -113,56 +136,74 @@ class FormPerson:
         self._username = username
         self._cancel_at = cancel_at
 
-    def visit(self, url: str, *, deliver: bool = True) -> LastPage:
-        """Open `url` and answer every page until one asks for nothing more, or is on another server.
+    def open(self, url: str) -> Page:
+        """Open an address of the sign-in service, and return the page where its redirects end."""
+        return self._follow("GET", url, None)
 
-        deliver: False stops before the browser would hand the answer to the application (form_post only).
+    def press(self, button: str, **typed: str) -> Page:
+        """Fill in inputs (by element id, `-` written `_`) and press a button (element id or data-account)."""
+        name, value = self.page.buttons[button]
+        data = dict(self.page.fields)
+        data.update({self.page.inputs[key.replace("_", "-")]: text for key, text in typed.items()})
+        if name:
+            data[name] = value
+        return self._follow("POST", self.page.action, data)
+
+    def deliver(self) -> requests.Response:
+        """Call the application that waits at its redirect address, as the browser does at the end."""
+        assert self.answer is not None, self.page.html
+        data = self.answer.parameters if self.answer.method == "POST" else None
+        # The application is not the sign-in service: it gets neither its cookies nor its CA.
+        session = requests.Session()
+        session.trust_env = False
+        return session.request(self.answer.method, self.answer.url, data=data, timeout=60)
+
+    def visit(self, url: str, *, deliver: bool = True) -> LastPage:
+        """Open `url` and answer every page until one asks for nothing more, or the application is called.
+
+        deliver: False stops before the application receives the answer.
 
         Raises:
-            AssertionError: the pages never came to an end.
+            AssertionError: there was always one more page.
         """
-        response = self._session.get(url, timeout=60)
-        cloud = urlsplit(url).netloc
+        self.open(url)
         for _ in range(MAX_PAGES):
-            page = _Reader()
-            page.feed(response.text)
-            over = urlsplit(response.url).netloc != cloud or page.ids & {"done", "error", "problem"}
-            answered = None if over else self._answer(page)
-            if not answered:
-                return LastPage(response.url, response.status_code, " ".join(page.words))
-            form, data = answered
-            address = urljoin(response.url, form.action)
-            if not deliver and urlsplit(address).netloc != cloud:
-                text = " ".join(page.words)
-                return LastPage(response.url, response.status_code, text, Answer(address, data))
-            if form.method == "get":
-                response = self._session.get(address, params=data, timeout=60)
-            else:
-                response = self._session.post(address, data=data, timeout=60)
-        raise AssertionError(f"the sign-in pages did not end: {response.url}\n{' '.join(page.words)}")
+            if self.answer and deliver:
+                page = Page.of(self.deliver())
+                return LastPage(page.url, page.status, page.text)
+            button = self._choose_button()
+            if self.answer or not button:
+                return LastPage(self.page.url, self.page.status, self.page.text, self.answer)
+            self.press(button, **(self._type_answers() if button == "submit" else {}))
+        raise AssertionError(f"the sign-in pages did not end: {self.page.url}\n{self.page.text}")
 
-    def _answer(self, page: _Reader) -> tuple[Form, dict[str, str]] | None:
-        for form in page.forms:
-            button = self._button(form, page)
-            asked = [identity for identity in form.ids if identity in self._answers]
-            if not button:
-                continue
-            data = dict(form.fields)
-            if button == "submit":
-                data.update({form.ids[identity]: self._answer_to(identity, page) for identity in asked})
-            if form.buttons[button][0]:
-                name, value = form.buttons[button]
-                data[name] = value
-            return form, data
-        return None
+    def _follow(self, method: str, url: str, data: dict[str, str] | None) -> Page:
+        cloud = urlsplit(url).netloc
+        self.answer = None
+        while True:
+            response = self.session.request(method, url, data=data, allow_redirects=False, timeout=60)
+            if response.status_code not in (302, 303):
+                break
+            method, url, data = "GET", urljoin(url, response.headers["Location"]), None
+            parts = urlsplit(url)
+            if parts.netloc != cloud:
+                self.answer = Answer("GET", url, dict(parse_qsl(parts.query or parts.fragment)))
+                return self.page
+        self.page = Page.of(response)
+        if self.page.action and urlsplit(self.page.action).netloc != cloud:
+            # What the script of the form_post page would do.
+            self.answer = Answer("POST", self.page.action, dict(self.page.fields))
+        return self.page
 
-    def _button(self, form: Form, page: _Reader) -> str | None:
+    def _choose_button(self) -> str | None:
+        page = self.page
+        if page.ids & {"done", "error", "problem"}:
+            return None
         if self._cancel_at and self._cancel_at in page.ids:
-            return "cancel" if "cancel" in form.buttons else None
+            return "cancel" if "cancel" in page.buttons else None
         choices = (self._username, "other-account", "submit", "accept", "cancel")
-        # The page that hands the answer to the application has one button, for browsers that run no script.
-        return next((label for label in (*choices, *form.buttons) if label in form.buttons), None)
+        return next((label for label in choices if label in page.buttons), None)
 
-    def _answer_to(self, identity: str, page: _Reader) -> str:
-        # The local cloud's authenticator is on the page itself.
-        return self._answers[identity] or (page.code if identity == "mfa-code" else "")
+    def _type_answers(self) -> dict[str, str]:
+        known = {**self._answers, "mfa-code": self._answers["mfa-code"] or self.page.authenticator_code}
+        return {key.replace("-", "_"): known[key] for key in self.page.inputs if key in known}

@@ -297,7 +297,7 @@ class SignInUnderway:
     def send(self, **changes: str) -> requests.Response:
         """Hand the answer over as the browser would, with some parameters changed."""
         data = {**self.answer.parameters, **changes}
-        return requests.post(self.answer.address, data=data, timeout=60, proxies={"http": ""})
+        return requests.post(self.answer.url, data=data, timeout=60, proxies={"http": ""})
 
     def result(self) -> Result:
         """Wait for `az`."""

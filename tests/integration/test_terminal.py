@@ -47,7 +47,7 @@ def _last_address(visitor: Visitor, address: str) -> str:
     """Sign in, and return the address that the browser shows when its request fails."""
     landed = visitor.sign_in(address, ALICE)
     assert landed.method.upper() == "GET"
-    return f"{landed.url.partition('?')[0]}?{urlencode(landed.values)}"
+    return f"{landed.url.partition('?')[0]}?{urlencode(landed.parameters)}"
 
 
 def _browser_that_insists_on_https(port: int) -> None:

@@ -11,10 +11,11 @@ import msal
 import pytest
 import requests
 
+from tests.harness.forms import Answer
 from tests.localcloud import AZURE_CLI, CI_APP, CI_SECRET, LocalCloud
 from tests.localcloud.azurestack import AUDIENCE, STACK_APP, STACK_SECRET, TENANT
 from tests.localcloud.certificatemaker import make_certificate
-from tests.localcloud.testing import ARM_SCOPE, Landed, TokenClient, Visitor, pkce_pair, trusting_session
+from tests.localcloud.testing import ARM_SCOPE, TokenClient, Visitor, pkce_pair, trusting_session
 from tests.users import ADAM, ALICE
 
 pytest_plugins = ["tests.localcloud.fixtures"]
@@ -243,7 +244,7 @@ def msal_public(cloud: LocalCloud) -> msal.PublicClientApplication:
     )
 
 
-def code_for(cloud: LocalCloud, person: StackVisitor, flow: dict[str, Any]) -> Landed:
+def code_for(cloud: LocalCloud, person: StackVisitor, flow: dict[str, Any]) -> Answer:
     assert flow["auth_uri"].startswith(f"{cloud.azure_stack.authority}/oauth2/authorize/")
     return person.sign_in(flow["auth_uri"], ADAM)
 
@@ -252,9 +253,9 @@ def code_for(cloud: LocalCloud, person: StackVisitor, flow: dict[str, Any]) -> L
 def test_msal_signs_in_with_a_code(fresh_cloud: LocalCloud, person: StackVisitor, mode: str) -> None:
     app = msal_public(fresh_cloud)
     flow = app.initiate_auth_code_flow([SCOPE], "http://localhost:8400", prompt="select_account", response_mode=mode)
-    landed = code_for(fresh_cloud, person, flow)
-    assert "client_info" not in landed.values
-    result = app.acquire_token_by_auth_code_flow(flow, landed.values)
+    called = code_for(fresh_cloud, person, flow)
+    assert "client_info" not in called.parameters
+    result = app.acquire_token_by_auth_code_flow(flow, called.parameters)
     assert result["id_token_claims"]["upn"] == ADAM
     (account,) = app.get_accounts(ADAM)
     assert account["home_account_id"] == result["id_token_claims"]["sub"]
@@ -265,11 +266,11 @@ def test_msal_signs_in_with_a_code(fresh_cloud: LocalCloud, person: StackVisitor
 def test_a_code_is_good_once(fresh_cloud: LocalCloud, person: StackVisitor) -> None:
     app = msal_public(fresh_cloud)
     flow = app.initiate_auth_code_flow([SCOPE], "http://localhost:8400", response_mode="query")
-    landed = code_for(fresh_cloud, person, flow)
+    called = code_for(fresh_cloud, person, flow)
     form = {
         "grant_type": "authorization_code",
         "client_id": AZURE_CLI,
-        "code": landed.values["code"],
+        "code": called.parameters["code"],
         "redirect_uri": "http://localhost:8400",
         "code_verifier": flow["code_verifier"],
         "scope": USUAL,
@@ -312,15 +313,15 @@ def test_only_the_registered_port_is_a_redirect_address(
     if known:
         assert page.url.startswith(f"{fresh_cloud.azure_stack.authority}/ls/")
     else:
-        assert (page.status, person.landed) == (400, None)
+        assert (page.status, person.answer) == (400, None)
         assert "MSIS9224" in page.text
         assert "AADSTS" not in page.text
 
 
 def test_what_is_wrong_with_a_request_goes_to_the_application(fresh_cloud: LocalCloud, person: StackVisitor) -> None:
     person.open(authorize_url(fresh_cloud, "http://localhost:8400").replace("response_type=code", "response_type=x"))
-    assert person.landed is not None
-    assert set(person.landed.values) == {"error", "error_description", "state"}
+    assert person.answer is not None
+    assert set(person.answer.parameters) == {"error", "error_description", "state"}
 
 
 def test_a_wrong_password_is_said_on_the_page(fresh_cloud: LocalCloud, person: StackVisitor) -> None:
@@ -401,5 +402,5 @@ def test_signing_in_to_one_cloud_leaves_the_browsers_session_at_the_other(
     other.session = person.session
     other.open(f"{fresh_cloud.url}/device")
     person.open(authorize_url(fresh_cloud, "http://localhost:8400"))
-    assert person.landed is not None
-    assert "code" in person.landed.values
+    assert person.answer is not None
+    assert "code" in person.answer.parameters

@@ -55,8 +55,8 @@ def test_msal_signs_in_with_a_code(fresh_cloud: LocalCloud, visitor: Visitor, mo
     flow = app.initiate_auth_code_flow(
         [ARM_SCOPE], "http://localhost:5000", prompt="select_account", response_mode=mode
     )
-    landed = visitor.sign_in(flow["auth_uri"], ALICE)
-    result = app.acquire_token_by_auth_code_flow(flow, landed.values)
+    called = visitor.sign_in(flow["auth_uri"], ALICE)
+    result = app.acquire_token_by_auth_code_flow(flow, called.parameters)
     assert result["id_token_claims"]["preferred_username"] == ALICE
 
 

@@ -105,7 +105,7 @@ def _https_attempt(port: int) -> None:
 def _final_address(cloud: LocalCloud, address: str) -> str:
     """Sign in, and return the last address of a browser that cannot reach the receiver."""
     landed = Visitor(cloud).sign_in(address, ALICE)
-    return f"{landed.url.partition('?')[0]}?{urlencode(landed.values)}"
+    return f"{landed.url.partition('?')[0]}?{urlencode(landed.parameters)}"
 
 
 def test_the_code_comes_back_in_a_form_so_that_no_address_bar_holds_it(
