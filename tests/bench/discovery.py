@@ -27,6 +27,7 @@ from tests.bench.store import run
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.stage import Stage
+from tests.integration.token_cache_files import make_cold
 from tests.users import MAX
 
 PASSWORD = "max-local-password"
@@ -88,15 +89,6 @@ class RemoteCloud:
         """End the process."""
         self._process.terminate()
         self._process.wait(30)
-
-
-def make_cold(az: Az) -> None:
-    """Leave the refresh token and nothing else that spares a request."""
-    (az.config_dir / "msal_http_cache.bin").unlink(missing_ok=True)
-    path = az.config_dir / "msal_token_cache.json"
-    tokens = json.loads(path.read_text(encoding="utf-8"))
-    tokens["AccessToken"] = {}
-    path.write_text(json.dumps(tokens), encoding="utf-8")
 
 
 def requests_by_kind(rows: Sequence[dict[str, Any]]) -> Counter[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -17,6 +16,7 @@ import pytest
 from tests.harness.az import Az
 from tests.harness.forms import FormPerson
 from tests.harness.sign_in import sign_in, sign_in_with_code
+from tests.integration.token_cache_files import make_cold
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud, people
 from tests.users import ALICE, BOB, MAX
 
@@ -36,15 +36,6 @@ def many() -> Iterator[LocalCloud]:
 def own_az(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
     """`az` that nobody has signed in to, with a cloud that the test may break."""
     return make_az(cloud=own_cloud)
-
-
-def _make_cold(az: Az) -> None:
-    """Leave refresh tokens, and nothing else that spares a request."""
-    (az.config_dir / "msal_http_cache.bin").unlink(missing_ok=True)
-    path = az.config_dir / "msal_token_cache.json"
-    tokens = json.loads(path.read_text(encoding="utf-8"))
-    tokens["AccessToken"] = {}
-    path.write_text(json.dumps(tokens), encoding="utf-8")
 
 
 def _names(az: Az) -> set[str]:
@@ -83,7 +74,7 @@ def test_a_tenant_is_asked_for_a_document_a_token_and_the_pages_of_one_list(
     az = make_az(cloud=many)
     if command == "refresh":
         sign_in(az, many, MAX).ok()
-        _make_cold(az)
+        make_cold(az)
     many.admin.page_size(3)
     many.admin.clear_requests()
     found = sign_in(az, many, MAX) if command == "sign-in" else az.run(*REFRESH)
@@ -97,7 +88,7 @@ def test_a_tenant_is_asked_for_a_document_a_token_and_the_pages_of_one_list(
 def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_cloud: LocalCloud, hang: float) -> None:
     # When it is the last to answer, the other tenants have given a new refresh token in the meantime.
     sign_in(own_az, own_cloud, ALICE).ok()
-    _make_cold(own_az)
+    make_cold(own_az)
     own_cloud.admin.fail_next(f"^/{_guid('woodgrove')}/oauth2/v2.0/token$", kind="hang", hang=hang)
     own_cloud.admin.clear_requests()
     assert "asks for more" in own_az.run(*REFRESH).ok().stderr
@@ -106,7 +97,7 @@ def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_c
 
 def test_a_tenant_that_was_signed_in_to_by_name_is_asked_once(own_az: Az, own_cloud: LocalCloud) -> None:
     sign_in(own_az, own_cloud, ALICE, "--tenant", _guid("fabrikam").upper()).ok()
-    _make_cold(own_az)
+    make_cold(own_az)
     own_cloud.admin.clear_requests()
     own_az.run(*REFRESH).ok()
     assert {tenant: asked["list"] for tenant, asked in _asked(own_cloud).items() if asked["list"]} == {
@@ -187,7 +178,7 @@ def test_a_tenant_that_names_a_pause_in_its_own_way_is_asked_again(
     own_az: Az, own_cloud: LocalCloud, path: str, pause: str
 ) -> None:
     sign_in(own_az, own_cloud, BOB).ok()
-    _make_cold(own_az)
+    make_cold(own_az)
     own_cloud.admin.fail_next(path, kind="throttled", headers={"Retry-After": pause})
     assert own_az.run(*REFRESH).ok().stderr == ""
 
@@ -205,7 +196,7 @@ def test_a_tenant_that_wants_an_hour_is_reported_and_not_asked_again(
     own_az: Az, own_cloud: LocalCloud, path: str, kind: str, status: int
 ) -> None:
     sign_in(own_az, own_cloud, BOB).ok()
-    _make_cold(own_az)
+    make_cold(own_az)
     own_cloud.admin.clear_requests()
     own_cloud.admin.fail_next(path, kind=kind, count=None, headers={"Retry-After": "3600"})
     result = own_az.run(*REFRESH).ok()
@@ -217,7 +208,7 @@ def test_a_tenant_that_wants_an_hour_is_reported_and_not_asked_again(
 @pytest.mark.parametrize("path", ["openid-configuration", "/token$", "^/tenants", "^/subscriptions"])
 def test_one_stumble_of_a_service_costs_nothing(own_az: Az, own_cloud: LocalCloud, path: str, kind: str) -> None:
     sign_in(own_az, own_cloud, ALICE).ok()
-    _make_cold(own_az)
+    make_cold(own_az)
     before = own_az.profile()["subscriptions"]
     own_cloud.admin.fail_next(path, kind=kind)
     result = own_az.run(*REFRESH).ok()
@@ -243,7 +234,7 @@ def test_when_requests_fail_at_random_nothing_is_missing_in_silence(
     with LocalCloud(tenants=50, subscriptions=4) as cloud:
         known, new = make_az(cloud=cloud), make_az(cloud=cloud)
         sign_in(known, cloud, MAX).ok()
-        _make_cold(known)
+        make_cold(known)
         before = {row["id"]: row for row in known.profile()["subscriptions"]}
         for number, kind in enumerate(("throttled", "error", "drop", "malformed")):
             # The first rule that fires decides, so each is what makes a quarter of the whole.
@@ -293,7 +284,7 @@ def test_only_a_tenant_that_answers_loses_rows(own_az: Az, own_cloud: LocalCloud
     own_cloud.admin.remove_access(ALICE, "contoso.example", "Contoso Development")
     own_cloud.admin.remove_access(ALICE, "fabrikam.example", "Fabrikam Main")
     own_cloud.admin.demand_mfa("fabrikam.example")
-    _make_cold(own_az)
+    make_cold(own_az)
     result = own_az.run(*REFRESH).ok()
     assert re.search(r"Fabrikam +asks for more, such as a second factor +az login --tenant", result.stderr)
     assert "Contoso Development" not in _names(own_az)
@@ -321,7 +312,7 @@ def test_what_could_not_be_refreshed_is_marked_until_it_is(own_az: Az, own_cloud
     assert {row["name"]: row["refreshFailure"] for row in shown} == dict.fromkeys(_names(own_az) - {"Contoso Retired"})
 
     own_cloud.admin.fail_next(f"/{_guid('contoso')}/", kind="html", count=None)
-    _make_cold(own_az)
+    make_cold(own_az)
     own_az.run(*REFRESH).ok()
     shown = own_az.run(*LIST, "--show-refresh").ok().json()
     failures = {row["tenantDefaultDomain"]: row["refreshFailure"] for row in shown}
@@ -454,7 +445,7 @@ def test_a_service_principal_whose_secret_is_wrong_by_now_is_told_how_it_signs_i
     own_az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "-t", "fabrikam.example").ok()
     entries = own_az.config_dir / "service_principal_entries.json"
     entries.write_text(entries.read_text(encoding="utf-8").replace(CI_SECRET, "rotated"), encoding="utf-8")
-    _make_cold(own_az)
+    make_cold(own_az)
     said = own_az.run(*REFRESH).ok().stderr
     command = f'az login --service-principal --username "{CI_APP}" --password=@- --tenant "{_guid("fabrikam")}"'
     assert re.search(rf"The client secret of .* {re.escape(command)}$", said, re.MULTILINE)
@@ -535,7 +526,7 @@ def _screen_of(output: str, columns: int) -> list[str]:
 def test_a_terminal_shows_one_line_of_progress_and_takes_it_away(make_az: Callable[..., Az], many: LocalCloud) -> None:
     az = make_az(cloud=many)
     sign_in(az, many, MAX).ok()
-    _make_cold(az)
+    make_cold(az)
     for number in (7, 8, 9):
         _hang(many, f"tenant{number:03}.example")
     columns = 80
@@ -558,7 +549,7 @@ def test_a_terminal_shows_one_line_of_progress_and_takes_it_away(make_az: Callab
 def test_no_progress_is_shown_where_nobody_wants_it(make_az: Callable[..., Az], many: LocalCloud, way: str) -> None:
     az = make_az(cloud=many)
     sign_in(az, many, MAX).ok()
-    _make_cold(az)
+    make_cold(az)
     _hang(many, "tenant007.example", 2)
     if way == "no terminal":
         assert az.run(*REFRESH, "-o", "none").ok().stderr == ""
@@ -589,7 +580,7 @@ def test_ctrl_c_during_a_refresh_keeps_what_was_there_and_what_was_read(
     sign_in(az, many, MAX).ok()
     before = _names(az)
     many.admin.rename_subscription("Tenant 003 Subscription 001", "Renamed")
-    _make_cold(az)
+    make_cold(az)
     _hang(many, "tenant007.example")
     said = _interrupted(az.pty(*REFRESH, size=(40, 200)))
     assert "Ctrl-C ended the search for subscriptions." in said

@@ -47,3 +47,12 @@ def claims_of(token: str) -> dict[str, Any]:
     payload = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims
+
+
+def make_cold(az: Az) -> None:
+    """Leave refresh tokens, and nothing else that saves a request."""
+    (az.config_dir / "msal_http_cache.bin").unlink(missing_ok=True)
+    path = az.config_dir / "msal_token_cache.json"
+    tokens = json.loads(path.read_text(encoding="utf-8"))
+    tokens["AccessToken"] = {}
+    path.write_text(json.dumps(tokens), encoding="utf-8")
