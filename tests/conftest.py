@@ -1,4 +1,4 @@
-"""Fixtures that every test can ask for: `az` with and without the extension, clouds to sign in to, people."""
+"""Fixtures that every test can ask for: `az` with and without the extension, clouds to sign in to, users."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:  # unit tests have no use for a web server
     from tests.localcloud import LocalCloud, Person
 
 
-# The machine may be busy with `az` processes: how long an example takes to make or to run says nothing.
-# Two runs of one tree say the same. `--hypothesis-profile search` looks for examples that nobody has seen.
+# The machine may be busy with `az` processes: how long an example takes to make or to run means nothing.
+# Two runs of one tree give the same result. `--hypothesis-profile search` looks for new examples.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("repeatable", settings.get_profile("search"), derandomize=True)
 settings.load_profile("repeatable")
@@ -155,15 +155,15 @@ def signed_in(_signed_in_config: Path, az: Az) -> Az:
 
 @pytest.fixture
 def alice(cloud: LocalCloud) -> Person:
-    """A person with subscriptions in two tenants, and two more tenants: one demands MFA, one has none."""
+    """A user with subscriptions in two tenants, and two more tenants: one demands MFA, one has no subscriptions."""
     return cloud.directory.person(ALICE)
 
 
 @pytest.fixture
 def make_person(cloud: LocalCloud, tmp_path: Path) -> Iterator[Callable[..., BrowserPerson]]:
-    """Return a function that puts somebody in front of a real Chromium: make_person(user name, **plan).
+    """Return a function that makes a user of a real Chromium: make_person(user name, **plan).
 
-    The plan's words are those of BrowserPerson. Skips where there is no Chromium; fails in CI.
+    The keys of the plan are those of BrowserPerson. Skips without Chromium; fails in CI.
     """
     if not has_chromium():
         missing = f"there is no Chromium: apt-get install {' '.join(CHROMIUM_PACKAGES)}"

@@ -60,7 +60,7 @@ def sides(folder: Path, cloud: LocalCloud) -> dict[str, Az]:
 
 
 def expire(az: Az) -> None:
-    """Make every access token one that has ended."""
+    """Make every access token one that has expired."""
     path = az.config_dir / _CACHE
     document = json.loads(path.read_text(encoding="utf-8"))
     for entry in document["AccessToken"].values():
@@ -102,7 +102,7 @@ def measure_warm(both: Mapping[str, Az], pairs: int) -> bool:
 
 
 def measure_crowd(both: Mapping[str, Az], cloud: LocalCloud, rounds: int) -> bool:
-    """Print one line, and what went wrong on each side; return whether the limit holds and nobody failed of ours."""
+    """Print one line, and what went wrong on each side; return whether the limit holds and ours never failed."""
     outcomes: dict[str, list[Crowd]] = {name: [] for name in both}
     for number in range(rounds):
         for name in ("ours", "stock") if number % 2 else ("stock", "ours"):

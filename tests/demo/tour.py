@@ -23,14 +23,14 @@ def tour() -> None:
     """Play it.
 
     Raises:
-        DemoError: a command failed, or what it said is not what it should say.
+        DemoError: a command failed, or its output is not what it should be.
     """
     with setting() as (cloud, terminal):
         say(f"\n{ALICE} signs in.")
         if has_chromium():
             sign_in_with_browser(cloud, terminal)
         else:
-            say("There is no Chromium here (apt-get install chromium chromium-driver), so: device code.")
+            say("Chromium is not installed (apt-get install chromium chromium-driver). The sign-in uses a device code.")
             sign_in_with_device_code(cloud, terminal)
         terminal.run("account", "show", "--output", "table")
         terminal.run("account", "list", "--output", "table")
@@ -40,7 +40,7 @@ def tour() -> None:
         expect(bool(groups.stdout.strip()), "there should be resource groups")
         terminal.run("logout")
         left = terminal.run("account", "list")
-        expect(left.json() == [], "nothing should be left after signing out")
+        expect(left.json() == [], "no account should be left after signing out")
 
 
 def expect(true: bool, otherwise: str) -> None:
@@ -54,7 +54,7 @@ def expect(true: bool, otherwise: str) -> None:
 
 
 def sign_in_with_browser(cloud: LocalCloud, terminal: Terminal) -> None:
-    """`az login`, with a person in a headless Chromium."""
+    """`az login`, with a user of a headless Chromium."""
     password = cloud.directory.person(ALICE).password
     with (
         tempfile.TemporaryDirectory(prefix="login-demo-") as folder,
@@ -66,7 +66,7 @@ def sign_in_with_browser(cloud: LocalCloud, terminal: Terminal) -> None:
 
 
 def sign_in_with_device_code(cloud: LocalCloud, terminal: Terminal) -> None:
-    """`az login --use-device-code`, with a person who answers the pages over HTTP."""
+    """`az login --use-device-code`, with a user who answers the pages over HTTP."""
     words = ("login", "--use-device-code")
     terminal.type(*words)
     process = terminal.az.start(*words)

@@ -94,7 +94,7 @@ def test_a_host_that_the_environment_names_has_to_be_executable(
     assert environments.external_host("newest") == Path(sys.executable)
 
 
-def test_an_environment_that_nobody_has_heard_of_is_a_usage_error() -> None:
+def test_an_unknown_environment_is_a_usage_error() -> None:
     program = Path(environments.__file__)
     done = subprocess.run([sys.executable, str(program), "nothing"], capture_output=True, text=True)
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""Azure Stack with AD FS: people and service principals sign in there, and built-in commands work after it."""
+"""Azure Stack with AD FS: users and service principals sign in there, and built-in commands work after it."""
 
 from __future__ import annotations
 

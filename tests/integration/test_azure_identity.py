@@ -55,7 +55,7 @@ def test_all_get_the_token_that_is_cached(signed_in: Az, kind: str) -> None:
 def test_all_get_a_token_that_still_lives_from_a_service_that_wants_to_be_asked_again_later(
     make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str
 ) -> None:
-    """The credential gives up after a minute here, and a service that is waited for takes longer.
+    """The credential times out after a minute here, and waiting for the service takes longer.
 
     How long is waited instead, so that the usual ten seconds are enough, is in test_many_tokens.py: ten processes may
     need all of those to start.
@@ -100,7 +100,7 @@ def test_tenant_and_subscription_go_together(signed_in: Az, cloud: LocalCloud, k
 
 
 def test_a_claims_challenge_is_answered_with_a_command_that_we_have(signed_in: Az, kind: str) -> None:
-    """The credential does not pass claims on: it says which sign-in to run."""
+    """The credential does not pass claims on: it names the sign-in to run."""
     for found in _tokens(signed_in, kind, claims='{"access_token": {"acrs": {"value": "c1"}}}'):
         assert found["error"] == "CredentialUnavailableError"
         assert "az login --claims-challenge" in found["message"]
@@ -108,13 +108,13 @@ def test_a_claims_challenge_is_answered_with_a_command_that_we_have(signed_in: A
     assert "--claims-challenge" in help_text
 
 
-def test_nobody_signed_in_is_told_apart_from_something_broken(az: Az, kind: str) -> None:
+def test_no_signed_in_user_is_told_apart_from_a_failure(az: Az, kind: str) -> None:
     for found in _tokens(az, kind):
         assert found["error"] == "CredentialUnavailableError"
         assert "Please run 'az login'" in found["message"]
 
 
-def test_a_service_that_is_away_is_told_apart_from_nobody_signed_in(
+def test_a_service_that_is_away_is_told_apart_from_no_signed_in_user(
     make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str
 ) -> None:
     az = make_az(cloud=own_cloud)

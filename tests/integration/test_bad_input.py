@@ -152,7 +152,7 @@ def test_a_subscription_that_does_not_exist_is_an_error_and_changes_nothing(sign
     ],
     ids=["a proxy", "its port", "its scheme", "a tenant", "a subscription", "no tenant"],
 )
-def test_what_nobody_would_give_is_one_error(
+def test_a_value_that_makes_no_sense_is_one_error(
     signed_in: Az, command: str, environment: dict[str, str], said: str
 ) -> None:
     result = signed_in.run(*command.split(), env=environment)
@@ -162,14 +162,14 @@ def test_what_nobody_would_give_is_one_error(
     assert said in result.stderr
 
 
-def test_a_switch_that_is_neither_on_nor_off_ends_no_command(signed_in: Az) -> None:
+def test_a_switch_that_is_neither_on_nor_off_stops_no_command(signed_in: Az) -> None:
     switches = ("LOGIN_EXPERIENCE_V2", "INSTANCE_DISCOVERY", "USE_MSAL_HTTP_CACHE", "DISABLE_PROGRESS_BAR")
     for value in ("maybe", "%y"):
         odd = {f"AZURE_CORE_{name}": value for name in switches}
         signed_in.run("account", "list", "--refresh", env=odd).ok()
 
 
-def test_somebody_who_cannot_be_anybody_signs_out_like_anybody(signed_in: Az) -> None:
+def test_a_user_name_that_cannot_exist_is_signed_out_like_any_other(signed_in: Az) -> None:
     result = signed_in.run("logout", "--username", "\udcff")
     assert result.exit_code == 0
     result.assert_clean()
@@ -189,7 +189,7 @@ def test_going_back_and_choosing_an_account_or_a_tenant_contradict_each_other(
 
 
 def password_sign_in(az: Az, alice: Person) -> str:
-    """Return what a sign-in that has to fail says."""
+    """Return the error of a sign-in that has to fail."""
     return az.run("login", "-u", alice.username, "-p", alice.password, timeout=90).failed().stderr
 
 
@@ -206,7 +206,7 @@ def plain_http_server() -> Iterator[int]:
 
     class Silent(http.server.BaseHTTPRequestHandler):
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -216,7 +216,7 @@ def plain_http_server() -> Iterator[int]:
     server.server_close()
 
 
-def test_an_authority_that_nobody_answers_at_is_one_error(
+def test_an_authority_that_does_not_answer_is_one_error(
     make_az: Callable[..., Az], own_cloud: LocalCloud, alice: Person
 ) -> None:
     az = make_az(cloud=own_cloud)
@@ -290,12 +290,12 @@ class SignInUnderway:
 
     @property
     def answer(self) -> Answer:
-        """What the browser would hand to `az`."""
+        """What the browser would send to `az`."""
         assert self.page.answer, self.page
         return self.page.answer
 
     def send(self, **changes: str) -> requests.Response:
-        """Hand the answer over as the browser would, with some parameters changed."""
+        """Send the answer as the browser would, with some parameters changed."""
         data = {**self.answer.parameters, **changes}
         return requests.post(self.answer.url, data=data, timeout=60, proxies={"http": ""})
 

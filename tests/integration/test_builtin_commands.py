@@ -47,7 +47,7 @@ def test_the_cloud_remembers_the_active_subscription(signed_in: Az, cloud: Local
 
 @pytest.mark.parametrize("output", ["json", "jsonc", "yaml", "yamlc", "tsv", "table"])
 @pytest.mark.parametrize("command", ["account list", "account show", "account get-access-token"])
-def test_every_output_format_says_the_same(signed_in: Az, command: str, output: str) -> None:
+def test_every_output_format_shows_the_same(signed_in: Az, command: str, output: str) -> None:
     expected = signed_in.run(*command.split(), "--output", "json").ok().json()
     shown = signed_in.run(*command.split(), "--output", output).ok().stdout
     rows = expected if isinstance(expected, list) else [expected]
@@ -56,7 +56,7 @@ def test_every_output_format_says_the_same(signed_in: Az, command: str, output: 
         assert value in shown
 
 
-def test_output_none_says_nothing(signed_in: Az) -> None:
+def test_output_none_prints_nothing(signed_in: Az) -> None:
     for command in (("account", "list"), ("account", "show"), ("account", "get-access-token")):
         assert signed_in.run(*command, "--output", "none").ok().stdout == ""
 

@@ -1,4 +1,4 @@
-"""Finding subscriptions with real `az` processes: what is asked, what is kept, what a person is told."""
+"""Finding subscriptions with real `az` processes: what is requested, what is kept, what the user is told."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def many() -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def own_az(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
-    """`az` that nobody has signed in to, with a cloud that the test may break."""
+    """`az` without a signed-in user, with a cloud that the test may break."""
     return make_az(cloud=own_cloud)
 
 
@@ -155,7 +155,7 @@ def test_the_rows_are_those_of_the_built_in_commands(
 # What goes wrong.
 
 
-def test_a_tenant_that_throttles_is_asked_again_when_it_says(own_az: Az, own_cloud: LocalCloud) -> None:
+def test_a_tenant_that_throttles_is_asked_again_at_the_time_that_it_names(own_az: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.fail_next("^/subscriptions", kind="throttled", headers={"Retry-After": "2"})
     own_cloud.admin.clear_requests()
     found = sign_in(own_az, own_cloud, BOB).ok()
@@ -248,7 +248,7 @@ def test_when_requests_fail_at_random_nothing_is_missing_in_silence(
         signed_in = sign_in(new, cloud, MAX)
         signed_in.assert_clean()
         if signed_in.exit_code:
-            # It failed before it knew the tenants: nothing was stored, and it says so.
+            # It failed before it knew the tenants: nothing was stored, and it reports that.
             assert "ERROR: " in signed_in.stderr
             assert not new.run(*LIST).ok().json()
         else:
@@ -404,11 +404,11 @@ def test_options_that_mean_nothing_together_are_a_usage_error(own_az: Az, option
     assert "usage error" in own_az.run(*options).failed().stderr
 
 
-def test_an_empty_name_excludes_nobody_and_is_a_usage_error(own_az: Az) -> None:
+def test_an_empty_name_excludes_no_tenant_and_is_a_usage_error(own_az: Az) -> None:
     assert "--exclude-tenant is empty" in own_az.run(*REFRESH, "--exclude-tenant", "").failed(2).stderr
 
 
-def test_a_refresh_with_every_tenant_excluded_says_that_nobody_was_asked(own_az: Az, own_cloud: LocalCloud) -> None:
+def test_a_refresh_with_every_tenant_excluded_reports_that_none_was_asked(own_az: Az, own_cloud: LocalCloud) -> None:
     sign_in(own_az, own_cloud, BOB).ok()
     said = own_az.run(*REFRESH, "--exclude-tenant", "fabrikam.example").ok().stderr
     assert f"Every tenant of '{BOB}' is excluded" in said
@@ -451,7 +451,7 @@ def test_a_service_principal_whose_secret_is_wrong_by_now_is_told_how_it_signs_i
     assert re.search(rf"The client secret of .* {re.escape(command)}$", said, re.MULTILINE)
 
 
-def test_a_tenant_that_nobody_is_signed_in_to_is_an_error_with_the_command_to_run(
+def test_a_tenant_without_a_signed_in_user_is_an_error_with_the_command_to_run(
     own_az: Az, own_cloud: LocalCloud
 ) -> None:
     own_az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "-t", "fabrikam.example").ok()
@@ -462,7 +462,7 @@ def test_a_tenant_that_nobody_is_signed_in_to_is_an_error_with_the_command_to_ru
 # The default.
 
 
-def test_a_default_that_nobody_chose_is_named_once_and_a_setting_makes_it_a_choice(
+def test_a_default_that_the_user_did_not_choose_is_named_once_and_a_setting_makes_it_a_choice(
     own_az: Az, own_cloud: LocalCloud
 ) -> None:
     said = sign_in(own_az, own_cloud, ALICE).ok().stderr
@@ -505,7 +505,7 @@ def test_a_percent_sign_in_a_setting_ends_only_what_needs_the_setting(own_az: Az
     assert own_az.run("account", "get-access-token", "-o", "none").ok().stderr == ""
 
 
-def test_nobody_is_told_about_the_default_with_only_show_errors(own_az: Az, own_cloud: LocalCloud) -> None:
+def test_the_default_is_not_named_with_only_show_errors(own_az: Az, own_cloud: LocalCloud) -> None:
     assert sign_in(own_az, own_cloud, ALICE, "--only-show-errors").ok().stderr == ""
 
 
@@ -546,7 +546,7 @@ def test_a_terminal_shows_one_line_of_progress_and_takes_it_away(make_az: Callab
 
 
 @pytest.mark.parametrize("way", ["no terminal", "--only-show-errors", "core.disable_progress_bar"])
-def test_no_progress_is_shown_where_nobody_wants_it(make_az: Callable[..., Az], many: LocalCloud, way: str) -> None:
+def test_no_progress_is_shown_where_it_is_not_wanted(make_az: Callable[..., Az], many: LocalCloud, way: str) -> None:
     az = make_az(cloud=many)
     sign_in(az, many, MAX).ok()
     make_cold(az)
@@ -573,7 +573,7 @@ def _interrupted(terminal: pexpect.spawn[str]) -> str:
     return said
 
 
-def test_ctrl_c_during_a_refresh_keeps_what_was_there_and_what_was_read(
+def test_ctrl_c_during_a_refresh_keeps_what_was_stored_and_what_was_read(
     make_az: Callable[..., Az], many: LocalCloud
 ) -> None:
     az = make_az(cloud=many)

@@ -46,7 +46,7 @@ def _token_in(output: str, token_format: str) -> str:
 
 @pytest.mark.parametrize("token_format", FORMATS)
 @pytest.mark.parametrize("setting", ["as it is", "table", "query"])
-def test_every_format_is_written_whatever_form_people_like(signed_in: Az, token_format: str, setting: str) -> None:
+def test_every_format_is_written_whatever_output_is_configured(signed_in: Az, token_format: str, setting: str) -> None:
     az = signed_in.with_env(AZURE_CORE_OUTPUT="table") if setting == "table" else signed_in
     options = ("--query", "x", "-o", "tsv") if setting == "query" else ()
     resource = _DEVOPS if token_format == "git" else "https://management.localcloud.example/"
@@ -116,12 +116,12 @@ def test_kubectl_s_question_decides_the_version(signed_in: Az) -> None:
 
 @pytest.mark.parametrize("info", ["[" * 100_000, "[]", '{"apiVersion": "client.authentication.k8s.io/v1alpha1"}'])
 def test_a_question_that_cannot_be_answered_is_refused_before_a_token_is_asked_for(az: Az, info: str) -> None:
-    # Nobody is signed in, which is found out later.
+    # No user is signed in, which is found out later.
     error = az.run(*EXPORT, "exec-credential", env={"KUBERNETES_EXEC_INFO": info}).failed().stderr
     assert "KUBERNETES_EXEC_INFO does not ask for" in error
 
 
-# Where nobody takes it
+# Output that cannot be written
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_question_that_cannot_be_answered_is_refused_before_a_token_is_asked_f
         ("| true", 0, ""),
     ],
 )
-def test_an_output_that_takes_nothing_is_one_error_and_a_reader_that_has_gone_is_none(
+def test_an_output_that_takes_nothing_is_one_error_and_a_reader_that_has_gone_is_no_error(
     signed_in: Az, destination: str, exit_code: int, says: str
 ) -> None:
     # The pipe's own exit code is that of its last command.
@@ -163,7 +163,7 @@ def test_windows_line_ends_or_none_make_no_difference_to_dotenv(signed_in: Az) -
 # On a terminal
 
 
-def test_on_a_terminal_a_token_is_shown_only_to_who_says_so(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
+def test_on_a_terminal_a_token_is_shown_only_on_request(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     az = make_az(cloud=own_cloud)
     sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.clear_requests()
@@ -205,7 +205,7 @@ def test_a_terminal_on_standard_error_alone_is_no_obstacle(signed_in: Az, tmp_pa
     _token_in(file.read_text(encoding="utf-8"), "header")
 
 
-# Wrong command lines, and nobody there
+# Wrong command lines, and no signed-in user
 
 
 @pytest.mark.parametrize(

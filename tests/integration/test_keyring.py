@@ -47,7 +47,7 @@ def without_keyring(signed_in: Az, tmp_path: Path, request: pytest.FixtureReques
     gi.mkdir(parents=True)
     # PyGObject as far as msal_extensions needs it to fail in the ways that it does on real machines.
     code = {
-        "no PyGObject": "raise ImportError('there is none')",
+        "no PyGObject": "raise ImportError('it is missing')",
         "no libsecret": "def require_version(*words): raise ValueError('Namespace Secret not available')",
         "no keyring service": _GI_WITHOUT_SERVICE,
     }[request.param]
@@ -95,7 +95,7 @@ def test_without_a_keyring_signing_out_works(without_keyring: Az, command: tuple
     assert without_keyring.run("account", "list").ok().json() == []
 
 
-def test_turning_encryption_off_as_the_error_says_helps(without_keyring: Az) -> None:
+def test_turning_encryption_off_as_the_error_advises_helps(without_keyring: Az) -> None:
     az = without_keyring.with_env(AZURE_CORE_ENCRYPT_TOKEN_CACHE=None)
     az.run("config", "set", f"{SETTING}=true").ok()
     _assert_names_the_setting(az.run("account", "get-access-token"))

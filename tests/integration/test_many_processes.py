@@ -77,7 +77,7 @@ def test_eight_shells_that_set_and_show_leave_every_subscription_and_one_default
         result.assert_clean()
         if result.args[1] == "show":
             assert _key(result.json()) in _rows(az)
-    # Both files tell of the same choice: whoever was last, was last in both.
+    # Both files record the same choice: the process that was last, was last in both.
     clouds = clouds_of(az)
     assert clouds.get(CLOUD_NAME, "subscription") == _default(az)["id"]
     assert clouds.sections() == clouds_before.sections()
@@ -119,15 +119,15 @@ def test_sign_in_refresh_set_and_logout_of_others_at_once_all_take_effect(az: Az
     assert _users(az) == {ALICE, BOB, CAROL, *OWNERS}
     assert _signed_in(az) == {ALICE, BOB, CAROL}
     assert clouds_of(az).get(CLOUD_NAME, "subscription") == _default(az)["id"]
-    # Nobody has tokens of the crowd: every refresh says so.
+    # No tokens are stored for the owners of the generated rows: every refresh reports that.
     assert all(OWNERS[0] in result.stderr for result in results if "--refresh" in result.args)
-    # Every row is in the list that built-in commands see, or has somebody else's row there in its place.
+    # Every row is in the list that built-in commands see, or has another user's row there in its place.
     front = {(row["environmentName"], row["id"]) for row in az.profile()["subscriptions"]}
     assert {(cloud_name, identity) for cloud_name, _, _, identity in after} == front
     assert len(front) == len(az.profile()["subscriptions"])
 
 
-def test_a_person_and_an_application_that_sign_in_at_once_cost_nobody_a_row(signed_in: Az, cloud: LocalCloud) -> None:
+def test_a_user_and_an_application_that_sign_in_at_once_lose_no_row(signed_in: Az, cloud: LocalCloud) -> None:
     before = _rows(signed_in)
     commands = (
         ("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}"),

@@ -43,7 +43,7 @@ def test_an_installation_brings_nothing_that_the_host_has(stage: Stage, newest: 
     assert packages - {"bin"} == {"azext_login", "prompt_toolkit", "wcwidth"}
 
 
-def test_the_wheel_says_which_azure_cli_it_needs(stage: Stage) -> None:
+def test_the_wheel_states_which_azure_cli_it_needs(stage: Stage) -> None:
     with zipfile.ZipFile(stage.wheel()) as wheel:
         assert b"azext.minCliCoreVersion" in wheel.read("azext_login/azext_metadata.json")
 

@@ -30,7 +30,7 @@ def _tokens(az: Az) -> dict[str, Any]:
 
 
 def _traces(az: Az, word: str) -> list[str]:
-    """Return the files of the config directory that hold `word`, the command log of the host aside."""
+    """Return the files of the config directory that hold `word`, except the command log of the host."""
     return [
         str(path.relative_to(az.config_dir))
         for path in az.config_dir.rglob("*")
@@ -56,7 +56,7 @@ def test_logging_out_needs_no_network(signed_in: Az) -> None:
     assert signed_in.run("account", "list").ok().json() == []
 
 
-def test_logging_out_an_unknown_user_changes_nothing_and_says_so(signed_in: Az) -> None:
+def test_logging_out_an_unknown_user_changes_nothing_and_reports_that(signed_in: Az) -> None:
     before = signed_in.profile()
     result = signed_in.run("logout", "--username", "nobody@contoso.example").ok()
     assert "not signed in" in result.stderr
@@ -101,7 +101,7 @@ def test_a_damaged_token_cache_is_no_obstacle_to_signing_out(signed_in: Az, comm
 
 
 @pytest.mark.parametrize("section", [[], "text", {"a": None}], ids=str)
-def test_signing_somebody_else_out_leaves_the_tokens_in_an_odd_cache(signed_in: Az, section: object) -> None:
+def test_signing_another_user_out_leaves_the_tokens_in_an_odd_cache(signed_in: Az, section: object) -> None:
     path = signed_in.config_dir / "msal_token_cache.json"
     content = {**_tokens(signed_in), "IdToken": section}
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -110,7 +110,7 @@ def test_signing_somebody_else_out_leaves_the_tokens_in_an_odd_cache(signed_in: 
     signed_in.run("account", "get-access-token").ok()
 
 
-def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in: Az, cloud: LocalCloud) -> None:
+def test_a_damaged_token_cache_is_quarantined_and_the_next_sign_in_works(signed_in: Az, cloud: LocalCloud) -> None:
     (signed_in.config_dir / "msal_token_cache.json").write_text("not json", encoding="utf-8")
     error = signed_in.run("account", "get-access-token").failed().stderr
     assert "set aside" in error
@@ -120,13 +120,13 @@ def test_a_damaged_token_cache_is_set_aside_and_the_next_sign_in_works(signed_in
 
 
 @pytest.mark.parametrize("command", [("account", "clear"), ("logout",)])
-def test_signing_out_leaves_nothing_that_damage_had_set_apart(signed_in: Az, command: tuple[str, ...]) -> None:
+def test_signing_out_leaves_no_quarantined_file(signed_in: Az, command: tuple[str, ...]) -> None:
     folder, profile = signed_in.config_dir, signed_in.profile()
     profile["subscriptions"].append({**profile["subscriptions"][0], "id": "x", "name": None})
     signed_in.profile_path.write_text(json.dumps(profile), encoding="utf-8")
     signed_in.run("account", "set", "-s", "Contoso Development").ok()
     assert json.dumps(signed_in.profile()["azextLogin"]).count(ALICE)
-    # What writers leave behind that were killed, and a copy that was set aside.
+    # What writers leave behind that were killed, and a copy that was quarantined.
     for name in (
         "login_certificates/.0123456789abcdef-0123456789abcdef.pem.abc_123.tmp",
         "login_requests/.0123.json.abc_123.tmp",
@@ -151,7 +151,7 @@ def test_a_tenant_in_upper_case_is_no_second_one(signed_in: Az, cloud: LocalClou
     assert len(after) == len(before)
 
 
-def test_what_other_tools_note_in_rows_survives_a_refresh_and_a_sign_in(signed_in: Az, cloud: LocalCloud) -> None:
+def test_what_other_tools_store_in_rows_survives_a_refresh_and_a_sign_in(signed_in: Az, cloud: LocalCloud) -> None:
     profile = signed_in.profile()
     for row in profile["subscriptions"]:
         row["xNote"] = row["id"]
@@ -163,7 +163,7 @@ def test_what_other_tools_note_in_rows_survives_a_refresh_and_a_sign_in(signed_i
     ]
 
 
-def test_a_failed_sign_in_keeps_everything_that_was_there(signed_in: Az) -> None:
+def test_a_failed_sign_in_keeps_everything_that_was_stored(signed_in: Az) -> None:
     before = signed_in.profile(), _tokens(signed_in)
     signed_in.run("login", "-u", CAROL, "-p=carol-local-password").failed()
     assert (signed_in.profile(), _tokens(signed_in)) == before

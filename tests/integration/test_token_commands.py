@@ -23,7 +23,7 @@ from tests.integration.token_cache_files import (
     claims_of,
     let_tokens_age,
     let_tokens_be_due,
-    let_tokens_end,
+    let_tokens_expire,
 )
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB, CAROL
@@ -34,7 +34,7 @@ _REQUESTS = "/token$"
 
 @pytest.fixture
 def alice_here(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
-    """`az` with alice signed in to a cloud that nobody else uses, which has forgotten about her sign-in."""
+    """`az` with alice signed in to a cloud that no other test uses, whose request log is empty again."""
     az = make_az(cloud=own_cloud)
     sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.clear_requests()
@@ -128,13 +128,13 @@ def test_a_claims_challenge_gets_a_new_token_that_answers_it(alice_here: Az, own
     assert own_cloud.admin.count_requests(_REQUESTS) == 1
 
 
-def test_a_claims_challenge_that_a_person_has_to_answer_says_how_to_sign_in(alice_here: Az) -> None:
+def test_a_claims_challenge_that_the_user_has_to_answer_explains_how_to_sign_in(alice_here: Az) -> None:
     challenge = base64.b64encode(json.dumps({"access_token": {"acrs": {"value": "c1"}}}).encode()).decode()
     error = alice_here.run(*TOKEN, "--claims-challenge", challenge).failed().stderr
     assert re.search(rf"az login .*--claims-challenge \"?{re.escape(challenge)}", error)
 
 
-def test_a_claims_challenge_that_is_none_is_refused_before_anything_is_sent(
+def test_a_claims_challenge_that_is_not_valid_is_refused_before_anything_is_sent(
     alice_here: Az, own_cloud: LocalCloud
 ) -> None:
     alice_here.run(*TOKEN, "--claims-challenge", "not base64!").failed()
@@ -171,7 +171,7 @@ def test_a_service_principal_is_named_by_its_application_id(signed_in: Az) -> No
 
 
 @pytest.mark.parametrize("options", [("--username", CAROL), ("--username", ALICE, "-s", "no such")])
-def test_somebody_who_is_not_signed_in_has_no_token(signed_in: Az, options: tuple[str, ...]) -> None:
+def test_a_user_who_is_not_signed_in_has_no_token(signed_in: Az, options: tuple[str, ...]) -> None:
     error = signed_in.run(*TOKEN, *options).failed().stderr
     assert "is not signed in" in error
     assert "az login" in error
@@ -232,7 +232,7 @@ def test_what_is_cached_is_good_without_the_service_for_as_long_as_it_was_asked_
         away.run(*TOKEN, *options).failed()
     let_tokens_age(away, left=-1)
     error = away.run(*TOKEN).failed().stderr
-    # Programs take these words for "nobody is signed in", which is not so.
+    # Programs take these words for "no user is signed in", which is not so.
     assert "az login" not in error
     assert "az account set" not in error
 
@@ -255,7 +255,7 @@ def test_what_is_cached_is_good_without_the_service_whichever_token_msal_would_c
 
 
 def test_a_refusal_is_a_reason_once_a_token_has_to_be_renewed(alice_here: Az, own_cloud: LocalCloud) -> None:
-    """MSAL goes on with a token of which more than five minutes are left, and says nothing."""
+    """MSAL goes on with a token that is valid for more than five minutes, and reports nothing."""
     own_cloud.admin.revoke(ALICE)
     let_tokens_be_due(alice_here)
     for left, is_good in ((1000, True), (180, False)):
@@ -274,7 +274,7 @@ def test_a_refusal_is_no_reason_to_go_on_with_the_old_token(alice_here: Az, own_
 # What programs look for in errors
 
 
-def test_every_refresh_token_of_a_person_is_tried(
+def test_every_refresh_token_of_a_user_is_tried(
     make_az: Callable[..., Az], own_cloud: LocalCloud, form_person: Callable[..., FormPerson]
 ) -> None:
     """One was signed in to with a second factor, and the one that came later was not."""
@@ -314,7 +314,7 @@ def test_who_has_chosen_no_subscription_is_told_to_choose_one(signed_in: Az) -> 
         ("unknown tenant", r"(?i)tenant 'nobody\.example'"),
     ],
 )
-def test_the_error_says_the_cause_and_the_way_out(
+def test_the_error_names_the_cause_and_what_to_run(
     alice_here: Az, own_cloud: LocalCloud, cause: str, words: str
 ) -> None:
     options: tuple[str, ...] = ()
@@ -368,7 +368,7 @@ def test_expires_on_counts_through_a_change_of_clocks_and_local_time_follows_the
     signed_in: Az, moment: int, local: str
 ) -> None:
     """The rules of the European Union: https://data.iana.org/time-zones/tzdb/europe."""
-    let_tokens_end(signed_in, moment)
+    let_tokens_expire(signed_in, moment)
     found = _token(signed_in, TZ="Europe/Zurich")
     assert found["expires_on"] == moment
     assert found["expiresOn"].startswith(local)

@@ -1,4 +1,4 @@
-"""`python -m tests.localcloud`: run the local cloud in the foreground and tell a person how to use it."""
+"""`python -m tests.localcloud`: run the local cloud in the foreground and tell the user how to use it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _introduction(cloud: LocalCloud) -> str:
         f"  CA certificate  {cloud.ca_bundle}",
         f"  admin key       {cloud.admin_key}",
         "",
-        "People (user name, password, what for):",
+        "Users (user name, password, what for):",
     ]
     for person in cloud.directory.people:
         lines.append(f"  {person.username:<24} {person.password}")
@@ -70,7 +70,7 @@ def _introduction(cloud: LocalCloud) -> str:
         f"  az login --service-principal -u {CI_APP} \\",
         f'           "-p={CI_SECRET}" --tenant contoso.example',
         f"  export AZURE_POD_IDENTITY_AUTHORITY_HOST={cloud.identity_url}",
-        "  az login --identity           # the identity of this machine, as far as that shell can tell",
+        "  az login --identity           # a managed identity, as that shell sees it",
         "",
         "Azure Stack with AD FS, on the same server:",
         f"  az cloud register -n AzureStack --endpoint-resource-manager {cloud.azure_stack.url}",

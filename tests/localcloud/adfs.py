@@ -35,7 +35,7 @@ _UNKNOWN_CLIENT = (
     "MSIS9607: The 'client_id' parameter in the request is invalid. No registered client is found with this "
     "identifier.",
 )
-#: What AD FS says (error, description) where Entra says an AADSTS number.
+#: What AD FS answers (error, description) where Entra gives an AADSTS number.
 _WORDS = {
     **dict.fromkeys((50126, 50034, 50057, 50020), _PASSWORD),
     **dict.fromkeys((70000, 70008, 54005, 500112, 700005, 501481), _CODE),

@@ -51,15 +51,15 @@ def _fault(
 
 
 class Admin(WorkloadAdmin):
-    """Operations on a running cloud. Unknown people, tenants and subscriptions raise KeyError, bad values ValueError.
+    """Operations on a running cloud. Unknown users, tenants and subscriptions raise KeyError, bad values ValueError.
 
-    People are named by user name, tenants by GUID or domain, subscriptions by id or name, applications by id or name.
+    Users are named by user name, tenants by GUID or domain, subscriptions by id or name, applications by id or name.
     """
 
     # -- sessions and time ---------------------------------------------------------------------------------------
 
     def revoke(self, user: str) -> None:
-        """End a person's sessions: refresh tokens (AADSTS50173), browsers, and access tokens of CP1 clients at ARM."""
+        """End a user's sessions: refresh tokens (AADSTS50173), browsers, and access tokens of CP1 clients at ARM."""
         self._state.revoke(self._state.directory.person(user).username)
 
     def token_lifetime(self, seconds: int) -> None:
@@ -131,7 +131,7 @@ class Admin(WorkloadAdmin):
             raise ValueError("a page has at least one row")
         self._state.change_settings(page_size=size)
 
-    # -- people, tenants, subscriptions, applications ------------------------------------------------------------
+    # -- users, tenants, subscriptions, applications ------------------------------------------------------------
 
     def disable_user(self, user: str) -> None:
         """Disable an account (AADSTS50057)."""
@@ -146,7 +146,7 @@ class Admin(WorkloadAdmin):
         self._state.change_directory(lambda d: d.with_tenant(replace(d.tenant(tenant), demands_mfa=demanded)))
 
     def add_access(self, principal: str, tenant: str, subscription: str) -> None:
-        """Let a person or application see a subscription with tokens of a tenant."""
+        """Let a user or application see a subscription with tokens of a tenant."""
         self._state.change_directory(
             lambda d: d.with_access([*d.access, self._access(principal, tenant, subscription)])
         )
@@ -176,7 +176,7 @@ class Admin(WorkloadAdmin):
         """Remove a guest from a tenant (AADSTS50020 afterwards)."""
         gone = self._state.directory.tenant(tenant).id
         if self._state.directory.person(user).home.tenant_id == gone:
-            raise ValueError("nobody leaves the home tenant")
+            raise ValueError("a user cannot leave the home tenant")
         self._state.change_directory(
             lambda d: d.with_person(
                 replace(
@@ -187,7 +187,7 @@ class Admin(WorkloadAdmin):
         )
 
     def join_tenant(self, user: str, tenant: str) -> None:
-        """Make a person a guest of a tenant."""
+        """Make a user a guest of a tenant."""
         found = self._state.directory.tenant(tenant)
         if self._state.directory.person(user).in_tenant(found.id) is None:
             guest = Membership(found.id, stable_guid("oid", user.partition("@")[0], found.id))
@@ -210,7 +210,7 @@ class Admin(WorkloadAdmin):
         return sum(1 for r in self.requests() if re.search(path, r.path) and method in (None, r.method))
 
     def count_hanging(self) -> int:
-        """How many requests hang, whoever still waits for them. They are in the log when they have been answered."""
+        """How many requests hang, also those that no client waits for. They are in the log once they are answered."""
         return self._state.faults.hanging
 
     def clear_requests(self) -> None:

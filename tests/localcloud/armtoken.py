@@ -1,4 +1,4 @@
-"""Who calls Azure Resource Manager: verifies the bearer token and says no the way ARM does.
+"""Who calls Azure Resource Manager: verifies the bearer token and refuses it the way ARM does.
 
 Refusals: RFC 6750 3.1 `WWW-Authenticate`; claims challenges: "Claims challenges, claims requests and client
 capabilities" (Microsoft identity platform).

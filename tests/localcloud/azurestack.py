@@ -52,7 +52,7 @@ def _member(name: str) -> tuple[Membership, ...]:
 
 
 def stack_directory() -> Directory:
-    """Two people, one application and two subscriptions in one tenant; eve sees no subscription."""
+    """Two users, one application and two subscriptions in one tenant; eve sees no subscription."""
     people = (
         Person(ADAM, "Adam Aebi", "adam-local-password", _member("adam"), note="Azure Stack: two subscriptions"),
         Person(
@@ -127,7 +127,7 @@ class AzureStack:
 
     @property
     def directory(self) -> Directory:
-        """The people, the tenant and the subscriptions right now."""
+        """The users, the tenant and the subscriptions right now."""
         return self.state.directory
 
     def join(self, app: Flask, base_url: str, fetch: Fetch) -> None:

@@ -44,7 +44,7 @@ class TokenGrant:
     def issue(
         self, person: Person, sign_in: SignIn, scope_text: str | None, family: str, nonce: str | None = None
     ) -> dict[str, Any]:
-        """Check what can be checked without anybody at the screen, then make the answer."""
+        """Check what can be checked without a user at the screen, then make the answer."""
         segment = self.request.tenant_segment
         g.user = person.username
         if self.state.revoked_since(person.username, sign_in.at):
@@ -78,7 +78,7 @@ class TokenGrant:
         )
 
     def person(self, username: str) -> Person:
-        """The person of a stored grant; the account may have been disabled since."""
+        """The user of a stored grant; the account may have been disabled since."""
         person = self.state.directory.find_person(username)
         if person is None or person.disabled:
             raise account_disabled()

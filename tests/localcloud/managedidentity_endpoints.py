@@ -130,7 +130,7 @@ def _app_service(tokens: IdentityTokens, secret: str) -> Blueprint:
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.",
             )
         except EntraError:
-            # The real service says no more about a resource that does not exist.
+            # The real service explains no more about a resource that does not exist.
             return refuse(500, "An unexpected error occured while fetching the AAD Token.")
         del answer["expires_in"], answer["not_before"]
         return jsonify(answer)
@@ -232,7 +232,7 @@ def _machine_learning(tokens: IdentityTokens, secret: str) -> Blueprint:
 
 
 def _cloud_shell(state: State, issuer: Issuer) -> Blueprint:
-    """Cloud Shell's token service; the address says whose shell it is. It gives tokens of that person."""
+    """Cloud Shell's token service; the address names the user of the shell. It issues tokens of that user."""
     pages = Blueprint("cloud_shell", __name__)
 
     def refuse(code: str, message: str) -> Response:

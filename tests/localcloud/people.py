@@ -1,4 +1,4 @@
-"""The default directory: who lives in the local cloud, with passwords that are documented and worth nothing."""
+"""The default directory of the local cloud, with passwords that are documented and worth nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CI_APP = stable_guid("app", "ci-app")
 CI_SECRET = "-local~ci'secret.1"
 #: A second public client that does not belong to the family of first-party clients.
 SAMPLE_APP = stable_guid("app", "sample-app")
-#: Client ids of the managed identities: the machine's own, and two user-assigned ones. The reader sees nothing.
+#: Client ids of the managed identities: a system-assigned one, and two user-assigned ones. The reader sees nothing.
 VM_IDENTITY = stable_guid("app", "vm-identity")
 DEPLOY_IDENTITY = stable_guid("app", "deploy-identity")
 READER_IDENTITY = stable_guid("app", "reader-identity")
@@ -158,9 +158,9 @@ def _applications() -> tuple[Application, ...]:
 
 
 def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
-    """The directory at start: the people above, plus `tenants` generated tenants with `subscriptions` each.
+    """The directory at start: the users above, plus `tenants` generated tenants with `subscriptions` each.
 
-    In the generated tenants max@generated.example is at home in the first and a guest in all others.
+    In the generated tenants the first is the home tenant of max@generated.example, who is a guest in all others.
     """
     directory = Directory(
         (CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN, CONSUMERS),

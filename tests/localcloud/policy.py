@@ -12,12 +12,12 @@ from tests.localcloud.scopes import ScopeRequest
 from tests.localcloud.signin import SignIn
 from tests.localcloud.state import State
 
-#: Authority segments that stand for "the tenant of whoever signs in".
+#: Authority segments that stand for "the tenant of the user who signs in".
 ANY_TENANT = ("organizations", "common")
 
 
 def find_tenant(directory: Directory, segment: str, person: Person | None, error: str = "invalid_tenant") -> Tenant:
-    """The tenant that an authority's path segment means for `person`; EntraError when there is none."""
+    """The tenant that an authority's path segment means for `person`; EntraError if it is unknown."""
     name = segment.lower()
     if name == "consumers":
         return CONSUMERS
@@ -39,7 +39,7 @@ def check_segment(directory: Directory, segment: str, error: str = "invalid_tena
 
 
 def check_password(directory: Directory, segment: str, username: str, password: str) -> Person:
-    """The person, if the password is right and the account usable; EntraError invalid_grant otherwise."""
+    """The user, if the password is right and the account usable; EntraError invalid_grant otherwise."""
     person = directory.find_person(username)
     if person is None:
         tenant = check_segment(directory, segment)
@@ -62,7 +62,7 @@ def account_disabled() -> Exception:
 
 
 def check_member(person: Person, tenant: Tenant, client: Application, base_url: str) -> Membership:
-    """The person's membership in a tenant; AADSTS50020 when there is none, AADSTS50057 when disabled."""
+    """The user's membership in a tenant; AADSTS50020 without one, AADSTS50057 when disabled."""
     if person.disabled:
         raise account_disabled()
     membership = person.in_tenant(tenant.id)
@@ -101,7 +101,7 @@ def check_silently(
     claims: ClaimsRequest,
     base_url: str,
 ) -> Membership:
-    """All conditions for a token without anybody at the screen; raises EntraError for the first one not met."""
+    """All conditions for a token without a user at the screen; raises EntraError for the first one not met."""
     membership = check_member(person, tenant, client, base_url)
     if needs_mfa(tenant, sign_in, claims):
         raise mfa_required(scope.audience, tenant.policy_id)

@@ -146,7 +146,7 @@ class LocalCloud(IdentityHosts):
 
     @property
     def directory(self) -> Directory:
-        """The people, tenants and subscriptions right now."""
+        """The users, tenants and subscriptions right now."""
         return self.state.directory
 
     def github_environment(self, subject: str = GITHUB_SUBJECT) -> dict[str, str]:

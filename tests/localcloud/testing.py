@@ -20,7 +20,7 @@ USUAL_SCOPES = f"{ARM_SCOPE} openid offline_access profile"
 
 
 def trusting_session(cloud: LocalCloud) -> requests.Session:
-    """A session that trusts the cloud's CA and nothing else, whatever the environment says."""
+    """A session that trusts the cloud's CA and nothing else, whatever the environment names."""
     session = requests.Session()
     session.trust_env = False
     session.verify = str(cloud.ca_bundle)
@@ -138,7 +138,7 @@ class TokenClient:
         return found
 
     def poll(self, device_code: str, tenant: str = "organizations") -> requests.Response:
-        """Ask whether the person at the other device is done."""
+        """Ask whether the user at the other device is done."""
         return self.token(
             tenant,
             grant_type="urn:ietf:params:oauth:grant-type:device_code",

@@ -23,7 +23,7 @@ from tests.localcloud.scopes import ScopeRequest
 from tests.localcloud.signin import SignIn
 from tests.localcloud.state import State
 
-#: From this lifetime on an answer says when to renew early (MSAL: "refresh_in"), in seconds.
+#: From this lifetime on an answer names a time to renew early (MSAL: "refresh_in"), in seconds.
 LONG_LIVED = 2 * 3600
 
 
@@ -38,13 +38,13 @@ def issued_at(uti: str) -> float:
 
 
 def client_info(person: Person) -> str:
-    """Who the account is at home; the same in every tenant."""
+    """The account in its home tenant; the same in every tenant."""
     return b64(json.dumps({"uid": person.home.oid, "utid": person.home.tenant_id}).encode())
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Everything that a token answer for a person depends on. `family` links tokens that came from one sign-in."""
+    """Everything that a token answer for a user depends on. `family` links tokens that came from one sign-in."""
 
     tenant: Tenant
     client: Application
@@ -69,7 +69,7 @@ class Issuer:
 
     #: How a client assertion may be signed: MSAL uses PS256, older libraries RS256.
     assertion_algorithms: tuple[str, ...] = ("RS256", "PS256")
-    #: Whether answers say who the account is at home.
+    #: Whether answers identify the account in its home tenant.
     client_info = True
     routes = ENTRA
 
@@ -114,7 +114,7 @@ class Issuer:
         return found
 
     def for_person(self, grant: Grant) -> dict[str, Any]:
-        """The token answer for a person: RFC 6749 5.1 and what Entra adds."""
+        """The token answer for a user: RFC 6749 5.1 and what Entra adds."""
         answer = self._answer(grant.scope.granted)
         answer["access_token"] = self._access_token(grant)
         if "offline_access" in grant.scope.oidc:
@@ -154,7 +154,7 @@ class Issuer:
         if person.home.tenant_id == grant.tenant.id and not person.microsoft_account:
             claims["unique_name"] = claims["upn"] = person.username
         else:
-            # A guest has no upn of this tenant; unique_name carries where the person comes from.
+            # A guest has no upn of this tenant; unique_name names the tenant that the user comes from.
             prefix = "live.com#" if person.microsoft_account else ""
             claims["unique_name"] = prefix + person.username
             claims["email"] = person.username

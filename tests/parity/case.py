@@ -14,7 +14,7 @@ from tests.users import ADAM, ALICE, BOB, CAROL, DAVE, ERIN, MIA, NINA
 
 _PLACE = re.compile(r"<([a-z][\w.-]*)(?:\|(upper|lower))?>")
 _THEN = " && "
-#: In front of a command that runs without the extension on both sides.
+#: Before a command that runs without the extension on both sides.
 _BUILT_IN = "builtin "
 
 
@@ -67,7 +67,7 @@ class Step:
 
     @property
     def is_sign_in(self) -> bool:
-        """Whether a person may be asked to sign in, in a browser or with a device code."""
+        """Whether a user may be asked to sign in, in a browser or with a device code."""
         return self.args[:1] == ("login",)
 
     @property
@@ -95,11 +95,11 @@ class Case:
 
     line: command lines without `az`, joined by ` && `. `<name>` stands for something of the local cloud (see `PLACES`);
         `<name|upper>` for the same in upper case, `<url>` and others for what is known at run time only (see
-        `surroundings.Surroundings.fill`). `builtin ` in front of a command: without the extension on both sides.
+        `surroundings.Surroundings.fill`). `builtin ` before a command: without the extension on both sides.
     state: where it starts, a key of `states.STATES`.
     builtin_line: what the built-in side runs instead, where it cannot run the same.
-    person: who answers the sign-in pages. None is nobody.
-    declines: whether that person presses Cancel.
+    person: who answers the sign-in pages. None: no user does.
+    declines: whether that user presses Cancel.
     browser: whether there is a browser. Without one, a sign-in falls back to the device code.
     stdin: what comes in on standard input.
     env: more environment variables.
@@ -130,7 +130,7 @@ class Case:
         """The case in one line: unique, and what -k looks at."""
         extras = []
         if self.person != ALICE and any(step.is_sign_in for step in self.steps()):
-            extras.append(f"by {self.person.partition('@')[0]}" if self.person else "by nobody")
+            extras.append(f"by {self.person.partition('@')[0]}" if self.person else "by no user")
         extras += [word for word, is_so in (("browser", self.browser), ("cancelled", self.declines)) if is_so]
         if self.machine:
             extras.append(f"on {self.machine}")

@@ -123,11 +123,11 @@ def _one_more_tenant_level_row(document: Any) -> None:
 _REGISTER_OTHER = "cloud register -n OtherCloud --endpoint-resource-manager <url>"
 
 STATES: dict[str, State] = {
-    # Nobody is signed in.
+    # No user is signed in.
     "empty": State(),
     "other_cloud_known": State(_REGISTER_OTHER),
     "cleared": State("account clear", after="alice"),
-    # People.
+    # Users.
     "alice": State("login --use-device-code", person=ALICE),
     "bob": State("login --use-device-code", person=BOB),
     "alice_and_bob": State("login --use-device-code", after="alice", person=BOB),

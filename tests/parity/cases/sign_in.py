@@ -1,4 +1,4 @@
-"""People sign in: device code, browser, and what is said about passwords."""
+"""Users sign in: device code, browser, and the warnings about passwords."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ CASES = (
         state="empty",
     ),
     *group(
-        # Somebody else, somebody again, with something already there.
+        # Another user, the same user again, with something already stored.
         Case("login --use-device-code", state="alice", person=BOB, fast=True),
         Case("login --use-device-code", state="bob", person=ALICE),
         Case("login --use-device-code", state="alice"),
@@ -118,7 +118,7 @@ CASES = (
         Case("login --use-device-code", state="empty", fault=Fault("^/subscriptions\\?", "error", 1, 403)),
     ),
     *group(
-        # With a password. MSAL cannot ask a cloud on a port about the user, so the built-in side signs the same person
+        # With a password. MSAL cannot ask a cloud on a port about the user, so the built-in side signs the same user
         # in with a device code: what is shown and stored has to be the same.
         Case(
             "login -u <alice> -p <alice.password>",
