@@ -205,7 +205,7 @@ def test_what_the_host_reports_of_its_use_has_the_option_and_no_secret(loud_az: 
     with note.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         witness = Witness(loud_az.with_env(AZURE_CORE_COLLECT_TELEMETRY="yes"))
-        good, bad = secret_routes.secret_like_an_option_in_a_word_of_its_own(canaries), wrong_secret(canaries)
+        good, bad = secret_routes.secret_like_an_option_in_an_argument_of_its_own(canaries), wrong_secret(canaries)
         witness.run(good)
         witness.run(bad, exit_code=1)
         report = (loud_az.config_dir / "telemetry" / "cache").read_text(encoding="utf-8")
@@ -217,7 +217,7 @@ def test_what_the_host_reports_of_its_use_has_the_option_and_no_secret(loud_az: 
 def test_the_first_command_in_a_new_config_directory_leaves_its_secret_in_the_store_alone(
     make_az: Callable[..., Az], canaries: Canaries, canary_cloud: LocalCloud
 ) -> None:
-    attempt = secret_routes.secret_like_an_option_in_a_word_of_its_own(canaries)
+    attempt = secret_routes.secret_like_an_option_in_an_argument_of_its_own(canaries)
     witness = Witness(loud(make_az(warm=False, cloud=canary_cloud)))
     witness.run(attempt)
     assert_in_the_store_alone(witness, attempt)
@@ -227,7 +227,7 @@ def test_the_first_command_in_a_new_config_directory_leaves_its_secret_in_the_st
 def test_the_oldest_host_leaves_a_secret_like_an_option_in_the_store_alone(
     make_az: Callable[..., Az], oldest: Host, canaries: Canaries, canary_cloud: LocalCloud
 ) -> None:
-    attempt = secret_routes.secret_like_an_option_in_a_word_of_its_own(canaries)
+    attempt = secret_routes.secret_like_an_option_in_an_argument_of_its_own(canaries)
     witness = Witness(loud(make_az(host=oldest, cloud=canary_cloud)))
     witness.run(attempt)
     assert_in_the_store_alone(witness, attempt)

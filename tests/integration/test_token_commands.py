@@ -75,7 +75,7 @@ def test_a_cached_token_that_lives_long_enough_is_not_asked_for_again(alice_here
         ("--force-refresh", "--tenant", "contoso.example"),
     ],
 )
-def test_a_cached_token_that_will_not_do_is_replaced_for_everybody(
+def test_a_cached_token_that_will_not_do_is_replaced_for_all(
     alice_here: Az, own_cloud: LocalCloud, options: tuple[str, ...]
 ) -> None:
     let_tokens_age(alice_here, left=1000)
