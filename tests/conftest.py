@@ -24,9 +24,9 @@ from tests.harness.stage import CloudStage, Stage
 from tests.users import ALICE
 
 if TYPE_CHECKING:  # unit tests have no use for a web server
-    from tests.harness.forms import FormPerson
-    from tests.harness.person import BrowserPerson
-    from tests.localcloud import LocalCloud, Person
+    from tests.harness.browser_user import BrowserUser
+    from tests.harness.http_user import HttpUser
+    from tests.localcloud import LocalCloud, User
 
 
 # The machine may be busy with `az` processes: how long an example takes to make or to run means nothing.
@@ -154,42 +154,42 @@ def signed_in(_signed_in_config: Path, az: Az) -> Az:
 
 
 @pytest.fixture
-def alice(cloud: LocalCloud) -> Person:
+def alice(cloud: LocalCloud) -> User:
     """A user with subscriptions in two tenants, and two more tenants: one demands MFA, one has no subscriptions."""
-    return cloud.directory.person(ALICE)
+    return cloud.directory.user(ALICE)
 
 
 @pytest.fixture
-def make_person(cloud: LocalCloud, tmp_path: Path) -> Iterator[Callable[..., BrowserPerson]]:
-    """Return a function that makes a user of a real Chromium: make_person(user name, **plan).
+def make_browser_user(cloud: LocalCloud, tmp_path: Path) -> Iterator[Callable[..., BrowserUser]]:
+    """Return a function that makes a user of a real Chromium: make_browser_user(user name, **plan).
 
-    The keys of the plan are those of BrowserPerson. Skips without Chromium; fails in CI.
+    The keys of the plan are those of BrowserUser. Skips without Chromium; fails in CI.
     """
     if not has_chromium():
         missing = f"there is no Chromium: apt-get install {' '.join(CHROMIUM_PACKAGES)}"
         if in_ci():
             pytest.fail(missing)
         pytest.skip(missing)
-    from tests.harness.person import BrowserPerson
+    from tests.harness.browser_user import BrowserUser
 
-    with ExitStack() as people:
+    with ExitStack() as users:
 
-        def make(username: str, **plan: Any) -> BrowserPerson:
-            folder = tmp_path / f"person-{uuid.uuid4().hex[:8]}"
-            plan.setdefault("password", cloud.directory.person(username).password)
-            return people.enter_context(BrowserPerson(folder, cloud.url, username, **plan))
+        def make(username: str, **plan: Any) -> BrowserUser:
+            folder = tmp_path / f"user-{uuid.uuid4().hex[:8]}"
+            plan.setdefault("password", cloud.directory.user(username).password)
+            return users.enter_context(BrowserUser(folder, cloud.url, username, **plan))
 
         yield make
 
 
 @pytest.fixture
-def form_person(cloud: LocalCloud) -> Callable[..., FormPerson]:
-    """Return a function that makes a person without a browser: form_person(user name, **options of FormPerson)."""
-    from tests.harness.forms import FormPerson
+def make_http_user(cloud: LocalCloud) -> Callable[..., HttpUser]:
+    """Return a function that makes a user without a browser: make_http_user(user name, **options of HttpUser)."""
+    from tests.harness.http_user import HttpUser
 
-    def make(username: str, *, at: LocalCloud = cloud, **options: Any) -> FormPerson:
-        options.setdefault("password", at.directory.person(username).password)
-        return FormPerson(Path(at.ca_bundle), username, **options)
+    def make(username: str, *, at: LocalCloud = cloud, **options: Any) -> HttpUser:
+        options.setdefault("password", at.directory.user(username).password)
+        return HttpUser(Path(at.ca_bundle), username, **options)
 
     return make
 

@@ -1,4 +1,4 @@
-"""The user names of the local cloud; `tests/localcloud/people.py` has what each user can do."""
+"""The user names of the local cloud; `tests/localcloud/seed.py` has what each user can do."""
 
 from __future__ import annotations
 

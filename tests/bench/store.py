@@ -34,7 +34,7 @@ MEMORY_LIMIT = 1.1
 
 
 def rows(count: int) -> list[dict[str, Any]]:
-    """Return as many subscriptions of one person, in tenants of a hundred."""
+    """Return as many subscriptions of one user, in tenants of a hundred."""
     return [
         {
             "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"subscription-{number}")),

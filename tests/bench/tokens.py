@@ -48,7 +48,7 @@ class Crowd:
 
 
 def sides(folder: Path, cloud: LocalCloud) -> dict[str, Az]:
-    """Return `az` with the extension and without it, with the same person signed in to both."""
+    """Return `az` with the extension and without it, with the same user signed in to both."""
     host = hosts.newest()
     stage = CloudStage(Stage(folder / "stage"), cloud, host, folder / "cloud")
     ours = stage.az(host, folder / "ours")

@@ -12,7 +12,7 @@ from tests.demo.setting import setting
 _LINES = """
 Users in the local cloud (password in the second column):
 
-{people}
+{users}
 
 Try:
 
@@ -33,10 +33,10 @@ Leave with `exit`. The cloud stops, and everything that `az` has stored is remov
 def shell() -> None:
     """Open the shell, and wait for it to end."""
     with setting() as (cloud, terminal), tempfile.TemporaryDirectory(prefix="login-demo-") as folder:
-        people = cloud.directory.people
-        listed = "\n".join(f"  {p.username:<24} {p.password:<34} {p.note}" for p in people)
+        users = cloud.directory.users
+        listed = "\n".join(f"  {p.username:<24} {p.password:<34} {p.note}" for p in users)
         print(
-            _LINES.format(people=listed, first=people[0].username, password=people[0].password, ca=cloud.ca_bundle),
+            _LINES.format(users=listed, first=users[0].username, password=users[0].password, ca=cloud.ca_bundle),
             flush=True,
         )
         bin_dir = terminal.az.host.bin

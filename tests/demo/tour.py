@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tests.demo.setting import DemoError, Terminal, say, setting
 from tests.harness.az import Result
+from tests.harness.browser_user import BrowserUser
 from tests.harness.environments import has_chromium
-from tests.harness.forms import FormPerson
-from tests.harness.person import BrowserPerson
+from tests.harness.http_user import HttpUser
 from tests.harness.sign_in import DEVICE_PROMPT
 from tests.localcloud import LocalCloud
 from tests.users import ALICE
@@ -55,13 +55,13 @@ def expect(true: bool, otherwise: str) -> None:
 
 def sign_in_with_browser(cloud: LocalCloud, terminal: Terminal) -> None:
     """`az login`, with a user of a headless Chromium."""
-    password = cloud.directory.person(ALICE).password
+    password = cloud.directory.user(ALICE).password
     with (
         tempfile.TemporaryDirectory(prefix="login-demo-") as folder,
-        BrowserPerson(Path(folder, "person"), cloud.url, ALICE, password) as person,
+        BrowserUser(Path(folder, "user"), cloud.url, ALICE, password) as user,
     ):
-        terminal.run("login", env={"BROWSER": person.browser})
-        report = person.report()
+        terminal.run("login", env={"BROWSER": user.browser})
+        report = user.report()
     say(f"(In the browser, {ALICE} {', '.join(report.steps)}, and read: {report.title})")
 
 
@@ -79,9 +79,9 @@ def sign_in_with_device_code(cloud: LocalCloud, terminal: Terminal) -> None:
         said += line
         prompt = DEVICE_PROMPT.search(said)
     if prompt:
-        password = cloud.directory.person(ALICE).password
-        person = FormPerson(Path(cloud.ca_bundle), ALICE, password, user_code=prompt.group(2))
-        page = person.visit(prompt.group(1))
+        password = cloud.directory.user(ALICE).password
+        user = HttpUser(Path(cloud.ca_bundle), ALICE, password, user_code=prompt.group(2))
+        page = user.visit(prompt.group(1))
         say(f"(In the browser, {ALICE} read: {page.text})")
     process.stdin = None  # closed already; communicate() would flush it
     stdout, stderr = process.communicate(timeout=120)

@@ -23,7 +23,7 @@ def sign_in(az: Az, cloud: LocalCloud, username: str, *options: str, timeout: fl
     timeout: seconds until the test fails.
     """
     # `-p=`, because a password may begin with `-`.
-    password = cloud.directory.person(username).password
+    password = cloud.directory.user(username).password
     return az.run("login", "-u", username, f"-p={password}", *options, timeout=timeout)
 
 

@@ -7,7 +7,6 @@ from secrets import token_urlsafe
 
 from tests.integration.canaries import new_canary, signature_of
 from tests.integration.secret_routes import (
-    BOB,
     Attempt,
     Canaries,
     Route,
@@ -16,6 +15,7 @@ from tests.integration.secret_routes import (
 )
 from tests.integration.workloads import SERVICE_PRINCIPAL
 from tests.localcloud import CI_APP, GITHUB_SUBJECT
+from tests.users import BOB
 
 
 def wrong_secret(given: Canaries) -> Attempt:

@@ -38,7 +38,7 @@ class Canaries:
         """Give Bob another password."""
         chosen = password or new_canary()
         self.cloud.state.change_directory(
-            lambda directory: directory.with_person(replace(directory.person(BOB), password=chosen))
+            lambda directory: directory.with_user(replace(directory.user(BOB), password=chosen))
         )
         return chosen
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson
-from tests.harness.person import AddressTaker
+from tests.harness.browser_user import AddressTaker
+from tests.harness.http_user import HttpUser
 from tests.harness.sign_in import sign_in_with_code
 from tests.integration.workloads import (
     Certificates,
@@ -29,14 +29,14 @@ GRAPH = ("--resource", GRAPH_AUDIENCE.rstrip("/"))
 
 
 @pytest.fixture
-def adam(workload_cloud: LocalCloud) -> FormPerson:
-    password = workload_cloud.azure_stack.directory.person(ADAM).password
-    return FormPerson(Path(workload_cloud.ca_bundle), ADAM, password)
+def adam(workload_cloud: LocalCloud) -> HttpUser:
+    password = workload_cloud.azure_stack.directory.user(ADAM).password
+    return HttpUser(Path(workload_cloud.ca_bundle), ADAM, password)
 
 
-def test_a_person_signs_in_with_a_password(stack_az: Az, workload_cloud: LocalCloud) -> None:
+def test_a_user_signs_in_with_a_password(stack_az: Az, workload_cloud: LocalCloud) -> None:
     az = stack_az
-    password = workload_cloud.azure_stack.directory.person(ADAM).password
+    password = workload_cloud.azure_stack.directory.user(ADAM).password
     rows = az.run("login", "-u", ADAM, "--password=@-", input=password).ok().json()
     assert {(row["name"], row["user"]["name"], row["tenantId"]) for row in rows} == {
         (LAB, ADAM, TENANT.id),
@@ -52,8 +52,8 @@ def test_a_person_signs_in_with_a_password(stack_az: Az, workload_cloud: LocalCl
     assert not traces(az, ADAM)
 
 
-def test_a_person_signs_in_with_a_browser_at_the_one_address_that_ad_fs_knows(
-    stack_az: Az, adam: FormPerson, tmp_path: Path
+def test_a_user_signs_in_with_a_browser_at_the_one_address_that_ad_fs_knows(
+    stack_az: Az, adam: HttpUser, tmp_path: Path
 ) -> None:
     browser = AddressTaker(tmp_path / "browser")
     process = stack_az.start("login", env={"BROWSER": browser.browser})
@@ -65,10 +65,10 @@ def test_a_person_signs_in_with_a_browser_at_the_one_address_that_ad_fs_knows(
     assert subscriptions_used(stock(stack_az))
 
 
-def test_a_person_signs_in_on_another_device(stack_az: Az, workload_cloud: LocalCloud) -> None:
+def test_a_user_signs_in_on_another_device(stack_az: Az, workload_cloud: LocalCloud) -> None:
     def answer(url: str, code: str) -> None:
-        password = workload_cloud.azure_stack.directory.person(ADAM).password
-        FormPerson(Path(workload_cloud.ca_bundle), ADAM, password, user_code=code).visit(url)
+        password = workload_cloud.azure_stack.directory.user(ADAM).password
+        HttpUser(Path(workload_cloud.ca_bundle), ADAM, password, user_code=code).visit(url)
 
     result, _ = sign_in_with_code(stack_az, answer)
     assert {row["name"] for row in result.ok().json()} == {LAB, PRODUCTION}

@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from tests.harness.az import Az, Result
-from tests.harness.forms import Answer, FormPerson, LastPage
-from tests.harness.person import AddressTaker
-from tests.localcloud import LocalCloud, Person
+from tests.harness.browser_user import AddressTaker
+from tests.harness.http_user import Answer, HttpUser, LastPage
+from tests.localcloud import LocalCloud, User
 from tests.users import ALICE, BOB, DAVE, NINA
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
@@ -68,7 +68,7 @@ def test_a_refused_sign_in_is_one_error_with_the_next_step(
     tenant: str | None,
     says: str,
 ) -> None:
-    words = ["login", "-u", user, "-p", password or cloud.directory.person(user).password]
+    words = ["login", "-u", user, "-p", password or cloud.directory.user(user).password]
     error = signed_in.run(*words, *(["--tenant", tenant] if tenant else [])).failed().stderr
     assert says in error
     assert "az login" in error
@@ -188,7 +188,7 @@ def test_going_back_and_choosing_an_account_or_a_tenant_contradict_each_other(
 # ------------------------------------------------------------------------------------------
 
 
-def password_sign_in(az: Az, alice: Person) -> str:
+def password_sign_in(az: Az, alice: User) -> str:
     """Return the error of a sign-in that has to fail."""
     return az.run("login", "-u", alice.username, "-p", alice.password, timeout=90).failed().stderr
 
@@ -217,7 +217,7 @@ def plain_http_server() -> Iterator[int]:
 
 
 def test_an_authority_that_does_not_answer_is_one_error(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: Person
+    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: User
 ) -> None:
     az = make_az(cloud=own_cloud)
     address = own_cloud.url
@@ -227,26 +227,26 @@ def test_an_authority_that_does_not_answer_is_one_error(
     assert address.partition("//")[2] in password_sign_in(az, alice)
 
 
-def test_a_name_that_does_not_resolve_is_one_error(az: Az, cloud: LocalCloud, alice: Person) -> None:
+def test_a_name_that_does_not_resolve_is_one_error(az: Az, cloud: LocalCloud, alice: User) -> None:
     # The proxy of the test environment would answer for it; without one, .invalid never resolves (RFC 6761).
     az = point_at(az, cloud.url, "https://login.invalid").with_env(HTTPS_PROXY=None, HTTP_PROXY=None)
     assert "login.invalid" in password_sign_in(az, alice)
 
 
 def test_an_authority_without_tls_is_one_error(
-    az: Az, cloud: LocalCloud, alice: Person, plain_http_server: int
+    az: Az, cloud: LocalCloud, alice: User, plain_http_server: int
 ) -> None:
     error = password_sign_in(point_at(az, cloud.url, f"https://localhost:{plain_http_server}"), alice)
     assert "TLS" in error or "SSL" in error
 
 
-def test_a_certificate_that_is_not_trusted_is_one_error_that_names_the_setting(az: Az, alice: Person) -> None:
+def test_a_certificate_that_is_not_trusted_is_one_error_that_names_the_setting(az: Az, alice: User) -> None:
     error = password_sign_in(az.with_env(REQUESTS_CA_BUNDLE=None), alice)
     assert "certificate" in error.lower()
     assert "REQUESTS_CA_BUNDLE" in error
 
 
-def test_a_ca_bundle_that_is_not_there_is_one_error_that_names_the_setting(az: Az, alice: Person) -> None:
+def test_a_ca_bundle_that_is_not_there_is_one_error_that_names_the_setting(az: Az, alice: User) -> None:
     error = password_sign_in(az.with_env(REQUESTS_CA_BUNDLE="/no/such/bundle.pem"), alice)
     assert "REQUESTS_CA_BUNDLE" in error
     assert "/no/such/bundle.pem" in error
@@ -255,14 +255,14 @@ def test_a_ca_bundle_that_is_not_there_is_one_error_that_names_the_setting(az: A
 @pytest.mark.parametrize("where", ["openid-configuration", "/oauth2/v2.0/token", "^/tenants", "^/subscriptions"])
 @pytest.mark.parametrize("kind", ["html", "malformed"])
 def test_an_answer_that_is_not_json_is_one_error(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: Person, where: str, kind: str
+    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: User, where: str, kind: str
 ) -> None:
     own_cloud.admin.fail_next(path=where, count=None, kind=kind)
     password_sign_in(make_az(cloud=own_cloud), alice)
 
 
 def test_a_failed_sign_in_leaves_no_token_behind(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: Person
+    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: User
 ) -> None:
     az = make_az(cloud=own_cloud)
     own_cloud.admin.fail_next(path="^/tenants", count=None, kind="html")
@@ -280,13 +280,13 @@ def test_a_failed_sign_in_leaves_no_token_behind(
 class SignInUnderway:
     """`az login` waiting for the browser, and the answer that the sign-in service has for it."""
 
-    def __init__(self, az: Az, person: FormPerson, folder: Path, *args: str) -> None:
+    def __init__(self, az: Az, user: HttpUser, folder: Path, *args: str) -> None:
         self._az = az
         self._words = ("login", *args)
         taker = AddressTaker(folder)
         self._process = az.start(*self._words, env={"BROWSER": taker.browser})
         self.address = taker.address()
-        self.page: LastPage = person.visit(self.address, deliver=False)
+        self.page: LastPage = user.visit(self.address, deliver=False)
 
     @property
     def answer(self) -> Answer:
@@ -311,14 +311,14 @@ class SignInUnderway:
 
 @pytest.fixture
 def underway(
-    az: Az, form_person: Callable[..., FormPerson], alice: Person, tmp_path: Path
+    az: Az, make_http_user: Callable[..., HttpUser], alice: User, tmp_path: Path
 ) -> Iterator[Callable[..., SignInUnderway]]:
     """Return a function that begins one more `az login`."""
     begun: list[SignInUnderway] = []
 
     def begin(*args: str) -> SignInUnderway:
         folder = tmp_path / f"browser{len(begun)}"
-        begun.append(SignInUnderway(az, form_person(alice.username), folder, *args))
+        begun.append(SignInUnderway(az, make_http_user(alice.username), folder, *args))
         return begun[-1]
 
     yield begin
@@ -352,9 +352,9 @@ def test_a_code_of_another_sign_in_is_refused(underway: Callable[..., SignInUnde
 
 
 def test_consent_that_is_denied_is_one_error(
-    signed_in: Az, before: Before, form_person: Callable[..., FormPerson], tmp_path: Path
+    signed_in: Az, before: Before, make_http_user: Callable[..., HttpUser], tmp_path: Path
 ) -> None:
-    nina = form_person(NINA)
+    nina = make_http_user(NINA)
     taker = AddressTaker(tmp_path / "browser")
     process = signed_in.start("login", env={"BROWSER": taker.browser})
     page = nina.visit(taker.address())

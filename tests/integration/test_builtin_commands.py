@@ -70,7 +70,7 @@ def test_query_reaches_into_every_answer(signed_in: Az) -> None:
 
 
 def test_query_and_output_work_on_the_sign_in_itself(az: Az, cloud: LocalCloud) -> None:
-    bob = cloud.directory.person(BOB)
+    bob = cloud.directory.user(BOB)
     words = ("login", "-u", bob.username, "-p", bob.password)
     shown = az.run(*words, "--query", "[?isDefault].user.name", "-o", "tsv").ok().stdout
     assert shown.strip() == bob.username
@@ -84,7 +84,7 @@ def test_standard_output_is_json_and_nothing_else_even_with_warnings(signed_in: 
 
 
 def test_a_password_in_a_file_signs_in_for_built_in_commands_too(az: Az, cloud: LocalCloud, tmp_path: Path) -> None:
-    bob = cloud.directory.person(BOB)
+    bob = cloud.directory.user(BOB)
     password = tmp_path / "password"
     password.write_text(bob.password, encoding="utf-8")
     az.run("login", "-u", bob.username, f"--password=@{password}").ok()

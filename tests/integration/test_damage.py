@@ -74,7 +74,7 @@ class _Steps:
             "app token": (*token, "--subscription", OF_THE_APP),
             "group list": ("group", "list", "--subscription", OF_ALICE),
             "app group list": ("group", "list", "--subscription", OF_THE_APP),
-            "login": ("login", "-u", ALICE, "-p", cloud.directory.person(ALICE).password),
+            "login": ("login", "-u", ALICE, "-p", cloud.directory.user(ALICE).password),
             "app login": (
                 "login",
                 "--service-principal",

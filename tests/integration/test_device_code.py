@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.harness.az import Az, Result
-from tests.harness.forms import FormPerson, LastPage
-from tests.harness.person import BrowserPerson, open_page
+from tests.harness.browser_user import BrowserUser, open_page
+from tests.harness.http_user import HttpUser, LastPage
 from tests.localcloud import LocalCloud
 from tests.users import ALICE, MIA
 
@@ -31,25 +31,25 @@ def sign_in(az: Az, answer: Callable[[str, str], LastPage], *args: str) -> tuple
     return Result(words, result.exit_code, result.stdout, shown + result.stderr, 0.0, az.secrets), page
 
 
-def test_the_code_entered_elsewhere_signs_in(az: Az, form_person: Callable[..., FormPerson]) -> None:
-    result, _ = sign_in(az, lambda url, code: form_person(ALICE, user_code=code).visit(url))
+def test_the_code_entered_elsewhere_signs_in(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
+    result, _ = sign_in(az, lambda url, code: make_http_user(ALICE, user_code=code).visit(url))
     assert "Contoso Production" in {row["name"] for row in result.ok().json()}
 
 
 def test_a_second_factor_on_the_other_device_opens_a_tenant_that_demands_it(
-    az: Az, form_person: Callable[..., FormPerson]
+    az: Az, make_http_user: Callable[..., HttpUser]
 ) -> None:
     result, _ = sign_in(
         az,
-        lambda url, code: form_person(MIA, user_code=code).visit(url),
+        lambda url, code: make_http_user(MIA, user_code=code).visit(url),
         *("--tenant", "woodgrove.example"),
     )
     assert [row["name"] for row in result.ok().json()] == ["Woodgrove Vault"]
 
 
-def test_declining_on_the_other_device_is_an_error(az: Az, form_person: Callable[..., FormPerson]) -> None:
+def test_declining_on_the_other_device_is_an_error(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
     # "accept" is the button of the page that asks whether the user started this sign-in.
-    result, _ = sign_in(az, lambda url, code: form_person(ALICE, user_code=code, cancel_at="accept").visit(url))
+    result, _ = sign_in(az, lambda url, code: make_http_user(ALICE, user_code=code, cancel_at="accept").visit(url))
     error = result.failed().stderr
     assert "declined" in error
     assert "az login" in error
@@ -64,11 +64,11 @@ def test_a_code_that_no_user_enters_expires_with_an_error(make_az: Callable[...,
 
 
 @pytest.mark.browser
-def test_the_device_page_works_in_a_real_browser(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+def test_the_device_page_works_in_a_real_browser(az: Az, make_browser_user: Callable[..., BrowserUser]) -> None:
     def answer(url: str, code: str) -> LastPage:
-        person = make_person(ALICE, user_code=code)
-        open_page(person, url)
-        seen = person.report()
+        user = make_browser_user(ALICE, user_code=code)
+        open_page(user, url)
+        seen = user.report()
         return LastPage(seen.url, 200, seen.text)
 
     result, page = sign_in(az, answer)

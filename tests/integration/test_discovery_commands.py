@@ -14,10 +14,10 @@ import pyte
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson
+from tests.harness.http_user import HttpUser
 from tests.harness.sign_in import sign_in, sign_in_with_code
 from tests.integration.token_cache_files import make_cold
-from tests.localcloud import CI_APP, CI_SECRET, LocalCloud, people
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud, seed
 from tests.users import ALICE, BOB, MAX
 
 LIST = ("account", "list")
@@ -43,7 +43,7 @@ def _names(az: Az) -> set[str]:
 
 
 def _guid(name: str) -> str:
-    return {"contoso": people.CONTOSO, "fabrikam": people.FABRIKAM, "woodgrove": people.WOODGROVE}[name].id
+    return {"contoso": seed.CONTOSO, "fabrikam": seed.FABRIKAM, "woodgrove": seed.WOODGROVE}[name].id
 
 
 # Requests.
@@ -103,7 +103,7 @@ def test_a_tenant_that_was_signed_in_to_by_name_is_asked_once(own_az: Az, own_cl
     assert {tenant: asked["list"] for tenant, asked in _asked(own_cloud).items() if asked["list"]} == {
         _guid("contoso"): 1,
         _guid("fabrikam"): 1,
-        people.TAILSPIN.id: 1,
+        seed.TAILSPIN.id: 1,
     }
     rows = own_az.profile()["subscriptions"]
     assert len({row["id"] for row in rows}) == len(rows)
@@ -122,7 +122,7 @@ def test_a_sign_in_without_discovery_lists_nothing(own_az: Az, own_cloud: LocalC
 
 
 def test_the_rows_are_those_of_the_built_in_commands(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, form_person: Callable[..., FormPerson]
+    make_az: Callable[..., Az], own_cloud: LocalCloud, make_http_user: Callable[..., HttpUser]
 ) -> None:
     # alice's tenants show a subscription that is shared and delegated, a disabled one, and none at all; one of them
     # demands a second factor.
@@ -131,7 +131,7 @@ def test_the_rows_are_those_of_the_built_in_commands(
     def sign_in_alice(az: Az) -> Any:
         # Not with a password: built in, that does not work on a port other than 443.
         result, _ = sign_in_with_code(
-            az, lambda url, code: form_person(ALICE, at=own_cloud, user_code=code).visit(url)
+            az, lambda url, code: make_http_user(ALICE, at=own_cloud, user_code=code).visit(url)
         )
         return result.ok().json()
 
@@ -144,8 +144,8 @@ def test_the_rows_are_those_of_the_built_in_commands(
     assert by_id(sign_in_alice(ours)) == by_id(sign_in_alice(built_in))
     assert rows(ours) == rows(built_in)
     seen = rows(ours)
-    assert seen[people.RETIRED.id]["state"] == "Disabled"
-    assert seen[people.SHARED.id]["managedByTenants"] == [{"tenantId": _guid("fabrikam")}]
+    assert seen[seed.RETIRED.id]["state"] == "Disabled"
+    assert seen[seed.SHARED.id]["managedByTenants"] == [{"tenantId": _guid("fabrikam")}]
     assert len(seen) == 7
     for az in (ours, built_in):
         az.run(*REFRESH).ok()
@@ -169,8 +169,8 @@ def test_a_tenant_that_throttles_is_asked_again_at_the_time_that_it_names(own_az
     ("path", "pause"),
     [
         ("^/subscriptions", "1.5"),
-        (f"/{people.FABRIKAM.id}/oauth2/v2.0/token", "soon"),
-        (f"/{people.FABRIKAM.id}/v2.0/.well-known", "-1"),
+        (f"/{seed.FABRIKAM.id}/oauth2/v2.0/token", "soon"),
+        (f"/{seed.FABRIKAM.id}/v2.0/.well-known", "-1"),
         ("^/subscriptions", "11"),
     ],
 )
@@ -187,8 +187,8 @@ def test_a_tenant_that_names_a_pause_in_its_own_way_is_asked_again(
     "path",
     [
         "^/subscriptions",
-        f"/{people.FABRIKAM.id}/oauth2/v2.0/token",
-        f"/{people.FABRIKAM.id}/v2.0/.well-known",
+        f"/{seed.FABRIKAM.id}/oauth2/v2.0/token",
+        f"/{seed.FABRIKAM.id}/v2.0/.well-known",
     ],
 )
 @pytest.mark.parametrize(("kind", "status"), [("throttled", 429), ("unavailable", 503)])
@@ -348,7 +348,7 @@ def test_an_excluded_tenant_is_not_asked(own_az: Az, own_cloud: LocalCloud, name
     sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", name, _guid("woodgrove")).ok()
     assert _names(own_az) >= {"Contoso Production", "Shared Platform"}
     assert "Fabrikam Main" not in _names(own_az)
-    assert set(_asked(own_cloud)) == {_guid("contoso"), people.TAILSPIN.id}
+    assert set(_asked(own_cloud)) == {_guid("contoso"), seed.TAILSPIN.id}
 
 
 def test_tenants_are_excluded_for_good_with_a_setting(own_az: Az, own_cloud: LocalCloud) -> None:
@@ -476,7 +476,7 @@ def test_a_default_that_the_user_did_not_choose_is_named_once_and_a_setting_make
     assert "'Contoso Production' is the default subscription now" in said
 
     own_az.run("account", "clear").ok()
-    own_az.run("config", "set", f"login.default_subscription={people.FABRIKAM_MAIN.id}").ok()
+    own_az.run("config", "set", f"login.default_subscription={seed.FABRIKAM_MAIN.id}").ok()
     said = sign_in(own_az, own_cloud, ALICE).ok().stderr
     assert "is the default subscription now" not in said
     assert own_az.run("account", "show", "--query", "name").ok().json() == "Fabrikam Main"
@@ -491,7 +491,7 @@ def test_a_percent_sign_in_a_setting_ends_only_what_needs_the_setting(own_az: Az
     sign_in(own_az, own_cloud, ALICE).ok()
     path, before = own_az.config_dir / "config", own_az.profile()["subscriptions"]
     text = path.read_text(encoding="utf-8")
-    password = own_cloud.directory.person(BOB).password
+    password = own_cloud.directory.user(BOB).password
     for name, command in (
         ("default_subscription", ("login", "-u", BOB, f"-p={password}")),
         ("exclude_tenants", REFRESH),
@@ -594,7 +594,7 @@ def test_ctrl_c_during_a_sign_in_keeps_the_sign_in_and_what_was_found(
 ) -> None:
     az = make_az(cloud=many)
     _hang(many, "tenant007.example")
-    said = _interrupted(az.pty("login", "-u", MAX, f"-p={many.directory.person(MAX).password}", size=(40, 200)))
+    said = _interrupted(az.pty("login", "-u", MAX, f"-p={many.directory.user(MAX).password}", size=(40, 200)))
     assert f"The sign-in of {MAX} was kept, with the 96 that were found until then." in said
     assert len(_names(az)) == 96
     many.admin.clear_faults()
@@ -606,7 +606,7 @@ def test_ctrl_c_in_the_middle_of_a_list_keeps_its_beginning_and_removes_nothing(
         az = make_az(cloud=cloud)
         cloud.admin.page_size(10)
         cloud.admin.fail_next("skiptoken", kind="hang", hang=600, count=None)
-        password = cloud.directory.person(MAX).password
+        password = cloud.directory.user(MAX).password
         for command in (("login", "-u", MAX, f"-p={password}"), REFRESH):
             terminal = az.pty(*command, "-o", "none", size=(40, 200))
             terminal.expect("0 of 1 tenant, 10 subscriptions; waiting for Tenant 001")
@@ -651,7 +651,7 @@ def test_ctrl_c_before_anything_was_found_stores_nothing(
     own_az: Az, own_cloud: LocalCloud, options: tuple[str, ...], hanging: str, line: str
 ) -> None:
     own_cloud.admin.fail_next(hanging, kind="hang", hang=600, count=None)
-    password = own_cloud.directory.person(BOB).password
+    password = own_cloud.directory.user(BOB).password
     terminal = own_az.pty("login", "-u", BOB, f"-p={password}", *options, size=(40, 200))
     terminal.expect(line)
     terminal.sendintr()

@@ -47,7 +47,7 @@ class Restricted:
 
     def sign_in(self, cloud: LocalCloud) -> Result:
         """Sign in as bob."""
-        return self.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}")
+        return self.run("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}")
 
 
 class Whole:

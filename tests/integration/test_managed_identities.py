@@ -151,7 +151,7 @@ def test_cloud_shell_signs_its_user_in_and_built_in_commands_work_as_that_user(
 def test_in_cloud_shell_another_account_can_sign_in_too(az: Az, cloud: LocalCloud) -> None:
     here = az.with_env(**cloud.cloud_shell_environment(ALICE))
     here.run(*IDENTITY).ok()
-    bob = cloud.directory.person(BOB)
+    bob = cloud.directory.user(BOB)
     said = here.run("login", "-u", bob.username, "--password=@-", input=bob.password).ok().stderr
     assert "Cloud Shell is automatically authenticated" in said
     users = {row["user"]["name"] for row in here.run("account", "list").ok().json()}

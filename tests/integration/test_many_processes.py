@@ -130,7 +130,7 @@ def test_sign_in_refresh_set_and_logout_of_others_at_once_all_take_effect(az: Az
 def test_a_user_and_an_application_that_sign_in_at_once_lose_no_row(signed_in: Az, cloud: LocalCloud) -> None:
     before = _rows(signed_in)
     commands = (
-        ("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}"),
+        ("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}"),
         ("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", "contoso.example"),
     )
     processes = [signed_in.start(*command) for command in commands]

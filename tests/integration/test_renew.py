@@ -324,7 +324,7 @@ def test_a_federated_token_that_was_not_to_be_stored_is_not_stored_by_renewing_e
 
 
 def test_an_account_that_is_not_the_active_one_is_renewed_by_its_name(job: Job) -> None:
-    alice = job.cloud.directory.person(ALICE)
+    alice = job.cloud.directory.user(ALICE)
     job.az.run("login", "-u", alice.username, "--password=@-", input=alice.password).ok()
     before = job.fetched
     shape = job.az.run(*_RENEW, "--username", CI_APP.upper()).ok().json()

@@ -134,10 +134,10 @@ def test_a_secret_that_is_typed_in_another_encoding_is_refused(az_there: Az) -> 
 
 
 @pytest.mark.parametrize("keys", ["\x04", "\r"], ids=["Ctrl-D", "Enter"])
-@pytest.mark.parametrize("who", ["person", "service principal", "certificate"])
+@pytest.mark.parametrize("who", ["user", "service principal", "certificate"])
 def test_a_prompt_that_gets_nothing_ends_the_sign_in(az_there: Az, given: Canaries, who: str, keys: str) -> None:
     words = {
-        "person": ("login", "-u", BOB),
+        "user": ("login", "-u", BOB),
         "service principal": _WORDS,
         "certificate": (*_WORDS, "--certificate", str(given.pfx("a passphrase"))),
     }[who]

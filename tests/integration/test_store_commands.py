@@ -145,7 +145,7 @@ def test_signing_out_leaves_no_quarantined_file(signed_in: Az, command: tuple[st
 def test_a_tenant_in_upper_case_is_no_second_one(signed_in: Az, cloud: LocalCloud) -> None:
     before = signed_in.run("account", "list", "--all", "--all-identities").ok().json()
     tenant = next(row["tenantId"] for row in before if row["name"] == "Contoso Production")
-    password = cloud.directory.person(ALICE).password
+    password = cloud.directory.user(ALICE).password
     signed_in.run("login", "-u", ALICE, f"-p={password}", "--tenant", tenant.upper()).ok()
     after = signed_in.run("account", "list", "--all", "--all-identities").ok().json()
     assert len(after) == len(before)
@@ -243,7 +243,7 @@ def test_files_that_were_left_open_to_others_are_closed_by_the_next_command(
 
 
 def test_no_secret_is_in_the_debug_output_or_in_the_hosts_command_log(az: Az, cloud: LocalCloud) -> None:
-    password = cloud.directory.person(ALICE).password
+    password = cloud.directory.user(ALICE).password
     said = az.run("login", "-u", ALICE, "--password=@-", "--debug", input=password).ok().stderr
     said += az.run("account", "get-access-token", "--tenant", "fabrikam.example", "--debug").ok().stderr
     logs = [path.read_text(encoding="utf-8") for path in (az.config_dir / "commands").glob("*.log")]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson, LastPage
+from tests.harness.http_user import HttpUser, LastPage
 from tests.harness.sign_in import sign_in, sign_in_with_code
 from tests.integration.token_cache_files import (
     access_tokens,
@@ -275,18 +275,18 @@ def test_a_refusal_is_no_reason_to_go_on_with_the_old_token(alice_here: Az, own_
 
 
 def test_every_refresh_token_of_a_user_is_tried(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, form_person: Callable[..., FormPerson]
+    make_az: Callable[..., Az], own_cloud: LocalCloud, make_http_user: Callable[..., HttpUser]
 ) -> None:
     """One was signed in to with a second factor, and the one that came later was not."""
     az = make_az(cloud=own_cloud)
     own_cloud.admin.demand_mfa("fabrikam.example")
 
     def visit(url: str, code: str) -> LastPage:
-        return form_person(ALICE, user_code=code, at=own_cloud).visit(url)
+        return make_http_user(ALICE, user_code=code, at=own_cloud).visit(url)
 
     tenant = sign_in_with_code(az, visit, "--tenant", "fabrikam.example")[0].ok().json()[0]["tenantId"]
     time.sleep(1.1)
-    password = own_cloud.directory.person(ALICE).password
+    password = own_cloud.directory.user(ALICE).password
     other = ("--scope", "https://graph.microsoft.com/.default", "--tenant", "contoso.example")
     az.run("login", "-u", ALICE, f"-p={password}", *other).ok()
     az.run("account", "get-access-token", "--tenant", tenant, "--resource", "https://vault.azure.net").ok()

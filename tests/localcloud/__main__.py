@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from tests.localcloud.azurestack import STACK_APP, STACK_SECRET
-from tests.localcloud.people import CI_APP, CI_SECRET
+from tests.localcloud.seed import CI_APP, CI_SECRET
 from tests.localcloud.server import LocalCloud
 
 
@@ -51,9 +51,9 @@ def _introduction(cloud: LocalCloud) -> str:
         "",
         "Users (user name, password, what for):",
     ]
-    for person in cloud.directory.people:
-        lines.append(f"  {person.username:<24} {person.password}")
-        lines.append(f"  {'':<24}   {person.note}")
+    for user in cloud.directory.users:
+        lines.append(f"  {user.username:<24} {user.password}")
+        lines.append(f"  {'':<24}   {user.note}")
     lines += [
         "",
         "Service principal ci-app (tenants contoso.example and fabrikam.example):",
@@ -76,8 +76,8 @@ def _introduction(cloud: LocalCloud) -> str:
         f"  az cloud register -n AzureStack --endpoint-resource-manager {cloud.azure_stack.url}",
         "  az cloud set -n AzureStack",
     ]
-    for person in cloud.azure_stack.directory.people:
-        lines.append(f"  az login -u {person.username} -p {person.password}")
+    for user in cloud.azure_stack.directory.users:
+        lines.append(f"  az login -u {user.username} -p {user.password}")
     lines += [
         f"  az login --service-principal -u {STACK_APP} -p {STACK_SECRET} \\",
         f"           --tenant {cloud.azure_stack.directory.tenants[0].id}",

@@ -60,7 +60,7 @@ class Admin(WorkloadAdmin):
 
     def revoke(self, user: str) -> None:
         """End a user's sessions: refresh tokens (AADSTS50173), browsers, and access tokens of CP1 clients at ARM."""
-        self._state.revoke(self._state.directory.person(user).username)
+        self._state.revoke(self._state.directory.user(user).username)
 
     def token_lifetime(self, seconds: int) -> None:
         """Lifetime of access tokens from now on."""
@@ -135,11 +135,11 @@ class Admin(WorkloadAdmin):
 
     def disable_user(self, user: str) -> None:
         """Disable an account (AADSTS50057)."""
-        self._state.change_directory(lambda d: d.with_person(replace(d.person(user), disabled=True)))
+        self._state.change_directory(lambda d: d.with_user(replace(d.user(user), disabled=True)))
 
     def enable_user(self, user: str) -> None:
         """Enable an account."""
-        self._state.change_directory(lambda d: d.with_person(replace(d.person(user), disabled=False)))
+        self._state.change_directory(lambda d: d.with_user(replace(d.user(user), disabled=False)))
 
     def demand_mfa(self, tenant: str, demanded: bool = True) -> None:
         """Demand multi-factor authentication in a tenant, or stop demanding it."""
@@ -158,8 +158,8 @@ class Admin(WorkloadAdmin):
 
     def _access(self, principal: str, tenant: str, subscription: str) -> Access:
         directory = self._state.directory
-        person = directory.find_person(principal)
-        name = person.username if person else directory.application(principal).app_id
+        user = directory.find_user(principal)
+        name = user.username if user else directory.application(principal).app_id
         return Access(name, directory.tenant(tenant).id, directory.subscription(subscription).id)
 
     def rename_subscription(self, subscription: str, name: str) -> None:
@@ -175,13 +175,13 @@ class Admin(WorkloadAdmin):
     def leave_tenant(self, user: str, tenant: str) -> None:
         """Remove a guest from a tenant (AADSTS50020 afterwards)."""
         gone = self._state.directory.tenant(tenant).id
-        if self._state.directory.person(user).home.tenant_id == gone:
+        if self._state.directory.user(user).home.tenant_id == gone:
             raise ValueError("a user cannot leave the home tenant")
         self._state.change_directory(
-            lambda d: d.with_person(
+            lambda d: d.with_user(
                 replace(
-                    d.person(user),
-                    memberships=tuple(m for m in d.person(user).memberships if m.tenant_id != gone),
+                    d.user(user),
+                    memberships=tuple(m for m in d.user(user).memberships if m.tenant_id != gone),
                 )
             )
         )
@@ -189,10 +189,10 @@ class Admin(WorkloadAdmin):
     def join_tenant(self, user: str, tenant: str) -> None:
         """Make a user a guest of a tenant."""
         found = self._state.directory.tenant(tenant)
-        if self._state.directory.person(user).in_tenant(found.id) is None:
+        if self._state.directory.user(user).in_tenant(found.id) is None:
             guest = Membership(found.id, stable_guid("oid", user.partition("@")[0], found.id))
             self._state.change_directory(
-                lambda d: d.with_person(replace(d.person(user), memberships=(*d.person(user).memberships, guest)))
+                lambda d: d.with_user(replace(d.user(user), memberships=(*d.user(user).memberships, guest)))
             )
 
     def assign_identity(self, identity: str, assigned: bool = True) -> None:

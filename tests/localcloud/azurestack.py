@@ -21,17 +21,17 @@ from tests.localcloud.directory import (
     Application,
     Directory,
     Membership,
-    Person,
     Subscription,
     Tenant,
+    User,
     stable_guid,
 )
 from tests.localcloud.federation import Fetch
 from tests.localcloud.keys import signing_key_of
 from tests.localcloud.metadata import cloud_metadata
 from tests.localcloud.pages import pages_blueprint
-from tests.localcloud.people import AZURE_CLI
 from tests.localcloud.scopes import Resource, by_uri
+from tests.localcloud.seed import AZURE_CLI
 from tests.localcloud.service import TokenService
 from tests.localcloud.state import Settings, State
 from tests.localcloud.visitors import Visitors
@@ -53,9 +53,9 @@ def _member(name: str) -> tuple[Membership, ...]:
 
 def stack_directory() -> Directory:
     """Two users, one application and two subscriptions in one tenant; eve sees no subscription."""
-    people = (
-        Person(ADAM, "Adam Aebi", "adam-local-password", _member("adam"), note="Azure Stack: two subscriptions"),
-        Person(
+    users = (
+        User(ADAM, "Adam Aebi", "adam-local-password", _member("adam"), note="Azure Stack: two subscriptions"),
+        User(
             EVE,
             "Eve Egli",
             "eve-local-password",
@@ -83,7 +83,7 @@ def stack_directory() -> Directory:
         Access(ADAM, TENANT.id, lab.id),
         Access(STACK_APP, TENANT.id, lab.id),
     )
-    return Directory((TENANT,), people, (production, lab), applications, access)
+    return Directory((TENANT,), users, (production, lab), applications, access)
 
 
 def stack_metadata(base_url: str) -> dict[str, Any]:

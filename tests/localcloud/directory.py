@@ -45,7 +45,7 @@ class Membership:
 
 
 @dataclass(frozen=True)
-class Person:
+class User:
     """A user, who can sign in. The first membership is the home tenant.
 
     `consent` is what happens when an application asks for access: "given" (nothing is asked) or "admin" (the tenant
@@ -152,7 +152,7 @@ class Directory:
     """Everything that exists. Immutable: a change makes a new one, so readers never see half a change."""
 
     tenants: tuple[Tenant, ...]
-    people: tuple[Person, ...]
+    users: tuple[User, ...]
     subscriptions: tuple[Subscription, ...]
     applications: tuple[Application, ...]
     access: tuple[Access, ...]
@@ -164,8 +164,8 @@ class Directory:
         return found
 
     @cached_property
-    def _people(self) -> dict[str, Person]:
-        return {p.username.lower(): p for p in self.people}
+    def _users(self) -> dict[str, User]:
+        return {p.username.lower(): p for p in self.users}
 
     @cached_property
     def _applications(self) -> dict[str, Application]:
@@ -184,9 +184,9 @@ class Directory:
         """A tenant by GUID or verified domain, in any case."""
         return self._tenants.get(id_or_domain.lower())
 
-    def find_person(self, username: str) -> Person | None:
+    def find_user(self, username: str) -> User | None:
         """A user by user name, in any case."""
-        return self._people.get(username.lower())
+        return self._users.get(username.lower())
 
     def find_application(self, app_id: str) -> Application | None:
         """A registered client by its id."""
@@ -200,9 +200,9 @@ class Directory:
         """Like `find_tenant`; KeyError if it is unknown."""
         return self._tenants[id_or_domain.lower()]
 
-    def person(self, username: str) -> Person:
-        """Like `find_person`; KeyError if it is unknown."""
-        return self._people[username.lower()]
+    def user(self, username: str) -> User:
+        """Like `find_user`; KeyError if it is unknown."""
+        return self._users[username.lower()]
 
     def application(self, app_id_or_name: str) -> Application:
         """An application by id or name; KeyError if it is unknown."""
@@ -222,10 +222,10 @@ class Directory:
         """The subscriptions that a token of `tenant_id` for `principal` shows, in directory order."""
         return self._visible.get((principal.lower(), tenant_id), ())
 
-    def with_person(self, person: Person) -> Directory:
-        """A directory in which `person` replaces the one with the same user name."""
-        same = person.username.lower()
-        return replace(self, people=tuple(person if p.username.lower() == same else p for p in self.people))
+    def with_user(self, user: User) -> Directory:
+        """A directory in which `user` replaces the one with the same user name."""
+        same = user.username.lower()
+        return replace(self, users=tuple(user if p.username.lower() == same else p for p in self.users))
 
     def with_tenant(self, tenant: Tenant) -> Directory:
         """A directory in which `tenant` replaces the one with the same id."""

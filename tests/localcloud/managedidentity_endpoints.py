@@ -21,8 +21,8 @@ from tests.localcloud.claims import ClaimsRequest
 from tests.localcloud.directory import Application
 from tests.localcloud.errors import EntraError
 from tests.localcloud.managedidentity import IdentityNotFoundError, IdentityTokens, as_text, refusal_text
-from tests.localcloud.people import AZURE_CLI
 from tests.localcloud.scopes import parse_scope
+from tests.localcloud.seed import AZURE_CLI
 from tests.localcloud.signin import SignIn
 from tests.localcloud.state import State
 from tests.localcloud.tokens import Grant, Issuer
@@ -243,21 +243,21 @@ def _cloud_shell(state: State, issuer: Issuer) -> Blueprint:
         if request.headers.get("Metadata", "").lower() != "true":
             return refuse("MetadataHeaderMissing", "The header Metadata is missing.")
         directory = state.directory
-        person, resource = directory.person(username), request.form.get("resource", "")
-        tenant = directory.tenant(person.home.tenant_id)
+        user, resource = directory.user(username), request.form.get("resource", "")
+        tenant = directory.tenant(user.home.tenant_id)
         try:
             scope = parse_scope(f"{resource}/.default", tenant.name)
         except EntraError:
             return refuse("AudienceNotSupported", f"Audience {resource} is not a supported MSI token audience.")
-        g.user, g.tenant = person.username, tenant.id
+        g.user, g.tenant = user.username, tenant.id
         client = directory.application(AZURE_CLI)
-        answer = issuer.for_person(
+        answer = issuer.for_user(
             Grant(
                 tenant,
                 client,
-                person,
-                person.home,
-                SignIn(person.username, state.now()),
+                user,
+                user.home,
+                SignIn(user.username, state.now()),
                 scope,
                 f"{resource}/.default",
                 ClaimsRequest(),

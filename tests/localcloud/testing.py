@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import requests
 
-from tests.harness.forms import Answer, FormPerson, Page
-from tests.localcloud.people import AZURE_CLI
+from tests.harness.http_user import Answer, HttpUser, Page
+from tests.localcloud.seed import AZURE_CLI
 from tests.localcloud.server import LocalCloud
 
 ARM_SCOPE = "https://management.core.windows.net//.default"
@@ -53,7 +53,7 @@ def authorize_url(cloud: LocalCloud, challenge: str, tenant: str = "organization
     return f"{cloud.url}/{tenant}/oauth2/v2.0/authorize?{query}"
 
 
-class Visitor(FormPerson):
+class Visitor(HttpUser):
     """Any user of the cloud's directory, at one browser: signs in page by page, until the application is called.
 
     visitor = Visitor(cloud)
@@ -69,7 +69,7 @@ class Visitor(FormPerson):
         if "other-account" in self.page.buttons:
             self.press("other-account")
         self.press("submit", username=username)
-        self.press("submit", password=self.cloud.directory.person(username).password)
+        self.press("submit", password=self.cloud.directory.user(username).password)
         if "mfa-code" in self.page.inputs:
             self.press("submit", mfa_code=self.page.authenticator_code)
         return self.page
@@ -106,11 +106,11 @@ class TokenClient:
 
     def password(self, username: str, tenant: str = "organizations", **form: str) -> requests.Response:
         """User name and password; the right password unless `form` has another."""
-        person = self.cloud.directory.find_person(username)
+        user = self.cloud.directory.find_user(username)
         values = {
             "grant_type": "password",
             "username": username,
-            "password": person.password if person else "x",
+            "password": user.password if user else "x",
             "scope": USUAL_SCOPES,
             "client_info": "1",
             **form,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson
+from tests.harness.http_user import HttpUser
 
 #: The prompt of the device code, the same on both sides: it is the service's `message`.
 _DEVICE = re.compile(r"open the page (https://\S+) and enter the code (\S+) to authenticate")
@@ -49,8 +49,8 @@ class Visitor:
     def visit(self, url: str, user_code: str = "") -> None:
         """Answer the pages that begin at `url`."""
         cancel_at = ("accept" if user_code else "username") if self.declines else ""
-        person = FormPerson(self.ca_bundle, self.username, self.password, user_code=user_code, cancel_at=cancel_at)
-        person.visit(url)
+        user = HttpUser(self.ca_bundle, self.username, self.password, user_code=user_code, cancel_at=cancel_at)
+        user.visit(url)
 
 
 def browser_command(folder: Path) -> tuple[str, Path]:

@@ -8,7 +8,7 @@ import jwt
 import pytest
 import requests
 
-from tests.harness.forms import Answer
+from tests.harness.http_user import Answer
 from tests.localcloud import SAMPLE_APP, LocalCloud
 from tests.localcloud.testing import USUAL_SCOPES, TokenClient, Visitor, authorize_url, pkce_pair
 from tests.users import ALICE, BOB, NINA
@@ -244,7 +244,7 @@ def test_a_wrong_second_factor_is_refused(flow: Flow) -> None:
     assert flow.visitor.answer is None
 
 
-def test_a_person_who_is_not_in_the_tenant_sees_why(flow: Flow) -> None:
+def test_a_user_who_is_not_in_the_tenant_sees_why(flow: Flow) -> None:
     flow.visitor.open(flow.url(tenant="contoso.example"))
     assert "AADSTS50020" in flow.visitor.identify(BOB).html
     assert flow.visitor.answer is None
@@ -271,7 +271,7 @@ def test_pages_forbid_everything_that_is_not_theirs(flow: Flow) -> None:
     assert all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=Lax"))
 
 
-def test_the_person_of_a_code_may_have_been_disabled_since(flow: Flow) -> None:
+def test_the_user_of_a_code_may_have_been_disabled_since(flow: Flow) -> None:
     code = flow.code().parameters["code"]
     flow.cloud.admin.disable_user(ALICE)
     assert error_code(flow.redeem(code)) == 50057

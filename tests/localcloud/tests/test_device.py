@@ -18,7 +18,7 @@ def refusal(client: TokenClient, device_code: str) -> str:
     return str(answer.json()["error"])
 
 
-def test_a_device_code_tells_the_person_what_to_do(client: TokenClient) -> None:
+def test_a_device_code_tells_the_user_what_to_do(client: TokenClient) -> None:
     flow = client.device_code()
     assert flow["user_code"] in flow["message"]
     assert flow["verification_uri"] in flow["message"]
@@ -33,7 +33,7 @@ def test_an_accepted_device_code_gives_tokens_once(client: TokenClient, visitor:
     assert refusal(client, flow["device_code"]) == "bad_verification_code"
 
 
-def test_polling_before_the_person_is_done_is_pending(client: TokenClient) -> None:
+def test_polling_before_the_user_is_done_is_pending(client: TokenClient) -> None:
     flow = client.device_code()
     assert refusal(client, flow["device_code"]) == "authorization_pending"
     assert client.poll(flow["device_code"]).json()["error_codes"] == [70016]

@@ -141,7 +141,7 @@ def test_arc_gives_a_token_to_who_can_read_its_file_and_once(client: TokenClient
     assert not Path(file).exists()
 
 
-def test_cloud_shell_gives_a_token_of_the_person(client: TokenClient) -> None:
+def test_cloud_shell_gives_a_token_of_the_user(client: TokenClient) -> None:
     env = client.cloud.cloud_shell_environment(BOB)
     plain = requests.Session()
     plain.trust_env = False

@@ -183,7 +183,7 @@ def test_a_revoked_refresh_token_is_refused(client: TokenClient) -> None:
     assert client.password(ALICE).status_code == 200
 
 
-def test_revoking_one_person_leaves_the_others_alone(client: TokenClient) -> None:
+def test_revoking_one_user_leaves_the_others_alone(client: TokenClient) -> None:
     token = client.password(BOB).json()["refresh_token"]
     client.cloud.admin.revoke(ALICE)
     assert client.refresh(token).status_code == 200
@@ -206,7 +206,7 @@ def test_an_invented_refresh_token_is_refused(client: TokenClient) -> None:
     assert refusal(client.refresh("1.invented"))[0] == "invalid_grant"
 
 
-def test_somebody_who_left_a_tenant_gets_no_token_there(client: TokenClient) -> None:
+def test_a_user_who_left_a_tenant_gets_no_token_there(client: TokenClient) -> None:
     token = client.password(ALICE).json()["refresh_token"]
     client.cloud.admin.leave_tenant(ALICE, "fabrikam.example")
     assert refusal(client.refresh(token, "fabrikam.example")) == ("invalid_grant", 50020)

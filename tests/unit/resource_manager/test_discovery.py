@@ -51,7 +51,7 @@ def manager_of(own_cloud: LocalCloud, session: requests.Session) -> Callable[...
                 client_capabilities=["CP1"],
             )
 
-        password = own_cloud.directory.person(username).password
+        password = own_cloud.directory.user(username).password
         signed_in = application(None).acquire_token_by_username_password(username, password, SCOPES)
         assert "access_token" in signed_in, signed_in
 

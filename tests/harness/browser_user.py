@@ -39,7 +39,7 @@ class Report:
     screenshot: Path
 
 
-class BrowserPerson:
+class BrowserUser:
     """A user who answers the sign-in pages in Chromium.
 
     Give `browser` to `az` as the environment variable BROWSER. Use as a context manager: at the end no
@@ -130,7 +130,7 @@ class BrowserPerson:
     def _read_log(self) -> str:
         return self._log.read_text(encoding="utf-8") if self._log.exists() else "it was never opened"
 
-    def __enter__(self) -> BrowserPerson:
+    def __enter__(self) -> BrowserUser:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -140,9 +140,9 @@ class BrowserPerson:
                 os.killpg(os.getpgid(int(self._pid_file.read_text(encoding="utf-8"))), signal.SIGKILL)
 
 
-def open_page(person: BrowserPerson, url: str) -> None:
+def open_page(user: BrowserUser, url: str) -> None:
     """Open `url` in the user's browser, as a user does who was given an address."""
-    subprocess.run([*shlex.split(person.browser.replace("%s", "")), url], check=True, timeout=60)
+    subprocess.run([*shlex.split(user.browser.replace("%s", "")), url], check=True, timeout=60)
 
 
 class AddressTaker:

@@ -103,7 +103,7 @@ class LastPage:
     answer: Answer | None = None
 
 
-class FormPerson:
+class HttpUser:
     """A user with a password and cookies, but no browser. One is one browser session.
 
     `visit` answers all pages by itself; `open`, `press` and `deliver` are its steps, for tests of single pages.

@@ -10,9 +10,9 @@ from tests.localcloud.directory import (
     Application,
     Directory,
     Membership,
-    Person,
     Subscription,
     Tenant,
+    User,
     stable_guid,
 )
 from tests.users import ALICE, BOB, CAROL, DAVE, ERIN, MAX, MIA, NINA
@@ -48,30 +48,30 @@ def _member(username: str, *tenants: Tenant) -> tuple[Membership, ...]:
     return tuple(Membership(t.id, stable_guid("oid", username, t.id)) for t in tenants)
 
 
-def _people() -> tuple[Person, ...]:
+def _users() -> tuple[User, ...]:
     return (
-        Person(
+        User(
             ALICE,
             "Alice Ammann",
             "alice-local-password",
             _member("alice", CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN),
             note="home Contoso; guest in Fabrikam, Woodgrove (demands MFA) and Tailspin (no subscriptions there)",
         ),
-        Person(
+        User(
             BOB,
             "Bob Büchi",
             "bob 'local' \"pass\" $word ä&<>%41+=",
             _member("bob", FABRIKAM),
             note="home Fabrikam; shares a subscription with alice; a password of awkward characters",
         ),
-        Person(
+        User(
             CAROL,
             "Carol Carter",
             "carol-local-password",
             _member("carol", TAILSPIN),
             note="home Tailspin; sees no subscription at all",
         ),
-        Person(
+        User(
             DAVE,
             "Dave Dörig",
             "dave-local-password",
@@ -79,7 +79,7 @@ def _people() -> tuple[Person, ...]:
             disabled=True,
             note="disabled (AADSTS50057)",
         ),
-        Person(
+        User(
             ERIN,
             "Erin Egger",
             "erin-local-password",
@@ -87,14 +87,14 @@ def _people() -> tuple[Person, ...]:
             microsoft_account=True,
             note="a Microsoft account, guest in Contoso; not with user name and password",
         ),
-        Person(
+        User(
             MIA,
             "Mia Moser",
             "mia-local-password",
             _member("mia", WOODGROVE),
             note="home Woodgrove demands MFA",
         ),
-        Person(
+        User(
             NINA,
             "Nina Noser",
             "nina-local-password",
@@ -164,7 +164,7 @@ def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
     """
     directory = Directory(
         (CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN, CONSUMERS),
-        _people(),
+        _users(),
         (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED, FABRIKAM_MAIN, LONG, VAULT),
         _applications(),
         _access(),
@@ -178,7 +178,7 @@ def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
             f"tenant{n:03}.onmicrosoft.example",
         )
         made.append(Tenant(stable_guid("generated", str(n)), f"Tenant {n:03}", domains))
-    max_ = Person(
+    max_ = User(
         MAX,
         "Max Muster",
         "max-local-password",
@@ -194,7 +194,7 @@ def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
     return replace(
         directory,
         tenants=directory.tenants + tuple(made),
-        people=(*directory.people, max_),
+        users=(*directory.users, max_),
         subscriptions=directory.subscriptions + tuple(subs),
         access=directory.access + tuple(rows),
     )
