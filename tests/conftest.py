@@ -1,4 +1,4 @@
-"""Fixtures that every test can ask for: `az` with and without the extension, clouds to sign in to, people."""
+"""Fixtures that every test can ask for: `az` with and without the extension, clouds to sign in to, users."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from tests.harness.az import Az
 from tests.harness.environments import CHROMIUM_PACKAGES, has_chromium, in_ci
 from tests.harness.hosts import Host
 from tests.harness.launchers import Launcher
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage, Stage
+from tests.users import ALICE
 
 if TYPE_CHECKING:  # unit tests have no use for a web server
-    from tests.harness.forms import FormPerson
-    from tests.harness.person import BrowserPerson
-    from tests.localcloud import LocalCloud, Person
+    from tests.harness.browser_user import BrowserUser
+    from tests.harness.http_user import HttpUser
+    from tests.localcloud import LocalCloud, User
 
-ALICE = "alice@contoso.example"
 
-# The machine may be busy with `az` processes: how long an example takes to make or to run says nothing.
-# Two runs of one tree say the same. `--hypothesis-profile search` looks for examples that nobody has seen.
+# The machine may be busy with `az` processes: how long an example takes to make or to run means nothing.
+# Two runs of one tree give the same result. `--hypothesis-profile search` looks for new examples.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("repeatable", settings.get_profile("search"), derandomize=True)
 settings.load_profile("repeatable")
@@ -141,7 +142,7 @@ def stock_az(make_az: Callable[..., Az]) -> Az:
 def _signed_in_config(cloud_stage: CloudStage, newest: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A config directory that alice signed in to, once, for all tests that start there."""
     az = cloud_stage.az(newest, tmp_path_factory.mktemp("signed-in") / "azure")
-    az.run("login", "-u", ALICE, "-p", cloud_stage.cloud.directory.person(ALICE).password).ok()
+    sign_in(az, cloud_stage.cloud, ALICE).ok()
     return az.config_dir
 
 
@@ -153,42 +154,42 @@ def signed_in(_signed_in_config: Path, az: Az) -> Az:
 
 
 @pytest.fixture
-def alice(cloud: LocalCloud) -> Person:
-    """A person with subscriptions in two tenants, and two more tenants: one demands MFA, one has none."""
-    return cloud.directory.person(ALICE)
+def alice(cloud: LocalCloud) -> User:
+    """A user with subscriptions in two tenants, and two more tenants: one demands MFA, one has no subscriptions."""
+    return cloud.directory.user(ALICE)
 
 
 @pytest.fixture
-def make_person(cloud: LocalCloud, tmp_path: Path) -> Iterator[Callable[..., BrowserPerson]]:
-    """Return a function that puts somebody in front of a real Chromium: make_person(user name, **plan).
+def make_browser_user(cloud: LocalCloud, tmp_path: Path) -> Iterator[Callable[..., BrowserUser]]:
+    """Return a function that makes a user of a real Chromium: make_browser_user(user name, **plan).
 
-    The plan's words are those of BrowserPerson. Skips where there is no Chromium; fails in CI.
+    The keys of the plan are those of BrowserUser. Skips without Chromium; fails in CI.
     """
     if not has_chromium():
         missing = f"there is no Chromium: apt-get install {' '.join(CHROMIUM_PACKAGES)}"
         if in_ci():
             pytest.fail(missing)
         pytest.skip(missing)
-    from tests.harness.person import BrowserPerson
+    from tests.harness.browser_user import BrowserUser
 
-    with ExitStack() as people:
+    with ExitStack() as users:
 
-        def make(username: str, **plan: Any) -> BrowserPerson:
-            folder = tmp_path / f"person-{uuid.uuid4().hex[:8]}"
-            plan.setdefault("password", cloud.directory.person(username).password)
-            return people.enter_context(BrowserPerson(folder, cloud.url, username, **plan))
+        def make(username: str, **plan: Any) -> BrowserUser:
+            folder = tmp_path / f"user-{uuid.uuid4().hex[:8]}"
+            plan.setdefault("password", cloud.directory.user(username).password)
+            return users.enter_context(BrowserUser(folder, cloud.url, username, **plan))
 
         yield make
 
 
 @pytest.fixture
-def form_person(cloud: LocalCloud) -> Callable[..., FormPerson]:
-    """Return a function that makes a person without a browser: form_person(user name, **options of FormPerson)."""
-    from tests.harness.forms import FormPerson
+def make_http_user(cloud: LocalCloud) -> Callable[..., HttpUser]:
+    """Return a function that makes a user without a browser: make_http_user(user name, **options of HttpUser)."""
+    from tests.harness.http_user import HttpUser
 
-    def make(username: str, *, at: LocalCloud = cloud, **options: Any) -> FormPerson:
-        options.setdefault("password", at.directory.person(username).password)
-        return FormPerson(Path(at.ca_bundle), username, **options)
+    def make(username: str, *, at: LocalCloud = cloud, **options: Any) -> HttpUser:
+        options.setdefault("password", at.directory.user(username).password)
+        return HttpUser(Path(at.ca_bundle), username, **options)
 
     return make
 

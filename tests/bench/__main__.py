@@ -18,11 +18,12 @@ from pathlib import Path
 from tests.bench import discovery, parallel, store, tokens
 from tests.harness import hosts
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage, Stage
 from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
 COMMANDS = ("account show", "account list", "account get-access-token", "group list")
-PERSON = "alice@contoso.example"
 
 #: By name: what prints a report, and returns 0 if every limit holds.
 REPORTS: dict[str, Callable[..., int]] = {
@@ -44,7 +45,7 @@ def main(runs: int) -> None:
         host = hosts.newest()
         cloud_stage = CloudStage(Stage(Path(folder, "stage")), cloud, host, Path(folder, "cloud"))
         ours = cloud_stage.az(host, Path(folder, "ours"))
-        ours.run("login", "-u", PERSON, "-p", cloud.directory.person(PERSON).password).ok()
+        sign_in(ours, cloud, ALICE).ok()
         # The built-in password sign-in cannot reach a cloud on a port of its own; what we stored serves both.
         stock = cloud_stage.az(host, Path(folder, "stock"), extension=False)
         for stored in ("azureProfile.json", "clouds.config", "msal_token_cache.json"):

@@ -27,8 +27,10 @@ from tests.bench.store import run
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.stage import Stage
+from tests.integration.token_cache_files import make_cold
+from tests.users import MAX
 
-PERSON, PASSWORD = "max@generated.example", "max-local-password"
+PASSWORD = "max-local-password"
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,6 @@ class RemoteCloud:
         self._process.wait(30)
 
 
-def make_cold(az: Az) -> None:
-    """Leave the refresh token and nothing else that spares a request."""
-    (az.config_dir / "msal_http_cache.bin").unlink(missing_ok=True)
-    path = az.config_dir / "msal_token_cache.json"
-    tokens = json.loads(path.read_text(encoding="utf-8"))
-    tokens["AccessToken"] = {}
-    path.write_text(json.dumps(tokens), encoding="utf-8")
-
-
 def requests_by_kind(rows: Sequence[dict[str, Any]]) -> Counter[str]:
     """Count requests, GUIDs and queries left out."""
     return Counter(re.sub(r"[0-9a-f-]{36}|organizations", "*", row["path"]).partition("?")[0] for row in rows)
@@ -109,7 +102,7 @@ def measure(case: Case, stage: Stage, folder: Path) -> tuple[float, float]:
     cloud = RemoteCloud(case, folder)
     try:
         ours = _az(stage, cloud, folder / "ours", extension=True)
-        ours.run("login", "-u", PERSON, "-p", PASSWORD, "-o", "none", timeout=300).ok()
+        ours.run("login", "-u", MAX, "-p", PASSWORD, "-o", "none", timeout=300).ok()
         stock = _az(stage, cloud, folder / "stock", extension=False)
         for stored in ("azureProfile.json", "clouds.config", "msal_token_cache.json"):
             shutil.copy(ours.config_dir / stored, stock.config_dir)

@@ -59,7 +59,7 @@ class Outcome:
 def crowd(clouds: Sequence[str], count: int = SUBSCRIPTIONS) -> list[dict[str, Any]]:
     """Return `count` rows of a profile: three in five in the first cloud, the others in the second, the first active.
 
-    Each cloud has one person, whose subscriptions are in tenants of a hundred.
+    Each cloud has one user, whose subscriptions are in tenants of a hundred.
     """
     rows = []
     for number in range(count):
@@ -114,7 +114,7 @@ def watching(az: Az) -> Iterator[Watch]:
 
 
 def clouds_of(az: Az) -> configparser.ConfigParser:
-    """Return what clouds.config holds; nothing if there is none.
+    """Return what clouds.config holds; nothing if the file is missing.
 
     Raises:
         configparser.Error: it is damaged.

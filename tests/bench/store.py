@@ -20,6 +20,7 @@ from typing import Any
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.stage import Stage
+from tests.users import ALICE
 
 # Command, number of subscriptions, and the ratio that it is to stay under.
 CASES: tuple[tuple[str, int, float], ...] = (
@@ -33,13 +34,13 @@ MEMORY_LIMIT = 1.1
 
 
 def rows(count: int) -> list[dict[str, Any]]:
-    """Return as many subscriptions of one person, in tenants of a hundred."""
+    """Return as many subscriptions of one user, in tenants of a hundred."""
     return [
         {
             "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"subscription-{number}")),
             "name": f"Subscription {number:05}",
             "state": "Enabled",
-            "user": {"name": "alice@contoso.example", "type": "user"},
+            "user": {"name": ALICE, "type": "user"},
             "isDefault": number == 0,
             "tenantId": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"tenant-{number // 100}")),
             "environmentName": "AzureCloud",

@@ -21,10 +21,11 @@ from pathlib import Path
 from tests.bench.store import run
 from tests.harness import hosts
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage, Stage
 from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
-PERSON = "alice@contoso.example"
 COMMAND = ("account", "get-access-token")
 PAIRS = 15
 CALLERS = 20
@@ -47,11 +48,11 @@ class Crowd:
 
 
 def sides(folder: Path, cloud: LocalCloud) -> dict[str, Az]:
-    """Return `az` with the extension and without it, with the same person signed in to both."""
+    """Return `az` with the extension and without it, with the same user signed in to both."""
     host = hosts.newest()
     stage = CloudStage(Stage(folder / "stage"), cloud, host, folder / "cloud")
     ours = stage.az(host, folder / "ours")
-    ours.run("login", "-u", PERSON, "-p", cloud.directory.person(PERSON).password).ok()
+    sign_in(ours, cloud, ALICE).ok()
     stock = stage.az(host, folder / "stock", extension=False)
     for stored in _STORED:
         shutil.copy(ours.config_dir / stored, stock.config_dir)
@@ -59,7 +60,7 @@ def sides(folder: Path, cloud: LocalCloud) -> dict[str, Az]:
 
 
 def expire(az: Az) -> None:
-    """Make every access token one that has ended."""
+    """Make every access token one that has expired."""
     path = az.config_dir / _CACHE
     document = json.loads(path.read_text(encoding="utf-8"))
     for entry in document["AccessToken"].values():
@@ -101,7 +102,7 @@ def measure_warm(both: Mapping[str, Az], pairs: int) -> bool:
 
 
 def measure_crowd(both: Mapping[str, Az], cloud: LocalCloud, rounds: int) -> bool:
-    """Print one line, and what went wrong on each side; return whether the limit holds and nobody failed of ours."""
+    """Print one line, and what went wrong on each side; return whether the limit holds and ours never failed."""
     outcomes: dict[str, list[Crowd]] = {name: [] for name in both}
     for number in range(rounds):
         for name in ("ours", "stock") if number % 2 else ("stock", "ours"):

@@ -1,1 +1,1 @@
-"""Sign-in through a real Chromium, and the person at its keyboard."""
+"""Sign-in through a real Chromium, and the user at its keyboard."""

@@ -1,8 +1,8 @@
 """The program that BROWSER names: open a sign-in page in Chromium and act as a user.
 
 `az login` finds a browser the way Python's webbrowser module does, through BROWSER. A plan contains what the user
-knows and wants, a report what the user saw; both are JSON files (see tests.harness.person). Like a desktop's browser
-command it returns at once; the work continues in the background.
+knows and wants, a report what the user saw; both are JSON files (see tests.harness.browser_user). Like a desktop's
+browser command it returns at once; the work continues in the background.
 
     python open_as_user.py PLAN URL
 """

@@ -9,11 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.person import BrowserPerson
+from tests.harness.browser_user import BrowserUser
+from tests.users import ALICE, BOB, ERIN, NINA
 
 pytestmark = pytest.mark.browser
-
-ALICE = "alice@contoso.example"
 
 
 def parameters(url: str) -> dict[str, str]:
@@ -21,10 +20,12 @@ def parameters(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
-def test_the_last_page_of_a_sign_in_is_ours_and_confirms_it(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    person = make_person(ALICE)
-    rows = az.run("login", env={"BROWSER": person.browser}).ok().json()
-    report = person.report()
+def test_the_last_page_of_a_sign_in_is_ours_and_confirms_it(
+    az: Az, make_browser_user: Callable[..., BrowserUser]
+) -> None:
+    user = make_browser_user(ALICE)
+    rows = az.run("login", env={"BROWSER": user.browser}).ok().json()
+    report = user.report()
     assert "Contoso Production" in {row["name"] for row in rows}
     assert urlsplit(report.url).hostname == "localhost"
     assert "You are signed in" in report.text
@@ -32,11 +33,11 @@ def test_the_last_page_of_a_sign_in_is_ours_and_confirms_it(az: Az, make_person:
 
 
 def test_the_request_carries_pkce_state_and_an_account_picker(
-    az: Az, make_person: Callable[..., BrowserPerson]
+    az: Az, make_browser_user: Callable[..., BrowserUser]
 ) -> None:
-    person = make_person(ALICE)
-    az.run("login", env={"BROWSER": person.browser}).ok()
-    asked = parameters(person.report().opened)
+    user = make_browser_user(ALICE)
+    az.run("login", env={"BROWSER": user.browser}).ok()
+    asked = parameters(user.report().opened)
     assert asked["code_challenge_method"] == "S256"
     assert len(asked["code_challenge"]) == 43
     assert len(asked["state"]) >= 16
@@ -44,68 +45,72 @@ def test_the_request_carries_pkce_state_and_an_account_picker(
     assert asked["redirect_uri"].startswith("http://localhost:")
 
 
-def test_no_code_stays_in_the_address_bar(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    person = make_person(ALICE)
-    az.run("login", env={"BROWSER": person.browser}).ok()
-    assert "code" not in parameters(person.report().url)
+def test_no_code_stays_in_the_address_bar(az: Az, make_browser_user: Callable[..., BrowserUser]) -> None:
+    user = make_browser_user(ALICE)
+    az.run("login", env={"BROWSER": user.browser}).ok()
+    assert "code" not in parameters(user.report().url)
 
 
-def test_a_browser_with_a_session_still_asks_for_the_account(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    first = make_person(ALICE)
+def test_a_browser_with_a_session_still_asks_for_the_account(
+    az: Az, make_browser_user: Callable[..., BrowserUser]
+) -> None:
+    first = make_browser_user(ALICE)
     az.run("login", env={"BROWSER": first.browser}).ok()
     first.report()
 
-    again = make_person(ALICE, profile=first.profile)
+    again = make_browser_user(ALICE, profile=first.profile)
     az.run("login", env={"BROWSER": again.browser}).ok()
     assert again.report().steps[0] == "picked the account"
 
 
-def test_another_user_can_sign_in_with_the_same_browser(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    first = make_person(ALICE)
+def test_another_user_can_sign_in_with_the_same_browser(az: Az, make_browser_user: Callable[..., BrowserUser]) -> None:
+    first = make_browser_user(ALICE)
     az.run("login", env={"BROWSER": first.browser}).ok()
     first.report()
 
-    bob = make_person("bob@fabrikam.example", profile=first.profile)
+    bob = make_browser_user(BOB, profile=first.profile)
     rows = az.run("login", env={"BROWSER": bob.browser}).ok().json()
     assert bob.report().steps[0] == "chose another account"
-    assert "bob@fabrikam.example" in {row["user"]["name"] for row in rows}
+    assert BOB in {row["user"]["name"] for row in rows}
 
 
-def test_a_tenant_that_demands_a_second_factor_gets_it(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    person = make_person(ALICE)
+def test_a_tenant_that_demands_a_second_factor_gets_it(az: Az, make_browser_user: Callable[..., BrowserUser]) -> None:
+    user = make_browser_user(ALICE)
     words = ("login", "--tenant", "woodgrove.example")
-    rows = az.run(*words, env={"BROWSER": person.browser}).ok().json()
+    rows = az.run(*words, env={"BROWSER": user.browser}).ok().json()
     assert [row["name"] for row in rows] == ["Woodgrove Vault"]
-    assert "entered the MFA code" in person.report().steps
+    assert "entered the MFA code" in user.report().steps
 
 
 def test_a_microsoft_account_signs_in_to_the_tenant_where_it_is_a_guest(
-    az: Az, make_person: Callable[..., BrowserPerson]
+    az: Az, make_browser_user: Callable[..., BrowserUser]
 ) -> None:
-    person = make_person("erin@outlook.example")
+    user = make_browser_user(ERIN)
     words = ("login", "--tenant", "contoso.example")
-    rows = az.run(*words, env={"BROWSER": person.browser}).ok().json()
+    rows = az.run(*words, env={"BROWSER": user.browser}).ok().json()
     assert [row["name"] for row in rows] == ["Contoso Development"]
 
 
 def test_consent_that_the_user_cannot_give_is_an_error_in_both_places(
-    signed_in: Az, make_person: Callable[..., BrowserPerson]
+    signed_in: Az, make_browser_user: Callable[..., BrowserUser]
 ) -> None:
     before = signed_in.profile()["subscriptions"]
-    person = make_person("nina@contoso.example")
-    error = signed_in.run("login", env={"BROWSER": person.browser}).failed().stderr
-    report = person.report()
+    user = make_browser_user(NINA)
+    error = signed_in.run("login", env={"BROWSER": user.browser}).failed().stderr
+    report = user.report()
     assert "az login" in error
     assert "failed" in report.title.lower()
     assert signed_in.profile()["subscriptions"] == before
 
 
-def test_consent_that_is_denied_is_an_error_in_both_places(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    person = make_person(ALICE, cancel_at="#accept")
+def test_consent_that_is_denied_is_an_error_in_both_places(
+    az: Az, make_browser_user: Callable[..., BrowserUser]
+) -> None:
+    user = make_browser_user(ALICE, cancel_at="#accept")
     scope = "https://needs-consent.localcloud.example/.default"
-    error = az.run("login", "--scope", scope, env={"BROWSER": person.browser}).failed().stderr
+    error = az.run("login", "--scope", scope, env={"BROWSER": user.browser}).failed().stderr
     assert "az login" in error
-    assert "failed" in person.report().title.lower()
+    assert "failed" in user.report().title.lower()
 
 
 def shown_until(az: Az, wanted: str, **env: str) -> str:

@@ -1,4 +1,4 @@
-"""`python -m tests.demo [--shell]`: show the extension at work, unattended or at the person's own prompt."""
+"""`python -m tests.demo [--shell]`: show the extension at work, unattended or at the user's own prompt."""
 
 from __future__ import annotations
 

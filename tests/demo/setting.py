@@ -28,18 +28,18 @@ def say(text: str = "") -> None:
 
 
 class Terminal:
-    """Type commands for everybody to see, run them, and stop at the first one that fails."""
+    """Show commands, run them, and stop at the first one that fails."""
 
     def __init__(self, az: Az) -> None:
         self.az = az
 
     def type(self, *args: str | Path) -> None:
-        """Show the command, the way a person would type it."""
+        """Show the command, the way a user would type it."""
         words = [str(Path(arg).relative_to(ROOT)) if isinstance(arg, Path) else arg for arg in args]
         print(f"\n{_BOLD}$ az {shlex.join(words)}{_PLAIN}", flush=True)
 
     def run(self, *args: str | Path, env: dict[str, str] | None = None) -> Result:
-        """Type a command, run it, and show what it said."""
+        """Type a command, run it, and show its output."""
         self.type(*args)
         result = self.az.run(*args, env=env, timeout=120)
         self.show(result.stderr)
@@ -49,13 +49,13 @@ class Terminal:
 
     @staticmethod
     def show(text: str) -> None:
-        """Print what a command said."""
+        """Print the output of a command."""
         if text.strip():
             print(text.rstrip("\n"), flush=True)
 
     @staticmethod
     def require(result: Result) -> None:
-        """Stop the demonstration if the command failed, or said what it must not say.
+        """Stop the demonstration if the command failed, or printed what it must not print.
 
         Raises:
             DemoError: it did.

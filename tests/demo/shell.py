@@ -1,4 +1,4 @@
-"""`make demo-shell`: the person's own shell, with the local cloud running and the extension installed."""
+"""`make demo-shell`: the user's own shell, with the local cloud running and the extension installed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from tests.demo.setting import setting
 
 _LINES = """
-People in the local cloud (password in the second column):
+Users in the local cloud (password in the second column):
 
-{people}
+{users}
 
 Try:
 
@@ -25,18 +25,18 @@ Try:
   az login --tenant fabrikam.example -u {first} -p {password}
   az logout
 
-For `az login` in a browser of this machine, let it trust {ca}
-Leave with `exit`: the cloud stops, and everything that `az` has stored is removed.
+Before you run `az login` with a browser on this computer, let the browser trust {ca}
+Leave with `exit`. The cloud stops, and everything that `az` has stored is removed.
 """
 
 
 def shell() -> None:
     """Open the shell, and wait for it to end."""
     with setting() as (cloud, terminal), tempfile.TemporaryDirectory(prefix="login-demo-") as folder:
-        people = cloud.directory.people
-        listed = "\n".join(f"  {p.username:<24} {p.password:<34} {p.note}" for p in people)
+        users = cloud.directory.users
+        listed = "\n".join(f"  {p.username:<24} {p.password:<34} {p.note}" for p in users)
         print(
-            _LINES.format(people=listed, first=people[0].username, password=people[0].password, ca=cloud.ca_bundle),
+            _LINES.format(users=listed, first=users[0].username, password=users[0].password, ca=cloud.ca_bundle),
             flush=True,
         )
         bin_dir = terminal.az.host.bin
@@ -44,17 +44,16 @@ def shell() -> None:
         ours = ("AZURE_CONFIG_DIR", "AZURE_EXTENSION_DIR", "REQUESTS_CA_BUNDLE", "AZURE_CORE_COLLECT_TELEMETRY")
         environment = {**os.environ, **{name: wanted[name] for name in ours}}
         environment["PATH"] = f"{bin_dir}{os.pathsep}{environment.get('PATH', '')}"
-        # The local cloud is on loopback, whatever proxy the person's own environment names.
+        # The local cloud is on loopback: no proxy of the user's own environment leads there.
         environment["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), wanted["NO_PROXY"])))
-        # How the shell ends is the person's business: the exit code of their last command is no failure of
-        # ours.
+        # The exit code of the shell is that of the user's last command, and not a failure of ours.
         subprocess.run(_command(os.environ.get("SHELL") or "/bin/sh", bin_dir, Path(folder)), env=environment)
 
 
 def _command(program: str, bin_dir: Path, folder: Path) -> list[str]:
     """Return the command that starts `program`.
 
-    A start-up file may put another `az` in front again, so bash gets one of its own that has the last word.
+    A start-up file may put another `az` first in PATH again, so bash gets one of its own, which is read last.
     """
     if Path(program).name != "bash":
         return [program]

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import tempfile
 from pathlib import Path
 
 from tests.demo.setting import DemoError, Terminal, say, setting
 from tests.harness.az import Result
+from tests.harness.browser_user import BrowserUser
 from tests.harness.environments import has_chromium
-from tests.harness.forms import FormPerson
-from tests.harness.person import BrowserPerson
+from tests.harness.http_user import HttpUser
+from tests.harness.sign_in import DEVICE_PROMPT
 from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
-PERSON = "alice@contoso.example"
 SUBSCRIPTION = "Contoso Development"
-_DEVICE_PROMPT = re.compile(r"(https://\S+)\s.*\bcode\s+(\S+)\s", re.DOTALL)
 
 
 def tour() -> None:
     """Play it.
 
     Raises:
-        DemoError: a command failed, or what it said is not what it should say.
+        DemoError: a command failed, or its output is not what it should be.
     """
     with setting() as (cloud, terminal):
-        say(f"\n{PERSON} signs in.")
+        say(f"\n{ALICE} signs in.")
         if has_chromium():
             sign_in_with_browser(cloud, terminal)
         else:
-            say("There is no Chromium here (apt-get install chromium chromium-driver), so: device code.")
+            say("Chromium is not installed (apt-get install chromium chromium-driver). The sign-in uses a device code.")
             sign_in_with_device_code(cloud, terminal)
         terminal.run("account", "show", "--output", "table")
         terminal.run("account", "list", "--output", "table")
@@ -41,7 +40,7 @@ def tour() -> None:
         expect(bool(groups.stdout.strip()), "there should be resource groups")
         terminal.run("logout")
         left = terminal.run("account", "list")
-        expect(left.json() == [], "nothing should be left after signing out")
+        expect(left.json() == [], "no account should be left after signing out")
 
 
 def expect(true: bool, otherwise: str) -> None:
@@ -55,19 +54,19 @@ def expect(true: bool, otherwise: str) -> None:
 
 
 def sign_in_with_browser(cloud: LocalCloud, terminal: Terminal) -> None:
-    """`az login`, with a person in a headless Chromium."""
-    password = cloud.directory.person(PERSON).password
+    """`az login`, with a user of a headless Chromium."""
+    password = cloud.directory.user(ALICE).password
     with (
         tempfile.TemporaryDirectory(prefix="login-demo-") as folder,
-        BrowserPerson(Path(folder, "person"), cloud.url, PERSON, password) as person,
+        BrowserUser(Path(folder, "user"), cloud.url, ALICE, password) as user,
     ):
-        terminal.run("login", env={"BROWSER": person.browser})
-        report = person.report()
-    say(f"(In the browser, {PERSON} {', '.join(report.steps)}, and read: {report.title})")
+        terminal.run("login", env={"BROWSER": user.browser})
+        report = user.report()
+    say(f"(In the browser, {ALICE} {', '.join(report.steps)}, and read: {report.title})")
 
 
 def sign_in_with_device_code(cloud: LocalCloud, terminal: Terminal) -> None:
-    """`az login --use-device-code`, with a person who answers the pages over HTTP."""
+    """`az login --use-device-code`, with a user who answers the pages over HTTP."""
     words = ("login", "--use-device-code")
     terminal.type(*words)
     process = terminal.az.start(*words)
@@ -78,12 +77,12 @@ def sign_in_with_device_code(cloud: LocalCloud, terminal: Terminal) -> None:
     while not prompt and (line := process.stderr.readline()):
         terminal.show(line)
         said += line
-        prompt = _DEVICE_PROMPT.search(said)
+        prompt = DEVICE_PROMPT.search(said)
     if prompt:
-        password = cloud.directory.person(PERSON).password
-        person = FormPerson(Path(cloud.ca_bundle), PERSON, password, user_code=prompt.group(2))
-        page = person.visit(prompt.group(1))
-        say(f"(In the browser, {PERSON} read: {page.text})")
+        password = cloud.directory.user(ALICE).password
+        user = HttpUser(Path(cloud.ca_bundle), ALICE, password, user_code=prompt.group(2))
+        page = user.visit(prompt.group(1))
+        say(f"(In the browser, {ALICE} read: {page.text})")
     process.stdin = None  # closed already; communicate() would flush it
     stdout, stderr = process.communicate(timeout=120)
     terminal.show(stderr)
@@ -111,4 +110,4 @@ def get_token(terminal: Terminal) -> None:
     terminal.show(json.dumps(answer, indent=2))
     payload = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    say(f"(The token is for {claims['aud']}, tenant {claims['tid']}, and {claims.get('upn', PERSON)}.)")
+    say(f"(The token is for {claims['aud']}, tenant {claims['tid']}, and {claims.get('upn', ALICE)}.)")

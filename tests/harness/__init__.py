@@ -1,1 +1,1 @@
-"""Everything it takes to run the real thing in a test: `az`, the wheel, a cloud, a person."""
+"""Everything it takes to run the real thing in a test: `az`, the wheel, a cloud, a user."""

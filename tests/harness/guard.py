@@ -68,7 +68,7 @@ def loopback_only() -> Iterator[None]:
 def move_home(folder: Path) -> None:
     """Point everything that azure-cli reads at import, or that a tool might find, at `folder`.
 
-    The variables of the person who runs the tests (a proxy, a CA bundle, AZURE_DEFAULTS_...) go, too: a test
+    The variables of the developer who runs the tests (a proxy, a CA bundle, AZURE_DEFAULTS_...) go, too: a test
     that needs one sets it.
     """
     for name in list(os.environ):

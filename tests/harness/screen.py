@@ -1,4 +1,4 @@
-"""What a person sees: a terminal emulator around `az` on a pseudo-terminal."""
+"""What a user sees: a terminal emulator around `az` on a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Screen:
         return what in "\n".join(self.lines) if isinstance(what, str) else what(self.lines)
 
     def _read(self, seconds: float) -> bool:
-        """Read what is there, or wait for it; False at the end."""
+        """Read what was written, or wait for it; False at the end."""
         try:
             text = self.terminal.read_nonblocking(65536, timeout=seconds)
         except pexpect.TIMEOUT:

@@ -124,6 +124,6 @@ class CloudStage:
             config_dir,
             extension_dir=self.stage.extension_dir(host) if extension else None,
             ca_bundle=Path(target.ca_bundle),
-            secrets=secrets_of(person.password for person in target.directory.people),
+            secrets=secrets_of(person.password for person in target.directory.users),
             launcher=self.launcher,
         )

@@ -45,7 +45,7 @@ def test_home_and_config_directory_are_temporary() -> None:
 
 
 def test_the_environment_of_az_is_built_from_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AZURE_DEFAULTS_GROUP", "of-the-person-at-the-keyboard")
+    monkeypatch.setenv("AZURE_DEFAULTS_GROUP", "of-the-user-at-the-keyboard")
     az = Az(Host("newest", "0", tmp_path / "bin" / "az"), tmp_path / "azure", env={"EXTRA": "1", "LANG": None})
     environment = az.environment()
     assert "AZURE_DEFAULTS_GROUP" not in environment
@@ -94,7 +94,7 @@ def test_a_host_that_the_environment_names_has_to_be_executable(
     assert environments.external_host("newest") == Path(sys.executable)
 
 
-def test_an_environment_that_nobody_has_heard_of_is_a_usage_error() -> None:
+def test_an_unknown_environment_is_a_usage_error() -> None:
     program = Path(environments.__file__)
     done = subprocess.run([sys.executable, str(program), "nothing"], capture_output=True, text=True)
     assert done.returncode == 2

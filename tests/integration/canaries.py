@@ -1,4 +1,4 @@
-"""Looking for secrets where none may be: files, what a command says, and the process list."""
+"""Looking for secrets where none may be: files, what a command prints, and the process list."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class CommandLines:
                 try:
                     self.seen.add(" ".join(process.cmdline()))
                 except psutil.Error:
-                    continue  # it has ended, or is somebody else's
+                    continue  # it has ended, or belongs to another user
 
     def __enter__(self) -> CommandLines:
         self._thread.start()

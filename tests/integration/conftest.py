@@ -16,6 +16,7 @@ from tests.integration.workloads import POD, SUBJECT, Certificates, SignIn, guar
 from tests.localcloud import CI_SECRET, LocalCloud
 from tests.localcloud.azurestack import STACK_SECRET
 from tests.localcloud.certificatemaker import make_certificate
+from tests.users import ALICE
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +61,8 @@ def stack_az(_azure_stack_config: Path, make_az: Callable[..., Az], workload_clo
     """The newest `az` with the extension, signed out, with an Azure Stack active, which has AD FS for an authority."""
     az = make_az(cloud=workload_cloud)
     shutil.copytree(_azure_stack_config, az.config_dir, dirs_exist_ok=True)
-    people = (person.password for person in workload_cloud.azure_stack.directory.people)
-    return replace(az, secrets=(*secrets_of(people), STACK_SECRET))
+    users = (user.password for user in workload_cloud.azure_stack.directory.users)
+    return replace(az, secrets=(*secrets_of(users), STACK_SECRET))
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +70,7 @@ def _bystanders_config(
     cloud_stage: CloudStage, newest: Host, workload_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
 ) -> Az:
     az = guarded(cloud_stage.az(newest, tmp_path_factory.mktemp("bystanders") / "azure", cloud=workload_cloud))
-    alice = workload_cloud.directory.person("alice@contoso.example")
+    alice = workload_cloud.directory.user(ALICE)
     az.run("login", "-u", alice.username, "--password=@-", input=alice.password).ok()
     SignIn(("--password=@-",), CI_SECRET).run(az).ok()
     return az

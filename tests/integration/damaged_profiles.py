@@ -24,6 +24,7 @@ from tests.integration.damage import (
     together,
     torn,
 )
+from tests.users import ALICE
 
 _RESTORED = ("restored",)
 _MOVED = ("1 row(s)", "azextLogin.unusable")
@@ -50,7 +51,7 @@ def _row(**keys: Any) -> dict[str, Any]:
         "id": "00000000-0000-4000-8000-000000000001",
         "name": PRECIOUS,
         "state": "Enabled",
-        "user": {"name": "alice@contoso.example", "type": "user"},
+        "user": {"name": ALICE, "type": "user"},
         "isDefault": False,
         "tenantId": "00000000-0000-4000-8000-0000000000aa",
         "environmentName": "LocalCloud",

@@ -24,8 +24,8 @@ from tests.integration.damage import (
     text,
     torn,
 )
+from tests.users import ALICE
 
-_ALICE = "alice@contoso.example"
 _SIGN_IN_AGAIN = "!token, login, token"
 _APP_SIGN_IN_AGAIN = "!app token, app login, app token"
 _QUARANTINED = ("quarantined", "az login")

@@ -16,7 +16,7 @@ import trustme
 
 from tests.localcloud import LocalCloud
 
-#: MSAL asks there, whatever MSI_ENDPOINT says (msal/cloudshell.py).
+#: MSAL asks there, whatever the value of MSI_ENDPOINT (msal/cloudshell.py).
 _CLOUD_SHELL = ("127.0.0.1", 50342)
 #: MSAL makes no application without its discovery document, and the host's one for Cloud Shell has no other authority.
 _AUTHORITY = "login.microsoftonline.com"

@@ -7,7 +7,6 @@ from secrets import token_urlsafe
 
 from tests.integration.canaries import new_canary, signature_of
 from tests.integration.secret_routes import (
-    BOB,
     Attempt,
     Canaries,
     Route,
@@ -16,6 +15,7 @@ from tests.integration.secret_routes import (
 )
 from tests.integration.workloads import SERVICE_PRINCIPAL
 from tests.localcloud import CI_APP, GITHUB_SUBJECT
+from tests.users import BOB
 
 
 def wrong_secret(given: Canaries) -> Attempt:
@@ -67,7 +67,7 @@ def password_in_a_federated_token_file(given: Canaries) -> Attempt:
 
 
 def refused_request_token(given: Canaries) -> Attempt:
-    # Of characters that a header may have: otherwise nobody is asked.
+    # Of characters that a header may have: otherwise no request is sent.
     env = {**given.cloud.github_environment(GITHUB_SUBJECT), "ACTIONS_ID_TOKEN_REQUEST_TOKEN": token_urlsafe(48)}
     words = (*SERVICE_PRINCIPAL, "--federated-token-source", "github")
     return Attempt(words, {env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]: ""}, env=env)

@@ -10,9 +10,8 @@ from tests.integration.canaries import new_canary, private_parts, signature_of
 from tests.integration.workloads import SERVICE_PRINCIPAL, TENANT, write, write_pem, write_pfx
 from tests.localcloud import CI_APP, SERVICE_CONNECTION, LocalCloud
 from tests.localcloud.certificatemaker import MadeCertificate
+from tests.users import BOB
 
-#: Somebody with few subscriptions, in one tenant.
-BOB = "bob@fabrikam.example"
 ENTRIES = "service_principal_entries.json"
 SUBJECT = "job:canary"
 
@@ -39,7 +38,7 @@ class Canaries:
         """Give Bob another password."""
         chosen = password or new_canary()
         self.cloud.state.change_directory(
-            lambda directory: directory.with_person(replace(directory.person(BOB), password=chosen))
+            lambda directory: directory.with_user(replace(directory.user(BOB), password=chosen))
         )
         return chosen
 
@@ -62,7 +61,7 @@ class Attempt:
     """A sign-in.
 
     words: of the command line.
-    typed: what somebody types where they are asked for it; the sign-in needs a terminal then.
+    typed: what the user types at the prompt; the sign-in needs a terminal then.
     canaries: the secrets, and the file of the config directory that each may be in; "" for none.
     """
 
@@ -86,12 +85,12 @@ def secret_after_the_short_option(given: Canaries) -> Attempt:
     return Attempt((*SERVICE_PRINCIPAL, "-p=@-"), {secret: ENTRIES}, input=secret)
 
 
-def secret_like_an_option_in_a_word_of_its_own(given: Canaries) -> Attempt:
+def secret_like_an_option_in_an_argument_of_its_own(given: Canaries) -> Attempt:
     secret = given.client_secret("--")
     return Attempt((*SERVICE_PRINCIPAL, "--password", "@-"), {secret: ENTRIES}, input=secret)
 
 
-def secret_like_a_file_in_a_word_of_its_own(given: Canaries) -> Attempt:
+def secret_like_a_file_in_an_argument_of_its_own(given: Canaries) -> Attempt:
     secret = given.client_secret("@")
     return Attempt((*SERVICE_PRINCIPAL, "-p", f"@{given.file(secret)}"), {secret: ENTRIES})
 
@@ -225,7 +224,7 @@ def request_token_of_azure_pipelines(given: Canaries) -> Attempt:
 
 #: Those that are followed by further commands: one for each kind of what is stored.
 FOLLOWED: tuple[Route, ...] = (
-    secret_like_an_option_in_a_word_of_its_own,
+    secret_like_an_option_in_an_argument_of_its_own,
     passphrase_beside_a_certificate_option,
     key_that_is_stored_decrypted,
     federated_token_that_a_file_holds,
@@ -235,7 +234,7 @@ FOLLOWED: tuple[Route, ...] = (
 ROUTES: tuple[Route, ...] = (
     secret_from_standard_input,
     secret_after_the_short_option,
-    secret_like_a_file_in_a_word_of_its_own,
+    secret_like_a_file_in_an_argument_of_its_own,
     secret_from_a_file,
     secret_typed,
     secret_from_the_environment,

@@ -1,15 +1,15 @@
-"""Azure Stack with AD FS: people and service principals sign in there, and built-in commands work after it."""
+"""Azure Stack with AD FS: users and service principals sign in there, and built-in commands work after it."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson
-from tests.harness.person import AddressTaker
+from tests.harness.browser_user import AddressTaker
+from tests.harness.http_user import HttpUser
+from tests.harness.sign_in import sign_in_with_code
 from tests.integration.workloads import (
     Certificates,
     entries,
@@ -20,7 +20,8 @@ from tests.integration.workloads import (
     write_pem,
 )
 from tests.localcloud import LocalCloud
-from tests.localcloud.azurestack import ADAM, GRAPH_AUDIENCE, STACK_APP, STACK_SECRET, TENANT
+from tests.localcloud.azurestack import GRAPH_AUDIENCE, STACK_APP, STACK_SECRET, TENANT
+from tests.users import ADAM, EVE
 
 LAB, PRODUCTION = "Azure Stack Lab", "Azure Stack Production"
 APPLICATION = ("login", "--service-principal", "-u", STACK_APP)
@@ -28,14 +29,14 @@ GRAPH = ("--resource", GRAPH_AUDIENCE.rstrip("/"))
 
 
 @pytest.fixture
-def adam(workload_cloud: LocalCloud) -> FormPerson:
-    password = workload_cloud.azure_stack.directory.person(ADAM).password
-    return FormPerson(Path(workload_cloud.ca_bundle), ADAM, password)
+def adam(workload_cloud: LocalCloud) -> HttpUser:
+    password = workload_cloud.azure_stack.directory.user(ADAM).password
+    return HttpUser(Path(workload_cloud.ca_bundle), ADAM, password)
 
 
-def test_a_person_signs_in_with_a_password(stack_az: Az, workload_cloud: LocalCloud) -> None:
+def test_a_user_signs_in_with_a_password(stack_az: Az, workload_cloud: LocalCloud) -> None:
     az = stack_az
-    password = workload_cloud.azure_stack.directory.person(ADAM).password
+    password = workload_cloud.azure_stack.directory.user(ADAM).password
     rows = az.run("login", "-u", ADAM, "--password=@-", input=password).ok().json()
     assert {(row["name"], row["user"]["name"], row["tenantId"]) for row in rows} == {
         (LAB, ADAM, TENANT.id),
@@ -51,8 +52,8 @@ def test_a_person_signs_in_with_a_password(stack_az: Az, workload_cloud: LocalCl
     assert not traces(az, ADAM)
 
 
-def test_a_person_signs_in_with_a_browser_at_the_one_address_that_ad_fs_knows(
-    stack_az: Az, adam: FormPerson, tmp_path: Path
+def test_a_user_signs_in_with_a_browser_at_the_one_address_that_ad_fs_knows(
+    stack_az: Az, adam: HttpUser, tmp_path: Path
 ) -> None:
     browser = AddressTaker(tmp_path / "browser")
     process = stack_az.start("login", env={"BROWSER": browser.browser})
@@ -64,17 +65,13 @@ def test_a_person_signs_in_with_a_browser_at_the_one_address_that_ad_fs_knows(
     assert subscriptions_used(stock(stack_az))
 
 
-def test_a_person_signs_in_on_another_device(stack_az: Az, workload_cloud: LocalCloud) -> None:
-    process = stack_az.start("login", "--use-device-code")
-    assert process.stderr
-    found = None
-    while found is None and (line := process.stderr.readline()):
-        found = re.search(r"(https://\S+)\s.*\bcode\s+(\S+)\s", line)
-    assert found
-    password = workload_cloud.azure_stack.directory.person(ADAM).password
-    FormPerson(Path(workload_cloud.ca_bundle), ADAM, password, user_code=found[2]).visit(found[1])
-    rows = stack_az.result(process, "login").ok().json()
-    assert {row["name"] for row in rows} == {LAB, PRODUCTION}
+def test_a_user_signs_in_on_another_device(stack_az: Az, workload_cloud: LocalCloud) -> None:
+    def answer(url: str, code: str) -> None:
+        password = workload_cloud.azure_stack.directory.user(ADAM).password
+        HttpUser(Path(workload_cloud.ca_bundle), ADAM, password, user_code=code).visit(url)
+
+    result, _ = sign_in_with_code(stack_az, answer)
+    assert {row["name"] for row in result.ok().json()} == {LAB, PRODUCTION}
     assert subscriptions_used(stock(stack_az))
 
 
@@ -124,7 +121,7 @@ def test_our_commands_go_on_with_a_service_principal_that_built_in_commands_sign
     [
         (("login", "-u", ADAM, "--password=@-"), "no-such-password", "password"),
         ((*APPLICATION, "--password=@-"), "no-such-secret", "az login --service-principal"),
-        (("login", "-u", "eve@azurestack.example", "--password=@-"), "eve-local-password", "No subscriptions found"),
+        (("login", "-u", EVE, "--password=@-"), "eve-local-password", "No subscriptions found"),
     ],
     ids=["wrong password", "wrong secret", "nothing to see"],
 )

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age
 from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 ARM = "https://management.localcloud.example/.default"
 #: Enough to be in each other's way; where they only have to get the same, a few do.
 CALLERS, FEW = 10, 3
@@ -54,13 +55,13 @@ def test_all_get_the_token_that_is_cached(signed_in: Az, kind: str) -> None:
 def test_all_get_a_token_that_still_lives_from_a_service_that_wants_to_be_asked_again_later(
     make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str
 ) -> None:
-    """The credential gives up after a minute here, and a service that is waited for takes longer.
+    """The credential times out after a minute here, and waiting for the service takes longer.
 
     How long is waited instead, so that the usual ten seconds are enough, is in test_many_tokens.py: ten processes may
     need all of those to start.
     """
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     az.run("account", "get-access-token", "--resource", ARM.removesuffix("/.default")).ok()
     let_tokens_age(az, left=250)
     before = access_tokens(az)
@@ -70,7 +71,7 @@ def test_all_get_a_token_that_still_lives_from_a_service_that_wants_to_be_asked_
 
 def test_all_get_a_new_token_with_one_request(make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     let_tokens_age(az, left=-1)
     own_cloud.admin.clear_requests()
     own_cloud.admin.fail_next("/token$", count=None, kind="hang", hang=5)
@@ -99,7 +100,7 @@ def test_tenant_and_subscription_go_together(signed_in: Az, cloud: LocalCloud, k
 
 
 def test_a_claims_challenge_is_answered_with_a_command_that_we_have(signed_in: Az, kind: str) -> None:
-    """The credential does not pass claims on: it says which sign-in to run."""
+    """The credential does not pass claims on: it names the sign-in to run."""
     for found in _tokens(signed_in, kind, claims='{"access_token": {"acrs": {"value": "c1"}}}'):
         assert found["error"] == "CredentialUnavailableError"
         assert "az login --claims-challenge" in found["message"]
@@ -107,17 +108,17 @@ def test_a_claims_challenge_is_answered_with_a_command_that_we_have(signed_in: A
     assert "--claims-challenge" in help_text
 
 
-def test_nobody_signed_in_is_told_apart_from_something_broken(az: Az, kind: str) -> None:
+def test_no_signed_in_user_is_told_apart_from_a_failure(az: Az, kind: str) -> None:
     for found in _tokens(az, kind):
         assert found["error"] == "CredentialUnavailableError"
         assert "Please run 'az login'" in found["message"]
 
 
-def test_a_service_that_is_away_is_told_apart_from_nobody_signed_in(
+def test_a_service_that_is_away_is_told_apart_from_no_signed_in_user(
     make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str
 ) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     let_tokens_age(az, left=-1)
     own_cloud.admin.fail_next(".*", count=None, kind="drop")
     for found in _tokens(az, kind):

@@ -13,9 +13,10 @@ import pytest
 import requests
 
 from tests.harness.az import Az, Result
-from tests.harness.forms import Answer, FormPerson, LastPage
-from tests.harness.person import AddressTaker
-from tests.localcloud import LocalCloud, Person
+from tests.harness.browser_user import AddressTaker
+from tests.harness.http_user import Answer, HttpUser, LastPage
+from tests.localcloud import LocalCloud, User
+from tests.users import ALICE, BOB, DAVE, NINA
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
 PASSWORD = "no-such-password"
@@ -50,11 +51,11 @@ def before(signed_in: Az) -> Before:
     ("user", "password", "tenant", "says"),
     [
         pytest.param("nobody@contoso.example", PASSWORD, None, "nobody@contoso.example", id="unknown user"),
-        pytest.param("alice@contoso.example", PASSWORD, None, "password", id="wrong password"),
-        pytest.param("dave@contoso.example", None, None, "disabled", id="disabled account"),
-        pytest.param("alice@contoso.example", None, NOBODY, NOBODY, id="unknown tenant by GUID"),
-        pytest.param("alice@contoso.example", None, "nowhere.example", "nowhere.example", id="unknown domain"),
-        pytest.param("bob@fabrikam.example", None, "tailspin.example", "bob@fabrikam.example", id="not a guest"),
+        pytest.param(ALICE, PASSWORD, None, "password", id="wrong password"),
+        pytest.param(DAVE, None, None, "disabled", id="disabled account"),
+        pytest.param(ALICE, None, NOBODY, NOBODY, id="unknown tenant by GUID"),
+        pytest.param(ALICE, None, "nowhere.example", "nowhere.example", id="unknown domain"),
+        pytest.param(BOB, None, "tailspin.example", BOB, id="not a guest"),
         pytest.param("nobody", PASSWORD, None, "nobody", id="a user name without a domain"),
     ],
 )
@@ -67,7 +68,7 @@ def test_a_refused_sign_in_is_one_error_with_the_next_step(
     tenant: str | None,
     says: str,
 ) -> None:
-    words = ["login", "-u", user, "-p", password or cloud.directory.person(user).password]
+    words = ["login", "-u", user, "-p", password or cloud.directory.user(user).password]
     error = signed_in.run(*words, *(["--tenant", tenant] if tenant else [])).failed().stderr
     assert says in error
     assert "az login" in error
@@ -78,7 +79,7 @@ def test_a_refused_sign_in_is_one_error_with_the_next_step(
     "arguments",
     [
         ["--identity", "-u", "somebody", "--tenant", "t", "--service-principal"],
-        ["--use-device-code", "-u", "alice@contoso.example", "-p", PASSWORD],
+        ["--use-device-code", "-u", ALICE, "-p", PASSWORD],
         ["--tenant", ""],
         ["--service-principal"],
         ["--skip-subscription-discovery"],
@@ -97,7 +98,7 @@ def test_arguments_that_contradict_each_other_are_refused_before_anything_happen
 
 
 def test_a_password_without_a_terminal_to_ask_for_it_is_an_error(signed_in: Az, before: Before) -> None:
-    error = signed_in.run("login", "-u", "alice@contoso.example").failed().stderr
+    error = signed_in.run("login", "-u", ALICE).failed().stderr
     assert "--password" in error
     before.assert_is_still_there()
 
@@ -151,7 +152,7 @@ def test_a_subscription_that_does_not_exist_is_an_error_and_changes_nothing(sign
     ],
     ids=["a proxy", "its port", "its scheme", "a tenant", "a subscription", "no tenant"],
 )
-def test_what_nobody_would_give_is_one_error(
+def test_a_value_that_makes_no_sense_is_one_error(
     signed_in: Az, command: str, environment: dict[str, str], said: str
 ) -> None:
     result = signed_in.run(*command.split(), env=environment)
@@ -161,14 +162,14 @@ def test_what_nobody_would_give_is_one_error(
     assert said in result.stderr
 
 
-def test_a_switch_that_is_neither_on_nor_off_ends_no_command(signed_in: Az) -> None:
+def test_a_switch_that_is_neither_on_nor_off_stops_no_command(signed_in: Az) -> None:
     switches = ("LOGIN_EXPERIENCE_V2", "INSTANCE_DISCOVERY", "USE_MSAL_HTTP_CACHE", "DISABLE_PROGRESS_BAR")
     for value in ("maybe", "%y"):
         odd = {f"AZURE_CORE_{name}": value for name in switches}
         signed_in.run("account", "list", "--refresh", env=odd).ok()
 
 
-def test_somebody_who_cannot_be_anybody_signs_out_like_anybody(signed_in: Az) -> None:
+def test_a_user_name_that_cannot_exist_is_signed_out_like_any_other(signed_in: Az) -> None:
     result = signed_in.run("logout", "--username", "\udcff")
     assert result.exit_code == 0
     result.assert_clean()
@@ -187,8 +188,8 @@ def test_going_back_and_choosing_an_account_or_a_tenant_contradict_each_other(
 # ------------------------------------------------------------------------------------------
 
 
-def password_sign_in(az: Az, alice: Person) -> str:
-    """Return what a sign-in that has to fail says."""
+def password_sign_in(az: Az, alice: User) -> str:
+    """Return the error of a sign-in that has to fail."""
     return az.run("login", "-u", alice.username, "-p", alice.password, timeout=90).failed().stderr
 
 
@@ -205,7 +206,7 @@ def plain_http_server() -> Iterator[int]:
 
     class Silent(http.server.BaseHTTPRequestHandler):
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -215,8 +216,8 @@ def plain_http_server() -> Iterator[int]:
     server.server_close()
 
 
-def test_an_authority_that_nobody_answers_at_is_one_error(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: Person
+def test_an_authority_that_does_not_answer_is_one_error(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: User
 ) -> None:
     az = make_az(cloud=own_cloud)
     address = own_cloud.url
@@ -226,26 +227,26 @@ def test_an_authority_that_nobody_answers_at_is_one_error(
     assert address.partition("//")[2] in password_sign_in(az, alice)
 
 
-def test_a_name_that_does_not_resolve_is_one_error(az: Az, cloud: LocalCloud, alice: Person) -> None:
+def test_a_name_that_does_not_resolve_is_one_error(az: Az, cloud: LocalCloud, alice: User) -> None:
     # The proxy of the test environment would answer for it; without one, .invalid never resolves (RFC 6761).
     az = point_at(az, cloud.url, "https://login.invalid").with_env(HTTPS_PROXY=None, HTTP_PROXY=None)
     assert "login.invalid" in password_sign_in(az, alice)
 
 
 def test_an_authority_without_tls_is_one_error(
-    az: Az, cloud: LocalCloud, alice: Person, plain_http_server: int
+    az: Az, cloud: LocalCloud, alice: User, plain_http_server: int
 ) -> None:
     error = password_sign_in(point_at(az, cloud.url, f"https://localhost:{plain_http_server}"), alice)
     assert "TLS" in error or "SSL" in error
 
 
-def test_a_certificate_that_is_not_trusted_is_one_error_that_names_the_setting(az: Az, alice: Person) -> None:
+def test_a_certificate_that_is_not_trusted_is_one_error_that_names_the_setting(az: Az, alice: User) -> None:
     error = password_sign_in(az.with_env(REQUESTS_CA_BUNDLE=None), alice)
     assert "certificate" in error.lower()
     assert "REQUESTS_CA_BUNDLE" in error
 
 
-def test_a_ca_bundle_that_is_not_there_is_one_error_that_names_the_setting(az: Az, alice: Person) -> None:
+def test_a_ca_bundle_that_is_not_there_is_one_error_that_names_the_setting(az: Az, alice: User) -> None:
     error = password_sign_in(az.with_env(REQUESTS_CA_BUNDLE="/no/such/bundle.pem"), alice)
     assert "REQUESTS_CA_BUNDLE" in error
     assert "/no/such/bundle.pem" in error
@@ -254,14 +255,14 @@ def test_a_ca_bundle_that_is_not_there_is_one_error_that_names_the_setting(az: A
 @pytest.mark.parametrize("where", ["openid-configuration", "/oauth2/v2.0/token", "^/tenants", "^/subscriptions"])
 @pytest.mark.parametrize("kind", ["html", "malformed"])
 def test_an_answer_that_is_not_json_is_one_error(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: Person, where: str, kind: str
+    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: User, where: str, kind: str
 ) -> None:
     own_cloud.admin.fail_next(path=where, count=None, kind=kind)
     password_sign_in(make_az(cloud=own_cloud), alice)
 
 
 def test_a_failed_sign_in_leaves_no_token_behind(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: Person
+    make_az: Callable[..., Az], own_cloud: LocalCloud, alice: User
 ) -> None:
     az = make_az(cloud=own_cloud)
     own_cloud.admin.fail_next(path="^/tenants", count=None, kind="html")
@@ -279,24 +280,24 @@ def test_a_failed_sign_in_leaves_no_token_behind(
 class SignInUnderway:
     """`az login` waiting for the browser, and the answer that the sign-in service has for it."""
 
-    def __init__(self, az: Az, person: FormPerson, folder: Path, *args: str) -> None:
+    def __init__(self, az: Az, user: HttpUser, folder: Path, *args: str) -> None:
         self._az = az
         self._words = ("login", *args)
         taker = AddressTaker(folder)
         self._process = az.start(*self._words, env={"BROWSER": taker.browser})
         self.address = taker.address()
-        self.page: LastPage = person.visit(self.address, deliver=False)
+        self.page: LastPage = user.visit(self.address, deliver=False)
 
     @property
     def answer(self) -> Answer:
-        """What the browser would hand to `az`."""
+        """What the browser would send to `az`."""
         assert self.page.answer, self.page
         return self.page.answer
 
     def send(self, **changes: str) -> requests.Response:
-        """Hand the answer over as the browser would, with some parameters changed."""
+        """Send the answer as the browser would, with some parameters changed."""
         data = {**self.answer.parameters, **changes}
-        return requests.post(self.answer.address, data=data, timeout=60, proxies={"http": ""})
+        return requests.post(self.answer.url, data=data, timeout=60, proxies={"http": ""})
 
     def result(self) -> Result:
         """Wait for `az`."""
@@ -310,14 +311,14 @@ class SignInUnderway:
 
 @pytest.fixture
 def underway(
-    az: Az, form_person: Callable[..., FormPerson], alice: Person, tmp_path: Path
+    az: Az, make_http_user: Callable[..., HttpUser], alice: User, tmp_path: Path
 ) -> Iterator[Callable[..., SignInUnderway]]:
     """Return a function that begins one more `az login`."""
     begun: list[SignInUnderway] = []
 
     def begin(*args: str) -> SignInUnderway:
         folder = tmp_path / f"browser{len(begun)}"
-        begun.append(SignInUnderway(az, form_person(alice.username), folder, *args))
+        begun.append(SignInUnderway(az, make_http_user(alice.username), folder, *args))
         return begun[-1]
 
     yield begin
@@ -351,9 +352,9 @@ def test_a_code_of_another_sign_in_is_refused(underway: Callable[..., SignInUnde
 
 
 def test_consent_that_is_denied_is_one_error(
-    signed_in: Az, before: Before, form_person: Callable[..., FormPerson], tmp_path: Path
+    signed_in: Az, before: Before, make_http_user: Callable[..., HttpUser], tmp_path: Path
 ) -> None:
-    nina = form_person("nina@contoso.example")
+    nina = make_http_user(NINA)
     taker = AddressTaker(tmp_path / "browser")
     process = signed_in.start("login", env={"BROWSER": taker.browser})
     page = nina.visit(taker.address())

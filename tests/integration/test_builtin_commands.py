@@ -10,6 +10,7 @@ import pytest
 
 from tests.harness.az import Az
 from tests.localcloud import LocalCloud
+from tests.users import BOB
 
 
 def test_group_list_uses_the_active_subscription(signed_in: Az) -> None:
@@ -46,7 +47,7 @@ def test_the_cloud_remembers_the_active_subscription(signed_in: Az, cloud: Local
 
 @pytest.mark.parametrize("output", ["json", "jsonc", "yaml", "yamlc", "tsv", "table"])
 @pytest.mark.parametrize("command", ["account list", "account show", "account get-access-token"])
-def test_every_output_format_says_the_same(signed_in: Az, command: str, output: str) -> None:
+def test_every_output_format_shows_the_same(signed_in: Az, command: str, output: str) -> None:
     expected = signed_in.run(*command.split(), "--output", "json").ok().json()
     shown = signed_in.run(*command.split(), "--output", output).ok().stdout
     rows = expected if isinstance(expected, list) else [expected]
@@ -55,7 +56,7 @@ def test_every_output_format_says_the_same(signed_in: Az, command: str, output: 
         assert value in shown
 
 
-def test_output_none_says_nothing(signed_in: Az) -> None:
+def test_output_none_prints_nothing(signed_in: Az) -> None:
     for command in (("account", "list"), ("account", "show"), ("account", "get-access-token")):
         assert signed_in.run(*command, "--output", "none").ok().stdout == ""
 
@@ -69,7 +70,7 @@ def test_query_reaches_into_every_answer(signed_in: Az) -> None:
 
 
 def test_query_and_output_work_on_the_sign_in_itself(az: Az, cloud: LocalCloud) -> None:
-    bob = cloud.directory.person("bob@fabrikam.example")
+    bob = cloud.directory.user(BOB)
     words = ("login", "-u", bob.username, "-p", bob.password)
     shown = az.run(*words, "--query", "[?isDefault].user.name", "-o", "tsv").ok().stdout
     assert shown.strip() == bob.username
@@ -83,7 +84,7 @@ def test_standard_output_is_json_and_nothing_else_even_with_warnings(signed_in: 
 
 
 def test_a_password_in_a_file_signs_in_for_built_in_commands_too(az: Az, cloud: LocalCloud, tmp_path: Path) -> None:
-    bob = cloud.directory.person("bob@fabrikam.example")
+    bob = cloud.directory.user(BOB)
     password = tmp_path / "password"
     password.write_text(bob.password, encoding="utf-8")
     az.run("login", "-u", bob.username, f"--password=@{password}").ok()

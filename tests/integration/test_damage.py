@@ -18,8 +18,8 @@ from tests.harness.stage import CloudStage
 from tests.integration import damaged_clouds, damaged_profiles, damaged_secrets
 from tests.integration.damage import PRECIOUS, Damage
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 OF_ALICE, OF_THE_APP, IN_FABRIKAM = "Shared Platform", "Contoso Development", "Fabrikam Main"
 
 DAMAGES = [
@@ -74,7 +74,7 @@ class _Steps:
             "app token": (*token, "--subscription", OF_THE_APP),
             "group list": ("group", "list", "--subscription", OF_ALICE),
             "app group list": ("group", "list", "--subscription", OF_THE_APP),
-            "login": ("login", "-u", ALICE, "-p", cloud.directory.person(ALICE).password),
+            "login": ("login", "-u", ALICE, "-p", cloud.directory.user(ALICE).password),
             "app login": (
                 "login",
                 "--service-principal",

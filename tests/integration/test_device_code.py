@@ -2,55 +2,39 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
 
-from tests.harness.az import Az, Result
-from tests.harness.forms import FormPerson, LastPage
-from tests.harness.person import BrowserPerson, open_page
+from tests.harness.az import Az
+from tests.harness.browser_user import BrowserUser, open_page
+from tests.harness.http_user import HttpUser, LastPage
+from tests.harness.sign_in import sign_in_with_code
 from tests.localcloud import LocalCloud
-
-PROMPT = re.compile(r"(https://\S+)\s.*\bcode\s+(\S+)\s", re.DOTALL)
-ALICE = "alice@contoso.example"
+from tests.users import ALICE, MIA
 
 
-def sign_in(az: Az, answer: Callable[[str, str], LastPage], *args: str) -> tuple[Result, LastPage]:
-    """Run the command; `answer` receives the address and the code that it shows."""
-    words = ("login", "--use-device-code", *args)
-    process = az.start(*words)
-    assert process.stderr
-    shown, prompt = "", None
-    while prompt is None and (line := process.stderr.readline()):
-        shown += line
-        prompt = PROMPT.search(shown)
-    assert prompt, shown
-    page = answer(prompt.group(1), prompt.group(2))
-    result = az.result(process, *words)
-    return Result(words, result.exit_code, result.stdout, shown + result.stderr, 0.0, az.secrets), page
-
-
-def test_the_code_entered_elsewhere_signs_in(az: Az, form_person: Callable[..., FormPerson]) -> None:
-    result, _ = sign_in(az, lambda url, code: form_person(ALICE, user_code=code).visit(url))
+def test_the_code_entered_elsewhere_signs_in(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
+    result, _ = sign_in_with_code(az, lambda url, code: make_http_user(ALICE, user_code=code).visit(url))
     assert "Contoso Production" in {row["name"] for row in result.ok().json()}
 
 
 def test_a_second_factor_on_the_other_device_opens_a_tenant_that_demands_it(
-    az: Az, form_person: Callable[..., FormPerson]
+    az: Az, make_http_user: Callable[..., HttpUser]
 ) -> None:
-    mia = "mia@woodgrove.example"
-    result, _ = sign_in(
+    result, _ = sign_in_with_code(
         az,
-        lambda url, code: form_person(mia, user_code=code).visit(url),
+        lambda url, code: make_http_user(MIA, user_code=code).visit(url),
         *("--tenant", "woodgrove.example"),
     )
     assert [row["name"] for row in result.ok().json()] == ["Woodgrove Vault"]
 
 
-def test_declining_on_the_other_device_is_an_error(az: Az, form_person: Callable[..., FormPerson]) -> None:
+def test_declining_on_the_other_device_is_an_error(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
     # "accept" is the button of the page that asks whether the user started this sign-in.
-    result, _ = sign_in(az, lambda url, code: form_person(ALICE, user_code=code, cancel_at="accept").visit(url))
+    result, _ = sign_in_with_code(
+        az, lambda url, code: make_http_user(ALICE, user_code=code, cancel_at="accept").visit(url)
+    )
     error = result.failed().stderr
     assert "declined" in error
     assert "az login" in error
@@ -60,18 +44,18 @@ def test_declining_on_the_other_device_is_an_error(az: Az, form_person: Callable
 def test_a_code_that_no_user_enters_expires_with_an_error(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     own_cloud.admin.device_code(interval=1, expires_in=2)
     az = make_az(cloud=own_cloud)
-    result, _ = sign_in(az, lambda url, code: LastPage(url, 0, "not visited"))
+    result, _ = sign_in_with_code(az, lambda url, code: LastPage(url, 0, "not visited"))
     assert "expired" in result.failed().stderr
 
 
 @pytest.mark.browser
-def test_the_device_page_works_in_a_real_browser(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
+def test_the_device_page_works_in_a_real_browser(az: Az, make_browser_user: Callable[..., BrowserUser]) -> None:
     def answer(url: str, code: str) -> LastPage:
-        person = make_person(ALICE, user_code=code)
-        open_page(person, url)
-        seen = person.report()
+        user = make_browser_user(ALICE, user_code=code)
+        open_page(user, url)
+        seen = user.report()
         return LastPage(seen.url, 200, seen.text)
 
-    result, page = sign_in(az, answer)
+    result, page = sign_in_with_code(az, answer)
     result.ok()
     assert "close" in page.text

@@ -1,8 +1,7 @@
-"""Finding subscriptions with real `az` processes: what is asked, what is kept, what a person is told."""
+"""Finding subscriptions with real `az` processes: what is requested, what is kept, what the user is told."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -14,12 +13,13 @@ import pexpect
 import pyte
 import pytest
 
-from tests.harness.az import Az, Result
-from tests.harness.forms import FormPerson
-from tests.localcloud import CI_APP, CI_SECRET, LocalCloud, people
+from tests.harness.az import Az
+from tests.harness.http_user import HttpUser
+from tests.harness.sign_in import sign_in, sign_in_with_code
+from tests.integration.token_cache_files import make_cold
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud, seed
+from tests.users import ALICE, BOB, MAX
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
-MAX = "max@generated.example"
 LIST = ("account", "list")
 REFRESH = ("account", "list", "--refresh")
 NAMES = ("--query", "[].name")
@@ -34,21 +34,8 @@ def many() -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def own_az(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
-    """`az` that nobody has signed in to, with a cloud that the test may break."""
+    """`az` without a signed-in user, with a cloud that the test may break."""
     return make_az(cloud=own_cloud)
-
-
-def _sign_in(az: Az, cloud: LocalCloud, user: str, *options: str) -> Result:
-    return az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}", *options)
-
-
-def _make_cold(az: Az) -> None:
-    """Leave refresh tokens, and nothing else that spares a request."""
-    (az.config_dir / "msal_http_cache.bin").unlink(missing_ok=True)
-    path = az.config_dir / "msal_token_cache.json"
-    tokens = json.loads(path.read_text(encoding="utf-8"))
-    tokens["AccessToken"] = {}
-    path.write_text(json.dumps(tokens), encoding="utf-8")
 
 
 def _names(az: Az) -> set[str]:
@@ -56,7 +43,7 @@ def _names(az: Az) -> set[str]:
 
 
 def _guid(name: str) -> str:
-    return {"contoso": people.CONTOSO, "fabrikam": people.FABRIKAM, "woodgrove": people.WOODGROVE}[name].id
+    return {"contoso": seed.CONTOSO, "fabrikam": seed.FABRIKAM, "woodgrove": seed.WOODGROVE}[name].id
 
 
 # Requests.
@@ -86,11 +73,11 @@ def test_a_tenant_is_asked_for_a_document_a_token_and_the_pages_of_one_list(
 ) -> None:
     az = make_az(cloud=many)
     if command == "refresh":
-        _sign_in(az, many, MAX).ok()
-        _make_cold(az)
+        sign_in(az, many, MAX).ok()
+        make_cold(az)
     many.admin.page_size(3)
     many.admin.clear_requests()
-    found = _sign_in(az, many, MAX) if command == "sign-in" else az.run(*REFRESH)
+    found = sign_in(az, many, MAX) if command == "sign-in" else az.run(*REFRESH)
     assert len(found.ok().json()) == 100
     generated = [tenant.id for tenant in many.directory.tenants if tenant.name.startswith("Tenant ")]
     assert _asked(many) == {tenant: {"document": 1, "token": 1, "list": 2} for tenant in generated}
@@ -100,8 +87,8 @@ def test_a_tenant_is_asked_for_a_document_a_token_and_the_pages_of_one_list(
 @pytest.mark.parametrize("hang", [0.0, 1.0], ids=["first", "last"])
 def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_cloud: LocalCloud, hang: float) -> None:
     # When it is the last to answer, the other tenants have given a new refresh token in the meantime.
-    _sign_in(own_az, own_cloud, ALICE).ok()
-    _make_cold(own_az)
+    sign_in(own_az, own_cloud, ALICE).ok()
+    make_cold(own_az)
     own_cloud.admin.fail_next(f"^/{_guid('woodgrove')}/oauth2/v2.0/token$", kind="hang", hang=hang)
     own_cloud.admin.clear_requests()
     assert "asks for more" in own_az.run(*REFRESH).ok().stderr
@@ -109,14 +96,14 @@ def test_a_tenant_that_asks_for_more_is_asked_for_a_token_once(own_az: Az, own_c
 
 
 def test_a_tenant_that_was_signed_in_to_by_name_is_asked_once(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE, "--tenant", _guid("fabrikam").upper()).ok()
-    _make_cold(own_az)
+    sign_in(own_az, own_cloud, ALICE, "--tenant", _guid("fabrikam").upper()).ok()
+    make_cold(own_az)
     own_cloud.admin.clear_requests()
     own_az.run(*REFRESH).ok()
     assert {tenant: asked["list"] for tenant, asked in _asked(own_cloud).items() if asked["list"]} == {
         _guid("contoso"): 1,
         _guid("fabrikam"): 1,
-        people.TAILSPIN.id: 1,
+        seed.TAILSPIN.id: 1,
     }
     rows = own_az.profile()["subscriptions"]
     assert len({row["id"] for row in rows}) == len(rows)
@@ -126,7 +113,7 @@ def test_a_tenant_that_was_signed_in_to_by_name_is_asked_once(own_az: Az, own_cl
 def test_a_sign_in_without_discovery_lists_nothing(own_az: Az, own_cloud: LocalCloud) -> None:
     options = ("--tenant", "contoso.example", "--allow-no-subscriptions", "--skip-subscription-discovery")
     own_cloud.admin.clear_requests()
-    rows = _sign_in(own_az, own_cloud, ALICE, *options).ok().json()
+    rows = sign_in(own_az, own_cloud, ALICE, *options).ok().json()
     assert [row["name"] for row in rows] == ["N/A(tenant level account)"]
     assert own_cloud.admin.count_requests("^/(subscriptions|tenants)") == 0
 
@@ -134,27 +121,19 @@ def test_a_sign_in_without_discovery_lists_nothing(own_az: Az, own_cloud: LocalC
 # The same rows as built in.
 
 
-def _sign_in_with_code(az: Az, person_with_code: Callable[[str], FormPerson]) -> Any:
-    """Sign in with a device code, and return the JSON. (The built-in cannot use a password on a port of its own.)"""
-    process = az.start("login", "--use-device-code")
-    assert process.stderr is not None
-    said = process.stderr.readline()
-    address, code = re.search(r"https://\S+", said), re.search(r"enter the code (\S+)", said)
-    assert address, said
-    assert code
-    person_with_code(code[1]).visit(address[0])
-    return az.result(process, "login", "--use-device-code").ok().json()
-
-
 def test_the_rows_are_those_of_the_built_in_commands(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, form_person: Callable[..., FormPerson]
+    make_az: Callable[..., Az], own_cloud: LocalCloud, make_http_user: Callable[..., HttpUser]
 ) -> None:
     # alice's tenants show a subscription that is shared and delegated, a disabled one, and none at all; one of them
     # demands a second factor.
     built_in, ours = make_az(cloud=own_cloud, extension=False), make_az(cloud=own_cloud)
 
-    def alice(code: str) -> FormPerson:
-        return form_person(ALICE, at=own_cloud, user_code=code)
+    def sign_in_alice(az: Az) -> Any:
+        # Not with a password: built in, that does not work on a port other than 443.
+        result, _ = sign_in_with_code(
+            az, lambda url, code: make_http_user(ALICE, at=own_cloud, user_code=code).visit(url)
+        )
+        return result.ok().json()
 
     def rows(az: Az) -> dict[str, Any]:
         return {row["id"]: row for row in az.profile()["subscriptions"]}
@@ -162,11 +141,11 @@ def test_the_rows_are_those_of_the_built_in_commands(
     def by_id(found: Any) -> Any:
         return sorted(found, key=lambda row: str(row["id"]))
 
-    assert by_id(_sign_in_with_code(ours, alice)) == by_id(_sign_in_with_code(built_in, alice))
+    assert by_id(sign_in_alice(ours)) == by_id(sign_in_alice(built_in))
     assert rows(ours) == rows(built_in)
     seen = rows(ours)
-    assert seen[people.RETIRED.id]["state"] == "Disabled"
-    assert seen[people.SHARED.id]["managedByTenants"] == [{"tenantId": _guid("fabrikam")}]
+    assert seen[seed.RETIRED.id]["state"] == "Disabled"
+    assert seen[seed.SHARED.id]["managedByTenants"] == [{"tenantId": _guid("fabrikam")}]
     assert len(seen) == 7
     for az in (ours, built_in):
         az.run(*REFRESH).ok()
@@ -176,10 +155,10 @@ def test_the_rows_are_those_of_the_built_in_commands(
 # What goes wrong.
 
 
-def test_a_tenant_that_throttles_is_asked_again_when_it_says(own_az: Az, own_cloud: LocalCloud) -> None:
+def test_a_tenant_that_throttles_is_asked_again_at_the_time_that_it_names(own_az: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.fail_next("^/subscriptions", kind="throttled", headers={"Retry-After": "2"})
     own_cloud.admin.clear_requests()
-    found = _sign_in(own_az, own_cloud, BOB).ok()
+    found = sign_in(own_az, own_cloud, BOB).ok()
     assert len(found.json()) == 3
     first, second = [row for row in own_cloud.admin.requests() if row.path == "/subscriptions"]
     assert (first.status, second.status) == (429, 200)
@@ -190,16 +169,16 @@ def test_a_tenant_that_throttles_is_asked_again_when_it_says(own_az: Az, own_clo
     ("path", "pause"),
     [
         ("^/subscriptions", "1.5"),
-        (f"/{people.FABRIKAM.id}/oauth2/v2.0/token", "soon"),
-        (f"/{people.FABRIKAM.id}/v2.0/.well-known", "-1"),
+        (f"/{seed.FABRIKAM.id}/oauth2/v2.0/token", "soon"),
+        (f"/{seed.FABRIKAM.id}/v2.0/.well-known", "-1"),
         ("^/subscriptions", "11"),
     ],
 )
 def test_a_tenant_that_names_a_pause_in_its_own_way_is_asked_again(
     own_az: Az, own_cloud: LocalCloud, path: str, pause: str
 ) -> None:
-    _sign_in(own_az, own_cloud, BOB).ok()
-    _make_cold(own_az)
+    sign_in(own_az, own_cloud, BOB).ok()
+    make_cold(own_az)
     own_cloud.admin.fail_next(path, kind="throttled", headers={"Retry-After": pause})
     assert own_az.run(*REFRESH).ok().stderr == ""
 
@@ -208,16 +187,16 @@ def test_a_tenant_that_names_a_pause_in_its_own_way_is_asked_again(
     "path",
     [
         "^/subscriptions",
-        f"/{people.FABRIKAM.id}/oauth2/v2.0/token",
-        f"/{people.FABRIKAM.id}/v2.0/.well-known",
+        f"/{seed.FABRIKAM.id}/oauth2/v2.0/token",
+        f"/{seed.FABRIKAM.id}/v2.0/.well-known",
     ],
 )
 @pytest.mark.parametrize(("kind", "status"), [("throttled", 429), ("unavailable", 503)])
 def test_a_tenant_that_wants_an_hour_is_reported_and_not_asked_again(
     own_az: Az, own_cloud: LocalCloud, path: str, kind: str, status: int
 ) -> None:
-    _sign_in(own_az, own_cloud, BOB).ok()
-    _make_cold(own_az)
+    sign_in(own_az, own_cloud, BOB).ok()
+    make_cold(own_az)
     own_cloud.admin.clear_requests()
     own_cloud.admin.fail_next(path, kind=kind, count=None, headers={"Retry-After": "3600"})
     result = own_az.run(*REFRESH).ok()
@@ -228,8 +207,8 @@ def test_a_tenant_that_wants_an_hour_is_reported_and_not_asked_again(
 @pytest.mark.parametrize("kind", ["throttled", "error", "unavailable", "drop", "malformed"])
 @pytest.mark.parametrize("path", ["openid-configuration", "/token$", "^/tenants", "^/subscriptions"])
 def test_one_stumble_of_a_service_costs_nothing(own_az: Az, own_cloud: LocalCloud, path: str, kind: str) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
-    _make_cold(own_az)
+    sign_in(own_az, own_cloud, ALICE).ok()
+    make_cold(own_az)
     before = own_az.profile()["subscriptions"]
     own_cloud.admin.fail_next(path, kind=kind)
     result = own_az.run(*REFRESH).ok()
@@ -254,8 +233,8 @@ def test_when_requests_fail_at_random_nothing_is_missing_in_silence(
 ) -> None:
     with LocalCloud(tenants=50, subscriptions=4) as cloud:
         known, new = make_az(cloud=cloud), make_az(cloud=cloud)
-        _sign_in(known, cloud, MAX).ok()
-        _make_cold(known)
+        sign_in(known, cloud, MAX).ok()
+        make_cold(known)
         before = {row["id"]: row for row in known.profile()["subscriptions"]}
         for number, kind in enumerate(("throttled", "error", "drop", "malformed")):
             # The first rule that fires decides, so each is what makes a quarter of the whole.
@@ -266,10 +245,10 @@ def test_when_requests_fail_at_random_nothing_is_missing_in_silence(
         assert {row["id"]: row for row in known.profile()["subscriptions"]} == before
         _assert_found_or_reported(cloud, {row["name"] for row in refreshed.json()}, refreshed.stderr, may_stay=True)
 
-        signed_in = _sign_in(new, cloud, MAX)
+        signed_in = sign_in(new, cloud, MAX)
         signed_in.assert_clean()
         if signed_in.exit_code:
-            # It failed before it knew the tenants: nothing was stored, and it says so.
+            # It failed before it knew the tenants: nothing was stored, and it reports that.
             assert "ERROR: " in signed_in.stderr
             assert not new.run(*LIST).ok().json()
         else:
@@ -301,11 +280,11 @@ def _assert_found_or_reported(cloud: LocalCloud, names: set[str], said: str, *, 
 
 
 def test_only_a_tenant_that_answers_loses_rows(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     own_cloud.admin.remove_access(ALICE, "contoso.example", "Contoso Development")
     own_cloud.admin.remove_access(ALICE, "fabrikam.example", "Fabrikam Main")
     own_cloud.admin.demand_mfa("fabrikam.example")
-    _make_cold(own_az)
+    make_cold(own_az)
     result = own_az.run(*REFRESH).ok()
     assert re.search(r"Fabrikam +asks for more, such as a second factor +az login --tenant", result.stderr)
     assert "Contoso Development" not in _names(own_az)
@@ -313,7 +292,7 @@ def test_only_a_tenant_that_answers_loses_rows(own_az: Az, own_cloud: LocalCloud
 
 
 def test_an_answer_that_is_no_list_of_subscriptions_costs_no_row(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, BOB).ok()
+    sign_in(own_az, own_cloud, BOB).ok()
     before = own_az.profile()["subscriptions"]
     too_deep = "[" * 100_000 + "]" * 100_000
     for body in ("{}", '{"value": [], "nextLink": "https://[bad"}', f'{{"value": {too_deep}}}'):
@@ -328,12 +307,12 @@ def test_an_answer_that_is_no_list_of_subscriptions_costs_no_row(own_az: Az, own
 
 
 def test_what_could_not_be_refreshed_is_marked_until_it_is(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     shown = own_az.run(*LIST, "--show-refresh").ok().json()
     assert {row["name"]: row["refreshFailure"] for row in shown} == dict.fromkeys(_names(own_az) - {"Contoso Retired"})
 
     own_cloud.admin.fail_next(f"/{_guid('contoso')}/", kind="html", count=None)
-    _make_cold(own_az)
+    make_cold(own_az)
     own_az.run(*REFRESH).ok()
     shown = own_az.run(*LIST, "--show-refresh").ok().json()
     failures = {row["tenantDefaultDomain"]: row["refreshFailure"] for row in shown}
@@ -366,15 +345,15 @@ def _utc(text: str) -> float:
 @pytest.mark.parametrize("name", [_guid("fabrikam").upper(), "fabrikam.example", "fabrikam.onmicrosoft.example"])
 def test_an_excluded_tenant_is_not_asked(own_az: Az, own_cloud: LocalCloud, name: str) -> None:
     own_cloud.admin.clear_requests()
-    _sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", name, _guid("woodgrove")).ok()
+    sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", name, _guid("woodgrove")).ok()
     assert _names(own_az) >= {"Contoso Production", "Shared Platform"}
     assert "Fabrikam Main" not in _names(own_az)
-    assert set(_asked(own_cloud)) == {_guid("contoso"), people.TAILSPIN.id}
+    assert set(_asked(own_cloud)) == {_guid("contoso"), seed.TAILSPIN.id}
 
 
 def test_tenants_are_excluded_for_good_with_a_setting(own_az: Az, own_cloud: LocalCloud) -> None:
     own_az.run("config", "set", f"login.exclude_tenants=fabrikam.example {_guid('woodgrove')}").ok()
-    result = _sign_in(own_az, own_cloud, ALICE).ok()
+    result = sign_in(own_az, own_cloud, ALICE).ok()
     assert "Woodgrove" not in result.stderr
     assert "Fabrikam Main" not in _names(own_az)
     own_cloud.admin.clear_requests()
@@ -383,14 +362,14 @@ def test_tenants_are_excluded_for_good_with_a_setting(own_az: Az, own_cloud: Loc
 
 
 def test_a_refresh_keeps_the_rows_of_an_excluded_tenant(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     own_cloud.admin.remove_access(ALICE, "fabrikam.example", "Fabrikam Main")
     names = own_az.run(*REFRESH, "--exclude-tenant", "fabrikam.example", *NAMES).ok().json()
     assert "Fabrikam Main" in names
 
 
 def test_a_tenant_that_is_read_for_the_first_time_has_its_name_in_the_rows(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "fabrikam.example").ok()
+    sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "fabrikam.example").ok()
     rows = own_az.run(*REFRESH, "--tenant", "fabrikam.example", "--query", "[?name=='Fabrikam Main']").ok().json()
     assert [(row["tenantDisplayName"], row["tenantDefaultDomain"]) for row in rows] == [
         ("Fabrikam", "fabrikam.example")
@@ -398,13 +377,13 @@ def test_a_tenant_that_is_read_for_the_first_time_has_its_name_in_the_rows(own_a
 
 
 def test_a_name_that_excludes_nothing_is_named_and_the_sign_in_goes_on(own_az: Az, own_cloud: LocalCloud) -> None:
-    result = _sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "nobody.example").ok()
+    result = sign_in(own_az, own_cloud, ALICE, "--exclude-tenant", "nobody.example").ok()
     assert "'nobody.example' is to be excluded, but there is no tenant" in result.stderr
     assert "Fabrikam Main" in _names(own_az)
 
 
 def test_a_sign_in_with_every_tenant_excluded_stores_nothing(own_az: Az, own_cloud: LocalCloud) -> None:
-    error = _sign_in(own_az, own_cloud, BOB, "--exclude-tenant", "fabrikam.example").failed().stderr
+    error = sign_in(own_az, own_cloud, BOB, "--exclude-tenant", "fabrikam.example").failed().stderr
     assert "excluded" in error
     assert "Nothing was stored" in error
     assert not own_az.run(*LIST).ok().json()
@@ -425,19 +404,19 @@ def test_options_that_mean_nothing_together_are_a_usage_error(own_az: Az, option
     assert "usage error" in own_az.run(*options).failed().stderr
 
 
-def test_an_empty_name_excludes_nobody_and_is_a_usage_error(own_az: Az) -> None:
+def test_an_empty_name_excludes_no_tenant_and_is_a_usage_error(own_az: Az) -> None:
     assert "--exclude-tenant is empty" in own_az.run(*REFRESH, "--exclude-tenant", "").failed(2).stderr
 
 
-def test_a_refresh_with_every_tenant_excluded_says_that_nobody_was_asked(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, BOB).ok()
+def test_a_refresh_with_every_tenant_excluded_reports_that_none_was_asked(own_az: Az, own_cloud: LocalCloud) -> None:
+    sign_in(own_az, own_cloud, BOB).ok()
     said = own_az.run(*REFRESH, "--exclude-tenant", "fabrikam.example").ok().stderr
     assert f"Every tenant of '{BOB}' is excluded" in said
 
 
 @pytest.mark.parametrize("name", ["fabrikam.onmicrosoft.example", _guid("fabrikam")])
 def test_one_tenant_is_refreshed_alone(own_az: Az, own_cloud: LocalCloud, name: str) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     before = {row["id"]: row for row in own_az.profile()["subscriptions"]}
     own_cloud.admin.remove_access(ALICE, "contoso.example", "Contoso Development")
     own_cloud.admin.remove_access(ALICE, "fabrikam.example", "Fabrikam Main")
@@ -452,7 +431,7 @@ def test_one_tenant_is_refreshed_alone(own_az: Az, own_cloud: LocalCloud, name: 
 def test_one_tenant_is_refreshed_for_the_accounts_that_have_subscriptions_there(
     own_az: Az, own_cloud: LocalCloud
 ) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     own_az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "-t", "fabrikam.example").ok()
     own_cloud.admin.clear_requests()
     own_az.run(*REFRESH, "--tenant", "fabrikam.example").ok()
@@ -466,13 +445,13 @@ def test_a_service_principal_whose_secret_is_wrong_by_now_is_told_how_it_signs_i
     own_az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "-t", "fabrikam.example").ok()
     entries = own_az.config_dir / "service_principal_entries.json"
     entries.write_text(entries.read_text(encoding="utf-8").replace(CI_SECRET, "rotated"), encoding="utf-8")
-    _make_cold(own_az)
+    make_cold(own_az)
     said = own_az.run(*REFRESH).ok().stderr
     command = f'az login --service-principal --username "{CI_APP}" --password=@- --tenant "{_guid("fabrikam")}"'
     assert re.search(rf"The client secret of .* {re.escape(command)}$", said, re.MULTILINE)
 
 
-def test_a_tenant_that_nobody_is_signed_in_to_is_an_error_with_the_command_to_run(
+def test_a_tenant_without_a_signed_in_user_is_an_error_with_the_command_to_run(
     own_az: Az, own_cloud: LocalCloud
 ) -> None:
     own_az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "-t", "fabrikam.example").ok()
@@ -483,36 +462,36 @@ def test_a_tenant_that_nobody_is_signed_in_to_is_an_error_with_the_command_to_ru
 # The default.
 
 
-def test_a_default_that_nobody_chose_is_named_once_and_a_setting_makes_it_a_choice(
+def test_a_default_that_the_user_did_not_choose_is_named_once_and_a_setting_makes_it_a_choice(
     own_az: Az, own_cloud: LocalCloud
 ) -> None:
-    said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    said = sign_in(own_az, own_cloud, ALICE).ok().stderr
     assert "'Contoso Production' is the default subscription now, the first of 7." in said
-    assert "is the default subscription now" not in _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    assert "is the default subscription now" not in sign_in(own_az, own_cloud, ALICE).ok().stderr
 
     own_az.run("account", "clear").ok()
     own_az.run("config", "set", "login.default_subscription=Nowhere").ok()
-    said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    said = sign_in(own_az, own_cloud, ALICE).ok().stderr
     assert f"login.default_subscription is 'Nowhere', but no enabled subscription of {ALICE} has this" in said
     assert "'Contoso Production' is the default subscription now" in said
 
     own_az.run("account", "clear").ok()
-    own_az.run("config", "set", f"login.default_subscription={people.FABRIKAM_MAIN.id}").ok()
-    said = _sign_in(own_az, own_cloud, ALICE).ok().stderr
+    own_az.run("config", "set", f"login.default_subscription={seed.FABRIKAM_MAIN.id}").ok()
+    said = sign_in(own_az, own_cloud, ALICE).ok().stderr
     assert "is the default subscription now" not in said
     assert own_az.run("account", "show", "--query", "name").ok().json() == "Fabrikam Main"
 
     own_az.run("account", "set", "-s", "Contoso Development").ok()
     own_az.run("account", "list", "--refresh").ok()
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     assert own_az.run("account", "show", "--query", "name").ok().json() == "Contoso Development"
 
 
 def test_a_percent_sign_in_a_setting_ends_only_what_needs_the_setting(own_az: Az, own_cloud: LocalCloud) -> None:
-    _sign_in(own_az, own_cloud, ALICE).ok()
+    sign_in(own_az, own_cloud, ALICE).ok()
     path, before = own_az.config_dir / "config", own_az.profile()["subscriptions"]
     text = path.read_text(encoding="utf-8")
-    password = own_cloud.directory.person(BOB).password
+    password = own_cloud.directory.user(BOB).password
     for name, command in (
         ("default_subscription", ("login", "-u", BOB, f"-p={password}")),
         ("exclude_tenants", REFRESH),
@@ -526,8 +505,8 @@ def test_a_percent_sign_in_a_setting_ends_only_what_needs_the_setting(own_az: Az
     assert own_az.run("account", "get-access-token", "-o", "none").ok().stderr == ""
 
 
-def test_nobody_is_told_about_the_default_with_only_show_errors(own_az: Az, own_cloud: LocalCloud) -> None:
-    assert _sign_in(own_az, own_cloud, ALICE, "--only-show-errors").ok().stderr == ""
+def test_the_default_is_not_named_with_only_show_errors(own_az: Az, own_cloud: LocalCloud) -> None:
+    assert sign_in(own_az, own_cloud, ALICE, "--only-show-errors").ok().stderr == ""
 
 
 # On a terminal.
@@ -546,8 +525,8 @@ def _screen_of(output: str, columns: int) -> list[str]:
 
 def test_a_terminal_shows_one_line_of_progress_and_takes_it_away(make_az: Callable[..., Az], many: LocalCloud) -> None:
     az = make_az(cloud=many)
-    _sign_in(az, many, MAX).ok()
-    _make_cold(az)
+    sign_in(az, many, MAX).ok()
+    make_cold(az)
     for number in (7, 8, 9):
         _hang(many, f"tenant{number:03}.example")
     columns = 80
@@ -567,10 +546,10 @@ def test_a_terminal_shows_one_line_of_progress_and_takes_it_away(make_az: Callab
 
 
 @pytest.mark.parametrize("way", ["no terminal", "--only-show-errors", "core.disable_progress_bar"])
-def test_no_progress_is_shown_where_nobody_wants_it(make_az: Callable[..., Az], many: LocalCloud, way: str) -> None:
+def test_no_progress_is_shown_where_it_is_not_wanted(make_az: Callable[..., Az], many: LocalCloud, way: str) -> None:
     az = make_az(cloud=many)
-    _sign_in(az, many, MAX).ok()
-    _make_cold(az)
+    sign_in(az, many, MAX).ok()
+    make_cold(az)
     _hang(many, "tenant007.example", 2)
     if way == "no terminal":
         assert az.run(*REFRESH, "-o", "none").ok().stderr == ""
@@ -594,14 +573,14 @@ def _interrupted(terminal: pexpect.spawn[str]) -> str:
     return said
 
 
-def test_ctrl_c_during_a_refresh_keeps_what_was_there_and_what_was_read(
+def test_ctrl_c_during_a_refresh_keeps_what_was_stored_and_what_was_read(
     make_az: Callable[..., Az], many: LocalCloud
 ) -> None:
     az = make_az(cloud=many)
-    _sign_in(az, many, MAX).ok()
+    sign_in(az, many, MAX).ok()
     before = _names(az)
     many.admin.rename_subscription("Tenant 003 Subscription 001", "Renamed")
-    _make_cold(az)
+    make_cold(az)
     _hang(many, "tenant007.example")
     said = _interrupted(az.pty(*REFRESH, size=(40, 200)))
     assert "Ctrl-C ended the search for subscriptions." in said
@@ -615,7 +594,7 @@ def test_ctrl_c_during_a_sign_in_keeps_the_sign_in_and_what_was_found(
 ) -> None:
     az = make_az(cloud=many)
     _hang(many, "tenant007.example")
-    said = _interrupted(az.pty("login", "-u", MAX, f"-p={many.directory.person(MAX).password}", size=(40, 200)))
+    said = _interrupted(az.pty("login", "-u", MAX, f"-p={many.directory.user(MAX).password}", size=(40, 200)))
     assert f"The sign-in of {MAX} was kept, with the 96 that were found until then." in said
     assert len(_names(az)) == 96
     many.admin.clear_faults()
@@ -627,7 +606,7 @@ def test_ctrl_c_in_the_middle_of_a_list_keeps_its_beginning_and_removes_nothing(
         az = make_az(cloud=cloud)
         cloud.admin.page_size(10)
         cloud.admin.fail_next("skiptoken", kind="hang", hang=600, count=None)
-        password = cloud.directory.person(MAX).password
+        password = cloud.directory.user(MAX).password
         for command in (("login", "-u", MAX, f"-p={password}"), REFRESH):
             terminal = az.pty(*command, "-o", "none", size=(40, 200))
             terminal.expect("0 of 1 tenant, 10 subscriptions; waiting for Tenant 001")
@@ -672,7 +651,7 @@ def test_ctrl_c_before_anything_was_found_stores_nothing(
     own_az: Az, own_cloud: LocalCloud, options: tuple[str, ...], hanging: str, line: str
 ) -> None:
     own_cloud.admin.fail_next(hanging, kind="hang", hang=600, count=None)
-    password = own_cloud.directory.person(BOB).password
+    password = own_cloud.directory.user(BOB).password
     terminal = own_az.pty("login", "-u", BOB, f"-p={password}", *options, size=(40, 200))
     terminal.expect(line)
     terminal.sendintr()

@@ -17,14 +17,15 @@ from urllib.parse import quote
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson
-from tests.harness.person import BrowserPerson
+from tests.harness.browser_user import BrowserUser
+from tests.harness.http_user import HttpUser
 from tests.harness.stage import Stage
 from tests.harness.wheel import without_package_index
 from tests.integration.documentation import ROOT, bash, block, blocks, languages
 from tests.integration.test_documented_tokens import TESTED as TESTED_WITH_TOKENS
 from tests.integration.test_documented_workloads import TESTED as TESTED_WITH_WORKLOADS
-from tests.localcloud import Person
+from tests.localcloud import User
+from tests.users import ALICE
 
 _TUNNEL = "ssh -L 8400:localhost:8400 user@build.contoso.com"
 
@@ -79,35 +80,35 @@ def test_the_wheel_installs_and_goes_without_a_trace(
 
 
 @pytest.mark.browser
-def test_the_first_sign_in(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    browser = make_person("alice@contoso.example").browser
+def test_the_first_sign_in(az: Az, make_browser_user: Callable[..., BrowserUser]) -> None:
+    browser = make_browser_user(ALICE).browser
     shown = bash(az, block("az login"), env={"BROWSER": browser})
     assert "Contoso Production" in shown
 
 
 @pytest.mark.browser
-def test_the_sign_in_to_a_named_tenant(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    browser = make_person("alice@contoso.example").browser
+def test_the_sign_in_to_a_named_tenant(az: Az, make_browser_user: Callable[..., BrowserUser]) -> None:
+    browser = make_browser_user(ALICE).browser
     bash(az, block("az login --tenant contoso.onmicrosoft.com"), env={"BROWSER": browser})
     assert {row["tenantId"] for row in az.profile()["subscriptions"]} == {az.run("account", "show").json()["tenantId"]}
 
 
-def test_the_sign_in_at_a_printed_address(az: Az, form_person: Callable[..., FormPerson]) -> None:
+def test_the_sign_in_at_a_printed_address(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
     (line,) = block("az login --no-browser")
-    _sign_in_elsewhere(az, line, lambda shown: form_person("alice@contoso.example").visit(_address(shown)))
+    _sign_in_elsewhere(az, line, lambda shown: make_http_user(ALICE).visit(_address(shown)))
 
 
-def test_the_sign_in_with_a_device_code(az: Az, form_person: Callable[..., FormPerson]) -> None:
+def test_the_sign_in_with_a_device_code(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
     def enter_code(shown: str) -> None:
         code = re.search(r"enter the code (\S+)", shown)
         assert code
-        form_person("alice@contoso.example", user_code=code[1]).visit(_address(shown))
+        make_http_user(ALICE, user_code=code[1]).visit(_address(shown))
 
     (line,) = block("az login --use-device-code")
     _sign_in_elsewhere(az, line, enter_code)
 
 
-def test_the_sign_in_over_ssh(az: Az, form_person: Callable[..., FormPerson]) -> None:
+def test_the_sign_in_over_ssh(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
     """What a tunnel does needs no tunnel: the browser asks for the same port of `localhost` on both of its ends."""
     (line,) = block("az login --no-browser --redirect-port 8400")
     port = _free_port()
@@ -115,7 +116,7 @@ def test_the_sign_in_over_ssh(az: Az, form_person: Callable[..., FormPerson]) ->
     def visit(shown: str) -> None:
         address = _address(shown)
         assert quote(f"http://localhost:{port}", safe="") in address
-        form_person("alice@contoso.example").visit(address)
+        make_http_user(ALICE).visit(address)
 
     _sign_in_elsewhere(az, line.replace("8400", str(port)), visit)
 
@@ -159,7 +160,7 @@ def _sign_in_elsewhere(az: Az, line: str, act: Callable[[str], object]) -> None:
     az.result(process, *line.split()[1:]).ok()
 
 
-def test_the_password_from_standard_input(az: Az, alice: Person) -> None:
+def test_the_password_from_standard_input(az: Az, alice: User) -> None:
     bash(az, block('read -rsp "Azure password: " AZ_PASS && echo'), stdin=f"{alice.password}\n")
     assert az.profile()["subscriptions"]
 

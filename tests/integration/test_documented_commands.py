@@ -11,24 +11,25 @@ import pexpect
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.person import BrowserPerson
-from tests.localcloud import LocalCloud, Person
+from tests.harness.browser_user import BrowserUser
+from tests.localcloud import LocalCloud, User
+from tests.users import ALICE, BOB, ERIN, MIA
 
 
 @pytest.mark.browser
-def test_az_login_alone_signs_in_through_the_browser(az: Az, make_person: Callable[..., BrowserPerson]) -> None:
-    person = make_person("alice@contoso.example")
-    rows = az.run("login", env={"BROWSER": person.browser}).ok().json()
-    assert {row["user"]["name"] for row in rows} == {"alice@contoso.example"}
-    assert person.report().title.startswith("Signed in")
+def test_az_login_alone_signs_in_through_the_browser(az: Az, make_browser_user: Callable[..., BrowserUser]) -> None:
+    user = make_browser_user(ALICE)
+    rows = az.run("login", env={"BROWSER": user.browser}).ok().json()
+    assert {row["user"]["name"] for row in rows} == {ALICE}
+    assert user.report().title.startswith("Signed in")
 
 
-def test_user_and_password_on_the_command_line_sign_in(az: Az, alice: Person) -> None:
+def test_user_and_password_on_the_command_line_sign_in(az: Az, alice: User) -> None:
     rows = az.run("login", "--user", alice.username, "--password", alice.password).ok().json()
     assert "Contoso Production" in {row["name"] for row in rows}
 
 
-def test_password_read_by_bash_signs_in_and_is_never_on_the_screen(az: Az, alice: Person) -> None:
+def test_password_read_by_bash_signs_in_and_is_never_on_the_screen(az: Az, alice: User) -> None:
     line = f'read -sp "Azure password: " AZ_PASS && echo && az login -u {alice.username} -p $AZ_PASS'
     terminal = pexpect.spawn(
         "/bin/bash",
@@ -51,7 +52,7 @@ def test_password_read_by_bash_signs_in_and_is_never_on_the_screen(az: Az, alice
 
 def test_what_the_powershell_lines_come_down_to_signs_in(az: Az, cloud: LocalCloud) -> None:
     # $AzCred.UserName and $AzCred.GetNetworkCredential().Password reach `az` as two plain arguments.
-    bob = cloud.directory.person("bob@fabrikam.example")
+    bob = cloud.directory.user(BOB)
     rows = az.run("login", "-u", bob.username, "-p", bob.password).ok().json()
     assert {row["user"]["name"] for row in rows} == {bob.username}
 
@@ -103,7 +104,7 @@ def test_scope_subscription_and_name_together_use_the_subscription_and_warn(sign
 
 
 @pytest.mark.parametrize("by", ["GUID", "domain"])
-def test_tenant_by_guid_or_domain_signs_in_there_alone(az: Az, cloud: LocalCloud, alice: Person, by: str) -> None:
+def test_tenant_by_guid_or_domain_signs_in_there_alone(az: Az, cloud: LocalCloud, alice: User, by: str) -> None:
     fabrikam = cloud.directory.tenant("fabrikam.example")
     tenant = fabrikam.id if by == "GUID" else "fabrikam.onmicrosoft.example"
     rows = az.run("login", "--tenant", tenant, "-u", alice.username, "-p", alice.password).ok().json()
@@ -111,16 +112,18 @@ def test_tenant_by_guid_or_domain_signs_in_there_alone(az: Az, cloud: LocalCloud
 
 
 @pytest.mark.browser
-def test_tenant_works_in_the_browser_too(az: Az, cloud: LocalCloud, make_person: Callable[..., BrowserPerson]) -> None:
+def test_tenant_works_in_the_browser_too(
+    az: Az, cloud: LocalCloud, make_browser_user: Callable[..., BrowserUser]
+) -> None:
     fabrikam = cloud.directory.tenant("fabrikam.example")
-    person = make_person("alice@contoso.example")
-    rows = az.run("login", "--tenant", fabrikam.id, env={"BROWSER": person.browser}).ok().json()
+    user = make_browser_user(ALICE)
+    rows = az.run("login", "--tenant", fabrikam.id, env={"BROWSER": user.browser}).ok().json()
     assert {row["tenantId"] for row in rows} == {fabrikam.id}
-    assert f"/{fabrikam.id}/oauth2/" in person.report().opened
+    assert f"/{fabrikam.id}/oauth2/" in user.report().opened
 
 
 def test_a_second_factor_needs_interactive_authentication_and_the_error_says_so(az: Az, cloud: LocalCloud) -> None:
-    mia = cloud.directory.person("mia@woodgrove.example")
+    mia = cloud.directory.user(MIA)
     words = ("login", "--user", mia.username, "--password", mia.password)
     error = az.run(*words, "--tenant", "woodgrove.example").failed().stderr
     assert "Interactive authentication is needed" in error
@@ -132,7 +135,7 @@ def test_a_second_factor_needs_interactive_authentication_and_the_error_says_so(
 
 
 def test_a_microsoft_account_needs_interactive_authentication_and_the_error_says_so(az: Az, cloud: LocalCloud) -> None:
-    erin = cloud.directory.person("erin@outlook.example")
+    erin = cloud.directory.user(ERIN)
     error = az.run("login", "--user", erin.username, "--password", erin.password).failed().stderr
     assert "Interactive authentication is needed" in error
     assert "az login" in error

@@ -18,8 +18,7 @@ from tests.harness.environments import SHELLS, in_ci
 from tests.integration.documentation import bash, block, code_blocks
 from tests.integration.token_cache_files import claims_of
 from tests.localcloud import LocalCloud
-
-ALICE = "alice@contoso.example"
+from tests.users import ALICE
 
 _GET, _FRESH = "az account get-access-token", "az account get-access-token --min-validity 30m"
 _EXPORT = 'eval "$(az account export-token --format bash)"'

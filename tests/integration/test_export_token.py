@@ -16,10 +16,11 @@ from dotenv import dotenv_values
 
 from tests.harness.az import Az
 from tests.harness.hosts import Host
+from tests.harness.sign_in import sign_in
 from tests.integration.token_cache_files import claims_of, let_tokens_age
 from tests.localcloud import LocalCloud
+from tests.users import ALICE, BOB
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 EXPORT = ("account", "export-token", "--format")
 FORMATS = ("exec-credential", "bash", "fish", "powershell", "dotenv", "header", "git")
 _DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
@@ -45,7 +46,7 @@ def _token_in(output: str, token_format: str) -> str:
 
 @pytest.mark.parametrize("token_format", FORMATS)
 @pytest.mark.parametrize("setting", ["as it is", "table", "query"])
-def test_every_format_is_written_whatever_form_people_like(signed_in: Az, token_format: str, setting: str) -> None:
+def test_every_format_is_written_whatever_output_is_configured(signed_in: Az, token_format: str, setting: str) -> None:
     az = signed_in.with_env(AZURE_CORE_OUTPUT="table") if setting == "table" else signed_in
     options = ("--query", "x", "-o", "tsv") if setting == "query" else ()
     resource = _DEVOPS if token_format == "git" else "https://management.localcloud.example/"
@@ -61,7 +62,7 @@ def test_output_none_writes_nothing(signed_in: Az) -> None:
 
 
 def test_the_options_choose_whose_token_and_what_for(signed_in: Az, cloud: LocalCloud) -> None:
-    signed_in.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
+    sign_in(signed_in, cloud, BOB).ok()
     fabrikam = cloud.directory.tenant("fabrikam.example").id
 
     def claims(*options: str, token_format: str = "header") -> dict[str, object]:
@@ -83,7 +84,7 @@ def test_the_options_choose_whose_token_and_what_for(signed_in: Az, cloud: Local
 
 def test_a_lifetime_and_a_new_token_can_be_asked_for(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     let_tokens_age(az, left=1000)
     own_cloud.admin.clear_requests()
     az.run(*EXPORT, "header", "--min-validity", "10m").ok()
@@ -115,12 +116,12 @@ def test_kubectl_s_question_decides_the_version(signed_in: Az) -> None:
 
 @pytest.mark.parametrize("info", ["[" * 100_000, "[]", '{"apiVersion": "client.authentication.k8s.io/v1alpha1"}'])
 def test_a_question_that_cannot_be_answered_is_refused_before_a_token_is_asked_for(az: Az, info: str) -> None:
-    # Nobody is signed in, which is found out later.
+    # No user is signed in, which is found out later.
     error = az.run(*EXPORT, "exec-credential", env={"KUBERNETES_EXEC_INFO": info}).failed().stderr
     assert "KUBERNETES_EXEC_INFO does not ask for" in error
 
 
-# Where nobody takes it
+# Output that cannot be written
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_a_question_that_cannot_be_answered_is_refused_before_a_token_is_asked_f
         ("| true", 0, ""),
     ],
 )
-def test_an_output_that_takes_nothing_is_one_error_and_a_reader_that_has_gone_is_none(
+def test_an_output_that_takes_nothing_is_one_error_and_a_reader_that_has_gone_is_no_error(
     signed_in: Az, destination: str, exit_code: int, says: str
 ) -> None:
     # The pipe's own exit code is that of its last command.
@@ -162,9 +163,9 @@ def test_windows_line_ends_or_none_make_no_difference_to_dotenv(signed_in: Az) -
 # On a terminal
 
 
-def test_on_a_terminal_a_token_is_shown_only_to_who_says_so(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
+def test_on_a_terminal_a_token_is_shown_only_on_request(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.clear_requests()
     terminal = az.pty(*EXPORT, "git", size=(60, 4000))
     terminal.expect(pexpect.EOF)
@@ -204,7 +205,7 @@ def test_a_terminal_on_standard_error_alone_is_no_obstacle(signed_in: Az, tmp_pa
     _token_in(file.read_text(encoding="utf-8"), "header")
 
 
-# Wrong command lines, and nobody there
+# Wrong command lines, and no signed-in user
 
 
 @pytest.mark.parametrize(
@@ -230,7 +231,7 @@ def test_no_token_is_in_the_debug_log(signed_in: Az) -> None:
 @pytest.mark.oldest
 def test_it_works_on_the_oldest_host(make_az: Callable[..., Az], cloud: LocalCloud, oldest: Host) -> None:
     az = make_az(host=oldest)
-    az.run("login", "-u", ALICE, f"-p={cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, cloud, ALICE).ok()
     for token_format in FORMATS:
         _token_in(az.run(*EXPORT, token_format).ok().stdout, token_format)
     token = az.run("account", "get-access-token", "--min-validity", "10m", "--username", ALICE).ok().json()

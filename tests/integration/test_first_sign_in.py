@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness import hosts
 from tests.harness.az import Az
-from tests.localcloud import Person
+from tests.localcloud import User
 
 # What a new computer has: telemetry, its upload process and all.
 pytestmark = pytest.mark.executable
@@ -28,7 +28,7 @@ def quiet_for(az: Az, seconds: float) -> str:
 
 @pytest.mark.parametrize("name", ["newest", pytest.param("oldest", marks=pytest.mark.oldest)])
 def test_the_rows_are_still_there_when_the_process_and_its_telemetry_have_exited(
-    make_az: Callable[..., Az], alice: Person, name: str
+    make_az: Callable[..., Az], alice: User, name: str
 ) -> None:
     # The upload process of telemetry meets a proxy that refuses: nothing leaves the computer.
     az = make_az(host=hosts.named(name), warm=False).with_env(AZURE_CORE_COLLECT_TELEMETRY="yes")
@@ -43,7 +43,7 @@ def test_the_rows_are_still_there_when_the_process_and_its_telemetry_have_exited
     assert sum(row["isDefault"] for row in profile["subscriptions"]) == 1
 
 
-def test_a_second_sign_in_keeps_the_installation_id(make_az: Callable[..., Az], alice: Person) -> None:
+def test_a_second_sign_in_keeps_the_installation_id(make_az: Callable[..., Az], alice: User) -> None:
     az = make_az().with_env(AZURE_CORE_COLLECT_TELEMETRY="yes")
     az.run("login", "-u", alice.username, "-p", alice.password).ok()
     first = az.profile()["installationId"]
@@ -52,7 +52,7 @@ def test_a_second_sign_in_keeps_the_installation_id(make_az: Callable[..., Az], 
     assert az.profile()["installationId"] == first
 
 
-def test_what_is_written_has_no_byte_order_mark_and_is_for_the_owner_only(az: Az, alice: Person) -> None:
+def test_what_is_written_has_no_byte_order_mark_and_is_for_the_owner_only(az: Az, alice: User) -> None:
     az.run("login", "-u", alice.username, "-p", alice.password).ok()
     assert az.profile_path.read_bytes()[:1] == b"{"
     for name in ("azureProfile.json", "msal_token_cache.json"):

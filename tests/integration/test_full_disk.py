@@ -16,10 +16,10 @@ import pytest
 
 from tests.harness.az import Az, Result
 from tests.localcloud import LocalCloud
+from tests.users import ALICE, BOB
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="file modes, links and limits of POSIX systems")
 
-ALICE = "alice@contoso.example"
 FILES = ("azureProfile.json", "clouds.config", "msal_token_cache.json", "login_last_good.json")
 #: The number of a user who does not exist.
 NOBODY = 65534
@@ -47,8 +47,7 @@ class Restricted:
 
     def sign_in(self, cloud: LocalCloud) -> Result:
         """Sign in as bob."""
-        user = "bob@fabrikam.example"
-        return self.run("login", "-u", user, f"-p={cloud.directory.person(user).password}")
+        return self.run("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}")
 
 
 class Whole:
@@ -298,7 +297,7 @@ def test_linked_files_stay_links_and_their_targets_change(signed_in: Az, cloud: 
     for name in FILES:
         assert (signed_in.config_dir / name).is_symlink(), f"{name} is not a link any more"
         assert stat.S_IMODE((elsewhere / name).stat().st_mode) == 0o600
-    assert "bob@fabrikam.example" in (elsewhere / "azureProfile.json").read_text(encoding="utf-8")
+    assert BOB in (elsewhere / "azureProfile.json").read_text(encoding="utf-8")
     signed_in.run("account", "clear").ok()
     left = [path for path in elsewhere.iterdir() if ALICE.encode() in path.read_bytes()]
     assert not left, f"{left} still name a user"

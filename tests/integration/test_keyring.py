@@ -15,20 +15,17 @@ import pytest
 
 from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
+from tests.harness.sign_in import sign_in
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE, BOB
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="libsecret is the keyring of Linux")
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 SETTING = "core.encrypt_token_cache"
 PACKAGES = "dbus gnome-keyring gir1.2-secret-1 python3-gi"
 
 #: Where Debian's python3-gi puts PyGObject, which has to be there for the Python of `az`.
 _SYSTEM_PACKAGES = Path("/usr/lib/python3/dist-packages")
-
-
-def _sign_in(az: Az, cloud: LocalCloud, user: str = ALICE) -> Result:
-    return az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}")
 
 
 def _encrypting(az: Az) -> Az:
@@ -50,7 +47,7 @@ def without_keyring(signed_in: Az, tmp_path: Path, request: pytest.FixtureReques
     gi.mkdir(parents=True)
     # PyGObject as far as msal_extensions needs it to fail in the ways that it does on real machines.
     code = {
-        "no PyGObject": "raise ImportError('there is none')",
+        "no PyGObject": "raise ImportError('it is missing')",
         "no libsecret": "def require_version(*words): raise ValueError('Namespace Secret not available')",
         "no keyring service": _GI_WITHOUT_SERVICE,
     }[request.param]
@@ -81,7 +78,7 @@ def test_without_a_keyring_tokens_and_sign_in_fail_with_the_setting_in_the_error
 ) -> None:
     before = without_keyring.profile()
     _assert_names_the_setting(without_keyring.run("account", "get-access-token"))
-    _assert_names_the_setting(_sign_in(without_keyring, cloud, BOB))
+    _assert_names_the_setting(sign_in(without_keyring, cloud, BOB))
     assert without_keyring.profile() == before
 
 
@@ -98,7 +95,7 @@ def test_without_a_keyring_signing_out_works(without_keyring: Az, command: tuple
     assert without_keyring.run("account", "list").ok().json() == []
 
 
-def test_turning_encryption_off_as_the_error_says_helps(without_keyring: Az) -> None:
+def test_turning_encryption_off_as_the_error_advises_helps(without_keyring: Az) -> None:
     az = without_keyring.with_env(AZURE_CORE_ENCRYPT_TOKEN_CACHE=None)
     az.run("config", "set", f"{SETTING}=true").ok()
     _assert_names_the_setting(az.run("account", "get-access-token"))
@@ -217,7 +214,7 @@ def test_with_a_keyring_the_tokens_are_in_it_and_nowhere_else(
     make_az: Callable[..., Az], cloud: LocalCloud, keyring: dict[str, str]
 ) -> None:
     az = make_az().with_env(**keyring)
-    _sign_in(az, cloud).ok()
+    sign_in(az, cloud, ALICE).ok()
     az.run("account", "get-access-token").ok()
     az.run("account", "get-access-token", "--tenant", "fabrikam.example").ok()
     az.run("group", "list").ok()
@@ -225,7 +222,7 @@ def test_with_a_keyring_the_tokens_are_in_it_and_nowhere_else(
     assert not (az.config_dir / "msal_token_cache.json").exists()
     assert not _plain_traces(az, "RefreshToken")
 
-    _sign_in(az, cloud, BOB).ok()
+    sign_in(az, cloud, BOB).ok()
     az.run("logout", "--username", ALICE).ok()
     assert ALICE not in _item(az)
     assert BOB in _item(az)
@@ -257,10 +254,10 @@ def test_two_stores_in_one_place_of_the_keyring_give_one_error_that_names_the_se
 ) -> None:
     az = make_az().with_env(**keyring)
     _put(az, f'[{{"client_id": "{CI_APP}", "tenant": "t", "client_secret": "s"}}]')
-    _assert_names_the_setting(_sign_in(az, cloud))
+    _assert_names_the_setting(sign_in(az, cloud, ALICE))
     assert CI_APP in _item(az), "the secret of the service principal is still there"
     az.run("logout", "--username", CI_APP).ok()
-    _sign_in(az, cloud).ok()
+    sign_in(az, cloud, ALICE).ok()
     _assert_names_the_setting(
         az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", "contoso.example")
     )
@@ -273,13 +270,13 @@ def test_a_damaged_item_in_the_keyring_can_be_cleared(
     make_az: Callable[..., Az], cloud: LocalCloud, keyring: dict[str, str]
 ) -> None:
     az = make_az().with_env(**keyring)
-    _sign_in(az, cloud).ok()
+    sign_in(az, cloud, ALICE).ok()
     _put(az, "no JSON")
     error = az.run("account", "get-access-token").failed().stderr
     assert "az account clear" in error
     az.run("account", "list").ok()
     az.run("account", "clear").ok()
-    _sign_in(az, cloud).ok()
+    sign_in(az, cloud, ALICE).ok()
     az.run("account", "get-access-token").ok()
 
 
@@ -303,7 +300,7 @@ def test_with_a_keyring_a_new_token_can_be_asked_for_and_an_old_one_be_used_with
 ) -> None:
     """Tokens in a keyring are MSAL's to find, but what is asked of their lifetime holds for them as well."""
     az = make_az(cloud=own_cloud).with_env(**keyring)
-    _sign_in(az, own_cloud).ok()
+    sign_in(az, own_cloud, ALICE).ok()
 
     def token(*options: str) -> str:
         return str(az.run("account", "get-access-token", *options).ok().json()["accessToken"])

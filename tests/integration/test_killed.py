@@ -29,10 +29,10 @@ from tests.harness.hosts import Host
 from tests.harness.launchers import Process
 from tests.harness.stage import CloudStage
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE, BOB, CAROL
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
-ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
 
 _KILLS = int(os.environ.get("LOGIN_KILLS", "12"))
 _BATCH = 5
@@ -158,7 +158,7 @@ def _crowded_config(
     az = cloud_stage.az(newest, tmp_path_factory.mktemp("crowded") / "azure")
     shutil.copytree(_signed_in_config, az.config_dir, dirs_exist_ok=True)
     az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", "contoso.example").ok()
-    az.run("login", "-u", BOB, f"-p={cloud_stage.cloud.directory.person(BOB).password}").ok()
+    az.run("login", "-u", BOB, f"-p={cloud_stage.cloud.directory.user(BOB).password}").ok()
     document = az.profile()
     next(row for row in document["subscriptions"] if row["name"] == "Fabrikam Main")["name"] = "An old name"
     rows = crowd(["AzureCloud", "AzureChinaCloud"], 300)
@@ -195,7 +195,7 @@ def crowded(_crowded_config: Path, az: Az) -> Callable[[], Az]:
 @pytest.fixture(scope="session")
 def commands(shared_cloud: LocalCloud) -> dict[str, Command]:
     """The commands that are killed."""
-    password = shared_cloud.directory.person(CAROL).password
+    password = shared_cloud.directory.user(CAROL).password
     return {
         "sign-in": Command(("login", "-u", CAROL, f"-p={password}", "--allow-no-subscriptions")),
         "set": Command(("account", "set", "--subscription", "Contoso Development")),

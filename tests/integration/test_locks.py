@@ -19,10 +19,10 @@ from azext_login.errors import LockHeldError
 from azext_login.system.file_lock import FileLock
 from tests.harness.az import Az
 from tests.localcloud import LocalCloud
+from tests.users import ALICE, BOB
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the locks of POSIX systems")
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 
 # Python runs this before anything else.
 _FAILING = """
@@ -50,7 +50,7 @@ def _with_failing_locks(az: Az, folder: Path, number: int, *, only: str = "") ->
 
 def test_on_a_filesystem_without_locks_users_sign_in_and_out(signed_in: Az, cloud: LocalCloud, tmp_path: Path) -> None:
     az = _with_failing_locks(signed_in, tmp_path / "site", errno.ENOLCK)
-    az.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
+    az.run("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}").ok()
     # Without locks, another process may be writing these.
     names = ("azureProfile.json", "login_last_good.json", "msal_token_cache.json", "clouds.config")
     fresh = [az.config_dir / f".{name}.abcdefgh.tmp" for name in (*names, "login_last_good_clouds.config")]
@@ -85,7 +85,7 @@ def test_without_the_lock_of_the_profile_no_token_is_added_or_removed(
     files = [signed_in.config_dir / name for name in ("azureProfile.json", "msal_token_cache.json", "clouds.config")]
     before = [path.read_bytes() for path in files]
     words = {
-        "login": ("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}"),
+        "login": ("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}"),
         "logout": ("logout",),
         "clear": ("account", "clear"),
     }

@@ -13,6 +13,7 @@ from tests.harness.hosts import Host
 from tests.integration.internet import internet_of_cloud_shell
 from tests.integration.workloads import VAULT, stock, subscriptions_used, token_claims
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY, LocalCloud
+from tests.users import ALICE, BOB
 
 IDENTITY = ("login", "--identity")
 DEPLOY = "deploy-identity"
@@ -131,17 +132,16 @@ def test_two_identities_of_a_host_are_signed_in_at_the_same_time(
 def test_cloud_shell_signs_its_user_in_and_built_in_commands_work_as_that_user(
     az: Az, cloud: LocalCloud, tmp_path: Path
 ) -> None:
-    alice = "alice@contoso.example"
-    environment = cloud.cloud_shell_environment(alice)
+    environment = cloud.cloud_shell_environment(ALICE)
     here = az.with_env(**environment)
     rows = here.run(*IDENTITY).ok().json()
-    assert {row["user"]["name"] for row in rows} == {alice}
+    assert {row["user"]["name"] for row in rows} == {ALICE}
     assert {"Contoso Production", "Contoso Development"} <= {row["name"] for row in rows}
     assert all(row["user"]["cloudShellID"] is True for row in rows)
     before = here.profile()["subscriptions"]
     here.run("account", "list", "--refresh").ok()
     assert here.profile()["subscriptions"] == before
-    assert token_claims(here, "--resource", VAULT)["unique_name"] == alice
+    assert token_claims(here, "--resource", VAULT)["unique_name"] == ALICE
     with internet_of_cloud_shell(cloud, environment, tmp_path) as internet:
         assert subscriptions_used(stock(here), env=internet)
     assert "az login --identity" in here.run("logout").ok().stderr
@@ -149,13 +149,13 @@ def test_cloud_shell_signs_its_user_in_and_built_in_commands_work_as_that_user(
 
 
 def test_in_cloud_shell_another_account_can_sign_in_too(az: Az, cloud: LocalCloud) -> None:
-    here = az.with_env(**cloud.cloud_shell_environment("alice@contoso.example"))
+    here = az.with_env(**cloud.cloud_shell_environment(ALICE))
     here.run(*IDENTITY).ok()
-    bob = cloud.directory.person("bob@fabrikam.example")
+    bob = cloud.directory.user(BOB)
     said = here.run("login", "-u", bob.username, "--password=@-", input=bob.password).ok().stderr
     assert "Cloud Shell is automatically authenticated" in said
     users = {row["user"]["name"] for row in here.run("account", "list").ok().json()}
-    assert users == {"alice@contoso.example", bob.username}
+    assert users == {ALICE, bob.username}
 
 
 @pytest.mark.oldest

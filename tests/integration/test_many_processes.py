@@ -18,11 +18,11 @@ import pytest
 
 from tests.bench.parallel import OWNERS, clouds_of, crowd, set_and_show, watching, write_profile
 from tests.harness.az import Az, Result
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CLOUD_NAME
 from tests.harness.waiting import until
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
-
-ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
+from tests.users import ALICE, BOB, CAROL
 
 _COMMANDS = int(os.environ.get("LOGIN_COMMANDS", "64"))
 
@@ -59,8 +59,7 @@ def _default(az: Az) -> dict[str, Any]:
 
 
 def _sign_in(az: Az, cloud: LocalCloud, user: str, *options: str) -> Result:
-    password = cloud.directory.person(user).password
-    return az.run("login", "-u", user, f"-p={password}", "--allow-no-subscriptions", *options, timeout=180)
+    return sign_in(az, cloud, user, "--allow-no-subscriptions", *options, timeout=180)
 
 
 @pytest.mark.timeout(900)
@@ -78,7 +77,7 @@ def test_eight_shells_that_set_and_show_leave_every_subscription_and_one_default
         result.assert_clean()
         if result.args[1] == "show":
             assert _key(result.json()) in _rows(az)
-    # Both files tell of the same choice: whoever was last, was last in both.
+    # Both files record the same choice: the process that was last, was last in both.
     clouds = clouds_of(az)
     assert clouds.get(CLOUD_NAME, "subscription") == _default(az)["id"]
     assert clouds.sections() == clouds_before.sections()
@@ -120,18 +119,18 @@ def test_sign_in_refresh_set_and_logout_of_others_at_once_all_take_effect(az: Az
     assert _users(az) == {ALICE, BOB, CAROL, *OWNERS}
     assert _signed_in(az) == {ALICE, BOB, CAROL}
     assert clouds_of(az).get(CLOUD_NAME, "subscription") == _default(az)["id"]
-    # Nobody has tokens of the crowd: every refresh says so.
+    # No tokens are stored for the owners of the generated rows: every refresh reports that.
     assert all(OWNERS[0] in result.stderr for result in results if "--refresh" in result.args)
-    # Every row is in the list that built-in commands see, or has somebody else's row there in its place.
+    # Every row is in the list that built-in commands see, or has another user's row there in its place.
     front = {(row["environmentName"], row["id"]) for row in az.profile()["subscriptions"]}
     assert {(cloud_name, identity) for cloud_name, _, _, identity in after} == front
     assert len(front) == len(az.profile()["subscriptions"])
 
 
-def test_a_person_and_an_application_that_sign_in_at_once_cost_nobody_a_row(signed_in: Az, cloud: LocalCloud) -> None:
+def test_a_user_and_an_application_that_sign_in_at_once_lose_no_row(signed_in: Az, cloud: LocalCloud) -> None:
     before = _rows(signed_in)
     commands = (
-        ("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}"),
+        ("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}"),
         ("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", "contoso.example"),
     )
     processes = [signed_in.start(*command) for command in commands]
@@ -165,7 +164,7 @@ def test_a_sign_in_during_a_refresh_of_the_same_account_stays_and_stays_active(
     make_az: Callable[..., Az], own_cloud: LocalCloud
 ) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.fail_next("^/subscriptions", kind="hang", hang=600)
     refresh = az.start("account", "list", "--refresh")
     until(own_cloud.admin.count_hanging)

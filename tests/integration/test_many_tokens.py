@@ -14,11 +14,12 @@ import pytest
 
 from tests.harness.az import Az, Result
 from tests.harness.launchers import Process
+from tests.harness.sign_in import sign_in
 from tests.harness.waiting import until
 from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age, let_tokens_be_due
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 CALLERS = 20
 # Seconds: more than anything here waits for a command.
 _FOR_EVER = 600
@@ -31,7 +32,7 @@ def caller(request: pytest.FixtureRequest, make_az: Callable[..., Az], own_cloud
     """`az` with somebody signed in whose tokens have expired, in a cloud that nobody else uses."""
     az = make_az(cloud=own_cloud)
     if request.param == "user":
-        az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+        sign_in(az, own_cloud, ALICE).ok()
     else:
         az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "--tenant", "contoso.example").ok()
     let_tokens_age(az, left=-1)

@@ -15,7 +15,7 @@ from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.hosts import Host
 from tests.harness.stage import Stage
-from tests.localcloud import Person
+from tests.localcloud import User
 
 pytestmark = pytest.mark.executable
 
@@ -43,14 +43,14 @@ def test_an_installation_brings_nothing_that_the_host_has(stage: Stage, newest: 
     assert packages - {"bin"} == {"azext_login", "prompt_toolkit", "wcwidth"}
 
 
-def test_the_wheel_says_which_azure_cli_it_needs(stage: Stage) -> None:
+def test_the_wheel_states_which_azure_cli_it_needs(stage: Stage) -> None:
     with zipfile.ZipFile(stage.wheel()) as wheel:
         assert b"azext.minCliCoreVersion" in wheel.read("azext_login/azext_metadata.json")
 
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_sign_in_token_and_sign_out_on_a_stock_installation(
-    make_az: Callable[..., Az], alice: Person, name: str
+    make_az: Callable[..., Az], alice: User, name: str
 ) -> None:
     az = make_az(host=hosts.named(name))
     rows = az.run("login", "-u", alice.username, "-p", alice.password).ok().json()
@@ -65,7 +65,7 @@ def test_sign_in_token_and_sign_out_on_a_stock_installation(
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_removing_the_extension_leaves_a_working_az_on_the_same_files(
-    make_az: Callable[..., Az], stage: Stage, alice: Person, tmp_path: Path, name: str
+    make_az: Callable[..., Az], stage: Stage, alice: User, tmp_path: Path, name: str
 ) -> None:
     host = hosts.named(name)
     extensions = tmp_path / "extensions"

@@ -23,10 +23,11 @@ import pytest
 
 from tests.harness import hosts
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson
+from tests.harness.http_user import HttpUser
 from tests.harness.screen import Screen
 from tests.harness.stage import CLOUD_NAME
 from tests.localcloud import LocalCloud
+from tests.users import ALICE, BOB
 
 _COUNT = 731
 _TENANTS = ("Contoso Ltd", "Fabrikam, Inc.", "東京商事株式会社", "Café Ünïcode")
@@ -51,7 +52,7 @@ def _rows() -> list[dict[str, Any]]:
             "id": f"{number:08d}-0000-4000-8000-{number:012d}",
             "name": _name(number),
             "state": "Enabled",
-            "user": {"name": "alice@contoso.example", "type": "user"},
+            "user": {"name": ALICE, "type": "user"},
             "isDefault": number == _DEFAULT,
             "tenantId": f"{number % 4:08d}-aaaa-4bbb-8ccc-000000000000",
             "environmentName": CLOUD_NAME,
@@ -336,7 +337,7 @@ def test_help_says_that_it_can_be_left_out_on_a_terminal_and_is_required_elsewhe
 
 def test_the_library_is_loaded_by_the_list_and_by_nothing_else(signed_in: Az, cloud: LocalCloud) -> None:
     timed = {"PYTHONPROFILEIMPORTTIME": "1"}
-    bob = cloud.directory.person("bob@fabrikam.example")
+    bob = cloud.directory.user(BOB)
     for arguments in (
         ("account", "show"),
         ("account", "list"),
@@ -355,17 +356,17 @@ def test_the_library_is_loaded_by_the_list_and_by_nothing_else(signed_in: Az, cl
 
 
 def test_rows_of_several_accounts_say_whose_they_are(signed_in: Az, cloud: LocalCloud) -> None:
-    bob = cloud.directory.person("bob@fabrikam.example")
+    bob = cloud.directory.user(BOB)
     signed_in.run("login", "-u", bob.username, "-p", bob.password).ok()
     screen = _open(signed_in, size=(40, 150))
     screen.wait_for("Esc: cancel")
     screen.press("shared platform alice")
     lines = screen.wait_for("Search: shared platform alice")
-    assert "alice@contoso.example" in _pointed_at(lines)
+    assert ALICE in _pointed_at(lines)
     screen.press(_ENTER)
     assert screen.finish() == 0
     (active,) = [row for row in signed_in.profile()["subscriptions"] if row["isDefault"]]
-    assert (active["name"], active["user"]["name"]) == ("Shared Platform", "alice@contoso.example")
+    assert (active["name"], active["user"]["name"]) == ("Shared Platform", ALICE)
 
     screen = _open(signed_in, "--username", "BOB@fabrikam.example", size=(40, 150))
     lines = screen.wait_for("Esc: cancel")
@@ -373,7 +374,7 @@ def test_rows_of_several_accounts_say_whose_they_are(signed_in: Az, cloud: Local
     screen.press("shared platform", _ENTER)
     assert screen.finish() == 0
     (active,) = [row for row in signed_in.profile()["subscriptions"] if row["isDefault"]]
-    assert (active["name"], active["user"]["name"]) == ("Shared Platform", "bob@fabrikam.example")
+    assert (active["name"], active["user"]["name"]) == ("Shared Platform", BOB)
 
 
 def test_there_may_be_nothing_to_choose_from(signed_in: Az, az: Az) -> None:
@@ -386,16 +387,16 @@ def test_there_may_be_nothing_to_choose_from(signed_in: Az, az: Az) -> None:
     assert "Please run 'az login' to setup account." in screen.said
 
 
-def _sign_in(az: Az, form_person: Callable[..., FormPerson], size: tuple[int, int] = (30, 200)) -> Screen:
+def _sign_in(az: Az, make_http_user: Callable[..., HttpUser], size: tuple[int, int] = (30, 200)) -> Screen:
     terminal = az.pty("login", "--no-browser", "-o", "none", size=size)
     terminal.expect(r"(https://localhost:\d+/(?:[^\s]|\r\n)*response_mode=query[^\s]*(?:\r\n[^\s]+)*)\s")
     assert isinstance(terminal.match, re.Match)
-    form_person("alice@contoso.example").visit(re.sub(r"\s", "", terminal.match[1]))
+    make_http_user(ALICE).visit(re.sub(r"\s", "", terminal.match[1]))
     return Screen(terminal)
 
 
-def test_the_list_opens_after_a_sign_in(az: Az, form_person: Callable[..., FormPerson]) -> None:
-    screen = _sign_in(az, form_person)
+def test_the_list_opens_after_a_sign_in(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
+    screen = _sign_in(az, make_http_user)
     lines = screen.wait_for("Esc: cancel")
     assert _pointed_at(lines).startswith(">* Contoso Production ")
     screen.press("fabrikam main")
@@ -408,9 +409,9 @@ def test_the_list_opens_after_a_sign_in(az: Az, form_person: Callable[..., FormP
 
 @pytest.mark.parametrize(("key", "exit_code"), [(_ESCAPE, 0), (_CTRL_D, 0), (_CTRL_C, 1)], ids=str)
 def test_cancelling_after_a_sign_in_keeps_it(
-    az: Az, form_person: Callable[..., FormPerson], key: str, exit_code: int
+    az: Az, make_http_user: Callable[..., HttpUser], key: str, exit_code: int
 ) -> None:
-    screen = _sign_in(az, form_person)
+    screen = _sign_in(az, make_http_user)
     screen.wait_for("Esc: cancel")
     screen.press("fabrikam main", key)
     assert screen.finish() == exit_code

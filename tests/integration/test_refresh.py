@@ -1,4 +1,4 @@
-"""Tokens over time: reused while they are good, refreshed without a word after that, and what ends it."""
+"""Tokens over time: reused while they are good, refreshed silently after that, and what stops it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Callable
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.integration.token_cache_files import let_tokens_age
 from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 TOKEN = ("account", "get-access-token")
 
 
 @pytest.fixture
 def own_az(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
-    """`az` with alice signed in to a cloud that the test may break; its access tokens live 20 minutes."""
+    """`az` with alice signed in to a cloud that the test may break; its access tokens are valid for 20 minutes."""
     own_cloud.admin.token_lifetime(1200)
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, "-p", own_cloud.directory.person(ALICE).password).ok()
+    sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.clear_requests()
     return az
 
@@ -33,7 +34,7 @@ def test_a_token_that_is_good_is_used_again_without_the_network(own_az: Az, own_
 
 def test_an_expired_token_is_replaced_in_silence(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, "-p", own_cloud.directory.person(ALICE).password).ok()
+    sign_in(az, own_cloud, ALICE).ok()
     let_tokens_age(az, left=-1)
     token = az.run(*TOKEN).ok()
     assert token.json()["expires_on"] > time.time() + 3000
@@ -41,7 +42,7 @@ def test_an_expired_token_is_replaced_in_silence(make_az: Callable[..., Az], own
     assert az.run("group", "list").ok().json()
 
 
-def test_a_revoked_sign_in_says_to_sign_in_again(own_az: Az, own_cloud: LocalCloud) -> None:
+def test_a_revoked_sign_in_asks_to_sign_in_again(own_az: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.revoke(ALICE)
     # Another resource needs a token that is not in the cache yet.
     error = own_az.run(*TOKEN, "--resource-type", "ms-graph").failed().stderr
@@ -49,12 +50,12 @@ def test_a_revoked_sign_in_says_to_sign_in_again(own_az: Az, own_cloud: LocalClo
     assert own_az.profile()["subscriptions"]
 
 
-def test_a_short_failure_of_the_service_is_not_the_persons_problem(own_az: Az, own_cloud: LocalCloud) -> None:
+def test_a_short_failure_of_the_service_is_not_the_users_problem(own_az: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.fail_next(path="/oauth2/v2.0/token", kind="unavailable")
     assert own_az.run(*TOKEN, "--resource-type", "ms-graph").ok().json()["accessToken"]
 
 
-def test_a_refusal_is_not_remembered_when_the_person_tries_again(own_az: Az, own_cloud: LocalCloud) -> None:
+def test_a_refusal_is_not_remembered_when_the_user_tries_again(own_az: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.disable_user(ALICE)
     own_az.run(*TOKEN, "--resource-type", "ms-graph").failed()
     own_cloud.admin.enable_user(ALICE)

@@ -32,6 +32,7 @@ from tests.harness.stage import CloudStage
 from tests.harness.waiting import until
 from tests.localcloud import CI_APP, GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION, LocalCloud
 from tests.localcloud.scopes import RESOURCES
+from tests.users import ALICE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, and shells that start something and exit")
 
@@ -104,7 +105,7 @@ def _end_of(assertion: str) -> int:
     return int(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["exp"])
 
 
-def _trust_everybody(cloud: LocalCloud) -> None:
+def _trust_workloads(cloud: LocalCloud) -> None:
     for issuer, subject in (
         ("kubernetes", _SUBJECT),
         ("github", GITHUB_SUBJECT),
@@ -118,7 +119,7 @@ def _trust_everybody(cloud: LocalCloud) -> None:
 def workload_cloud() -> Iterator[LocalCloud]:
     """A cloud with lifetimes as usual: 5 minutes for federated tokens, an hour for access tokens."""
     with LocalCloud() as running:
-        _trust_everybody(running)
+        _trust_workloads(running)
         yield running
 
 
@@ -145,7 +146,7 @@ def job(make_az: Callable[..., Az], workload_cloud: LocalCloud, _signed_in_job: 
 @pytest.fixture
 def short_job(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Iterator[Job]:
     """One in a cloud of its own, where whatever it gets ends after 10 seconds: a watch has a round every 5 seconds."""
-    _trust_everybody(own_cloud)
+    _trust_workloads(own_cloud)
     own_cloud.admin.assertion_lifetime(10)
     own_cloud.admin.token_lifetime(10)
     az = make_az(cloud=own_cloud).with_env(**own_cloud.github_environment())
@@ -163,7 +164,7 @@ def test_a_long_job_that_asks_for_new_scopes_keeps_working_with_a_watch_in_the_b
     make_az: Callable[..., Az], own_cloud: LocalCloud, tmp_path: Path
 ) -> None:
     lifetime = int(min(60, _LONG / 3))
-    _trust_everybody(own_cloud)
+    _trust_workloads(own_cloud)
     own_cloud.admin.assertion_lifetime(lifetime)
     own_cloud.admin.token_lifetime(lifetime)
     job = Job(make_az(cloud=own_cloud).with_env(**own_cloud.github_environment()), own_cloud)
@@ -212,7 +213,7 @@ def jobs_with_ended_tokens(
 ) -> Iterator[dict[str, Job]]:
     """Jobs by where their federated tokens come from. The ones that they have stored are over."""
     with LocalCloud() as cloud:
-        _trust_everybody(cloud)
+        _trust_workloads(cloud)
         folder = tmp_path_factory.mktemp("ended")
         token_file = folder / "token"
         token_file.write_text(cloud.admin.issue_assertion(_SUBJECT), encoding="ascii")
@@ -323,7 +324,7 @@ def test_a_federated_token_that_was_not_to_be_stored_is_not_stored_by_renewing_e
 
 
 def test_an_account_that_is_not_the_active_one_is_renewed_by_its_name(job: Job) -> None:
-    alice = job.cloud.directory.person("alice@contoso.example")
+    alice = job.cloud.directory.user(ALICE)
     job.az.run("login", "-u", alice.username, "--password=@-", input=alice.password).ok()
     before = job.fetched
     shape = job.az.run(*_RENEW, "--username", CI_APP.upper()).ok().json()

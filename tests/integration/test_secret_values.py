@@ -11,10 +11,11 @@ import pexpect
 import pytest
 
 from tests.harness.az import Az
-from tests.integration.secret_routes import BOB, ENTRIES, Canaries
+from tests.integration.secret_routes import ENTRIES, Canaries
 from tests.integration.workloads import SERVICE_PRINCIPAL
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.localcloud.certificatemaker import MadeCertificate, make_certificate
+from tests.users import BOB
 
 _WORDS = (*SERVICE_PRINCIPAL, "--skip-subscription-discovery", "-o", "none")
 _ENVIRONMENT = {"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": "contoso.example"}
@@ -133,10 +134,10 @@ def test_a_secret_that_is_typed_in_another_encoding_is_refused(az_there: Az) -> 
 
 
 @pytest.mark.parametrize("keys", ["\x04", "\r"], ids=["Ctrl-D", "Enter"])
-@pytest.mark.parametrize("who", ["person", "service principal", "certificate"])
+@pytest.mark.parametrize("who", ["user", "service principal", "certificate"])
 def test_a_prompt_that_gets_nothing_ends_the_sign_in(az_there: Az, given: Canaries, who: str, keys: str) -> None:
     words = {
-        "person": ("login", "-u", BOB),
+        "user": ("login", "-u", BOB),
         "service principal": _WORDS,
         "certificate": (*_WORDS, "--certificate", str(given.pfx("a passphrase"))),
     }[who]
@@ -156,7 +157,7 @@ def test_a_prompt_that_gets_nothing_ends_the_sign_in(az_there: Az, given: Canari
     [(("--password", "@-"), _OPTION), (("-p=@-",), _ALL), (("--password=@-",), _LONG)],
     ids=["two words", "short option", "one word"],
 )
-def test_any_password_of_a_person_can_come_from_standard_input(
+def test_any_password_of_a_user_can_come_from_standard_input(
     az_there: Az, given: Canaries, words: tuple[str, ...], password: str
 ) -> None:
     given.password(password)
@@ -164,7 +165,7 @@ def test_any_password_of_a_person_can_come_from_standard_input(
     assert az_there.profile()["subscriptions"]
 
 
-def test_any_password_of_a_person_can_come_from_the_environment(az_there: Az, given: Canaries) -> None:
+def test_any_password_of_a_user_can_come_from_the_environment(az_there: Az, given: Canaries) -> None:
     given.password(_ALL)
     az_there.run("login", "--from-env", "-o", "none", env={"AZURE_USERNAME": BOB, "AZURE_PASSWORD": _ALL}).ok()
     assert az_there.profile()["subscriptions"]
@@ -196,7 +197,7 @@ def test_any_passphrase_can_come_from_the_environment(az_there: Az, given: Canar
     ids=lambda words: " ".join(words).replace("visible!secret", "VALUE"),
 )  # fmt: skip
 def test_a_password_on_the_command_line_is_warned_about_without_repeating_it(az: Az, words: tuple[str, ...]) -> None:
-    # Without a tenant: what there is to say is said before anything is sent.
+    # Without a tenant: the warning is printed before anything is sent.
     result = az.run("login", "--service-principal", "-u", CI_APP, *words).failed()
     assert result.stderr.count("The password is on the command line") == 1
     assert "--password=@-" in result.stderr
@@ -216,7 +217,7 @@ def test_a_secret_from_standard_input_is_not_taken_for_another_word_of_the_comma
 
 
 @pytest.mark.parametrize("words", [("-p=@nowhere/of-this-name",), ("--password", "@.")], ids=["no file", "a directory"])
-def test_a_file_that_cannot_be_read_is_not_taken_for_a_password_without_a_word(az: Az, words: tuple[str, ...]) -> None:
+def test_a_file_that_cannot_be_read_is_not_silently_taken_for_a_password(az: Az, words: tuple[str, ...]) -> None:
     result = az.run("login", "--service-principal", "-u", CI_APP, *words).failed()
     assert result.stderr.count("there is no such file that can be read") == 1
     assert "The password is on the command line" not in result.stderr
@@ -228,7 +229,7 @@ def test_nothing_is_warned_about_where_only_errors_are_wanted(az: Az) -> None:
     assert "The password is on the command line" not in az.run(*words).failed().stderr
 
 
-def test_a_persons_password_is_advised_against_in_the_built_ins_words(az: Az, stock_az: Az) -> None:
+def test_a_users_password_is_advised_against_in_the_built_ins_words(az: Az, stock_az: Az) -> None:
     notices = {one.run("login", "-u", BOB).failed().stderr.splitlines()[0] for one in (az, stock_az)}
     assert len(notices) == 1, notices
 

@@ -68,14 +68,14 @@ def loud(az: Az) -> Az:
 
 
 class Witness:
-    """Runs `az --debug` and collects what it says, and the command lines of all processes meanwhile."""
+    """Runs `az --debug` and collects what it prints, and the command lines of all processes meanwhile."""
 
     def __init__(self, az: Az) -> None:
         self.az = az
         self.said: dict[str, bytes] = {}
 
     def run(self, attempt: Attempt, *, exit_code: int = 0) -> str:
-        """Run a command; return all that it said."""
+        """Run a command; return all that it printed."""
         words = (*attempt.words, "--debug")
         with CommandLines() as lines:
             if attempt.typed is None:
@@ -101,7 +101,7 @@ class Witness:
         return before + (terminal.before or ""), terminal.exitstatus or 0
 
     def whereabouts(self, secret: str) -> set[str]:
-        """Return where a secret is: files of the config directory, and what was said and seen."""
+        """Return where a secret is: files of the config directory, the output, and the process list."""
         return sightings(secret, {**files_in(self.az.config_dir), **self.said})
 
     def whereabouts_of_tokens(self) -> set[str]:
@@ -200,12 +200,12 @@ def test_a_command_line_that_cannot_be_parsed_leaves_its_secret_nowhere(loud_az:
 
 
 def test_what_the_host_reports_of_its_use_has_the_option_and_no_secret(loud_az: Az, canaries: Canaries) -> None:
-    # Whoever holds this file keeps the host from sending its report.
+    # A process that holds this file keeps the host from sending its report.
     note = loud_az.config_dir / "telemetry.txt"
     with note.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         witness = Witness(loud_az.with_env(AZURE_CORE_COLLECT_TELEMETRY="yes"))
-        good, bad = secret_routes.secret_like_an_option_in_a_word_of_its_own(canaries), wrong_secret(canaries)
+        good, bad = secret_routes.secret_like_an_option_in_an_argument_of_its_own(canaries), wrong_secret(canaries)
         witness.run(good)
         witness.run(bad, exit_code=1)
         report = (loud_az.config_dir / "telemetry" / "cache").read_text(encoding="utf-8")
@@ -217,7 +217,7 @@ def test_what_the_host_reports_of_its_use_has_the_option_and_no_secret(loud_az: 
 def test_the_first_command_in_a_new_config_directory_leaves_its_secret_in_the_store_alone(
     make_az: Callable[..., Az], canaries: Canaries, canary_cloud: LocalCloud
 ) -> None:
-    attempt = secret_routes.secret_like_an_option_in_a_word_of_its_own(canaries)
+    attempt = secret_routes.secret_like_an_option_in_an_argument_of_its_own(canaries)
     witness = Witness(loud(make_az(warm=False, cloud=canary_cloud)))
     witness.run(attempt)
     assert_in_the_store_alone(witness, attempt)
@@ -227,7 +227,7 @@ def test_the_first_command_in_a_new_config_directory_leaves_its_secret_in_the_st
 def test_the_oldest_host_leaves_a_secret_like_an_option_in_the_store_alone(
     make_az: Callable[..., Az], oldest: Host, canaries: Canaries, canary_cloud: LocalCloud
 ) -> None:
-    attempt = secret_routes.secret_like_an_option_in_a_word_of_its_own(canaries)
+    attempt = secret_routes.secret_like_an_option_in_an_argument_of_its_own(canaries)
     witness = Witness(loud(make_az(host=oldest, cloud=canary_cloud)))
     witness.run(attempt)
     assert_in_the_store_alone(witness, attempt)

@@ -34,8 +34,8 @@ from tests.integration.workloads import (
     write_pfx,
 )
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 CI_SUBSCRIPTIONS = {"Contoso Production", "Contoso Development"}
 KEY = "PRIVATE KEY"
 
@@ -244,7 +244,7 @@ def in_environment(cloud: LocalCloud, folder: Path, made: Certificates, *kinds: 
         },
         "username and password": {
             "AZURE_USERNAME": ALICE,
-            "AZURE_PASSWORD": cloud.directory.person(ALICE).password,
+            "AZURE_PASSWORD": cloud.directory.user(ALICE).password,
         },
         "federated token file": {"AZURE_FEDERATED_TOKEN_FILE": str(write(folder / "token", assertion))},
     }

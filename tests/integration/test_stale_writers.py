@@ -1,6 +1,6 @@
-"""A built-in process that read azureProfile.json before a write of ours and writes it after that costs nobody anything.
+"""A built-in process that read azureProfile.json before a write of ours and writes it after that loses no account.
 
-The built-in process is a real one. It is started through a script that lets it stop in front of the one moment that
+The built-in process is a real one. It is started through a script that stops it before the one moment that
 matters: the write of the profile, which it has read long before.
 """
 
@@ -21,11 +21,12 @@ import pytest
 
 from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
+from tests.harness.sign_in import sign_in
 from tests.harness.stage import CLOUD_NAME, CloudStage
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE, BOB, CAROL
 
 _CLOUD_SET = ("cloud", "set", "--name", CLOUD_NAME)
-ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
 
 _HELD = """
 import os, runpy, sys, time
@@ -52,20 +53,16 @@ def _both_config(
 ) -> Path:
     az = cloud_stage.az(newest, tmp_path_factory.mktemp("both") / "azure")
     shutil.copytree(_signed_in_config, az.config_dir, dirs_exist_ok=True)
-    _sign_in(az, cloud_stage.cloud, BOB)
+    sign_in(az, cloud_stage.cloud, BOB).ok()
     az.run("account", "set", "-s", "Contoso Production").ok()
     return az.config_dir
 
 
 @pytest.fixture
 def both(_both_config: Path, az: Az) -> Az:
-    """Alice and bob are signed in; for what they share, bob's row is the one that built-in commands see."""
+    """Alice and bob are signed in; for what they share, bob's row is the active one, which built-in commands see."""
     shutil.copytree(_both_config, az.config_dir, dirs_exist_ok=True)
     return az
-
-
-def _sign_in(az: Az, cloud: LocalCloud, user: str, *options: str) -> Result:
-    return az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}", *options).ok()
 
 
 def _builtin(az: Az) -> Az:
@@ -105,7 +102,7 @@ def _listed(result: Result) -> set[tuple[str, str]]:
     return {(row["user"]["name"], row["name"]) for row in result.json()}
 
 
-def _everybody(az: Az) -> Result:
+def _all_accounts(az: Az) -> Result:
     return az.run("account", "list", "--all", "--all-identities").ok()
 
 
@@ -132,15 +129,15 @@ def test_a_sign_in_that_a_built_in_process_overwrites_comes_back_with_one_line(
     signed_in: Az, cloud: LocalCloud, tmp_path: Path, command: Sequence[str]
 ) -> None:
     with _held(signed_in, tmp_path, *command):
-        _sign_in(signed_in, cloud, BOB)
-        before = _listed(_everybody(signed_in))
+        sign_in(signed_in, cloud, BOB).ok()
+        before = _listed(_all_accounts(signed_in))
     assert BOB not in {row["user"]["name"] for row in signed_in.profile()["subscriptions"]}
-    restored = _everybody(signed_in)
+    restored = _all_accounts(signed_in)
     assert _listed(restored) == before
     assert len(_notes(restored)) == 1
     assert len(restored.stderr.splitlines()) == 1
     assert len(_defaults(signed_in)) == 1
-    again = _everybody(signed_in)
+    again = _all_accounts(signed_in)
     assert _listed(again) == before
     assert not again.stderr
 
@@ -172,10 +169,10 @@ def test_a_row_that_a_built_in_sign_in_replaces_comes_back_with_one_line(signed_
     signed_in.run(*of_the_app).ok()
     choose = ("account", "set", "-s", "Contoso Development", "--username", ALICE)
     signed_in.run(*choose).ok()
-    before = _everybody(signed_in)
-    # The application's row stands behind alice's, and the built-in puts its row in the place of hers.
+    before = _all_accounts(signed_in)
+    # The application's row is shadowed by alice's, and the built-in puts its row in the place of hers.
     _builtin(signed_in).run(*of_the_app).ok()
-    restored = _everybody(signed_in)
+    restored = _all_accounts(signed_in)
     assert _listed(restored) == _listed(before)
     assert len(restored.json()) == len(before.json())
     assert len(_notes(restored)) == 1
@@ -184,104 +181,104 @@ def test_a_row_that_a_built_in_sign_in_replaces_comes_back_with_one_line(signed_
 
 
 def test_a_refreshed_name_that_a_built_in_process_overwrites_costs_no_subscription(both: Az, tmp_path: Path) -> None:
-    before = _listed(_everybody(both))
+    before = _listed(_all_accounts(both))
     _rewrite(both, lambda document: document["subscriptions"][0].update(name="Old name"))
     with _held(both, tmp_path, *_CLOUD_SET):
         both.run("account", "list", "--refresh").ok()
-    restored = _everybody(both)
+    restored = _all_accounts(both)
     assert _listed(restored) == before
     assert len(_notes(restored)) == 1
     assert len(_defaults(both)) == 1
 
 
 @pytest.mark.parametrize("leaver, stays", [(ALICE, BOB), (BOB, ALICE)])
-def test_nobody_who_logged_out_meanwhile_is_offered_again(both: Az, tmp_path: Path, leaver: str, stays: str) -> None:
+def test_a_user_who_logged_out_is_not_offered_again(both: Az, tmp_path: Path, leaver: str, stays: str) -> None:
     with _held(both, tmp_path, *_CLOUD_SET):
         both.run("logout", "--username", leaver).ok()
-        before = _listed(_everybody(both))
+        before = _listed(_all_accounts(both))
     assert leaver in both.profile_path.read_text(encoding="utf-8-sig")
-    assert _listed(_everybody(both)) == before
+    assert _listed(_all_accounts(both)) == before
     assert {user for user, _ in before} == {stays}
     both.run("account", "set", "-s", "Fabrikam Main").ok()
     assert leaver not in both.profile_path.read_text(encoding="utf-8")
     both.run("logout", "--username", stays).ok()
-    assert _everybody(both).json() == []
+    assert _all_accounts(both).json() == []
 
 
-def test_everybody_logged_out_meanwhile_stays_logged_out(both: Az, tmp_path: Path) -> None:
+def test_all_accounts_logged_out_meanwhile_stays_logged_out(both: Az, tmp_path: Path) -> None:
     with _held(both, tmp_path, *_CLOUD_SET):
         both.run("account", "clear").ok()
     assert ALICE in both.profile_path.read_text(encoding="utf-8-sig")
-    assert _everybody(both).json() == []
+    assert _all_accounts(both).json() == []
     both.run("account", "show").failed()
 
 
 def test_a_built_in_clear_is_respected(both: Az, cloud: LocalCloud) -> None:
     _builtin(both).run("account", "clear").ok()
-    shown = _everybody(both)
+    shown = _all_accounts(both)
     assert shown.json() == []
     assert not _notes(shown)
-    _sign_in(both, cloud, CAROL, "--allow-no-subscriptions")
-    assert {user for user, _ in _listed(_everybody(both))} == {CAROL}
-    # What was kept for recovery goes with the first write after it.
+    sign_in(both, cloud, CAROL, "--allow-no-subscriptions").ok()
+    assert {user for user, _ in _listed(_all_accounts(both))} == {CAROL}
+    # What was kept for recovery is removed by the first write after it.
     for kept in both.config_dir.glob("login_*"):
         assert ALICE not in kept.read_text(encoding="utf-8"), kept
 
 
-def test_a_built_in_clear_that_was_held_up_brings_nobody_back(signed_in: Az, cloud: LocalCloud, tmp_path: Path) -> None:
+def test_a_built_in_clear_that_was_held_up_brings_none_back(signed_in: Az, cloud: LocalCloud, tmp_path: Path) -> None:
     with _held(signed_in, tmp_path, "account", "clear"):
-        _sign_in(signed_in, cloud, BOB)
+        sign_in(signed_in, cloud, BOB).ok()
     # It removed the tokens of both after its write.
-    assert _everybody(signed_in).json() == []
+    assert _all_accounts(signed_in).json() == []
 
 
-# Nothing is stored of a machine's identity but its rows, so nothing else says whether it is signed in.
+# Of a managed identity only the rows are stored, so they alone tell whether it is signed in.
 
 
-def _sign_in_machine(az: Az) -> str:
-    """Add the row of a managed identity, as a sign-in does that somebody else's row stands in front of."""
+def _sign_in_managed_identity(az: Az) -> str:
+    """Add the row of a managed identity, as a sign-in does whose row another user's row shadows."""
     row = dict(az.profile()["subscriptions"][0])
     row.update(isDefault=False, user={"name": "systemAssignedIdentity", "type": "servicePrincipal"})
     row["user"]["assignedIdentityInfo"] = "MSI"
     _rewrite(az, lambda document: document["azextLogin"].setdefault("otherIdentities", []).append(row))
     az.run("account", "set", "-s", "Contoso Development").ok()
-    assert "systemAssignedIdentity" in {user for user, _ in _listed(_everybody(az))}
+    assert "systemAssignedIdentity" in {user for user, _ in _listed(_all_accounts(az))}
     return str(row["user"]["name"])
 
 
-def test_a_machines_identity_comes_back_where_its_row_was_lost_and_not_where_it_was_cleared(signed_in: Az) -> None:
+def test_a_managed_identity_comes_back_where_its_row_was_lost_and_not_where_it_was_cleared(signed_in: Az) -> None:
     without = signed_in.profile_path.read_bytes()
-    machine = _sign_in_machine(signed_in)
-    with_machine = signed_in.profile_path.read_bytes()
+    identity = _sign_in_managed_identity(signed_in)
+    with_identity = signed_in.profile_path.read_bytes()
     for lost in (without, b"{}"):
         signed_in.profile_path.write_bytes(lost)
-        assert machine in {user for user, _ in _listed(_everybody(signed_in))}
+        assert identity in {user for user, _ in _listed(_all_accounts(signed_in))}
     signed_in.run("account", "clear").ok()
-    signed_in.profile_path.write_bytes(with_machine)
-    assert _everybody(signed_in).json() == []
+    signed_in.profile_path.write_bytes(with_identity)
+    assert _all_accounts(signed_in).json() == []
 
 
-def test_a_built_in_clear_takes_a_machines_identity_as_well(signed_in: Az) -> None:
-    _sign_in_machine(signed_in)
+def test_a_built_in_clear_removes_a_managed_identity_as_well(signed_in: Az) -> None:
+    _sign_in_managed_identity(signed_in)
     _builtin(signed_in).run("account", "clear").ok()
-    assert _everybody(signed_in).json() == []
+    assert _all_accounts(signed_in).json() == []
 
 
-def test_a_built_in_sign_out_of_somebody_leaves_a_machines_identity(signed_in: Az) -> None:
-    machine = _sign_in_machine(signed_in)
-    # What it leaves: the rows behind, and one of another cloud.
+def test_a_built_in_sign_out_of_a_user_leaves_a_managed_identity(signed_in: Az) -> None:
+    identity = _sign_in_managed_identity(signed_in)
+    # What it leaves: the shadowed rows, and one of another cloud.
     row = dict(signed_in.profile()["subscriptions"][0], environmentName="AzureCloud", isDefault=False)
     _rewrite(signed_in, lambda document: document.update(subscriptions=[row]))
-    assert machine in {user for user, _ in _listed(_everybody(signed_in))}
+    assert identity in {user for user, _ in _listed(_all_accounts(signed_in))}
 
 
 def test_a_profile_that_the_host_resets_is_restored(both: Az) -> None:
-    before, active = _listed(_everybody(both)), _defaults(both)
+    before, active = _listed(_all_accounts(both)), _defaults(both)
     both.profile_path.write_text('{"subscriptions": [', encoding="utf-8")
     # Any command of the host replaces what it cannot parse by an empty object.
     both.run("cloud", "list", "--query", "length(@)").ok()
     assert both.profile() == {}
-    restored = _everybody(both)
+    restored = _all_accounts(both)
     assert _listed(restored) == before
     assert len(_notes(restored)) == 1
     assert _defaults(both) == active
@@ -295,7 +292,7 @@ def test_a_profile_from_elsewhere_keeps_its_rows_and_gets_those_back_that_still_
     foreign["isDefault"] = True
     content = {"installationId": "another", "x-tool": 1, "subscriptions": [foreign]}
     both.profile_path.write_text(json.dumps(content), encoding="utf-8-sig")
-    names = {user for user, _ in _listed(_everybody(both))}
+    names = {user for user, _ in _listed(_all_accounts(both))}
     assert names == {ALICE, CAROL}
     assert _defaults(both) == ["From elsewhere"]
     assert both.profile()["installationId"] == "another"

@@ -14,13 +14,9 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
-
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
-
-
-def _sign_in(az: Az, cloud: LocalCloud, user: str) -> None:
-    az.run("login", "-u", user, f"-p={cloud.directory.person(user).password}").ok()
+from tests.users import ALICE, BOB, CAROL
 
 
 def _sign_in_app(az: Az, *, tenant: str = "contoso.example") -> str:
@@ -34,7 +30,7 @@ def _tokens(az: Az) -> dict[str, Any]:
 
 
 def _traces(az: Az, word: str) -> list[str]:
-    """Return the files of the config directory that hold `word`, the command log of the host aside."""
+    """Return the files of the config directory that hold `word`, except the command log of the host."""
     return [
         str(path.relative_to(az.config_dir))
         for path in az.config_dir.rglob("*")
@@ -43,8 +39,8 @@ def _traces(az: Az, word: str) -> list[str]:
 
 
 def test_logging_out_one_account_leaves_the_other_whole(az: Az, cloud: LocalCloud) -> None:
-    _sign_in(az, cloud, ALICE)
-    _sign_in(az, cloud, BOB)
+    sign_in(az, cloud, ALICE).ok()
+    sign_in(az, cloud, BOB).ok()
     result = az.run("logout", "--username", BOB.upper()).ok()
     assert "az account set" in result.stderr
     assert not _traces(az, BOB)
@@ -60,7 +56,7 @@ def test_logging_out_needs_no_network(signed_in: Az) -> None:
     assert signed_in.run("account", "list").ok().json() == []
 
 
-def test_logging_out_an_unknown_user_changes_nothing_and_says_so(signed_in: Az) -> None:
+def test_logging_out_an_unknown_user_changes_nothing_and_reports_that(signed_in: Az) -> None:
     before = signed_in.profile()
     result = signed_in.run("logout", "--username", "nobody@contoso.example").ok()
     assert "not signed in" in result.stderr
@@ -76,7 +72,7 @@ def test_a_service_principal_is_logged_out_in_any_case_with_its_secret(az: Az, c
 
 
 def test_clearing_leaves_no_name_and_no_secret_and_needs_no_network(az: Az, cloud: LocalCloud) -> None:
-    _sign_in(az, cloud, ALICE)
+    sign_in(az, cloud, ALICE).ok()
     _sign_in_app(az)
     (az.config_dir / "msal_token_cache.json.damaged-20260101-000000").write_text(ALICE, encoding="utf-8")
     away = az.with_env(NO_PROXY="", REQUESTS_CA_BUNDLE="/nonexistent/ca.pem")
@@ -105,7 +101,7 @@ def test_a_damaged_token_cache_is_no_obstacle_to_signing_out(signed_in: Az, comm
 
 
 @pytest.mark.parametrize("section", [[], "text", {"a": None}], ids=str)
-def test_signing_somebody_else_out_leaves_the_tokens_in_an_odd_cache(signed_in: Az, section: object) -> None:
+def test_signing_another_user_out_leaves_the_tokens_in_an_odd_cache(signed_in: Az, section: object) -> None:
     path = signed_in.config_dir / "msal_token_cache.json"
     content = {**_tokens(signed_in), "IdToken": section}
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -119,18 +115,18 @@ def test_a_damaged_token_cache_is_quarantined_and_the_next_sign_in_works(signed_
     error = signed_in.run("account", "get-access-token").failed().stderr
     assert "quarantined" in error
     assert "az login" in error
-    _sign_in(signed_in, cloud, ALICE)
+    sign_in(signed_in, cloud, ALICE).ok()
     signed_in.run("account", "get-access-token").ok()
 
 
 @pytest.mark.parametrize("command", [("account", "clear"), ("logout",)])
-def test_signing_out_leaves_nothing_that_damage_had_set_apart(signed_in: Az, command: tuple[str, ...]) -> None:
+def test_signing_out_leaves_no_quarantined_file(signed_in: Az, command: tuple[str, ...]) -> None:
     folder, profile = signed_in.config_dir, signed_in.profile()
     profile["subscriptions"].append({**profile["subscriptions"][0], "id": "x", "name": None})
     signed_in.profile_path.write_text(json.dumps(profile), encoding="utf-8")
     signed_in.run("account", "set", "-s", "Contoso Development").ok()
     assert json.dumps(signed_in.profile()["azextLogin"]).count(ALICE)
-    # What writers leave behind that were killed, and a copy that was set aside.
+    # What writers leave behind that were killed, and a copy that was quarantined.
     for name in (
         "login_certificates/.0123456789abcdef-0123456789abcdef.pem.abc_123.tmp",
         "login_requests/.0123.json.abc_123.tmp",
@@ -149,33 +145,33 @@ def test_signing_out_leaves_nothing_that_damage_had_set_apart(signed_in: Az, com
 def test_a_tenant_in_upper_case_is_no_second_one(signed_in: Az, cloud: LocalCloud) -> None:
     before = signed_in.run("account", "list", "--all", "--all-identities").ok().json()
     tenant = next(row["tenantId"] for row in before if row["name"] == "Contoso Production")
-    password = cloud.directory.person(ALICE).password
+    password = cloud.directory.user(ALICE).password
     signed_in.run("login", "-u", ALICE, f"-p={password}", "--tenant", tenant.upper()).ok()
     after = signed_in.run("account", "list", "--all", "--all-identities").ok().json()
     assert len(after) == len(before)
 
 
-def test_what_other_tools_note_in_rows_survives_a_refresh_and_a_sign_in(signed_in: Az, cloud: LocalCloud) -> None:
+def test_what_other_tools_store_in_rows_survives_a_refresh_and_a_sign_in(signed_in: Az, cloud: LocalCloud) -> None:
     profile = signed_in.profile()
     for row in profile["subscriptions"]:
         row["xNote"] = row["id"]
     signed_in.profile_path.write_text(json.dumps(profile), encoding="utf-8")
     signed_in.run("account", "list", "--refresh").ok()
-    _sign_in(signed_in, cloud, ALICE)
+    sign_in(signed_in, cloud, ALICE).ok()
     assert [row.get("xNote") for row in signed_in.profile()["subscriptions"]] == [
         row["id"] for row in signed_in.profile()["subscriptions"]
     ]
 
 
-def test_a_failed_sign_in_keeps_everything_that_was_there(signed_in: Az) -> None:
+def test_a_failed_sign_in_keeps_everything_that_was_stored(signed_in: Az) -> None:
     before = signed_in.profile(), _tokens(signed_in)
-    signed_in.run("login", "-u", "carol@tailspin.example", "-p=carol-local-password").failed()
+    signed_in.run("login", "-u", CAROL, "-p=carol-local-password").failed()
     assert (signed_in.profile(), _tokens(signed_in)) == before
 
 
 def test_a_refresh_brings_what_is_new_and_drops_what_is_gone(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
     az = make_az(cloud=own_cloud)
-    _sign_in(az, own_cloud, ALICE)
+    sign_in(az, own_cloud, ALICE).ok()
     az.run("account", "set", "-s", "Contoso Development").ok()
     own_cloud.admin.remove_access(ALICE, "contoso.example", "Contoso Production")
     own_cloud.admin.rename_subscription("Fabrikam Main", "Fabrikam Renamed")
@@ -189,7 +185,7 @@ def test_a_refresh_keeps_the_rows_of_a_tenant_that_does_not_answer(
     make_az: Callable[..., Az], own_cloud: LocalCloud
 ) -> None:
     az = make_az(cloud=own_cloud)
-    _sign_in(az, own_cloud, ALICE)
+    sign_in(az, own_cloud, ALICE).ok()
     before = az.profile()["subscriptions"]
     own_cloud.admin.fail_next("^/subscriptions", kind="error", count=None)
     result = az.run("account", "list", "--refresh").ok()
@@ -202,7 +198,7 @@ def test_a_refresh_reads_every_tenant_of_a_service_principal_and_other_accounts(
     make_az: Callable[..., Az], own_cloud: LocalCloud
 ) -> None:
     az = make_az(cloud=own_cloud)
-    _sign_in(az, own_cloud, ALICE)
+    sign_in(az, own_cloud, ALICE).ok()
     _sign_in_app(az, tenant="contoso.example")
     _sign_in_app(az, tenant="fabrikam.example")
     before = {(row["id"], row["user"]["name"], row["tenantId"]) for row in az.profile()["subscriptions"]}
@@ -247,7 +243,7 @@ def test_files_that_were_left_open_to_others_are_closed_by_the_next_command(
 
 
 def test_no_secret_is_in_the_debug_output_or_in_the_hosts_command_log(az: Az, cloud: LocalCloud) -> None:
-    password = cloud.directory.person(ALICE).password
+    password = cloud.directory.user(ALICE).password
     said = az.run("login", "-u", ALICE, "--password=@-", "--debug", input=password).ok().stderr
     said += az.run("account", "get-access-token", "--tenant", "fabrikam.example", "--debug").ok().stderr
     logs = [path.read_text(encoding="utf-8") for path in (az.config_dir / "commands").glob("*.log")]

@@ -18,11 +18,11 @@ import pexpect
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson
-from tests.localcloud import LocalCloud, Person
+from tests.harness.http_user import HttpUser
+from tests.localcloud import LocalCloud, User
 from tests.localcloud.testing import Visitor
+from tests.users import ALICE
 
-ALICE = "alice@contoso.example"
 # A terminal wider than any address, which it therefore does not wrap.
 WIDE = (60, 4000)
 _ADDRESS = re.compile(r"(https://localhost:\d+/\S*response_mode=query\S*)")
@@ -47,7 +47,7 @@ def _last_address(visitor: Visitor, address: str) -> str:
     """Sign in, and return the address that the browser shows when its request fails."""
     landed = visitor.sign_in(address, ALICE)
     assert landed.method.upper() == "GET"
-    return f"{landed.url.partition('?')[0]}?{urlencode(landed.values)}"
+    return f"{landed.url.partition('?')[0]}?{urlencode(landed.parameters)}"
 
 
 def _browser_that_insists_on_https(port: int) -> None:
@@ -103,7 +103,7 @@ def test_what_is_pasted_is_checked_and_never_shown(az: Az, visitor: Visitor) -> 
 
 @pytest.mark.parametrize("input_ends", [False, True])
 def test_the_browser_can_answer_while_the_terminal_waits_for_a_paste(
-    az: Az, form_person: Callable[..., FormPerson], input_ends: bool
+    az: Az, make_http_user: Callable[..., HttpUser], input_ends: bool
 ) -> None:
     terminal = az.pty("login", "--no-browser", "-o", "none", env=_DUMB, size=WIDE)
     address = _address_in(terminal)
@@ -111,7 +111,7 @@ def test_the_browser_can_answer_while_the_terminal_waits_for_a_paste(
     if input_ends:
         terminal.send("\x04")
         terminal.expect("accepts no more pasted addresses. The browser can still complete the sign-in.")
-    assert "signed in" in form_person(ALICE).visit(address).text.lower()
+    assert "signed in" in make_http_user(ALICE).visit(address).text.lower()
     terminal.expect_exact(_ENTER)
     # The terminal echoes and edits lines again.
     terminal.send("2x\x7f")
@@ -146,16 +146,16 @@ def test_sigterm_restores_the_terminal(az: Az) -> None:
     assert "Traceback" not in (terminal.before or "")
 
 
-def _login_with_choice(az: Az, form_person: Callable[..., FormPerson], **options: object) -> pexpect.spawn[str]:
+def _login_with_choice(az: Az, make_http_user: Callable[..., HttpUser], **options: object) -> pexpect.spawn[str]:
     terminal = az.pty("login", "--no-browser", env=_DUMB, **options)  # type: ignore[arg-type]
     address = _address_in(terminal)
-    form_person(ALICE).visit(address)
+    make_http_user(ALICE).visit(address)
     terminal.expect_exact(_ENTER)
     return terminal
 
 
-def test_a_number_chooses_the_subscription(az: Az, form_person: Callable[..., FormPerson]) -> None:
-    terminal = _login_with_choice(az, form_person, size=WIDE)
+def test_a_number_chooses_the_subscription(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
+    terminal = _login_with_choice(az, make_http_user, size=WIDE)
     table = terminal.before or ""
     number = re.search(r"\[(\d+)\]\s+Fabrikam Main", table)
     assert number
@@ -170,8 +170,8 @@ def test_a_number_chooses_the_subscription(az: Az, form_person: Callable[..., Fo
 
 
 @pytest.mark.parametrize("cancel", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
-def test_cancelling_the_choice_keeps_the_sign_in(az: Az, form_person: Callable[..., FormPerson], cancel: str) -> None:
-    terminal = _login_with_choice(az, form_person, size=WIDE)
+def test_cancelling_the_choice_keeps_the_sign_in(az: Az, make_http_user: Callable[..., HttpUser], cancel: str) -> None:
+    terminal = _login_with_choice(az, make_http_user, size=WIDE)
     terminal.send(cancel)
     terminal.expect("The sign-in was kept, and the default subscription is 'Contoso Production'")
     terminal.expect(pexpect.EOF)
@@ -180,18 +180,18 @@ def test_cancelling_the_choice_keeps_the_sign_in(az: Az, form_person: Callable[.
 
 
 def test_no_choice_is_offered_when_it_is_switched_off_or_not_needed(
-    az: Az, form_person: Callable[..., FormPerson]
+    az: Az, make_http_user: Callable[..., HttpUser]
 ) -> None:
     for options in (["--subscription", "Fabrikam Main"], []):
         env = {} if options else {"AZURE_CORE_LOGIN_EXPERIENCE_V2": "no"}
         terminal = az.pty("login", "--no-browser", "-o", "tsv", "--query", "[].name", *options, env=env, size=WIDE)
-        form_person(ALICE).visit(_address_in(terminal))
+        make_http_user(ALICE).visit(_address_in(terminal))
         terminal.expect("Fabrikam Main\r\n")
         terminal.expect(pexpect.EOF)
         assert _ENTER not in (terminal.before or "")
 
 
-def test_a_hidden_prompt_asks_for_the_password(az: Az, alice: Person) -> None:
+def test_a_hidden_prompt_asks_for_the_password(az: Az, alice: User) -> None:
     terminal = az.pty("login", "--username", ALICE, "-o", "none", size=WIDE)
     terminal.expect_exact("Password: ")
     terminal.waitnoecho()

@@ -16,27 +16,27 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson, LastPage
-from tests.integration.test_device_code import sign_in
+from tests.harness.http_user import HttpUser, LastPage
+from tests.harness.sign_in import sign_in, sign_in_with_code
 from tests.integration.token_cache_files import (
     access_tokens,
     claims_of,
     let_tokens_age,
     let_tokens_be_due,
-    let_tokens_end,
+    let_tokens_expire,
 )
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE, BOB, CAROL
 
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
 TOKEN = ("account", "get-access-token")
 _REQUESTS = "/token$"
 
 
 @pytest.fixture
 def alice_here(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
-    """`az` with alice signed in to a cloud that nobody else uses, which has forgotten about her sign-in."""
+    """`az` with alice signed in to a cloud that no other test uses, whose request log is empty again."""
     az = make_az(cloud=own_cloud)
-    az.run("login", "-u", ALICE, f"-p={own_cloud.directory.person(ALICE).password}").ok()
+    sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.clear_requests()
     return az
 
@@ -75,7 +75,7 @@ def test_a_cached_token_that_lives_long_enough_is_not_asked_for_again(alice_here
         ("--force-refresh", "--tenant", "contoso.example"),
     ],
 )
-def test_a_cached_token_that_will_not_do_is_replaced_for_everybody(
+def test_a_cached_token_that_will_not_do_is_replaced_for_all(
     alice_here: Az, own_cloud: LocalCloud, options: tuple[str, ...]
 ) -> None:
     let_tokens_age(alice_here, left=1000)
@@ -128,13 +128,13 @@ def test_a_claims_challenge_gets_a_new_token_that_answers_it(alice_here: Az, own
     assert own_cloud.admin.count_requests(_REQUESTS) == 1
 
 
-def test_a_claims_challenge_that_a_person_has_to_answer_says_how_to_sign_in(alice_here: Az) -> None:
+def test_a_claims_challenge_that_the_user_has_to_answer_explains_how_to_sign_in(alice_here: Az) -> None:
     challenge = base64.b64encode(json.dumps({"access_token": {"acrs": {"value": "c1"}}}).encode()).decode()
     error = alice_here.run(*TOKEN, "--claims-challenge", challenge).failed().stderr
     assert re.search(rf"az login .*--claims-challenge \"?{re.escape(challenge)}", error)
 
 
-def test_a_claims_challenge_that_is_none_is_refused_before_anything_is_sent(
+def test_a_claims_challenge_that_is_not_valid_is_refused_before_anything_is_sent(
     alice_here: Az, own_cloud: LocalCloud
 ) -> None:
     alice_here.run(*TOKEN, "--claims-challenge", "not base64!").failed()
@@ -147,7 +147,7 @@ def test_a_claims_challenge_that_is_none_is_refused_before_anything_is_sent(
 @pytest.fixture
 def alice_and_bob(signed_in: Az, cloud: LocalCloud) -> Az:
     """`az` with both signed in, bob last and active."""
-    signed_in.run("login", "-u", BOB, f"-p={cloud.directory.person(BOB).password}").ok()
+    sign_in(signed_in, cloud, BOB).ok()
     return signed_in
 
 
@@ -170,8 +170,8 @@ def test_a_service_principal_is_named_by_its_application_id(signed_in: Az) -> No
     assert claims_of(_token(signed_in, "--username", CI_APP.upper())["accessToken"])["appid"] == CI_APP
 
 
-@pytest.mark.parametrize("options", [("--username", "carol@tailspin.example"), ("--username", ALICE, "-s", "no such")])
-def test_somebody_who_is_not_signed_in_has_no_token(signed_in: Az, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("options", [("--username", CAROL), ("--username", ALICE, "-s", "no such")])
+def test_a_user_who_is_not_signed_in_has_no_token(signed_in: Az, options: tuple[str, ...]) -> None:
     error = signed_in.run(*TOKEN, *options).failed().stderr
     assert "is not signed in" in error
     assert "az login" in error
@@ -232,7 +232,7 @@ def test_what_is_cached_is_good_without_the_service_for_as_long_as_it_was_asked_
         away.run(*TOKEN, *options).failed()
     let_tokens_age(away, left=-1)
     error = away.run(*TOKEN).failed().stderr
-    # Programs take these words for "nobody is signed in", which is not so.
+    # Programs take these words for "no user is signed in", which is not so.
     assert "az login" not in error
     assert "az account set" not in error
 
@@ -255,7 +255,7 @@ def test_what_is_cached_is_good_without_the_service_whichever_token_msal_would_c
 
 
 def test_a_refusal_is_a_reason_once_a_token_has_to_be_renewed(alice_here: Az, own_cloud: LocalCloud) -> None:
-    """MSAL goes on with a token of which more than five minutes are left, and says nothing."""
+    """MSAL goes on with a token that is valid for more than five minutes, and reports nothing."""
     own_cloud.admin.revoke(ALICE)
     let_tokens_be_due(alice_here)
     for left, is_good in ((1000, True), (180, False)):
@@ -274,19 +274,19 @@ def test_a_refusal_is_no_reason_to_go_on_with_the_old_token(alice_here: Az, own_
 # What programs look for in errors
 
 
-def test_every_refresh_token_of_a_person_is_tried(
-    make_az: Callable[..., Az], own_cloud: LocalCloud, form_person: Callable[..., FormPerson]
+def test_every_refresh_token_of_a_user_is_tried(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, make_http_user: Callable[..., HttpUser]
 ) -> None:
     """One was signed in to with a second factor, and the one that came later was not."""
     az = make_az(cloud=own_cloud)
     own_cloud.admin.demand_mfa("fabrikam.example")
 
     def visit(url: str, code: str) -> LastPage:
-        return form_person(ALICE, user_code=code, at=own_cloud).visit(url)
+        return make_http_user(ALICE, user_code=code, at=own_cloud).visit(url)
 
-    tenant = sign_in(az, visit, "--tenant", "fabrikam.example")[0].ok().json()[0]["tenantId"]
+    tenant = sign_in_with_code(az, visit, "--tenant", "fabrikam.example")[0].ok().json()[0]["tenantId"]
     time.sleep(1.1)
-    password = own_cloud.directory.person(ALICE).password
+    password = own_cloud.directory.user(ALICE).password
     other = ("--scope", "https://graph.microsoft.com/.default", "--tenant", "contoso.example")
     az.run("login", "-u", ALICE, f"-p={password}", *other).ok()
     az.run("account", "get-access-token", "--tenant", tenant, "--resource", "https://vault.azure.net").ok()
@@ -314,7 +314,7 @@ def test_who_has_chosen_no_subscription_is_told_to_choose_one(signed_in: Az) -> 
         ("unknown tenant", r"(?i)tenant 'nobody\.example'"),
     ],
 )
-def test_the_error_says_the_cause_and_the_way_out(
+def test_the_error_names_the_cause_and_what_to_run(
     alice_here: Az, own_cloud: LocalCloud, cause: str, words: str
 ) -> None:
     options: tuple[str, ...] = ()
@@ -368,7 +368,7 @@ def test_expires_on_counts_through_a_change_of_clocks_and_local_time_follows_the
     signed_in: Az, moment: int, local: str
 ) -> None:
     """The rules of the European Union: https://data.iana.org/time-zones/tzdb/europe."""
-    let_tokens_end(signed_in, moment)
+    let_tokens_expire(signed_in, moment)
     found = _token(signed_in, TZ="Europe/Zurich")
     assert found["expires_on"] == moment
     assert found["expiresOn"].startswith(local)

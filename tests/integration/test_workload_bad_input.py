@@ -27,6 +27,7 @@ from tests.integration.workloads import (
 )
 from tests.localcloud import CI_APP, CI_SECRET, SERVICE_CONNECTION, LocalCloud
 from tests.localcloud.certificatemaker import make_certificate
+from tests.users import ALICE
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
 WRONG = "no-such~secret'1"
@@ -288,7 +289,7 @@ def test_an_environment_without_a_credential_is_one_error_with_the_variables_to_
     assert says in refused(bystanders, *FROM_ENVIRONMENT, env=environment)
 
 
-USER = {"AZURE_USERNAME": "alice@contoso.example", "AZURE_PASSWORD": WRONG}
+USER = {"AZURE_USERNAME": ALICE, "AZURE_PASSWORD": WRONG}
 CLIENT = {"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": NOBODY, "AZURE_CLIENT_SECRET": WRONG}
 
 

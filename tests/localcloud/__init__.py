@@ -10,8 +10,8 @@ Needs Authlib, Flask, cheroot, trustme, cryptography and PyJWT. See `python -m t
 
 from tests.localcloud.admin import Admin
 from tests.localcloud.cijobs import GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION
-from tests.localcloud.directory import Application, Directory, Membership, Person, Subscription, Tenant
-from tests.localcloud.people import (
+from tests.localcloud.directory import Application, Directory, Membership, Subscription, Tenant, User
+from tests.localcloud.seed import (
     AZURE_CLI,
     CI_APP,
     CI_SECRET,
@@ -39,8 +39,8 @@ __all__ = [
     "Directory",
     "LocalCloud",
     "Membership",
-    "Person",
     "Subscription",
     "Tenant",
+    "User",
     "default_directory",
 ]

@@ -1,4 +1,4 @@
-"""`python -m tests.localcloud`: run the local cloud in the foreground and tell a person how to use it."""
+"""`python -m tests.localcloud`: run the local cloud in the foreground and tell the user how to use it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from tests.localcloud.azurestack import STACK_APP, STACK_SECRET
-from tests.localcloud.people import CI_APP, CI_SECRET
+from tests.localcloud.seed import CI_APP, CI_SECRET
 from tests.localcloud.server import LocalCloud
 
 
@@ -49,11 +49,11 @@ def _introduction(cloud: LocalCloud) -> str:
         f"  CA certificate  {cloud.ca_bundle}",
         f"  admin key       {cloud.admin_key}",
         "",
-        "People (user name, password, what for):",
+        "Users (user name, password, what for):",
     ]
-    for person in cloud.directory.people:
-        lines.append(f"  {person.username:<24} {person.password}")
-        lines.append(f"  {'':<24}   {person.note}")
+    for user in cloud.directory.users:
+        lines.append(f"  {user.username:<24} {user.password}")
+        lines.append(f"  {'':<24}   {user.note}")
     lines += [
         "",
         "Service principal ci-app (tenants contoso.example and fabrikam.example):",
@@ -70,14 +70,14 @@ def _introduction(cloud: LocalCloud) -> str:
         f"  az login --service-principal -u {CI_APP} \\",
         f'           "-p={CI_SECRET}" --tenant contoso.example',
         f"  export AZURE_POD_IDENTITY_AUTHORITY_HOST={cloud.identity_url}",
-        "  az login --identity           # the identity of this machine, as far as that shell can tell",
+        "  az login --identity           # a managed identity, as that shell sees it",
         "",
         "Azure Stack with AD FS, on the same server:",
         f"  az cloud register -n AzureStack --endpoint-resource-manager {cloud.azure_stack.url}",
         "  az cloud set -n AzureStack",
     ]
-    for person in cloud.azure_stack.directory.people:
-        lines.append(f"  az login -u {person.username} -p {person.password}")
+    for user in cloud.azure_stack.directory.users:
+        lines.append(f"  az login -u {user.username} -p {user.password}")
     lines += [
         f"  az login --service-principal -u {STACK_APP} -p {STACK_SECRET} \\",
         f"           --tenant {cloud.azure_stack.directory.tenants[0].id}",

@@ -35,7 +35,7 @@ _UNKNOWN_CLIENT = (
     "MSIS9607: The 'client_id' parameter in the request is invalid. No registered client is found with this "
     "identifier.",
 )
-#: What AD FS says (error, description) where Entra says an AADSTS number.
+#: What AD FS answers (error, description) where Entra gives an AADSTS number.
 _WORDS = {
     **dict.fromkeys((50126, 50034, 50057, 50020), _PASSWORD),
     **dict.fromkeys((70000, 70008, 54005, 500112, 700005, 501481), _CODE),
@@ -99,8 +99,8 @@ class AdfsIssuer(Issuer):
     def refusal(self, error: EntraError) -> EntraError:
         return AdfsError(error)
 
-    def for_person(self, grant: Grant) -> dict[str, Any]:
-        return super().for_person(replace(grant, client_info=False))
+    def for_user(self, grant: Grant) -> dict[str, Any]:
+        return super().for_user(replace(grant, client_info=False))
 
     def _answer(self, scope: str) -> dict[str, Any]:
         return {"token_type": "bearer", "expires_in": self.state.settings.access_token_lifetime, "scope": scope}
@@ -119,7 +119,7 @@ class AdfsIssuer(Issuer):
         }
 
     def _access_token(self, grant: Grant) -> str:
-        person = grant.person
+        user = grant.user
         return self.key.sign(
             {
                 **self._common(grant.tenant, grant.client, grant.scope),
@@ -128,8 +128,8 @@ class AdfsIssuer(Issuer):
                 "scp": " ".join(dict.fromkeys((*grant.scope.scp.split(), *grant.scope.oidc))),
                 "sid": grant.family,
                 "sub": self._subject(grant),
-                "unique_name": person.username,
-                "upn": person.username,
+                "unique_name": user.username,
+                "upn": user.username,
             }
         )
 
@@ -145,8 +145,8 @@ class AdfsIssuer(Issuer):
             "sub": self._subject(grant),
             # azure-cli reads it (auth/util.py, check_result), so Azure Stack's claim rules have to issue it.
             "tid": grant.tenant.id,
-            "unique_name": grant.person.username,
-            "upn": grant.person.username,
+            "unique_name": grant.user.username,
+            "upn": grant.user.username,
         }
         if grant.nonce:
             claims["nonce"] = grant.nonce

@@ -51,16 +51,16 @@ def _fault(
 
 
 class Admin(WorkloadAdmin):
-    """Operations on a running cloud. Unknown people, tenants and subscriptions raise KeyError, bad values ValueError.
+    """Operations on a running cloud. Unknown users, tenants and subscriptions raise KeyError, bad values ValueError.
 
-    People are named by user name, tenants by GUID or domain, subscriptions by id or name, applications by id or name.
+    Users are named by user name, tenants by GUID or domain, subscriptions by id or name, applications by id or name.
     """
 
     # -- sessions and time ---------------------------------------------------------------------------------------
 
     def revoke(self, user: str) -> None:
-        """End a person's sessions: refresh tokens (AADSTS50173), browsers, and access tokens of CP1 clients at ARM."""
-        self._state.revoke(self._state.directory.person(user).username)
+        """End a user's sessions: refresh tokens (AADSTS50173), browsers, and access tokens of CP1 clients at ARM."""
+        self._state.revoke(self._state.directory.user(user).username)
 
     def token_lifetime(self, seconds: int) -> None:
         """Lifetime of access tokens from now on."""
@@ -131,22 +131,22 @@ class Admin(WorkloadAdmin):
             raise ValueError("a page has at least one row")
         self._state.change_settings(page_size=size)
 
-    # -- people, tenants, subscriptions, applications ------------------------------------------------------------
+    # -- users, tenants, subscriptions, applications ------------------------------------------------------------
 
     def disable_user(self, user: str) -> None:
         """Disable an account (AADSTS50057)."""
-        self._state.change_directory(lambda d: d.with_person(replace(d.person(user), disabled=True)))
+        self._state.change_directory(lambda d: d.with_user(replace(d.user(user), disabled=True)))
 
     def enable_user(self, user: str) -> None:
         """Enable an account."""
-        self._state.change_directory(lambda d: d.with_person(replace(d.person(user), disabled=False)))
+        self._state.change_directory(lambda d: d.with_user(replace(d.user(user), disabled=False)))
 
     def demand_mfa(self, tenant: str, demanded: bool = True) -> None:
         """Demand multi-factor authentication in a tenant, or stop demanding it."""
         self._state.change_directory(lambda d: d.with_tenant(replace(d.tenant(tenant), demands_mfa=demanded)))
 
     def add_access(self, principal: str, tenant: str, subscription: str) -> None:
-        """Let a person or application see a subscription with tokens of a tenant."""
+        """Let a user or application see a subscription with tokens of a tenant."""
         self._state.change_directory(
             lambda d: d.with_access([*d.access, self._access(principal, tenant, subscription)])
         )
@@ -158,8 +158,8 @@ class Admin(WorkloadAdmin):
 
     def _access(self, principal: str, tenant: str, subscription: str) -> Access:
         directory = self._state.directory
-        person = directory.find_person(principal)
-        name = person.username if person else directory.application(principal).app_id
+        user = directory.find_user(principal)
+        name = user.username if user else directory.application(principal).app_id
         return Access(name, directory.tenant(tenant).id, directory.subscription(subscription).id)
 
     def rename_subscription(self, subscription: str, name: str) -> None:
@@ -175,24 +175,24 @@ class Admin(WorkloadAdmin):
     def leave_tenant(self, user: str, tenant: str) -> None:
         """Remove a guest from a tenant (AADSTS50020 afterwards)."""
         gone = self._state.directory.tenant(tenant).id
-        if self._state.directory.person(user).home.tenant_id == gone:
-            raise ValueError("nobody leaves the home tenant")
+        if self._state.directory.user(user).home.tenant_id == gone:
+            raise ValueError("a user cannot leave the home tenant")
         self._state.change_directory(
-            lambda d: d.with_person(
+            lambda d: d.with_user(
                 replace(
-                    d.person(user),
-                    memberships=tuple(m for m in d.person(user).memberships if m.tenant_id != gone),
+                    d.user(user),
+                    memberships=tuple(m for m in d.user(user).memberships if m.tenant_id != gone),
                 )
             )
         )
 
     def join_tenant(self, user: str, tenant: str) -> None:
-        """Make a person a guest of a tenant."""
+        """Make a user a guest of a tenant."""
         found = self._state.directory.tenant(tenant)
-        if self._state.directory.person(user).in_tenant(found.id) is None:
+        if self._state.directory.user(user).in_tenant(found.id) is None:
             guest = Membership(found.id, stable_guid("oid", user.partition("@")[0], found.id))
             self._state.change_directory(
-                lambda d: d.with_person(replace(d.person(user), memberships=(*d.person(user).memberships, guest)))
+                lambda d: d.with_user(replace(d.user(user), memberships=(*d.user(user).memberships, guest)))
             )
 
     def assign_identity(self, identity: str, assigned: bool = True) -> None:
@@ -210,7 +210,7 @@ class Admin(WorkloadAdmin):
         return sum(1 for r in self.requests() if re.search(path, r.path) and method in (None, r.method))
 
     def count_hanging(self) -> int:
-        """How many requests hang, whoever still waits for them. They are in the log when they have been answered."""
+        """How many requests hang, also those that no client waits for. They are in the log once they are answered."""
         return self._state.faults.hanging
 
     def clear_requests(self) -> None:

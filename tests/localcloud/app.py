@@ -75,7 +75,7 @@ def _add_admin(app: Flask, path: str, admin: Admin, admin_key: str) -> None:
 def _fail(fault: Fault) -> Response | None:
     if fault.drop:
         request.environ[DROP]()
-        # Nobody reads this any more; the number is for the request log.
+        # No client reads this any more; the number is for the request log.
         return Response(status=499)
     if not fault.status:
         return None

@@ -72,7 +72,7 @@ def _subscription_json(sub: Subscription, caller: Caller, version: str) -> dict[
         },
     }
     if version > "2016-06-01":
-        # Only the newer versions say where a subscription is at home and who manages it.
+        # Only the newer versions state the home tenant of a subscription and who manages it.
         found["tenantId"] = sub.tenant_id
         found["managedByTenants"] = [{"tenantId": t} for t in sub.managed_by]
     return found

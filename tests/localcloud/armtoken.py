@@ -1,4 +1,4 @@
-"""Who calls Azure Resource Manager: verifies the bearer token and says no the way ARM does.
+"""Who calls Azure Resource Manager: verifies the bearer token and refuses it the way ARM does.
 
 Refusals: RFC 6750 3.1 `WWW-Authenticate`; claims challenges: "Claims challenges, claims requests and client
 capabilities" (Microsoft identity platform).
@@ -114,9 +114,9 @@ def _caller(state: State, issuer: Issuer, tenant: Tenant, claims: dict[str, obje
             raise _refuse(issuer, tenant.id, "invalid_token", "InvalidAuthenticationToken", "The principal is unknown.")
         return Caller(app.app_id, app.app_id, principal.oid, tenant, tenant.id, (tenant,))
     username = str(claims["unique_name"]).rpartition("#")[2]
-    person = directory.find_person(username)
-    membership = person.in_tenant(tenant.id) if person else None
-    if person is None or membership is None or person.disabled:
+    user = directory.find_user(username)
+    membership = user.in_tenant(tenant.id) if user else None
+    if user is None or membership is None or user.disabled:
         raise _refuse(
             issuer,
             tenant.id,
@@ -134,9 +134,9 @@ def _caller(state: State, issuer: Issuer, tenant: Tenant, claims: dict[str, obje
         )
     capabilities = [str(c).lower() for c in claims.get("xms_cc") or ()]  # type: ignore[attr-defined]
     # Continuous access evaluation: only clients that declared CP1 are challenged; the tokens of all others live on.
-    if "cp1" in capabilities and state.revoked_since(person.username, issued_at(str(claims["uti"]))):
+    if "cp1" in capabilities and state.revoked_since(user.username, issued_at(str(claims["uti"]))):
         wanted = json.dumps(
-            {"access_token": {"nbf": {"essential": True, "value": str(int(state.revoked_at[person.username.lower()]))}}}
+            {"access_token": {"nbf": {"essential": True, "value": str(int(state.revoked_at[user.username.lower()]))}}}
         )
         raise _refuse(
             issuer,
@@ -147,12 +147,12 @@ def _caller(state: State, issuer: Issuer, tenant: Tenant, claims: dict[str, obje
             "TokenIssuedBeforeRevocationTimestamp.",
             wanted,
         )
-    tenants = tuple(directory.tenant(m.tenant_id) for m in person.memberships)
+    tenants = tuple(directory.tenant(m.tenant_id) for m in user.memberships)
     return Caller(
-        person.username,
-        person.username,
+        user.username,
+        user.username,
         membership.oid,
         tenant,
-        person.home.tenant_id,
+        user.home.tenant_id,
         tuple(t for t in tenants if t.listed),
     )

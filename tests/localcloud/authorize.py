@@ -44,7 +44,7 @@ def issue_code(state: State, asked: Asked, sign_in: SignIn) -> Response:
     state.codes[code.code] = code
     values = {"code": code.code}
     if asked.client_info:
-        values["client_info"] = client_info(state.directory.person(sign_in.username))
+        values["client_info"] = client_info(state.directory.user(sign_in.username))
     if asked.state is not None:
         values["state"] = asked.state
     values["session_state"] = secrets.token_hex(16)
@@ -137,17 +137,17 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
                 "current request or selected account is not supported for "
                 "the scenario.",
             )
-        person = state.directory.person(known[0].username)
+        user = state.directory.user(known[0].username)
         app = state.directory.application(asked.client_id)
-        tenant = find_tenant(state.directory, asked.tenant, person)
+        tenant = find_tenant(state.directory, asked.tenant, user)
         scope = parse_scope(asked.scope, tenant.name, state.resources)
         try:
-            check_member(person, tenant, app, base)
+            check_member(user, tenant, app, base)
         except EntraError as exc:
             raise EntraError("interaction_required", exc.code, exc.text) from exc
         if needs_mfa(tenant, known[0], parse_claims(asked.claims)):
             raise mfa_required(scope.audience, tenant.policy_id, "interaction_required")
-        if needs_consent(state, person, app, scope):
+        if needs_consent(state, user, app, scope):
             raise consent_required(app.app_id, app.name, "interaction_required")
         return issue_code(state, asked, known[0])
 

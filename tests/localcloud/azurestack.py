@@ -21,20 +21,21 @@ from tests.localcloud.directory import (
     Application,
     Directory,
     Membership,
-    Person,
     Subscription,
     Tenant,
+    User,
     stable_guid,
 )
 from tests.localcloud.federation import Fetch
 from tests.localcloud.keys import signing_key_of
 from tests.localcloud.metadata import cloud_metadata
 from tests.localcloud.pages import pages_blueprint
-from tests.localcloud.people import AZURE_CLI
 from tests.localcloud.scopes import Resource, by_uri
+from tests.localcloud.seed import AZURE_CLI
 from tests.localcloud.service import TokenService
 from tests.localcloud.state import Settings, State
 from tests.localcloud.visitors import Visitors
+from tests.users import ADAM, EVE
 
 TENANT = Tenant(stable_guid("azurestack"), "Azure Stack", ("azurestack.example",))
 #: The audience of ARM, with the tenant's id as Azure Stack has it.
@@ -44,7 +45,6 @@ RESOURCES = (Resource("arm", (AUDIENCE,)), Resource("ms-graph", (GRAPH_AUDIENCE.
 #: Client id of the service principal "stack-app" and its secret.
 STACK_APP = stable_guid("app", "stack-app")
 STACK_SECRET = "stack~local-secret.1"
-ADAM = "adam@azurestack.example"
 
 
 def _member(name: str) -> tuple[Membership, ...]:
@@ -52,11 +52,11 @@ def _member(name: str) -> tuple[Membership, ...]:
 
 
 def stack_directory() -> Directory:
-    """Two people, one application and two subscriptions in one tenant; eve sees no subscription."""
-    people = (
-        Person(ADAM, "Adam Aebi", "adam-local-password", _member("adam"), note="Azure Stack: two subscriptions"),
-        Person(
-            "eve@azurestack.example",
+    """Two users, one application and two subscriptions in one tenant; eve sees no subscription."""
+    users = (
+        User(ADAM, "Adam Aebi", "adam-local-password", _member("adam"), note="Azure Stack: two subscriptions"),
+        User(
+            EVE,
             "Eve Egli",
             "eve-local-password",
             _member("eve"),
@@ -83,7 +83,7 @@ def stack_directory() -> Directory:
         Access(ADAM, TENANT.id, lab.id),
         Access(STACK_APP, TENANT.id, lab.id),
     )
-    return Directory((TENANT,), people, (production, lab), applications, access)
+    return Directory((TENANT,), users, (production, lab), applications, access)
 
 
 def stack_metadata(base_url: str) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class AzureStack:
 
     @property
     def directory(self) -> Directory:
-        """The people, the tenant and the subscriptions right now."""
+        """The users, the tenant and the subscriptions right now."""
         return self.state.directory
 
     def join(self, app: Flask, base_url: str, fetch: Fetch) -> None:

@@ -2,7 +2,7 @@
 
 GitHub: "OpenID Connect reference", section "Methods for requesting the OIDC token": GET, the bearer token of the job,
 `audience` appended to an address that has a query already; {"value": JWT}. Azure DevOps: REST reference, "Oidctoken -
-Create", the way azure-identity's AzurePipelinesCredential calls it; what it says no with is in the issues named below.
+Create", the way azure-identity's AzurePipelinesCredential calls it; its refusals are in the issues named below.
 Their issuers are "github" and "azure-pipelines" (issuers.py).
 """
 
@@ -30,9 +30,9 @@ Issue = Callable[[str, str, str], str]
 
 @dataclass(frozen=True)
 class Job:
-    """A running job; `token` is what it authenticates with, `subjects` whom it is to whom it says what.
+    """A running job. `token` is what it authenticates with.
 
-    The key of `subjects` is a service connection id, or "" for the job itself.
+    `subjects` is the subject of its tokens by service connection id; "" is the job itself.
     """
 
     id: str

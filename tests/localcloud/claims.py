@@ -13,7 +13,7 @@ from tests.localcloud.errors import EntraError
 class ClaimsRequest:
     """What the parameter asks of the access token. `wants_policy` is true for capolids or acrs: step up to MFA.
 
-    Capability CP1 says that the client understands claims challenges (continuous access evaluation).
+    Capability CP1 states that the client understands claims challenges (continuous access evaluation).
     """
 
     capabilities: tuple[str, ...] = ()

@@ -50,7 +50,7 @@ class Client(ClientMixin):  # type: ignore[misc]
         return None
 
     def get_allowed_scope(self, scope: str | None) -> str:
-        # The token service parses scopes itself, and has more to say than yes or no.
+        # The token service parses scopes itself, and its answers are more than yes or no.
         return scope or ""
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:

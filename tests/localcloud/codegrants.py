@@ -12,7 +12,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
 from tests.localcloud.clients import Client
-from tests.localcloud.directory import Person
+from tests.localcloud.directory import User
 from tests.localcloud.errors import EntraError, invalid_grant, missing_parameter
 from tests.localcloud.grants import TokenGrant
 from tests.localcloud.policy import ANY_TENANT, find_tenant
@@ -61,15 +61,15 @@ class CodeGrant(TokenGrant, grants.AuthorizationCodeGrant):  # type: ignore[misc
 
     def _same_tenant(self, code: AuthorizationCode) -> bool:
         """The same tenant under another name (domain instead of GUID, or the home tenant behind organizations)."""
-        person = self.person(code.sign_in.username)
+        user = self.find_user(code.sign_in.username)
         directory = self.state.directory
         names = (code.tenant, self.request.tenant_segment)
         return not all(n.lower() in ANY_TENANT for n in names) and (
-            find_tenant(directory, names[0], person).id == find_tenant(directory, names[1], person).id
+            find_tenant(directory, names[0], user).id == find_tenant(directory, names[1], user).id
         )
 
-    def authenticate_user(self, authorization_code: AuthorizationCode) -> Person:
-        return self.person(authorization_code.sign_in.username)
+    def authenticate_user(self, authorization_code: AuthorizationCode) -> User:
+        return self.find_user(authorization_code.sign_in.username)
 
     def delete_authorization_code(self, authorization_code: AuthorizationCode) -> None:
         """Kept, marked as redeemed, to recognize a replay."""
@@ -110,7 +110,7 @@ class DeviceGrant(TokenGrant, DeviceCodeGrant):  # type: ignore[misc]
             )
         return found
 
-    def validate_device_credential(self, credential: DeviceSignIn) -> Person:
+    def validate_device_credential(self, credential: DeviceSignIn) -> User:
         with self.state.lock:
             now = self.state.now()
             found = self.state.device_sign_ins[credential.device_code]
@@ -126,7 +126,7 @@ class DeviceGrant(TokenGrant, DeviceCodeGrant):  # type: ignore[misc]
             if found.status == "approved" and found.sign_in is not None:
                 self.state.device_sign_ins[found.device_code] = replace(found, status="redeemed")
                 self.request.sign_in = found.sign_in
-                return self.person(found.sign_in.username)
+                return self.find_user(found.sign_in.username)
             too_fast = found.last_poll and now - found.last_poll < found.interval - 0.05
             # RFC 8628 3.5: after slow_down the interval is 5 seconds longer, for all further polls.
             interval = found.interval + 5 if too_fast else found.interval

@@ -1,4 +1,4 @@
-"""The records of the local cloud's directory - tenants, people, subscriptions, applications - and lookups on them."""
+"""The records of the local cloud's directory - tenants, users, subscriptions, applications - and lookups on them."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Membership:
-    """A person in one tenant. A guest has another object id in every tenant."""
+    """A user in one tenant. A guest has another object id in every tenant."""
 
     tenant_id: str
     oid: str
 
 
 @dataclass(frozen=True)
-class Person:
-    """Somebody who can sign in. The first membership is the home tenant.
+class User:
+    """A user, who can sign in. The first membership is the home tenant.
 
     `consent` is what happens when an application asks for access: "given" (nothing is asked) or "admin" (the tenant
-    wants an administrator to approve, which nobody does).
+    wants an administrator to approve, which never happens).
     """
 
     username: str
@@ -89,7 +89,7 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Access:
-    """`principal` (a person's user name or an application id) sees a subscription with tokens of `tenant_id`."""
+    """`principal` (a user name or an application id) sees a subscription with tokens of `tenant_id`."""
 
     principal: str
     tenant_id: str
@@ -124,8 +124,8 @@ class TrustedSubject:
 class Application:
     """A registered client. A public one has no secret; a confidential one has a service principal per tenant.
 
-    A managed identity has a `resource_id`: that of the machine, or its own if it is user-assigned. `assigned` says
-    whether the machine may use it.
+    A managed identity has a `resource_id`: that of the virtual machine, or its own if it is user-assigned.
+    `assigned` tells whether the host may use it.
     """
 
     app_id: str
@@ -152,7 +152,7 @@ class Directory:
     """Everything that exists. Immutable: a change makes a new one, so readers never see half a change."""
 
     tenants: tuple[Tenant, ...]
-    people: tuple[Person, ...]
+    users: tuple[User, ...]
     subscriptions: tuple[Subscription, ...]
     applications: tuple[Application, ...]
     access: tuple[Access, ...]
@@ -164,8 +164,8 @@ class Directory:
         return found
 
     @cached_property
-    def _people(self) -> dict[str, Person]:
-        return {p.username.lower(): p for p in self.people}
+    def _users(self) -> dict[str, User]:
+        return {p.username.lower(): p for p in self.users}
 
     @cached_property
     def _applications(self) -> dict[str, Application]:
@@ -184,9 +184,9 @@ class Directory:
         """A tenant by GUID or verified domain, in any case."""
         return self._tenants.get(id_or_domain.lower())
 
-    def find_person(self, username: str) -> Person | None:
-        """A person by user name, in any case."""
-        return self._people.get(username.lower())
+    def find_user(self, username: str) -> User | None:
+        """A user by user name, in any case."""
+        return self._users.get(username.lower())
 
     def find_application(self, app_id: str) -> Application | None:
         """A registered client by its id."""
@@ -197,22 +197,22 @@ class Directory:
         return next((s for s in self.subscriptions if s.id == subscription_id.lower()), None)
 
     def tenant(self, id_or_domain: str) -> Tenant:
-        """Like `find_tenant`; KeyError when there is none."""
+        """Like `find_tenant`; KeyError if it is unknown."""
         return self._tenants[id_or_domain.lower()]
 
-    def person(self, username: str) -> Person:
-        """Like `find_person`; KeyError when there is none."""
-        return self._people[username.lower()]
+    def user(self, username: str) -> User:
+        """Like `find_user`; KeyError if it is unknown."""
+        return self._users[username.lower()]
 
     def application(self, app_id_or_name: str) -> Application:
-        """An application by id or name; KeyError when there is none."""
+        """An application by id or name; KeyError if it is unknown."""
         for app in self.applications:
             if app_id_or_name.lower() in (app.app_id, app.name.lower()):
                 return app
         raise KeyError(app_id_or_name)
 
     def subscription(self, id_or_name: str) -> Subscription:
-        """A subscription by id or name; KeyError when there is none."""
+        """A subscription by id or name; KeyError if it is unknown."""
         for sub in self.subscriptions:
             if id_or_name in (sub.id, sub.name):
                 return sub
@@ -222,10 +222,10 @@ class Directory:
         """The subscriptions that a token of `tenant_id` for `principal` shows, in directory order."""
         return self._visible.get((principal.lower(), tenant_id), ())
 
-    def with_person(self, person: Person) -> Directory:
-        """A directory in which `person` replaces the one with the same user name."""
-        same = person.username.lower()
-        return replace(self, people=tuple(person if p.username.lower() == same else p for p in self.people))
+    def with_user(self, user: User) -> Directory:
+        """A directory in which `user` replaces the one with the same user name."""
+        same = user.username.lower()
+        return replace(self, users=tuple(user if p.username.lower() == same else p for p in self.users))
 
     def with_tenant(self, tenant: Tenant) -> Directory:
         """A directory in which `tenant` replaces the one with the same id."""

@@ -79,7 +79,7 @@ def invalid_grant(
 
 
 def invalid_client(code: int, text: str) -> EntraError:
-    """RFC 6749 5.2 invalid_client: the application couldn't prove who it is."""
+    """RFC 6749 5.2 invalid_client: the credential of the application is not valid."""
     return EntraError("invalid_client", code, text, status=401)
 
 
@@ -89,7 +89,7 @@ def missing_parameter(name: str) -> EntraError:
 
 
 def unknown_tenant(name: str, error: str = "invalid_tenant") -> EntraError:
-    """No such tenant. Discovery says invalid_tenant, the token endpoint invalid_request."""
+    """No such tenant. Discovery answers invalid_tenant, the token endpoint invalid_request."""
     if not is_guid(name) and "." not in name:
         return EntraError(
             error,
@@ -119,7 +119,7 @@ def mfa_required(resource: str, policy_id: str, error: str = "invalid_grant") ->
 
 
 def consent_required(app_id: str, app_name: str, error: str = "invalid_grant") -> EntraError:
-    """Nobody has agreed to this application reading this resource."""
+    """No user has agreed to this application reading this resource."""
     return EntraError(
         error,
         65001,

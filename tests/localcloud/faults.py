@@ -7,7 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 
-#: What an infrastructure in front of a service likes to answer instead of JSON.
+#: What a proxy before a service likes to answer instead of JSON.
 HTML_BODY = "<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body><h1>Oops</h1></body></html>"
 #: JSON cut off in the middle.
 MALFORMED_BODY = '{"value": [{"id": "/subscriptions/'
@@ -97,7 +97,7 @@ class Faults:
         return None
 
     def clear(self) -> None:
-        """No faults any more. Whoever hangs has its answer, or its failure, at once."""
+        """No faults any more. A request that hangs has its answer, or its failure, at once."""
         with self._lock:
             self._rules.clear()
             self._hanging.is_over.set()

@@ -31,5 +31,5 @@ def client(fresh_cloud: LocalCloud) -> TokenClient:
 
 @pytest.fixture
 def visitor(fresh_cloud: LocalCloud) -> Visitor:
-    """A person at a browser in front of `fresh_cloud`."""
+    """A user of `fresh_cloud` without a browser."""
     return Visitor(fresh_cloud)

@@ -10,7 +10,7 @@ from flask import g
 
 from tests.localcloud.claims import parse_claims
 from tests.localcloud.clients import Client, unknown_client
-from tests.localcloud.directory import Person
+from tests.localcloud.directory import User
 from tests.localcloud.errors import EntraError, invalid_grant, missing_parameter
 from tests.localcloud.policy import account_disabled, check_password, check_segment, check_silently, find_tenant
 from tests.localcloud.scopes import parse_scope
@@ -42,30 +42,30 @@ class TokenGrant:
         """Done by `parse_scope`, which knows the resource."""
 
     def issue(
-        self, person: Person, sign_in: SignIn, scope_text: str | None, family: str, nonce: str | None = None
+        self, user: User, sign_in: SignIn, scope_text: str | None, family: str, nonce: str | None = None
     ) -> dict[str, Any]:
-        """Check what can be checked without anybody at the screen, then make the answer."""
+        """Check what can be checked without a user at the screen, then make the answer."""
         segment = self.request.tenant_segment
-        g.user = person.username
-        if self.state.revoked_since(person.username, sign_in.at):
+        g.user = user.username
+        if self.state.revoked_since(user.username, sign_in.at):
             raise invalid_grant(
                 50173,
                 "The provided grant has expired due to it being revoked, a fresh auth token is "
                 "needed. The user might have changed or reset their password.",
                 "bad_token",
             )
-        tenant = find_tenant(self.state.directory, segment, person, "invalid_request")
+        tenant = find_tenant(self.state.directory, segment, user, "invalid_request")
         client = self.request.client.app
         scope = parse_scope(scope_text, tenant.name, self.state.resources)
         issuer: Issuer = self.server.issuer
         membership = check_silently(
-            self.state, person, tenant, client, scope, sign_in, self.request.claims, issuer.base_url
+            self.state, user, tenant, client, scope, sign_in, self.request.claims, issuer.base_url
         )
-        return issuer.for_person(
+        return issuer.for_user(
             Grant(
                 tenant,
                 client,
-                person,
+                user,
                 membership,
                 sign_in,
                 scope,
@@ -77,18 +77,18 @@ class TokenGrant:
             )
         )
 
-    def person(self, username: str) -> Person:
-        """The person of a stored grant; the account may have been disabled since."""
-        person = self.state.directory.find_person(username)
-        if person is None or person.disabled:
+    def find_user(self, username: str) -> User:
+        """The user of a stored grant; the account may have been disabled since."""
+        user = self.state.directory.find_user(username)
+        if user is None or user.disabled:
             raise account_disabled()
-        return person
+        return user
 
 
 class PasswordGrant(TokenGrant, grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
     """RFC 6749 4.3; not for Microsoft accounts ("OAuth 2.0 Resource Owner Password Credentials", Important)."""
 
-    def authenticate_user(self, username: str, password: str) -> Person:
+    def authenticate_user(self, username: str, password: str) -> User:
         segment = self.request.tenant_segment
         if segment.lower() in ("common", "consumers"):
             raise EntraError(
@@ -98,7 +98,7 @@ class PasswordGrant(TokenGrant, grants.ResourceOwnerPasswordCredentialsGrant):  
                 "/consumers endpoints. Please use the /organizations or "
                 "tenant-specific endpoint.",
             )
-        known = self.state.directory.find_person(username)
+        known = self.state.directory.find_user(username)
         hidden = known is not None and known.microsoft_account
         return check_password(self.state.directory, segment, "" if hidden else username, password)
 
@@ -136,8 +136,8 @@ class RefreshGrant(TokenGrant, grants.RefreshTokenGrant):  # type: ignore[misc]
             raise invalid_grant(700082, "The refresh token has expired due to inactivity.", "bad_token")
         return token
 
-    def authenticate_user(self, refresh_token: RefreshToken) -> Person:
-        return self.person(refresh_token.sign_in.username)
+    def authenticate_user(self, refresh_token: RefreshToken) -> User:
+        return self.find_user(refresh_token.sign_in.username)
 
     def revoke_old_credential(self, refresh_token: RefreshToken) -> None:
         """The old one stays good."""

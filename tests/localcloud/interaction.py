@@ -1,4 +1,4 @@
-"""One person in front of one browser: what was asked for, how far the sign-in is, whom the browser knows."""
+"""One user at one browser: what was requested, how far the sign-in is, which accounts the browser knows."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Asked:
 
 @dataclass
 class Browser:
-    """One browser, known by its cookie: whom it saw sign in. `accounts` keeps signed-out people with None."""
+    """One browser, known by its cookie. `accounts` are the users who signed in with it; signed-out ones have None."""
 
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     accounts: dict[str, SignIn | None] = field(default_factory=dict)
 
     def signed_in(self) -> list[SignIn]:
-        """The people who need not type a password again."""
+        """The users who need not type a password again."""
         return [s for s in self.accounts.values() if s is not None]
 
 

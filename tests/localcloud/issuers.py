@@ -15,7 +15,7 @@ from flask import Blueprint, Response, abort, jsonify
 
 from tests.localcloud.keys import SigningKey
 
-#: Issuers that are there from the start.
+#: Issuers that exist from the start.
 NAMES = ("github", "azure-pipelines", "kubernetes")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,40}$")
 

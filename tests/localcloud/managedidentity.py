@@ -36,7 +36,7 @@ class IdentityTokens:
         return [app for app in self.state.directory.applications if app.resource_id and app.assigned]
 
     def system_assigned(self) -> Application:
-        """The machine's own identity; IdentityNotFoundError when there is none."""
+        """The machine's own identity; IdentityNotFoundError if it is unknown."""
         for app in self._assigned():
             if not is_user_assigned(app):
                 return app

@@ -21,8 +21,8 @@ from tests.localcloud.claims import ClaimsRequest
 from tests.localcloud.directory import Application
 from tests.localcloud.errors import EntraError
 from tests.localcloud.managedidentity import IdentityNotFoundError, IdentityTokens, as_text, refusal_text
-from tests.localcloud.people import AZURE_CLI
 from tests.localcloud.scopes import parse_scope
+from tests.localcloud.seed import AZURE_CLI
 from tests.localcloud.signin import SignIn
 from tests.localcloud.state import State
 from tests.localcloud.tokens import Grant, Issuer
@@ -130,7 +130,7 @@ def _app_service(tokens: IdentityTokens, secret: str) -> Blueprint:
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.",
             )
         except EntraError:
-            # The real service says no more about a resource that does not exist.
+            # The real service explains no more about a resource that does not exist.
             return refuse(500, "An unexpected error occured while fetching the AAD Token.")
         del answer["expires_in"], answer["not_before"]
         return jsonify(answer)
@@ -232,7 +232,7 @@ def _machine_learning(tokens: IdentityTokens, secret: str) -> Blueprint:
 
 
 def _cloud_shell(state: State, issuer: Issuer) -> Blueprint:
-    """Cloud Shell's token service; the address says whose shell it is. It gives tokens of that person."""
+    """Cloud Shell's token service; the address names the user of the shell. It issues tokens of that user."""
     pages = Blueprint("cloud_shell", __name__)
 
     def refuse(code: str, message: str) -> Response:
@@ -243,21 +243,21 @@ def _cloud_shell(state: State, issuer: Issuer) -> Blueprint:
         if request.headers.get("Metadata", "").lower() != "true":
             return refuse("MetadataHeaderMissing", "The header Metadata is missing.")
         directory = state.directory
-        person, resource = directory.person(username), request.form.get("resource", "")
-        tenant = directory.tenant(person.home.tenant_id)
+        user, resource = directory.user(username), request.form.get("resource", "")
+        tenant = directory.tenant(user.home.tenant_id)
         try:
             scope = parse_scope(f"{resource}/.default", tenant.name)
         except EntraError:
             return refuse("AudienceNotSupported", f"Audience {resource} is not a supported MSI token audience.")
-        g.user, g.tenant = person.username, tenant.id
+        g.user, g.tenant = user.username, tenant.id
         client = directory.application(AZURE_CLI)
-        answer = issuer.for_person(
+        answer = issuer.for_user(
             Grant(
                 tenant,
                 client,
-                person,
-                person.home,
-                SignIn(person.username, state.now()),
+                user,
+                user.home,
+                SignIn(user.username, state.now()),
                 scope,
                 f"{resource}/.default",
                 ClaimsRequest(),

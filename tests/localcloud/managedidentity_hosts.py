@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.localcloud.managedidentity_endpoints import ARC_TOKENS
+from tests.users import ALICE
 
 
 def make_self_signed(file: Path) -> str:
@@ -90,8 +91,8 @@ class IdentityHosts:
             "IMDS_ENDPOINT": self.identity_url,
         }
 
-    def cloud_shell_environment(self, username: str = "alice@contoso.example") -> dict[str, str]:
-        """Somebody's Cloud Shell. MSAL by itself asks http://localhost:50342, whatever MSI_ENDPOINT says."""
+    def cloud_shell_environment(self, username: str = ALICE) -> dict[str, str]:
+        """The Cloud Shell of a user. MSAL by itself asks http://localhost:50342, whatever the value of MSI_ENDPOINT."""
         return {
             "ACC_CLOUD": "LOCAL",
             "AZUREPS_HOST_ENVIRONMENT": "cloud-shell/1.0",
@@ -99,7 +100,7 @@ class IdentityHosts:
         }
 
     def _remove_arc_files(self) -> None:
-        """Take challenge files that nobody used away, and the folders if they are empty then."""
+        """Remove challenge files that no client used, and the folders if they are empty then."""
         for file in list(self._arc_files):
             file.unlink(missing_ok=True)
         self._arc_files.clear()

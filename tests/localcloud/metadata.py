@@ -12,7 +12,7 @@ from tests.localcloud.scopes import ARM_AUDIENCES
 
 
 def cloud_metadata(base_url: str) -> dict[str, Any]:
-    """The description of this cloud. Names below .localcloud.example are identifiers, nobody resolves them."""
+    """The description of this cloud. Names below .localcloud.example are identifiers, no client resolves them."""
     return {
         "name": "LocalCloud",
         "portal": f"{base_url}/",

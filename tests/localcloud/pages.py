@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, redirect, request
 
 from tests.localcloud.authorize import issue_code
 from tests.localcloud.claims import parse_claims
-from tests.localcloud.directory import Application, Person, Tenant
+from tests.localcloud.directory import Application, Tenant, User
 from tests.localcloud.errors import EntraError
 from tests.localcloud.interaction import Asked, Browser, Interaction
 from tests.localcloud.policy import check_member, check_password, find_tenant, needs_consent, needs_mfa
@@ -33,12 +33,12 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
 
     # -- where a sign-in stands ----------------------------------------------------------------------------------
 
-    def who(doing: Interaction) -> tuple[Person, Tenant, Application]:
-        person = state.directory.find_person(doing.username or "")
-        if person is None:
+    def who(doing: Interaction) -> tuple[User, Tenant, Application]:
+        user = state.directory.find_user(doing.username or "")
+        if user is None:
             raise EntraError("invalid_request", 165000, "The account does not exist any more.")
         app = state.directory.application(doing.asked.client_id)
-        return person, find_tenant(state.directory, doing.asked.tenant, person), app
+        return user, find_tenant(state.directory, doing.asked.tenant, user), app
 
     def next_step(doing: Interaction, browser: Browser) -> str:
         """The name of the page to show; "done" when nothing is missing."""
@@ -46,13 +46,13 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
             return "pick" if browser.accounts and not doing.other_account else "username"
         if doing.sign_in is None or state.revoked_since(doing.username, doing.sign_in.at):
             return "password"
-        person, tenant, app = who(doing)
-        check_member(person, tenant, app, base)
+        user, tenant, app = who(doing)
+        check_member(user, tenant, app, base)
         if needs_mfa(tenant, doing.sign_in, parse_claims(doing.asked.claims)):
             return "mfa"
         if doing.asked.kind == "device" and not doing.confirmed:
             return "confirm"
-        missing = needs_consent(state, person, app, parse_scope(doing.asked.scope, tenant.name, state.resources))
+        missing = needs_consent(state, user, app, parse_scope(doing.asked.scope, tenant.name, state.resources))
         if missing == "admin":
             return "approval"
         if not doing.consented and (missing == "user" or doing.asked.prompt == "consent"):
@@ -63,10 +63,10 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
         step = next_step(doing, browser)
         if step == "done":
             return finish(doing, browser)
-        person = state.directory.find_person(doing.username or "")
+        user = state.directory.find_user(doing.username or "")
         app = state.directory.application(doing.asked.client_id)
-        tenant = who(doing)[1] if person else None
-        known = [(state.directory.person(name), signed is not None) for name, signed in browser.accounts.items()]
+        tenant = who(doing)[1] if user else None
+        known = [(state.directory.user(name), signed is not None) for name, signed in browser.accounts.items()]
         return page(
             f"{step}.html",
             login=routes.login,
@@ -74,7 +74,7 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
             doing=doing,
             csrf=browser.csrf,
             problem=problem,
-            person=person,
+            user=user,
             tenant=tenant,
             app=app,
             accounts=known,
@@ -134,10 +134,10 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
 
     def username(doing: Interaction, _: Browser) -> str:
         typed = request.form.get("username", "").strip()
-        person = state.directory.find_person(typed)
-        if person is None:
+        user = state.directory.find_user(typed)
+        if user is None:
             return "This username may be incorrect. Make sure you typed it correctly. Otherwise, contact your admin."
-        doing.username = person.username
+        doing.username = user.username
         return ""
 
     def password(doing: Interaction, browser: Browser) -> str:
@@ -145,7 +145,7 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
             doing.username, doing.other_account = None, True
             return ""
         try:
-            person = check_password(
+            user = check_password(
                 state.directory, doing.asked.tenant, doing.username or "", request.form.get("password", "")
             )
         except EntraError as error:
@@ -155,10 +155,10 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
                     "local cloud was started."
                 )
             raise
-        before = browser.accounts.get(person.username)
-        kept = before.mfa_tenants if before and not state.revoked_since(person.username, before.at) else ()
-        doing.username, doing.sign_in = person.username, SignIn(person.username, state.now(), kept)
-        browser.accounts[person.username] = doing.sign_in
+        before = browser.accounts.get(user.username)
+        kept = before.mfa_tenants if before and not state.revoked_since(user.username, before.at) else ()
+        doing.username, doing.sign_in = user.username, SignIn(user.username, state.now(), kept)
+        browser.accounts[user.username] = doing.sign_in
         return ""
 
     def mfa(doing: Interaction, browser: Browser) -> str:
@@ -175,10 +175,10 @@ def pages_blueprint(state: State, issuer: Issuer, visitors: Visitors) -> Bluepri
         return ""
 
     def consent(doing: Interaction, _: Browser) -> str:
-        person, tenant, app = who(doing)
+        user, tenant, app = who(doing)
         doing.consented = True
         scope = parse_scope(doing.asked.scope, tenant.name, state.resources)
-        state.consents.add((person.username, app.app_id, scope.resource.key))
+        state.consents.add((user.username, app.app_id, scope.resource.key))
         return ""
 
     steps = {

@@ -50,7 +50,7 @@ def deliver_error(
     body = error.body(now, None, base_url)
     values: dict[str, str] = {key: str(body[key]) for key in ("error", "error_description", "error_uri") if key in body}
     if error.code == 65004:
-        # Entra tells "the person pressed cancel" from other denials with this parameter.
+        # Entra tells "the user pressed cancel" from other denials with this parameter.
         values["error_subcode"] = "cancel"
     if state is not None:
         values["state"] = state

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Routes:
     """URL rules of one token service. `name` tells its Flask blueprints apart.
 
-    AD FS has no tenant in its addresses; `defaults` says which one they are about.
+    AD FS has no tenant in its addresses; `defaults` tells which one they are about.
     """
 
     name: str = "entra"

@@ -1,4 +1,4 @@
-"""Scopes of the v2.0 endpoints: which one resource a request is for, and what the answer says was granted.
+"""Scopes of the v2.0 endpoints: which one resource a request is for, and what the answer reports as granted.
 
 Source: "Scopes and permissions in the Microsoft identity platform", section on ".default" and the trailing slash;
 azure-cli-core auth/util.py for the double slash of `https://management.core.windows.net//.default`.
@@ -19,7 +19,7 @@ OIDC_SCOPES = ("openid", "profile", "email", "offline_access")
 class Resource:
     """Something tokens are for. `uris` are its identifiers without trailing slash, lower case.
 
-    `consent` is what it takes: "given" (pre-authorized), "user" (asks the person) or "admin" (nobody can agree).
+    `consent` is what it takes: "given" (pre-authorized), "user" (asks the user) or "admin" (no user can agree).
     """
 
     key: str

@@ -27,7 +27,7 @@ from tests.localcloud.directory import Directory
 from tests.localcloud.keys import signing_key_of
 from tests.localcloud.managedidentity_endpoints import make_identity_app
 from tests.localcloud.managedidentity_hosts import IdentityHosts, make_self_signed
-from tests.localcloud.people import default_directory
+from tests.localcloud.seed import default_directory
 from tests.localcloud.state import Settings, State
 from tests.localcloud.tokens import Issuer
 
@@ -146,7 +146,7 @@ class LocalCloud(IdentityHosts):
 
     @property
     def directory(self) -> Directory:
-        """The people, tenants and subscriptions right now."""
+        """The users, tenants and subscriptions right now."""
         return self.state.directory
 
     def github_environment(self, subject: str = GITHUB_SUBJECT) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SignIn:
-    """Somebody proved who they are, at a time (seconds UTC).
+    """A user signed in, at a time (seconds UTC).
 
     A second factor counts in the tenant that asked for it only: Entra does not trust another tenant's by default
     ("Cross-tenant access settings").

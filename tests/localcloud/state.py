@@ -20,7 +20,7 @@ from tests.localcloud.signin import SignIn
 
 @dataclass(frozen=True)
 class Settings:
-    """What the admin can turn. Times in seconds unless the name says otherwise."""
+    """What the admin can turn. Times in seconds unless the name has another unit."""
 
     access_token_lifetime: int = 3600
     refresh_token_lifetime: int = 90 * 24 * 3600
@@ -69,7 +69,7 @@ class AuthorizationCode:
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """An opaque refresh token; it belongs to a person and a client, not to a tenant or resource."""
+    """An opaque refresh token; it belongs to a user and a client, not to a tenant or resource."""
 
     token: str
     client_id: str
@@ -168,7 +168,7 @@ class State:
         return token
 
     def revoke(self, username: str) -> None:
-        """End all of a person's sessions: refresh tokens, access tokens of CAE clients, browser sessions."""
+        """End all of a user's sessions: refresh tokens, access tokens of CAE clients, browser sessions."""
         with self.lock:
             self.revoked_at[username.lower()] = self.now()
             for browser in self.browsers.values():
@@ -177,12 +177,12 @@ class State:
                         browser.accounts[known] = None
 
     def revoked_since(self, username: str, when: float) -> bool:
-        """True when the person's sessions were revoked at or after `when`."""
+        """True when the user's sessions were revoked at or after `when`."""
         revoked = self.revoked_at.get(username.lower())
         return revoked is not None and when <= revoked
 
     def reset(self) -> None:
-        """Back to the start: default directory and settings, nobody signed in, no faults, empty log.
+        """Back to the start: default directory and settings, no user signed in, no faults, empty log.
 
         The default latency stays, since it belongs to how the cloud was started.
         """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.localcloud.claims import ClaimsRequest
-from tests.localcloud.directory import Application, Membership, Person, Tenant
+from tests.localcloud.directory import Application, Membership, Tenant, User
 from tests.localcloud.errors import EntraError
 from tests.localcloud.keys import SigningKey, b64
 from tests.localcloud.routes import ENTRA
@@ -23,7 +23,7 @@ from tests.localcloud.scopes import ScopeRequest
 from tests.localcloud.signin import SignIn
 from tests.localcloud.state import State
 
-#: From this lifetime on an answer says when to renew early (MSAL: "refresh_in"), in seconds.
+#: From this lifetime on an answer names a time to renew early (MSAL: "refresh_in"), in seconds.
 LONG_LIVED = 2 * 3600
 
 
@@ -37,18 +37,18 @@ def issued_at(uti: str) -> float:
     return float(struct.unpack(">Q", urlsafe_b64decode(uti + "==")[:8])[0]) / 1e6
 
 
-def client_info(person: Person) -> str:
-    """Who the account is at home; the same in every tenant."""
-    return b64(json.dumps({"uid": person.home.oid, "utid": person.home.tenant_id}).encode())
+def client_info(user: User) -> str:
+    """The account in its home tenant; the same in every tenant."""
+    return b64(json.dumps({"uid": user.home.oid, "utid": user.home.tenant_id}).encode())
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Everything that a token answer for a person depends on. `family` links tokens that came from one sign-in."""
+    """Everything that a token answer for a user depends on. `family` links tokens that came from one sign-in."""
 
     tenant: Tenant
     client: Application
-    person: Person
+    user: User
     membership: Membership
     sign_in: SignIn
     scope: ScopeRequest
@@ -69,7 +69,7 @@ class Issuer:
 
     #: How a client assertion may be signed: MSAL uses PS256, older libraries RS256.
     assertion_algorithms: tuple[str, ...] = ("RS256", "PS256")
-    #: Whether answers say who the account is at home.
+    #: Whether answers identify the account in its home tenant.
     client_info = True
     routes = ENTRA
 
@@ -113,8 +113,8 @@ class Issuer:
             found["refresh_in"] = lifetime // 2
         return found
 
-    def for_person(self, grant: Grant) -> dict[str, Any]:
-        """The token answer for a person: RFC 6749 5.1 and what Entra adds."""
+    def for_user(self, grant: Grant) -> dict[str, Any]:
+        """The token answer for a user: RFC 6749 5.1 and what Entra adds."""
         answer = self._answer(grant.scope.granted)
         answer["access_token"] = self._access_token(grant)
         if "offline_access" in grant.scope.oidc:
@@ -126,12 +126,12 @@ class Issuer:
         if "openid" in grant.scope.oidc:
             answer["id_token"] = self._id_token(grant)
         if grant.client_info:
-            answer["client_info"] = client_info(grant.person)
+            answer["client_info"] = client_info(grant.user)
         return answer
 
     def _access_token(self, grant: Grant) -> str:
         now, times = self._times()
-        person = grant.person
+        user = grant.user
         claims: dict[str, Any] = {
             "aud": grant.scope.audience,
             "iss": self.token_issuer(grant.tenant),
@@ -142,7 +142,7 @@ class Issuer:
             "appidacr": "0",
             "idtyp": "user",
             "ipaddr": "127.0.0.1",
-            "name": person.name,
+            "name": user.name,
             "oid": grant.membership.oid,
             "sid": grant.family,
             "scp": grant.scope.scp,
@@ -151,14 +151,14 @@ class Issuer:
             "uti": make_uti(now),
             "ver": "1.0",
         }
-        if person.home.tenant_id == grant.tenant.id and not person.microsoft_account:
-            claims["unique_name"] = claims["upn"] = person.username
+        if user.home.tenant_id == grant.tenant.id and not user.microsoft_account:
+            claims["unique_name"] = claims["upn"] = user.username
         else:
-            # A guest has no upn of this tenant; unique_name carries where the person comes from.
-            prefix = "live.com#" if person.microsoft_account else ""
-            claims["unique_name"] = prefix + person.username
-            claims["email"] = person.username
-            claims["idp"] = "live.com" if person.microsoft_account else f"{self.base_url}/{person.home.tenant_id}/"
+            # A guest has no upn of this tenant; unique_name names the tenant that the user comes from.
+            prefix = "live.com#" if user.microsoft_account else ""
+            claims["unique_name"] = prefix + user.username
+            claims["email"] = user.username
+            claims["idp"] = "live.com" if user.microsoft_account else f"{self.base_url}/{user.home.tenant_id}/"
         if grant.claims.capabilities:
             claims["xms_cc"] = list(grant.claims.capabilities)
         return self.key.sign(claims)
@@ -174,9 +174,9 @@ class Issuer:
             "aud": grant.client.app_id,
             "iss": f"{self.base_url}/{grant.tenant.id}/v2.0",
             **times,
-            "name": grant.person.name,
+            "name": grant.user.name,
             "oid": grant.membership.oid,
-            "preferred_username": grant.person.username,
+            "preferred_username": grant.user.username,
             "sub": self._subject(grant),
             "tid": grant.tenant.id,
             "uti": make_uti(now),
@@ -185,7 +185,7 @@ class Issuer:
         }
         if grant.claims.wants_login_hint:
             # An optional claim: opaque to clients, good as `login_hint` of a later request.
-            claims["login_hint"] = grant.person.username
+            claims["login_hint"] = grant.user.username
         if grant.nonce:
             claims["nonce"] = grant.nonce
         return self.key.sign(claims)

@@ -63,7 +63,7 @@ class WorkloadAdmin:
         )
 
     def assertion_tolerance(self, seconds: int) -> None:
-        """How far the clocks of whoever made an assertion and of the token service may differ; 300 at the start."""
+        """How far the clocks of the assertion's issuer and of the token service may differ; 300 at the start."""
         self._state.change_settings(assertion_tolerance=seconds)
 
     def assertion_lifetime(self, seconds: int) -> None:

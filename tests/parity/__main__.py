@@ -1,4 +1,4 @@
-"""`python -m tests.parity`: run the suite on one azure-cli and say what differs without a reason."""
+"""`python -m tests.parity`: run the suite on one azure-cli and list the differences without a reason."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _run_all(suite: Suite, cases: Sequence[Case], jobs: int) -> tuple[set[str], 
                 verdict = future.result()
             settle(running[future], verdict)
     for case in cases:
-        if case.fault:  # nobody else may be using the cloud
+        if case.fault:  # no other process may be using the cloud
             settle(case, run_case(suite, case))
     return shown, failures
 

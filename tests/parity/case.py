@@ -7,55 +7,47 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tests.localcloud import azurestack, people
+from tests.localcloud import azurestack, seed
 from tests.localcloud.directory import Subscription, Tenant
 from tests.parity.surroundings import PASSPHRASE, changes_the_cloud, is_known_at_runtime
+from tests.users import ADAM, ALICE, BOB, CAROL, DAVE, ERIN, MIA, NINA
 
 _PLACE = re.compile(r"<([a-z][\w.-]*)(?:\|(upper|lower))?>")
 _THEN = " && "
-#: In front of a command that runs without the extension on both sides.
+#: Before a command that runs without the extension on both sides.
 _BUILT_IN = "builtin "
-
-ALICE = "alice@contoso.example"
-BOB = "bob@fabrikam.example"
-CAROL = "carol@tailspin.example"
-ERIN = "erin@outlook.example"
-MIA = "mia@woodgrove.example"
-NINA = "nina@contoso.example"
-DAVE = "dave@contoso.example"
-ADAM = azurestack.ADAM
 
 
 def _places() -> dict[str, str]:
     """Return what may stand in angle brackets in a command line."""
     tenants: dict[str, Tenant] = {
-        "contoso": people.CONTOSO,
-        "fabrikam": people.FABRIKAM,
-        "woodgrove": people.WOODGROVE,
-        "tailspin": people.TAILSPIN,
+        "contoso": seed.CONTOSO,
+        "fabrikam": seed.FABRIKAM,
+        "woodgrove": seed.WOODGROVE,
+        "tailspin": seed.TAILSPIN,
     }
     subscriptions: dict[str, Subscription] = {
-        "production": people.PRODUCTION,
-        "development": people.DEVELOPMENT,
-        "unicode": people.UNICODE,
-        "shared": people.SHARED,
-        "retired": people.RETIRED,
-        "fabrikam-main": people.FABRIKAM_MAIN,
-        "long": people.LONG,
-        "vault": people.VAULT,
+        "production": seed.PRODUCTION,
+        "development": seed.DEVELOPMENT,
+        "unicode": seed.UNICODE,
+        "shared": seed.SHARED,
+        "retired": seed.RETIRED,
+        "fabrikam-main": seed.FABRIKAM_MAIN,
+        "long": seed.LONG,
+        "vault": seed.VAULT,
     }
     found = {"alice": ALICE, "bob": BOB, "carol": CAROL, "erin": ERIN, "mia": MIA, "nina": NINA, "dave": DAVE}
-    found |= {"ci-app": people.CI_APP, "ci-secret": people.CI_SECRET, "passphrase": PASSPHRASE}
+    found |= {"ci-app": seed.CI_APP, "ci-secret": seed.CI_SECRET, "passphrase": PASSPHRASE}
     found |= {"stack-app": azurestack.STACK_APP, "stack-secret": azurestack.STACK_SECRET, "adam": ADAM}
     found |= {"stack": azurestack.TENANT.id, "stack.domain": azurestack.TENANT.domains[0]}
-    directory = people.default_directory()
+    directory = seed.default_directory()
     for application in directory.applications:
         if application.resource_id:
             found[application.name] = application.app_id
             found[f"{application.name}.object"] = application.principals[0].oid
             found[f"{application.name}.resource"] = application.resource_id
-    for person in (*directory.people, *azurestack.stack_directory().people):
-        found[person.username.partition("@")[0] + ".password"] = person.password
+    for user in (*directory.users, *azurestack.stack_directory().users):
+        found[user.username.partition("@")[0] + ".password"] = user.password
     for key, tenant in tenants.items():
         found |= {key: tenant.id, f"{key}.domain": tenant.domains[0], f"{key}.second-domain": tenant.domains[1]}
     for key, subscription in subscriptions.items():
@@ -75,7 +67,7 @@ class Step:
 
     @property
     def is_sign_in(self) -> bool:
-        """Whether a person may be asked to sign in, in a browser or with a device code."""
+        """Whether a user may be asked to sign in, in a browser or with a device code."""
         return self.args[:1] == ("login",)
 
     @property
@@ -103,11 +95,11 @@ class Case:
 
     line: command lines without `az`, joined by ` && `. `<name>` stands for something of the local cloud (see `PLACES`);
         `<name|upper>` for the same in upper case, `<url>` and others for what is known at run time only (see
-        `surroundings.Surroundings.fill`). `builtin ` in front of a command: without the extension on both sides.
+        `surroundings.Surroundings.fill`). `builtin ` before a command: without the extension on both sides.
     state: where it starts, a key of `states.STATES`.
     builtin_line: what the built-in side runs instead, where it cannot run the same.
-    person: who answers the sign-in pages. None is nobody.
-    declines: whether that person presses Cancel.
+    user: who answers the sign-in pages. None: no user does.
+    declines: whether that user presses Cancel.
     browser: whether there is a browser. Without one, a sign-in falls back to the device code.
     stdin: what comes in on standard input.
     env: more environment variables.
@@ -121,7 +113,7 @@ class Case:
     line: str
     state: str = "alice"
     builtin_line: str = ""
-    person: str | None = ALICE
+    user: str | None = ALICE
     declines: bool = False
     browser: bool = False
     stdin: str | None = None
@@ -137,8 +129,8 @@ class Case:
     def id(self) -> str:
         """The case in one line: unique, and what -k looks at."""
         extras = []
-        if self.person != ALICE and any(step.is_sign_in for step in self.steps()):
-            extras.append(f"by {self.person.partition('@')[0]}" if self.person else "by nobody")
+        if self.user != ALICE and any(step.is_sign_in for step in self.steps()):
+            extras.append(f"by {self.user.partition('@')[0]}" if self.user else "by no user")
         extras += [word for word, is_so in (("browser", self.browser), ("cancelled", self.declines)) if is_so]
         if self.machine:
             extras.append(f"on {self.machine}")

@@ -81,7 +81,7 @@ def _compare_tracebacks(command: str, theirs: Said, mine: Said) -> list[Finding]
 
 
 def _compare_help(command: str, theirs: Said, mine: Said, *, extended: bool) -> list[Finding]:
-    """Every option of the built-in's help is in ours, and ours says where the command comes from."""
+    """Every option of the built-in's help is in ours, and ours states where the command comes from."""
     missing = sorted(set(_OPTION.findall(theirs.stdout)) - set(_OPTION.findall(mine.stdout)))
     findings = []
     if missing:

@@ -13,23 +13,23 @@ from typing import Any
 
 from tests.parity.states import ENTRIES, PROFILE, TOKENS
 
-#: Files whose mode matters: what is in them is about people, or a secret.
+#: Files whose mode matters: they hold user names, or a secret.
 _PRIVATE = (PROFILE, TOKENS, ENTRIES, "clouds.config", "msal_http_cache.bin")
-#: Files that may outlive a sign-out with something of a person in them.
+#: Files that may outlive a sign-out with something of a user in them.
 _LEFTOVERS = ("accessTokens.json", "*.damaged-*", "msal_http_cache.bin")
 _UNIQUE = re.compile(r"(?<=damaged-).*")
 _CLAIMS = ("aud", "tid", "upn", "unique_name", "oid", "appid", "scp", "idtyp", "xms_cc")
 _TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 _POSIX_TIME = re.compile(r"\b1[7-9]\d{8}\b")
-#: Seconds that a token's stated end may be off from the `exp` claim in it.
+#: Seconds that a token's stated expiry may be off from the `exp` claim in it.
 _TOLERANCE = 5
 _NEVER = 1 << 62
 
 
 @dataclass(frozen=True)
 class Said:
-    """What one command said. `args` are without `az`."""
+    """What one command printed. `args` are without `az`."""
 
     args: tuple[str, ...]
     exit_code: int
@@ -40,7 +40,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Observation:
-    """One side of a case: what was said, and the files afterwards, by aspect."""
+    """One side of a case: the output, and the files afterwards, by aspect."""
 
     said: tuple[Said, ...]
     files: dict[str, Any]
@@ -111,7 +111,7 @@ _OWN_PROFILE_KEYS = {"azextLogin", "installationId"}
 
 
 def _read_json(path: Path, folder: Path | None = None) -> Any:
-    """Return what a file holds. What it says about `folder`, which is another one in every run, is made the same."""
+    """Return what a file holds. The path of `folder`, which is another one in every run, is made the same."""
     if not path.exists():
         return None
     try:

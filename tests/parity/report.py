@@ -1,4 +1,4 @@
-"""Show a person what differs: the command line, then both sides."""
+"""Show what differs: the command line, then both sides."""
 
 from __future__ import annotations
 

@@ -14,11 +14,12 @@ from tests.harness.hosts import Host
 from tests.harness.launchers import Launcher
 from tests.harness.stage import CloudStage, Stage
 from tests.localcloud import LocalCloud
-from tests.parity.case import ADAM, Case, Step, parse
+from tests.parity.case import Case, Step, parse
 from tests.parity.observe import Observation, Said, look_at_files, normal_text
 from tests.parity.states import STATES
 from tests.parity.surroundings import Surroundings
 from tests.parity.visitor import Visitor, browser_command, run, run_sign_in
+from tests.users import ADAM
 
 #: Without it, a mistyped command goes and looks for an extension on the network.
 _NO_DYNAMIC_INSTALL = "\n[extension]\nuse_dynamic_install = no\n"
@@ -70,7 +71,7 @@ class Suite:
                 with open(az.config_dir / "config", "a", encoding="utf-8") as config:
                     config.write(_NO_DYNAMIC_INSTALL)
             if state.line:
-                case = Case(state.line, person=state.person, machine=state.machine)
+                case = Case(state.line, user=state.user, machine=state.machine)
                 for said in self._run_steps(case, parse(state.line), draft, extension=False):
                     assert said.exit_code == 0, f"the state '{name}' could not be prepared:\n{said}"
             if state.edit:
@@ -134,11 +135,11 @@ class Suite:
         return replace(said, stdout=normal_text_unless_json(out, folder), stderr=normal_text(err, folder))
 
     def _visitor(self, case: Case) -> Visitor | None:
-        if case.person is None:
+        if case.user is None:
             return None
-        cloud = self.cloud.azure_stack if case.person == ADAM else self.cloud
-        person = cloud.directory.person(case.person)
-        return Visitor(person.username, person.password, Path(self.cloud.ca_bundle), declines=case.declines)
+        cloud = self.cloud.azure_stack if case.user == ADAM else self.cloud
+        user = cloud.directory.user(case.user)
+        return Visitor(user.username, user.password, Path(self.cloud.ca_bundle), declines=case.declines)
 
 
 def normal_text_unless_json(text: str, folder: Path) -> str:

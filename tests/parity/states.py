@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.localcloud import Admin
-from tests.localcloud.people import CONTOSO
-from tests.parity.case import ADAM, ALICE, BOB, CAROL, ERIN, MIA
+from tests.localcloud.seed import CONTOSO
+from tests.users import ADAM, ALICE, BOB, CAROL, ERIN, MIA
 
 PROFILE, TOKENS, ENTRIES = "azureProfile.json", "msal_token_cache.json", "service_principal_entries.json"
 _SP = "login --service-principal -u <ci-app>"
@@ -21,7 +21,7 @@ _SP_LOGIN = f"{_SP} -p=<ci-secret> --tenant"
 class State:
     """A start state: another state, then commands (see `case.Case.line`), then an edit of the files.
 
-    person: who answers the sign-in pages.
+    user: who answers the sign-in pages.
     machine: where the commands run (see `case.Case.machine`).
     edit: what no command can do; gets the config directory.
     cloud: what changes in the cloud at the end.
@@ -29,7 +29,7 @@ class State:
 
     line: str = ""
     after: str = ""
-    person: str | None = None
+    user: str | None = None
     machine: str = ""
     edit: Callable[[Path], None] | None = None
     cloud: Callable[[Admin], None] | None = None
@@ -123,21 +123,21 @@ def _one_more_tenant_level_row(document: Any) -> None:
 _REGISTER_OTHER = "cloud register -n OtherCloud --endpoint-resource-manager <url>"
 
 STATES: dict[str, State] = {
-    # Nobody is signed in.
+    # No user is signed in.
     "empty": State(),
     "other_cloud_known": State(_REGISTER_OTHER),
     "cleared": State("account clear", after="alice"),
-    # People.
-    "alice": State("login --use-device-code", person=ALICE),
-    "bob": State("login --use-device-code", person=BOB),
-    "alice_and_bob": State("login --use-device-code", after="alice", person=BOB),
+    # Users.
+    "alice": State("login --use-device-code", user=ALICE),
+    "bob": State("login --use-device-code", user=BOB),
+    "alice_and_bob": State("login --use-device-code", after="alice", user=BOB),
     "alice_on_shared": State("account set -s <shared>", after="alice"),
-    "alice_everywhere": State("login --use-device-code --allow-no-subscriptions", person=ALICE),
-    "alice_tenant_level": State("login --use-device-code -t <tailspin> --allow-no-subscriptions", person=ALICE),
+    "alice_everywhere": State("login --use-device-code --allow-no-subscriptions", user=ALICE),
+    "alice_tenant_level": State("login --use-device-code -t <tailspin> --allow-no-subscriptions", user=ALICE),
     "alice_with_old_tenant_row": State(after="alice", edit=edit_json(PROFILE, _one_more_tenant_level_row)),
-    "carol_no_subscriptions": State("login --use-device-code --allow-no-subscriptions", person=CAROL),
-    "mia_mfa": State("login --use-device-code", person=MIA),
-    "erin_revoked": State("login --use-device-code", person=ERIN, cloud=lambda admin: admin.revoke(ERIN)),
+    "carol_no_subscriptions": State("login --use-device-code --allow-no-subscriptions", user=CAROL),
+    "mia_mfa": State("login --use-device-code", user=MIA),
+    "erin_revoked": State("login --use-device-code", user=ERIN, cloud=lambda admin: admin.revoke(ERIN)),
     # Programs.
     "service_principal": State(f"{_SP_LOGIN} <contoso>"),
     "sp_in_two_tenants": State(f"{_SP_LOGIN} <fabrikam>", after="service_principal"),
@@ -163,7 +163,7 @@ STATES: dict[str, State] = {
     "two_clouds": State(
         "cloud set -n OtherCloud && login --use-device-code && cloud set -n LocalCloud",
         after="alice_knows_other",
-        person=MIA,
+        user=MIA,
     ),
     "alice_knows_other": State(_REGISTER_OTHER, after="alice"),
     "two_clouds_other_active": State("cloud set -n OtherCloud", after="two_clouds"),
@@ -171,7 +171,7 @@ STATES: dict[str, State] = {
     "azure_stack": State(
         "cloud register -n AzureStack --endpoint-resource-manager <stack-url> && cloud set -n AzureStack"
     ),
-    "adam": State("login --use-device-code", after="azure_stack", person=ADAM),
+    "adam": State("login --use-device-code", after="azure_stack", user=ADAM),
     "stack_app": State("login --service-principal -u <stack-app> -p <stack-secret> -t <stack>", after="azure_stack"),
     # The choice.
     "disabled_default": State("account set -s <retired>", after="alice"),

@@ -10,12 +10,12 @@ import pytest
 import requests
 
 from tests.localcloud import LocalCloud
-from tests.parity.case import ALICE, BOB
 from tests.parity.cases import CASES
 from tests.parity.cloudshell import CloudShellNetwork
 from tests.parity.observe import claims_of
 from tests.parity.states import STATES
 from tests.parity.surroundings import MACHINES, Surroundings, changes_the_cloud
+from tests.users import ALICE, BOB
 
 TOKENS = "http://localhost:50342/oauth2/token"
 DISCOVERY = "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration"
@@ -66,16 +66,16 @@ def test_credentials_are_made_once_however_many_ask_at_the_same_time(running: Lo
     assert len(texts) == 1
 
 
-def test_a_cloud_shell_gets_the_tokens_of_its_person(running: LocalCloud, tmp_path: Path) -> None:
+def test_a_cloud_shell_gets_the_tokens_of_its_user(running: LocalCloud, tmp_path: Path) -> None:
     network = CloudShellNetwork(running.ca_bundle, tmp_path / "ca.pem")
     resource = {"resource": "https://management.localcloud.example/"}
     with (
         network.around(running.cloud_shell_environment(ALICE)) as one,
         network.around(running.cloud_shell_environment(BOB)) as other,
     ):
-        for environment, person in ((one, ALICE), (other, BOB)):
+        for environment, user in ((one, ALICE), (other, BOB)):
             answer = session_in(environment).post(TOKENS, resource, headers={"Metadata": "true"}, timeout=60)
-            assert claims_of(answer.json()["access_token"])["unique_name"] == person
+            assert claims_of(answer.json()["access_token"])["unique_name"] == user
 
 
 def test_a_refusal_reaches_a_cloud_shell_as_it_is(running: LocalCloud, tmp_path: Path) -> None:

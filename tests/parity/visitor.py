@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import IO
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson
+from tests.harness.http_user import HttpUser
 
-#: Entra's words for the device code, the same on both sides: they are the service's `message`.
+#: The prompt of the device code, the same on both sides: it is the service's `message`.
 _DEVICE = re.compile(r"open the page (https://\S+) and enter the code (\S+) to authenticate")
-#: Seconds until a command that does not end is ended.
+#: Seconds until a command that does not exit is killed.
 PATIENCE = 60.0
 
 
 @dataclass
 class _Output:
-    """What a process has said so far. Reading it in a thread keeps its pipe from filling up."""
+    """What a process has written so far. Reading it in a thread keeps its pipe from filling up."""
 
     stream: IO[str]
     text: str = ""
@@ -39,7 +39,7 @@ class _Output:
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody who signs in where `az login` sends them. `declines`: they press Cancel at the last question."""
+    """A user who signs in where `az login` sends them. `declines`: they press Cancel at the last question."""
 
     username: str
     password: str
@@ -49,8 +49,8 @@ class Visitor:
     def visit(self, url: str, user_code: str = "") -> None:
         """Answer the pages that begin at `url`."""
         cancel_at = ("accept" if user_code else "username") if self.declines else ""
-        person = FormPerson(self.ca_bundle, self.username, self.password, user_code=user_code, cancel_at=cancel_at)
-        person.visit(url)
+        user = HttpUser(self.ca_bundle, self.username, self.password, user_code=user_code, cancel_at=cancel_at)
+        user.visit(url)
 
 
 def browser_command(folder: Path) -> tuple[str, Path]:
@@ -114,9 +114,9 @@ def run(az: Az, args: tuple[str, ...], *, cwd: Path, env: Mapping[str, str], std
     return result.exit_code, result.stdout, result.stderr
 
 
-def _where_to_go(said: str, address: Path | None) -> tuple[str, str] | None:
+def _where_to_go(output: str, address: Path | None) -> tuple[str, str] | None:
     if address and address.exists():
         return address.read_text(encoding="utf-8"), ""
-    if found := _DEVICE.search(said):
+    if found := _DEVICE.search(output):
         return found[1], found[2]
     return None

@@ -7,8 +7,8 @@ import shlex
 from pathlib import Path
 
 from tests.harness.az import Az
+from tests.harness.browser_user import AddressTaker
 from tests.harness.environments import ROOT
-from tests.harness.person import AddressTaker
 from tests.harness.screen import Screen
 from tests.localcloud import LocalCloud
 from tests.pictures.camera import cells_of

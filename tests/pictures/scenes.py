@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from tests.harness.forms import FormPerson
-from tests.harness.person import AddressTaker
+from tests.harness.browser_user import AddressTaker
+from tests.harness.http_user import HttpUser
 from tests.harness.screen import Screen
 from tests.localcloud import LocalCloud
-from tests.localcloud.people import FABRIKAM, TAILSPIN, UNICODE
+from tests.localcloud.seed import FABRIKAM, TAILSPIN, UNICODE
+from tests.users import ALICE
 
-USER = "alice@contoso.example"
 _UP, _END = "\x1b[A", "\x1b[F"
 
 
@@ -34,8 +34,8 @@ class Studio:
 
     def sign_in(self) -> None:
         """Answer the sign-in pages in the browser."""
-        password = self.cloud.directory.person(USER).password
-        FormPerson(Path(self.cloud.ca_bundle), USER, password).visit(self.browser.address())
+        password = self.cloud.directory.user(ALICE).password
+        HttpUser(Path(self.cloud.ca_bundle), ALICE, password).visit(self.browser.address())
 
     def wait_until_settled(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds and everything that was written before it did is on the screen."""

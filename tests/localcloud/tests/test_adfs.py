@@ -11,10 +11,12 @@ import msal
 import pytest
 import requests
 
+from tests.harness.http_user import Answer
 from tests.localcloud import AZURE_CLI, CI_APP, CI_SECRET, LocalCloud
-from tests.localcloud.azurestack import ADAM, AUDIENCE, STACK_APP, STACK_SECRET, TENANT
+from tests.localcloud.azurestack import AUDIENCE, STACK_APP, STACK_SECRET, TENANT
 from tests.localcloud.certificatemaker import make_certificate
-from tests.localcloud.testing import ARM_SCOPE, Landed, TokenClient, Visitor, pkce_pair, trusting_session
+from tests.localcloud.testing import ARM_SCOPE, TokenClient, Visitor, pkce_pair, trusting_session
+from tests.users import ADAM, ALICE
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
@@ -24,17 +26,17 @@ ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class StackVisitor(Visitor):
-    """A person at a browser who has an account of AD FS."""
+    """A user at a browser who has an account of AD FS."""
 
     def identify(self, username: str) -> Any:
         if "other-account" in self.page.buttons:
             self.press("other-account")
         self.press("submit", username=username)
-        return self.press("submit", password=self.cloud.azure_stack.directory.person(username).password)
+        return self.press("submit", password=self.cloud.azure_stack.directory.user(username).password)
 
 
 @pytest.fixture
-def person(fresh_cloud: LocalCloud) -> StackVisitor:
+def user(fresh_cloud: LocalCloud) -> StackVisitor:
     return StackVisitor(fresh_cloud)
 
 
@@ -103,7 +105,7 @@ def test_tokens_are_without_what_entra_adds(fresh_cloud: LocalCloud) -> None:
     ("form", "error", "number"),
     [
         ({"password": "wrong"}, "invalid_grant", "MSIS9659"),
-        ({"username": "alice@contoso.example", "password": "alice-local-password"}, "invalid_grant", "MSIS9659"),
+        ({"username": ALICE, "password": "alice-local-password"}, "invalid_grant", "MSIS9659"),
         ({"client_id": CI_APP}, "invalid_client", "MSIS9607"),
         ({"client_secret": "x"}, "invalid_client", "MSIS9622"),
         ({"scope": ARM_SCOPE}, "invalid_resource", "MSIS9602"),
@@ -159,7 +161,7 @@ def test_a_refresh_token_gives_tokens_until_it_expires(fresh_cloud: LocalCloud) 
 def test_tokens_of_one_cloud_are_nothing_in_the_other(client: TokenClient) -> None:
     cloud = client.cloud
     ours = password(cloud).json()
-    theirs = client.password("alice@contoso.example").json()
+    theirs = client.password(ALICE).json()
     assert arm(cloud, "/tenants", theirs["access_token"]).status_code == 401
     assert client.arm("/tenants", ours["access_token"]).status_code == 401
     assert client.refresh(ours["refresh_token"]).json()["error"] == "invalid_grant"
@@ -168,10 +170,10 @@ def test_tokens_of_one_cloud_are_nothing_in_the_other(client: TokenClient) -> No
         "organizations", grant_type="password", username=ADAM, password="adam-local-password", scope=SCOPE
     )
     assert entra.json()["error_codes"] == [50034]
-    assert client.password("alice@contoso.example", scope=SCOPE).json()["error_codes"] == [500011]
+    assert client.password(ALICE, scope=SCOPE).json()["error_codes"] == [500011]
 
 
-def test_resource_manager_shows_one_tenant_and_what_the_person_sees(fresh_cloud: LocalCloud) -> None:
+def test_resource_manager_shows_one_tenant_and_what_the_user_sees(fresh_cloud: LocalCloud) -> None:
     token = password(fresh_cloud).json()["access_token"]
     assert arm(fresh_cloud, "/tenants", token).json()["value"] == [
         {"id": f"/tenants/{TENANT.id}", "tenantId": TENANT.id}
@@ -242,18 +244,18 @@ def msal_public(cloud: LocalCloud) -> msal.PublicClientApplication:
     )
 
 
-def code_for(cloud: LocalCloud, person: StackVisitor, flow: dict[str, Any]) -> Landed:
+def code_for(cloud: LocalCloud, user: StackVisitor, flow: dict[str, Any]) -> Answer:
     assert flow["auth_uri"].startswith(f"{cloud.azure_stack.authority}/oauth2/authorize/")
-    return person.sign_in(flow["auth_uri"], ADAM)
+    return user.sign_in(flow["auth_uri"], ADAM)
 
 
 @pytest.mark.parametrize("mode", ["query", "form_post"])
-def test_msal_signs_in_with_a_code(fresh_cloud: LocalCloud, person: StackVisitor, mode: str) -> None:
+def test_msal_signs_in_with_a_code(fresh_cloud: LocalCloud, user: StackVisitor, mode: str) -> None:
     app = msal_public(fresh_cloud)
     flow = app.initiate_auth_code_flow([SCOPE], "http://localhost:8400", prompt="select_account", response_mode=mode)
-    landed = code_for(fresh_cloud, person, flow)
-    assert "client_info" not in landed.values
-    result = app.acquire_token_by_auth_code_flow(flow, landed.values)
+    called = code_for(fresh_cloud, user, flow)
+    assert "client_info" not in called.parameters
+    result = app.acquire_token_by_auth_code_flow(flow, called.parameters)
     assert result["id_token_claims"]["upn"] == ADAM
     (account,) = app.get_accounts(ADAM)
     assert account["home_account_id"] == result["id_token_claims"]["sub"]
@@ -261,14 +263,14 @@ def test_msal_signs_in_with_a_code(fresh_cloud: LocalCloud, person: StackVisitor
     assert "access_token" in app.acquire_token_silent([SCOPE], account, force_refresh=True)
 
 
-def test_a_code_is_good_once(fresh_cloud: LocalCloud, person: StackVisitor) -> None:
+def test_a_code_is_good_once(fresh_cloud: LocalCloud, user: StackVisitor) -> None:
     app = msal_public(fresh_cloud)
     flow = app.initiate_auth_code_flow([SCOPE], "http://localhost:8400", response_mode="query")
-    landed = code_for(fresh_cloud, person, flow)
+    called = code_for(fresh_cloud, user, flow)
     form = {
         "grant_type": "authorization_code",
         "client_id": AZURE_CLI,
-        "code": landed.values["code"],
+        "code": called.parameters["code"],
         "redirect_uri": "http://localhost:8400",
         "code_verifier": flow["code_verifier"],
         "scope": USUAL,
@@ -305,44 +307,44 @@ def authorize_url(cloud: LocalCloud, redirect_uri: str) -> str:
     ],
 )
 def test_only_the_registered_port_is_a_redirect_address(
-    fresh_cloud: LocalCloud, person: StackVisitor, redirect_uri: str, known: bool
+    fresh_cloud: LocalCloud, user: StackVisitor, redirect_uri: str, known: bool
 ) -> None:
-    page = person.open(authorize_url(fresh_cloud, redirect_uri))
+    page = user.open(authorize_url(fresh_cloud, redirect_uri))
     if known:
         assert page.url.startswith(f"{fresh_cloud.azure_stack.authority}/ls/")
     else:
-        assert (page.status, person.landed) == (400, None)
+        assert (page.status, user.answer) == (400, None)
         assert "MSIS9224" in page.text
         assert "AADSTS" not in page.text
 
 
-def test_what_is_wrong_with_a_request_goes_to_the_application(fresh_cloud: LocalCloud, person: StackVisitor) -> None:
-    person.open(authorize_url(fresh_cloud, "http://localhost:8400").replace("response_type=code", "response_type=x"))
-    assert person.landed is not None
-    assert set(person.landed.values) == {"error", "error_description", "state"}
+def test_what_is_wrong_with_a_request_goes_to_the_application(fresh_cloud: LocalCloud, user: StackVisitor) -> None:
+    user.open(authorize_url(fresh_cloud, "http://localhost:8400").replace("response_type=code", "response_type=x"))
+    assert user.answer is not None
+    assert set(user.answer.parameters) == {"error", "error_description", "state"}
 
 
-def test_a_wrong_password_is_said_on_the_page(fresh_cloud: LocalCloud, person: StackVisitor) -> None:
-    person.open(authorize_url(fresh_cloud, "http://localhost:8400"))
-    person.press("submit", username=ADAM)
-    assert "Your account or password is incorrect" in person.press("submit", password="wrong").text
+def test_a_wrong_password_is_reported_on_the_page(fresh_cloud: LocalCloud, user: StackVisitor) -> None:
+    user.open(authorize_url(fresh_cloud, "http://localhost:8400"))
+    user.press("submit", username=ADAM)
+    assert "Your account or password is incorrect" in user.press("submit", password="wrong").text
 
 
-def test_somebody_of_the_other_cloud_is_unknown_on_the_page(fresh_cloud: LocalCloud, person: StackVisitor) -> None:
-    person.open(authorize_url(fresh_cloud, "http://localhost:8400"))
-    assert "username may be incorrect" in person.press("submit", username="alice@contoso.example").text
+def test_a_user_of_the_other_cloud_is_unknown_on_the_page(fresh_cloud: LocalCloud, user: StackVisitor) -> None:
+    user.open(authorize_url(fresh_cloud, "http://localhost:8400"))
+    assert "username may be incorrect" in user.press("submit", username=ALICE).text
 
 
-def test_msal_signs_in_with_a_device_code(fresh_cloud: LocalCloud, person: StackVisitor) -> None:
+def test_msal_signs_in_with_a_device_code(fresh_cloud: LocalCloud, user: StackVisitor) -> None:
     app = msal_public(fresh_cloud)
     flow = app.initiate_device_flow([SCOPE])
     assert flow["verification_uri"] == f"{fresh_cloud.azure_stack.authority}/oauth2/deviceauth"
 
     def enter() -> None:
-        person.open(flow["verification_uri"])
-        person.press("submit", user_code=flow["user_code"])
-        person.identify(ADAM)
-        person.press("accept")
+        user.open(flow["verification_uri"])
+        user.press("submit", user_code=flow["user_code"])
+        user.identify(ADAM)
+        user.press("accept")
 
     later = threading.Timer(0.2, enter)
     later.start()
@@ -393,12 +395,12 @@ def test_the_metadata_is_what_az_cloud_register_reads(fresh_cloud: LocalCloud) -
 
 
 def test_signing_in_to_one_cloud_leaves_the_browsers_session_at_the_other(
-    fresh_cloud: LocalCloud, person: StackVisitor
+    fresh_cloud: LocalCloud, user: StackVisitor
 ) -> None:
-    person.sign_in(authorize_url(fresh_cloud, "http://localhost:8400"), ADAM)
+    user.sign_in(authorize_url(fresh_cloud, "http://localhost:8400"), ADAM)
     other = Visitor(fresh_cloud)
-    other.session = person.session
+    other.session = user.session
     other.open(f"{fresh_cloud.url}/device")
-    person.open(authorize_url(fresh_cloud, "http://localhost:8400"))
-    assert person.landed is not None
-    assert "code" in person.landed.values
+    user.open(authorize_url(fresh_cloud, "http://localhost:8400"))
+    assert user.answer is not None
+    assert "code" in user.answer.parameters

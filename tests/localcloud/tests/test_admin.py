@@ -19,10 +19,10 @@ import requests
 from tests.harness.waiting import until
 from tests.localcloud import AZURE_CLI, LocalCloud
 from tests.localcloud.testing import TokenClient, trusting_session
+from tests.users import ALICE, MAX
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
-ALICE = "alice@contoso.example"
 DISCOVERY = "/organizations/v2.0/.well-known/openid-configuration"
 
 
@@ -197,7 +197,7 @@ def test_a_wrong_admin_request_is_refused(
 def test_generated_tenants_and_subscriptions_are_all_visible() -> None:
     with LocalCloud(tenants=3, subscriptions=4) as cloud:
         client = TokenClient(cloud)
-        answer = client.password("max@generated.example").json()
+        answer = client.password(MAX).json()
         assert len(client.arm("/tenants", answer["access_token"]).json()["value"]) == 3
         there = client.refresh(answer["refresh_token"], "tenant002.example").json()["access_token"]
         rows = client.arm("/subscriptions", there).json()["value"]

@@ -1,4 +1,4 @@
-"""The local cloud's ARM verifies tokens and lists what a person sees, page by page."""
+"""The local cloud's ARM verifies tokens and lists what a user sees, page by page."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.localcloud.testing import ARM_SCOPE, TokenClient, Visitor, trusting_session
+from tests.users import ALICE, ERIN
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
-ALICE = "alice@contoso.example"
 CP1 = '{"access_token": {"xms_cc": {"values": ["CP1"]}}}'
 
 
@@ -32,13 +32,13 @@ def refusal(answer: requests.Response, status: int = 401) -> str:
 
 
 def forged(token: str, **changes: Any) -> str:
-    """The same claims (with changes), same key id, signed by somebody else."""
+    """The same claims (with changes), same key id, signed with another key."""
     claims = jwt.decode(token, options={"verify_signature": False})
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return jwt.encode({**claims, **changes}, key, "RS256", headers=jwt.get_unverified_header(token))
 
 
-def test_a_token_signed_by_somebody_else_is_refused(client: TokenClient, token: str) -> None:
+def test_a_token_signed_with_another_key_is_refused(client: TokenClient, token: str) -> None:
     assert client.arm("/subscriptions", token).status_code == 200
     answer = client.arm("/subscriptions", forged(token))
     assert refusal(answer) == "InvalidAuthenticationToken"
@@ -145,7 +145,7 @@ def test_the_list_depends_on_the_tenant_of_the_token(client: TokenClient, token:
     assert names(client, tailspin) == []
 
 
-def test_tenants_lists_where_the_person_is_and_home_first(client: TokenClient, token: str) -> None:
+def test_tenants_lists_where_the_user_is_and_home_first(client: TokenClient, token: str) -> None:
     rows = client.arm("/tenants", token).json()["value"]
     assert [row["defaultDomain"] for row in rows] == [
         "contoso.example",
@@ -158,7 +158,7 @@ def test_tenants_lists_where_the_person_is_and_home_first(client: TokenClient, t
 
 def test_the_tenant_of_microsoft_accounts_is_not_listed(client: TokenClient) -> None:
     flow = client.device_code()
-    Visitor(client.cloud).enter_device_code(flow["user_code"], "erin@outlook.example")
+    Visitor(client.cloud).enter_device_code(flow["user_code"], ERIN)
     token = client.poll(flow["device_code"]).json()["access_token"]
     assert names(client, token, "/tenants") == ["Contoso"]
 

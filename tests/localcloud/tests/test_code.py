@@ -8,12 +8,13 @@ import jwt
 import pytest
 import requests
 
+from tests.harness.http_user import Answer
 from tests.localcloud import SAMPLE_APP, LocalCloud
-from tests.localcloud.testing import USUAL_SCOPES, Landed, TokenClient, Visitor, authorize_url, pkce_pair
+from tests.localcloud.testing import USUAL_SCOPES, TokenClient, Visitor, authorize_url, pkce_pair
+from tests.users import ALICE, BOB, NINA
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
-ALICE = "alice@contoso.example"
 REDIRECT = "http://localhost:8400"
 
 
@@ -30,10 +31,10 @@ class Flow:
     def refused(self, **changes: str | None) -> dict[str, str]:
         """Open a request that is refused at once; what the application is told."""
         self.visitor.open(self.url(**changes))
-        assert self.visitor.landed is not None, self.visitor.page.html
-        return self.visitor.landed.values
+        assert self.visitor.answer is not None, self.visitor.page.html
+        return self.visitor.answer.parameters
 
-    def code(self, username: str = ALICE, **changes: str | None) -> Landed:
+    def code(self, username: str = ALICE, **changes: str | None) -> Answer:
         return self.visitor.sign_in(self.url(**changes), username)
 
     def redeem(self, code: str, tenant: str = "organizations", **changes: str) -> requests.Response:
@@ -60,9 +61,9 @@ def error_code(answer: requests.Response) -> int:
 
 
 def test_a_code_gives_tokens_and_carries_state_and_nonce(flow: Flow) -> None:
-    landed = flow.code()
-    assert landed.values["state"] == "st&te"
-    answer = flow.redeem(landed.values["code"]).json()
+    called = flow.code()
+    assert called.parameters["state"] == "st&te"
+    answer = flow.redeem(called.parameters["code"]).json()
     id_token = jwt.decode(answer["id_token"], options={"verify_signature": False})
     assert id_token["nonce"] == "n0nce"
     assert id_token["preferred_username"] == ALICE
@@ -72,21 +73,21 @@ def test_a_code_gives_tokens_and_carries_state_and_nonce(flow: Flow) -> None:
 
 def test_a_wrong_verifier_is_refused(flow: Flow) -> None:
     other, _ = pkce_pair()
-    assert error_code(flow.redeem(flow.code().values["code"], code_verifier=other)) == 501481
+    assert error_code(flow.redeem(flow.code().parameters["code"], code_verifier=other)) == 501481
 
 
 def test_a_missing_verifier_is_refused(flow: Flow) -> None:
-    assert error_code(flow.redeem(flow.code().values["code"], code_verifier="")) == 900144
+    assert error_code(flow.redeem(flow.code().parameters["code"], code_verifier="")) == 900144
 
 
 def test_a_failed_redemption_uses_the_code_up(flow: Flow) -> None:
-    code = flow.code().values["code"]
+    code = flow.code().parameters["code"]
     flow.redeem(code, code_verifier=pkce_pair()[0])
     assert error_code(flow.redeem(code)) == 54005
 
 
 def test_a_replayed_code_is_refused_and_ends_what_came_from_it(flow: Flow) -> None:
-    code = flow.code().values["code"]
+    code = flow.code().parameters["code"]
     first = flow.redeem(code).json()
     assert flow.client.arm("/subscriptions", first["access_token"]).status_code == 200
     assert error_code(flow.redeem(code)) == 54005
@@ -95,25 +96,25 @@ def test_a_replayed_code_is_refused_and_ends_what_came_from_it(flow: Flow) -> No
 
 
 def test_an_expired_code_is_refused(flow: Flow) -> None:
-    code = flow.code().values["code"]
+    code = flow.code().parameters["code"]
     flow.cloud.admin.clock_offset(601)
     assert error_code(flow.redeem(code)) == 70008
 
 
 def test_a_code_is_bound_to_the_redirect_address(flow: Flow) -> None:
-    assert error_code(flow.redeem(flow.code().values["code"], redirect_uri="http://localhost:8401")) == 500112
+    assert error_code(flow.redeem(flow.code().parameters["code"], redirect_uri="http://localhost:8401")) == 500112
 
 
 def test_a_code_is_bound_to_the_client(flow: Flow) -> None:
-    assert error_code(flow.redeem(flow.code().values["code"], client_id=SAMPLE_APP)) == 700007
+    assert error_code(flow.redeem(flow.code().parameters["code"], client_id=SAMPLE_APP)) == 700007
 
 
 def test_a_code_is_bound_to_the_tenant(flow: Flow) -> None:
-    assert error_code(flow.redeem(flow.code().values["code"], tenant="fabrikam.example")) == 700005
+    assert error_code(flow.redeem(flow.code().parameters["code"], tenant="fabrikam.example")) == 700005
 
 
 def test_a_code_for_organizations_may_be_redeemed_at_the_home_tenant(flow: Flow) -> None:
-    assert flow.redeem(flow.code().values["code"], tenant="contoso.example").status_code == 200
+    assert flow.redeem(flow.code().parameters["code"], tenant="contoso.example").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_code_for_organizations_may_be_redeemed_at_the_home_tenant(flow: Flow)
 )
 def test_a_wrong_redirect_address_gives_a_page_and_no_redirect(flow: Flow, address: str) -> None:
     page = flow.visitor.open(flow.url(redirect_uri=address))
-    assert flow.visitor.landed is None
+    assert flow.visitor.answer is None
     assert page.status == 400
     assert "AADSTS50011" in page.html
 
@@ -142,10 +143,10 @@ def test_the_port_of_a_loopback_redirect_address_does_not_count(flow: Flow, addr
 
 
 def test_form_post_hands_the_code_over_in_a_post_and_not_in_the_address(flow: Flow) -> None:
-    landed = flow.code(response_mode="form_post")
-    assert landed.method == "POST"
-    assert landed.url == REDIRECT
-    assert flow.redeem(landed.values["code"]).status_code == 200
+    called = flow.code(response_mode="form_post")
+    assert called.method == "POST"
+    assert called.url == REDIRECT
+    assert flow.redeem(called.parameters["code"]).status_code == 200
 
 
 def test_nothing_in_the_form_post_page_hides_the_method_that_its_script_calls(flow: Flow) -> None:
@@ -183,19 +184,19 @@ def test_a_bad_request_is_reported_to_the_application(flow: Flow, changes: dict[
 
 def test_errors_come_in_the_response_mode_that_was_asked_for(flow: Flow) -> None:
     flow.refused(response_mode="form_post", prompt="none")
-    assert flow.visitor.landed is not None
-    assert flow.visitor.landed.method == "POST"
+    assert flow.visitor.answer is not None
+    assert flow.visitor.answer.method == "POST"
 
 
 def test_declined_admin_approval_is_access_denied(flow: Flow) -> None:
     flow.visitor.open(flow.url())
-    page = flow.visitor.identify("nina@contoso.example")
+    page = flow.visitor.identify(NINA)
     assert "Need admin approval" in page.html
     assert "AADSTS90094" in page.html
     flow.visitor.press("cancel")
-    assert flow.visitor.landed is not None
-    assert flow.visitor.landed.values["error"] == "access_denied"
-    assert "AADSTS65004" in flow.visitor.landed.values["error_description"]
+    assert flow.visitor.answer is not None
+    assert flow.visitor.answer.parameters["error"] == "access_denied"
+    assert "AADSTS65004" in flow.visitor.answer.parameters["error_description"]
 
 
 def test_consent_is_asked_once_for_a_resource_that_needs_it(flow: Flow) -> None:
@@ -203,9 +204,9 @@ def test_consent_is_asked_once_for_a_resource_that_needs_it(flow: Flow) -> None:
     flow.visitor.open(flow.url(scope=scope))
     assert "Permissions requested" in flow.visitor.identify(ALICE).html
     flow.visitor.press("accept")
-    assert flow.visitor.landed is not None
+    assert flow.visitor.answer is not None
     flow.visitor.open(flow.url(scope=scope, prompt=None))
-    assert flow.visitor.landed is not None
+    assert flow.visitor.answer is not None
 
 
 def test_prompt_none_gives_a_code_to_whom_the_browser_knows(flow: Flow) -> None:
@@ -231,7 +232,7 @@ def test_the_account_picker_offers_whom_the_browser_knows(flow: Flow) -> None:
     page = flow.visitor.open(flow.url())
     assert ALICE in page.buttons
     flow.visitor.press(ALICE)
-    assert flow.visitor.landed is not None
+    assert flow.visitor.answer is not None
 
 
 def test_a_wrong_second_factor_is_refused(flow: Flow) -> None:
@@ -240,13 +241,13 @@ def test_a_wrong_second_factor_is_refused(flow: Flow) -> None:
     flow.visitor.press("submit", password="alice-local-password")
     page = flow.visitor.press("submit", mfa_code="x")
     assert "expected verification code" in page.html
-    assert flow.visitor.landed is None
+    assert flow.visitor.answer is None
 
 
-def test_a_person_who_is_not_in_the_tenant_sees_why(flow: Flow) -> None:
+def test_a_user_who_is_not_in_the_tenant_sees_why(flow: Flow) -> None:
     flow.visitor.open(flow.url(tenant="contoso.example"))
-    assert "AADSTS50020" in flow.visitor.identify("bob@fabrikam.example").html
-    assert flow.visitor.landed is None
+    assert "AADSTS50020" in flow.visitor.identify(BOB).html
+    assert flow.visitor.answer is None
 
 
 def test_a_form_without_its_token_is_refused(flow: Flow) -> None:
@@ -270,8 +271,8 @@ def test_pages_forbid_everything_that_is_not_theirs(flow: Flow) -> None:
     assert all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=Lax"))
 
 
-def test_the_person_of_a_code_may_have_been_disabled_since(flow: Flow) -> None:
-    code = flow.code().values["code"]
+def test_the_user_of_a_code_may_have_been_disabled_since(flow: Flow) -> None:
+    code = flow.code().parameters["code"]
     flow.cloud.admin.disable_user(ALICE)
     assert error_code(flow.redeem(code)) == 50057
 

@@ -7,10 +7,9 @@ import time
 import pytest
 
 from tests.localcloud.testing import TokenClient, Visitor
+from tests.users import ALICE, NINA
 
 pytest_plugins = ["tests.localcloud.fixtures"]
-
-ALICE = "alice@contoso.example"
 
 
 def refusal(client: TokenClient, device_code: str) -> str:
@@ -19,7 +18,7 @@ def refusal(client: TokenClient, device_code: str) -> str:
     return str(answer.json()["error"])
 
 
-def test_a_device_code_tells_the_person_what_to_do(client: TokenClient) -> None:
+def test_a_device_code_tells_the_user_what_to_do(client: TokenClient) -> None:
     flow = client.device_code()
     assert flow["user_code"] in flow["message"]
     assert flow["verification_uri"] in flow["message"]
@@ -34,7 +33,7 @@ def test_an_accepted_device_code_gives_tokens_once(client: TokenClient, visitor:
     assert refusal(client, flow["device_code"]) == "bad_verification_code"
 
 
-def test_polling_before_the_person_is_done_is_pending(client: TokenClient) -> None:
+def test_polling_before_the_user_is_done_is_pending(client: TokenClient) -> None:
     flow = client.device_code()
     assert refusal(client, flow["device_code"]) == "authorization_pending"
     assert client.poll(flow["device_code"]).json()["error_codes"] == [70016]
@@ -66,7 +65,7 @@ def test_a_declined_device_code_says_so(client: TokenClient, visitor: Visitor) -
 
 def test_refused_consent_declines_the_device_code(client: TokenClient, visitor: Visitor) -> None:
     flow = client.device_code()
-    page = visitor.enter_device_code(flow["user_code"], "nina@contoso.example")
+    page = visitor.enter_device_code(flow["user_code"], NINA)
     assert "Need admin approval" in page.html
     visitor.press("cancel")
     assert refusal(client, flow["device_code"]) == "authorization_declined"

@@ -160,7 +160,7 @@ def test_each_issuer_has_its_own_address_and_key(fresh_cloud: LocalCloud) -> Non
     assert len({*found.values(), entra}) == 4
 
 
-def test_an_issuer_that_nobody_used_does_not_exist(fresh_cloud: LocalCloud) -> None:
+def test_an_unused_issuer_does_not_exist(fresh_cloud: LocalCloud) -> None:
     session = trusting_session(fresh_cloud)
     url = f"{fresh_cloud.url}/issuers/on-premises/.well-known"
     assert session.get(f"{url}/openid-configuration").status_code == 404

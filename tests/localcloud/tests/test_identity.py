@@ -11,6 +11,7 @@ import requests
 
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY, LocalCloud
 from tests.localcloud.testing import TokenClient
+from tests.users import BOB
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
@@ -140,13 +141,13 @@ def test_arc_gives_a_token_to_who_can_read_its_file_and_once(client: TokenClient
     assert not Path(file).exists()
 
 
-def test_cloud_shell_gives_a_token_of_the_person(client: TokenClient) -> None:
-    env = client.cloud.cloud_shell_environment("bob@fabrikam.example")
+def test_cloud_shell_gives_a_token_of_the_user(client: TokenClient) -> None:
+    env = client.cloud.cloud_shell_environment(BOB)
     plain = requests.Session()
     plain.trust_env = False
     form = {"resource": ARM}
     answer = plain.post(env["MSI_ENDPOINT"], data=form, headers={"Metadata": "true"}, timeout=60)
-    assert claims(answer)["unique_name"] == "bob@fabrikam.example"
+    assert claims(answer)["unique_name"] == BOB
     assert client.arm("/subscriptions", answer.json()["access_token"]).status_code == 200
     assert plain.post(env["MSI_ENDPOINT"], data=form, timeout=60).status_code == 400
     form["resource"] = "https://nothing.example"

@@ -15,10 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.localcloud import AZURE_CLI, CI_APP, CI_SECRET, LocalCloud
 from tests.localcloud.testing import ARM_SCOPE, Visitor, trusting_session
+from tests.users import ALICE
 
 pytest_plugins = ["tests.localcloud.fixtures"]
-
-ALICE = "alice@contoso.example"
 
 
 class _PortKeeper(requests.Session):
@@ -56,18 +55,18 @@ def test_msal_signs_in_with_a_code(fresh_cloud: LocalCloud, visitor: Visitor, mo
     flow = app.initiate_auth_code_flow(
         [ARM_SCOPE], "http://localhost:5000", prompt="select_account", response_mode=mode
     )
-    landed = visitor.sign_in(flow["auth_uri"], ALICE)
-    result = app.acquire_token_by_auth_code_flow(flow, landed.values)
+    called = visitor.sign_in(flow["auth_uri"], ALICE)
+    result = app.acquire_token_by_auth_code_flow(flow, called.parameters)
     assert result["id_token_claims"]["preferred_username"] == ALICE
 
 
 def test_msal_signs_in_with_a_device_code(fresh_cloud: LocalCloud, visitor: Visitor) -> None:
     app = application(fresh_cloud)
     flow = app.initiate_device_flow([ARM_SCOPE])
-    person = threading.Timer(0.2, visitor.enter_device_code, (flow["user_code"], ALICE))
-    person.start()
+    user = threading.Timer(0.2, visitor.enter_device_code, (flow["user_code"], ALICE))
+    user.start()
     assert "access_token" in app.acquire_token_by_device_flow(flow)
-    person.join()
+    user.join()
 
 
 def test_msal_signs_in_with_a_password_and_goes_on_silently_in_other_tenants(fresh_cloud: LocalCloud) -> None:
@@ -75,7 +74,7 @@ def test_msal_signs_in_with_a_password_and_goes_on_silently_in_other_tenants(fre
     app = application(fresh_cloud, cache=cache)
     assert "access_token" in app.acquire_token_by_username_password(ALICE, "alice-local-password", [ARM_SCOPE])
     (account,) = app.get_accounts(ALICE)
-    assert account["home_account_id"] == fresh_cloud.directory.person(ALICE).home_account_id
+    assert account["home_account_id"] == fresh_cloud.directory.user(ALICE).home_account_id
     guest = application(fresh_cloud, "fabrikam.example", cache)
     assert "access_token" in guest.acquire_token_silent_with_error([ARM_SCOPE], account)
     refused = application(fresh_cloud, "woodgrove.example", cache).acquire_token_silent_with_error([ARM_SCOPE], account)

@@ -19,10 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.localcloud import CI_APP, CI_SECRET, SAMPLE_APP, LocalCloud
 from tests.localcloud.testing import ARM_SCOPE, TokenClient
+from tests.users import ALICE, BOB, DAVE, ERIN, MIA, NINA
 
 pytest_plugins = ["tests.localcloud.fixtures"]
-
-ALICE = "alice@contoso.example"
 
 
 def refusal(answer: requests.Response) -> tuple[str, int]:
@@ -41,12 +40,12 @@ def claims_of(token: str) -> dict[str, Any]:
     [
         (ALICE, "organizations", {"password": "wrong"}, ("invalid_grant", 50126)),
         ("nobody@contoso.example", "organizations", {}, ("invalid_grant", 50034)),
-        ("dave@contoso.example", "organizations", {}, ("invalid_grant", 50057)),
-        ("dave@contoso.example", "organizations", {"password": "wrong"}, ("invalid_grant", 50126)),
-        ("mia@woodgrove.example", "organizations", {}, ("invalid_grant", 50076)),
-        ("erin@outlook.example", "contoso.example", {}, ("invalid_grant", 50034)),
-        ("bob@fabrikam.example", "contoso.example", {}, ("invalid_grant", 50020)),
-        ("nina@contoso.example", "organizations", {}, ("invalid_grant", 65001)),
+        (DAVE, "organizations", {}, ("invalid_grant", 50057)),
+        (DAVE, "organizations", {"password": "wrong"}, ("invalid_grant", 50126)),
+        (MIA, "organizations", {}, ("invalid_grant", 50076)),
+        (ERIN, "contoso.example", {}, ("invalid_grant", 50034)),
+        (BOB, "contoso.example", {}, ("invalid_grant", 50020)),
+        (NINA, "organizations", {}, ("invalid_grant", 65001)),
         (ALICE, "common", {}, ("invalid_request", 9001023)),
         (ALICE, "nowhere.example", {}, ("invalid_request", 90002)),
         (ALICE, "nowhere", {}, ("invalid_request", 900023)),
@@ -67,7 +66,7 @@ def test_a_password_request_is_refused(
 
 
 def test_a_password_of_awkward_characters_is_taken_literally(client: TokenClient) -> None:
-    assert client.password("bob@fabrikam.example").status_code == 200
+    assert client.password(BOB).status_code == 200
 
 
 def test_an_error_has_everything_that_a_support_case_needs(client: TokenClient) -> None:
@@ -96,7 +95,7 @@ def test_an_error_has_everything_that_a_support_case_needs(client: TokenClient) 
 
 
 def test_demanded_mfa_names_the_policy_in_the_claims(client: TokenClient) -> None:
-    body = client.password("mia@woodgrove.example").json()
+    body = client.password(MIA).json()
     assert body["suberror"] == "basic_action"
     policies = json.loads(body["claims"])["access_token"]["capolids"]["values"]
     assert policies == [client.cloud.directory.tenant("woodgrove.example").policy_id]
@@ -184,8 +183,8 @@ def test_a_revoked_refresh_token_is_refused(client: TokenClient) -> None:
     assert client.password(ALICE).status_code == 200
 
 
-def test_revoking_one_person_leaves_the_others_alone(client: TokenClient) -> None:
-    token = client.password("bob@fabrikam.example").json()["refresh_token"]
+def test_revoking_one_user_leaves_the_others_alone(client: TokenClient) -> None:
+    token = client.password(BOB).json()["refresh_token"]
     client.cloud.admin.revoke(ALICE)
     assert client.refresh(token).status_code == 200
 
@@ -207,7 +206,7 @@ def test_an_invented_refresh_token_is_refused(client: TokenClient) -> None:
     assert refusal(client.refresh("1.invented"))[0] == "invalid_grant"
 
 
-def test_somebody_who_left_a_tenant_gets_no_token_there(client: TokenClient) -> None:
+def test_a_user_who_left_a_tenant_gets_no_token_there(client: TokenClient) -> None:
     token = client.password(ALICE).json()["refresh_token"]
     client.cloud.admin.leave_tenant(ALICE, "fabrikam.example")
     assert refusal(client.refresh(token, "fabrikam.example")) == ("invalid_grant", 50020)

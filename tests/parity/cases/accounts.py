@@ -57,7 +57,7 @@ CASES = (
         files={"name.txt": "Contoso Development"},
     ),
     *group(
-        # The same subscription through two people, and tenants without subscriptions.
+        # The same subscription through two users, and tenants without subscriptions.
         Case("account list", state="alice_and_bob", fast=True),
         Case("account list --refresh", state="alice_and_bob"),
         Case("account set -s <shared> && account show", state="alice_and_bob"),

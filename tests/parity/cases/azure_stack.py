@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.parity.case import ADAM, Case, group
+from tests.parity.case import Case, group
+from tests.users import ADAM
 
 _SP = "login --service-principal -u <stack-app>"
 
@@ -17,7 +18,7 @@ CASES = (
         "login --use-device-code --allow-no-subscriptions",
         "login --use-device-code && builtin account get-access-token && builtin account list --refresh",
         state="azure_stack",
-        person=ADAM,
+        user=ADAM,
     ),
     *group(
         f"{_SP} -p <stack-secret> -t <stack>",
@@ -28,13 +29,13 @@ CASES = (
         state="azure_stack",
     ),
     *group(
-        Case("login", state="azure_stack", person=ADAM, browser=True),
+        Case("login", state="azure_stack", user=ADAM, browser=True),
         Case(
             "login -u <adam> -p <adam.password> -o table",
             state="azure_stack",
-            person=ADAM,
+            user=ADAM,
         ),
-        Case("login -u <adam> -p wrong", state="azure_stack", person=ADAM),
+        Case("login -u <adam> -p wrong", state="azure_stack", user=ADAM),
     ),
     *(
         Case(line, state=state)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.parity.case import BOB, Case, Quick, group
+from tests.parity.case import Case, Quick, group
+from tests.users import BOB
 
 _SP = "login --service-principal -u <ci-app> -p=<ci-secret>"
 
@@ -37,7 +38,7 @@ CASES = (
         Case("login --use-device-code && builtin account list", state="empty", fast=True),
         Case("login --use-device-code && builtin account show && builtin account get-access-token", state="empty"),
         Case("login --use-device-code && builtin account set -s <development> && account show", state="empty"),
-        Case("login --use-device-code && builtin account list --refresh && account list", state="empty", person=BOB),
+        Case("login --use-device-code && builtin account list --refresh && account list", state="empty", user=BOB),
         Case("login --use-device-code && builtin group list", state="empty"),
         Case("login --use-device-code && builtin logout && account list", state="empty"),
         Case("login --use-device-code && builtin account clear && account show", state="empty"),

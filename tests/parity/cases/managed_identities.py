@@ -1,4 +1,4 @@
-"""Machines sign in with a managed identity, and Cloud Shell as the person who opened it."""
+"""Machines sign in with a managed identity, and Cloud Shell as the user who opened it."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ CASES = (
         files={"token": "<assertion>"},
     ),
     *group(
-        # More than one proof: the built-in takes the first of secret, certificate, token.
+        # More than one credential: the built-in takes the first of secret, certificate, token.
         f"{_SP} --certificate <file.own.pem> -t <contoso>",
         f"{_SP} --certificate nowhere.pem -t <contoso>",
         f"{_SP} --federated-token not-a-token -t <contoso>",

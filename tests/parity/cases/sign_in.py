@@ -1,8 +1,9 @@
-"""People sign in: device code, browser, and what is said about passwords."""
+"""Users sign in: device code, browser, and the warnings about passwords."""
 
 from __future__ import annotations
 
-from tests.parity.case import ALICE, BOB, CAROL, ERIN, MIA, NINA, Case, Fault, Quick, group
+from tests.parity.case import Case, Fault, Quick, group
+from tests.users import ALICE, BOB, CAROL, ERIN, MIA, NINA
 
 _GUID = "00000000-1111-2222-3333-444444444444"
 _GRAPH = "https://graph.microsoft.com/.default"
@@ -56,9 +57,9 @@ CASES = (
         state="empty",
     ),
     *group(
-        # Somebody else, somebody again, with something already there.
-        Case("login --use-device-code", state="alice", person=BOB, fast=True),
-        Case("login --use-device-code", state="bob", person=ALICE),
+        # Another user, the same user again, with something already stored.
+        Case("login --use-device-code", state="alice", user=BOB, fast=True),
+        Case("login --use-device-code", state="bob", user=ALICE),
         Case("login --use-device-code", state="alice"),
         Case("login --use-device-code", state="disabled_default"),
         Case("login --use-device-code", state="none_default"),
@@ -71,23 +72,23 @@ CASES = (
         Case("login --use-device-code --allow-no-subscriptions", state="alice_tenant_level"),
         Case("login --use-device-code", state="alice_everywhere"),
         Case("login --use-device-code", state="alice_with_old_tenant_row"),
-        Case("login --use-device-code", state="bob_and_sp", person=ALICE),
+        Case("login --use-device-code", state="bob_and_sp", user=ALICE),
         Case("login --use-device-code", state="two_clouds"),
-        Case("cloud set -n OtherCloud && login --use-device-code", state="two_clouds", person=BOB),
-        Case("login --use-device-code && account set -s <long.name> && account show", state="empty", person=BOB),
-        Case("login --use-device-code", state="foreign_keys", person=BOB),
-        Case("login --use-device-code", state="profile_with_bom", person=BOB),
+        Case("cloud set -n OtherCloud && login --use-device-code", state="two_clouds", user=BOB),
+        Case("login --use-device-code && account set -s <long.name> && account show", state="empty", user=BOB),
+        Case("login --use-device-code", state="foreign_keys", user=BOB),
+        Case("login --use-device-code", state="profile_with_bom", user=BOB),
         Case("login --use-device-code", state="adal_file"),
     ),
     *group(
         # Who they are.
-        Case("login --use-device-code", state="empty", person=CAROL, fast=True),
-        Case("login --use-device-code --allow-no-subscriptions", state="empty", person=CAROL),
-        Case("login --use-device-code", state="alice", person=CAROL),
-        Case("login --use-device-code", state="empty", person=ERIN),
-        Case("login --use-device-code -t <contoso.domain>", state="empty", person=ERIN),
-        Case("login --use-device-code", state="empty", person=MIA),
-        Case("login --use-device-code -t <contoso>", state="empty", person=BOB),
+        Case("login --use-device-code", state="empty", user=CAROL, fast=True),
+        Case("login --use-device-code --allow-no-subscriptions", state="empty", user=CAROL),
+        Case("login --use-device-code", state="alice", user=CAROL),
+        Case("login --use-device-code", state="empty", user=ERIN),
+        Case("login --use-device-code -t <contoso.domain>", state="empty", user=ERIN),
+        Case("login --use-device-code", state="empty", user=MIA),
+        Case("login --use-device-code -t <contoso>", state="empty", user=BOB),
     ),
     *group(
         # In a browser.
@@ -100,10 +101,10 @@ CASES = (
         Case(f"login --claims-challenge {_CLAIMS}", state="empty", browser=True),
         Case("login -t <contoso> --skip-sub", state="empty", browser=True),
         Case("login --only-show-errors", state="empty", browser=True),
-        Case("login", state="alice", browser=True, person=BOB),
-        Case("login", state="empty", browser=True, person=MIA),
+        Case("login", state="alice", browser=True, user=BOB),
+        Case("login", state="empty", browser=True, user=MIA),
         Case("login", state="alice", browser=True, declines=True),
-        Case("login", state="alice", browser=True, person=NINA),
+        Case("login", state="alice", browser=True, user=NINA),
         Case("login", state="empty", browser=True, env={"CODESPACES": "true"}),
     ),
     *group(
@@ -117,7 +118,7 @@ CASES = (
         Case("login --use-device-code", state="empty", fault=Fault("^/subscriptions\\?", "error", 1, 403)),
     ),
     *group(
-        # With a password. MSAL cannot ask a cloud on a port about the user, so the built-in side signs the same person
+        # With a password. MSAL cannot ask a cloud on a port about the user, so the built-in side signs the same user
         # in with a device code: what is shown and stored has to be the same.
         Case(
             "login -u <alice> -p <alice.password>",
@@ -129,7 +130,7 @@ CASES = (
             "login --user <bob> --password=<bob.password>",
             state="alice",
             builtin_line="login --use-device-code",
-            person=BOB,
+            user=BOB,
         ),
         Case(
             "login -u <alice> -p <alice.password> -t <contoso.domain>",
@@ -151,7 +152,7 @@ CASES = (
             "login -u <carol> -p <carol.password> --allow-no-subscriptions",
             state="empty",
             builtin_line="login --use-device-code --allow-no-subscriptions",
-            person=CAROL,
+            user=CAROL,
         ),
     ),
 )

@@ -22,8 +22,9 @@ from azext_login.resource_manager.discovery import Discovery, DuplicateView, Ten
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.usecases.refresh_subscriptions import RefreshFailure, RefreshOutcome
 from azext_login.usecases.sign_in import SignInOutcome
+from tests import users
 
-ALICE, BOB = Account("alice@contoso.example"), Account("bob@fabrikam.example")
+ALICE, BOB = Account(users.ALICE), Account(users.BOB)
 PRINCIPAL = Account("11111111-aaaa", "servicePrincipal")
 MANAGED_IDENTITY = Account("systemAssignedIdentity", "servicePrincipal", {"assignedIdentityInfo": "MSI"})
 
@@ -136,8 +137,8 @@ def test_a_name_or_an_answer_cannot_move_the_cursor_or_forge_a_line(caplog: pyte
 def test_a_subscription_name_cannot_either(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = "\x1b[2JEvil\r\nWARNING: run this"
     shared = Subscription("a", evil, "Enabled", "two")
-    row = {"id": "a", "name": evil, "user": {"name": "alice@contoso.example", "type": "user"}}
-    outcome = SignInOutcome(Account("alice@contoso.example"), [row], Discovery(()), guessed=row)
+    row = {"id": "a", "name": evil, "user": {"name": users.ALICE, "type": "user"}}
+    outcome = SignInOutcome(Account(users.ALICE), [row], Discovery(()), guessed=row)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with caplog.at_level(logging.WARNING):
         report_discovery(ALICE, Discovery((), (DuplicateView(shared, "one"),)))

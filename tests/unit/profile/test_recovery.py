@@ -32,8 +32,8 @@ from azext_login.profile.state import (
 from azext_login.profile.store import ProfileStore
 from azext_login.resource_manager.resources import Subscription
 from azext_login.usecases.rows import row_of
+from tests.users import ALICE, BOB, CAROL
 
-ALICE, BOB, CAROL = "alice@contoso.example", "bob@fabrikam.example", "carol@tailspin.example"
 CLOUDS = ("AzureCloud", "LocalCloud")
 PROFILE, LAST_GOOD = "azureProfile.json", "login_last_good.json"
 

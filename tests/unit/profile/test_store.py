@@ -19,8 +19,9 @@ from azext_login.profile.model import Account
 from azext_login.profile.store import ProfileStore
 from azext_login.resource_manager.resources import Subscription
 from azext_login.usecases.rows import row_of
+from tests import users
 
-ALICE = Account("alice@contoso.example")
+ALICE = Account(users.ALICE)
 
 
 def _row(number: int) -> dict[str, Any]:

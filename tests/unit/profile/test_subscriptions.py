@@ -16,9 +16,10 @@ from azext_login.profile.model import TENANT_LEVEL_NAME, Account, SubscriptionRo
 from azext_login.profile.state import ProfileState, RowKey, key_of, slot_of
 from azext_login.resource_manager.resources import Subscription
 from azext_login.usecases.rows import row_of, tenant_level_subscription
+from tests import users
 
-ALICE = Account("alice@contoso.example")
-BOB = Account("bob@fabrikam.example")
+ALICE = Account(users.ALICE)
+BOB = Account(users.BOB)
 CLOUDS = ("AzureCloud", "LocalCloud")
 
 NAMES = ("Production", "Development", "Zürich ☃", "a 'quoted' \"name\"")
@@ -198,7 +199,7 @@ def test_rows_that_another_tool_wrote_twice_are_one_row_in_the_active_view_the_d
     _assert_valid(state)
     assert rules.active_row(state.rows) is twice[2]
     assert [(row["name"], row["user"]["name"]) for row in state.all_rows()] == [
-        ("Shared", "carol@tailspin.example"),
+        ("Shared", users.CAROL),
         ("Production", ALICE.name),
         ("Shared", ALICE.name),
         ("Shared", BOB.name),

@@ -19,6 +19,7 @@ from azext_login.resource_manager.resources import Tenant
 from azext_login.system.http.session import build_session
 from azext_login.usecases.rows import row_of
 from tests.localcloud import LocalCloud
+from tests.users import ALICE, BOB
 
 SCOPES = ["https://management.localcloud.example//.default"]
 CLIENT_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
@@ -50,7 +51,7 @@ def manager_of(own_cloud: LocalCloud, session: requests.Session) -> Callable[...
                 client_capabilities=["CP1"],
             )
 
-        password = own_cloud.directory.person(username).password
+        password = own_cloud.directory.user(username).password
         signed_in = application(None).acquire_token_by_username_password(username, password, SCOPES)
         assert "access_token" in signed_in, signed_in
 
@@ -71,7 +72,7 @@ def manager_of(own_cloud: LocalCloud, session: requests.Session) -> Callable[...
 def test_every_tenant_is_asked_and_a_refusal_costs_only_its_own_result(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     found = discover(manager.tenants(), partial(manager.subscriptions, described=True))
     names = {report.tenant.display_name: len(report.subscriptions) for report in found.reports}
     assert names["Contoso"] == 5
@@ -83,7 +84,7 @@ def test_every_tenant_is_asked_and_a_refusal_costs_only_its_own_result(
 
 
 def test_a_list_in_pages_is_read_to_its_end(own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     contoso = own_cloud.directory.tenant("contoso.example")
     whole = [subscription.id for subscription in manager.subscriptions(Tenant(contoso.id))]
     own_cloud.admin.page_size(2)
@@ -95,7 +96,7 @@ def test_a_list_in_pages_is_read_to_its_end(own_cloud: LocalCloud, manager_of: C
 def test_a_claims_challenge_is_answered_with_a_new_token(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     manager.tenants()
     claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ=="
     challenge = f'Bearer error="insufficient_claims", claims="{claims}"'
@@ -130,7 +131,7 @@ def test_a_claims_challenge_is_answered_with_a_new_token(
 def test_a_bad_answer_is_one_error(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager], fault: dict[str, Any], error: type[Exception]
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     own_cloud.admin.fail_next("/tenants", count=None, **fault)
     with pytest.raises(error):
         manager.tenants()
@@ -142,7 +143,7 @@ def test_a_bad_answer_is_one_error(
 def test_a_subscription_of_another_shape_is_one_error_of_its_tenant(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager], item: str
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     contoso = own_cloud.directory.tenant("contoso.example").id
     own_cloud.admin.fail_next("^/subscriptions", count=None, status=200, body=f'{{"value": [{item}]}}')
     found = discover([Tenant(contoso)], manager.subscriptions)
@@ -152,7 +153,7 @@ def test_a_subscription_of_another_shape_is_one_error_of_its_tenant(
 def test_a_list_that_goes_in_a_circle_is_ended(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     first = f"{own_cloud.url}/tenants?api-version=2022-12-01"
     own_cloud.admin.fail_next("/tenants", count=20, status=200, body=f'{{"value": [], "nextLink": "{first}"}}')
     with pytest.raises(UnexpectedAnswerError, match="had sent before"):
@@ -162,7 +163,7 @@ def test_a_list_that_goes_in_a_circle_is_ended(
 def test_a_tenant_that_is_listed_twice_is_asked_once(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     items = '{"tenantId": "aa"}, {"tenantId": "bb"}, {"tenantId": "AA"}'
     own_cloud.admin.fail_next("/tenants", status=200, body=f'{{"value": [{items}]}}')
     assert [tenant.id.lower() for tenant in manager.tenants()] == ["aa", "bb"]
@@ -172,7 +173,7 @@ def test_a_tenant_that_is_listed_twice_is_asked_once(
 def test_an_overloaded_service_is_asked_again(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager], kind: str
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     own_cloud.admin.fail_next("/tenants", count=2, kind=kind)
     assert len(manager.tenants()) == 4
 
@@ -180,7 +181,7 @@ def test_an_overloaded_service_is_asked_again(
 def test_a_service_that_asks_for_minutes_of_patience_is_not_waited_for(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     own_cloud.admin.clear_requests()
     own_cloud.admin.fail_next("/tenants", count=5, status=429, headers={"Retry-After": "3600"}, body='{"error": {}}')
     with pytest.raises(ServiceUnreachableError):
@@ -191,7 +192,7 @@ def test_a_service_that_asks_for_minutes_of_patience_is_not_waited_for(
 def test_a_short_answer_is_asked_for_again_and_the_rest_of_the_list_is_not(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     contoso = own_cloud.directory.tenant("contoso.example").id
     own_cloud.admin.page_size(2)
     own_cloud.admin.fail_next("skiptoken", kind="malformed")
@@ -203,7 +204,7 @@ def test_a_short_answer_is_asked_for_again_and_the_rest_of_the_list_is_not(
 def test_a_page_without_a_list_is_asked_for_again(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
-    manager = manager_of("alice@contoso.example")
+    manager = manager_of(ALICE)
     own_cloud.admin.fail_next("/tenants", status=200, body="{}")
     assert len(manager.tenants()) == 4
 
@@ -213,7 +214,7 @@ def test_the_hosts_headers_and_user_agent_are_sent(
 ) -> None:
     sent: list[requests.PreparedRequest] = []
     session.hooks["response"].append(lambda response, **_: sent.append(response.request))
-    manager_of("bob@fabrikam.example", headers={"x-ms-client-request-id": "id-1"}).tenants()
+    manager_of(BOB, headers={"x-ms-client-request-id": "id-1"}).tenants()
     assert sent[-1].headers["x-ms-client-request-id"] == "id-1"
     assert str(sent[-1].headers["User-Agent"]).endswith("test-agent/1")
 
@@ -223,7 +224,7 @@ def test_rows_have_the_keys_of_their_api_version(
 ) -> None:
     contoso = own_cloud.directory.tenant("contoso.example")
     tenant = Tenant(contoso.id, "Contoso", "contoso.example")
-    account = Account("alice@contoso.example")
+    account = Account(ALICE)
     base = ["id", "name", "state", "user", "isDefault", "tenantId", "environmentName"]
     new, old = manager_of(account.name), manager_of(account.name, api_version="2016-06-01")
     described = row_of(next(iter(new.subscriptions(tenant, described=True))), account, "LocalCloud")

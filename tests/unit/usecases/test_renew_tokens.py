@@ -26,6 +26,7 @@ from azext_login.resource_manager.resources import Subscription
 from azext_login.usecases.renew_tokens import Renewal, RenewedToken, renew, watch
 from azext_login.usecases.rows import row_of
 from azext_login.usecases.session import Session
+from tests.users import ALICE
 
 APP, TENANT = "0c1f0a3e-app", "6f2d-tenant"
 ARM, VAULT, GRAPH = (f"https://{name}.example/.default" for name in ("arm", "vault", "graph"))
@@ -326,7 +327,7 @@ def test_only_scopes_that_can_be_requested_are_requested_for_a_user() -> None:
     "account",
     [
         Account("systemAssignedIdentity", "servicePrincipal", {"assignedIdentityInfo": "MSI"}),
-        Account("alice@contoso.example", details={"cloudShellID": True}),
+        Account(ALICE, details={"cloudShellID": True}),
     ],
 )
 def test_there_is_nothing_to_renew_where_the_machine_has_the_tokens(account: Account) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from azext_login.auth.entra.errors import Attempt, explain, login_command
 from azext_login.auth.entra.refusals import OF_SERVICE_PRINCIPALS, OF_USERS, Refusal
 from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
+from tests.users import ALICE, MIA
 
 
 def _answer(code: int, error: str = "invalid_grant") -> dict[str, Any]:
@@ -66,7 +67,7 @@ def test_a_service_that_failed_is_no_reason_to_sign_in(answer: dict[str, Any], p
 @pytest.mark.parametrize("code", [50076, 50079, 50158, 53003, 700082, 50173, 50055, 65001])
 def test_what_only_the_user_can_provide_names_the_interactive_command(code: int) -> None:
     error = explain(
-        _answer(code), Attempt(tenant="t-1", username="alice@contoso.example", scopes=["https://v/.default"])
+        _answer(code), Attempt(tenant="t-1", username=ALICE, scopes=["https://v/.default"])
     )
     assert isinstance(error, InteractionRequiredError)
     assert 'az login --tenant "t-1" --scope "https://v/.default"' in error.recommendations[0]
@@ -110,7 +111,7 @@ def test_a_personal_account_with_a_password_is_told_apart_from_an_unknown_user(n
 
 
 def test_a_password_that_needs_a_second_factor_names_the_home_tenant() -> None:
-    error = explain(_answer(50076), Attempt(username="mia@woodgrove.example", with_password=True))
+    error = explain(_answer(50076), Attempt(username=MIA, with_password=True))
     assert 'az login --tenant "woodgrove.example"' in error.recommendations[0]
 
 

@@ -18,10 +18,11 @@ import requests
 from azext_login.auth.entra.errors import Attempt
 from azext_login.auth.interactive.browser import BrowserSignIn, sign_in_with_browser
 from azext_login.errors import SignInError
-from tests.harness.forms import FormPerson
+from tests.harness.http_user import HttpUser
 from tests.harness.waiting import until
 from tests.localcloud import LocalCloud
 from tests.localcloud.testing import Visitor
+from tests.users import ALICE
 
 SCOPES = ["https://management.localcloud.example//.default"]
 
@@ -103,15 +104,15 @@ def _https_attempt(port: int) -> None:
 
 def _final_address(cloud: LocalCloud, address: str) -> str:
     """Sign in, and return the last address of a browser that cannot reach the receiver."""
-    landed = Visitor(cloud).sign_in(address, "alice@contoso.example")
-    return f"{landed.url.partition('?')[0]}?{urlencode(landed.values)}"
+    landed = Visitor(cloud).sign_in(address, ALICE)
+    return f"{landed.url.partition('?')[0]}?{urlencode(landed.parameters)}"
 
 
 def test_the_code_comes_back_in_a_form_so_that_no_address_bar_holds_it(
-    application: Any, form_person: Callable[..., FormPerson]
+    application: Any, make_http_user: Callable[..., HttpUser]
 ) -> None:
     opened: list[str] = []
-    alice = form_person("alice@contoso.example")
+    alice = make_http_user(ALICE)
 
     def browse(address: str) -> bool:
         opened.append(address)
@@ -121,7 +122,7 @@ def test_the_code_comes_back_in_a_form_so_that_no_address_bar_holds_it(
         return True
 
     result = sign_in_with_browser(application, _request(ScriptedTerminal(), browse))
-    assert result["id_token_claims"]["preferred_username"] == "alice@contoso.example"
+    assert result["id_token_claims"]["preferred_username"] == ALICE
     assert "response_mode=form_post" in opened[0]
 
 
@@ -147,7 +148,7 @@ def test_a_browser_that_insists_on_https_is_named_and_its_address_can_be_pasted(
 
 
 def test_without_a_browser_the_address_is_shown_and_either_way_back_works(
-    application: Any, cloud: LocalCloud, form_person: Callable[..., FormPerson]
+    application: Any, cloud: LocalCloud, make_http_user: Callable[..., HttpUser]
 ) -> None:
     for paste in (True, False):
         terminal = ScriptedTerminal()
@@ -157,7 +158,7 @@ def test_without_a_browser_the_address_is_shown_and_either_way_back_works(
             if paste:
                 terminal.pasted.append(_final_address(cloud, address))
             else:
-                form_person("alice@contoso.example").visit(address)
+                make_http_user(ALICE).visit(address)
 
         helper = threading.Thread(target=elsewhere)
         helper.start()

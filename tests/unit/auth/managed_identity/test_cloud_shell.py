@@ -13,6 +13,7 @@ from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedA
 from azext_login.system.http.session import build_session
 from tests.localcloud.testing import TokenClient
 from tests.unit.auth.managed_identity.environments import black_hole, in_environment, listening
+from tests.users import BOB
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
@@ -26,10 +27,10 @@ def credential(pauses: list[float] | None = None) -> CloudShellCredential:
 def test_the_token_is_the_user_s_and_resource_manager_accepts_it(client: TokenClient) -> None:
     with listening() as (proxy, heard):
         proxies = dict.fromkeys(("http_proxy", "https_proxy"), f"http://{proxy}")
-        with in_environment({**client.cloud.cloud_shell_environment("bob@fabrikam.example"), **proxies}):
+        with in_environment({**client.cloud.cloud_shell_environment(BOB), **proxies}):
             token = credential().token(SCOPES)
     claims = claims_of(token.secret)
-    assert claims["unique_name"] == "bob@fabrikam.example"
+    assert claims["unique_name"] == BOB
     assert abs(token.expires_on - claims["exp"]) <= 2
     assert client.arm("/subscriptions", token.secret).status_code == 200
     # No request went to the sign-in service or a proxy.

@@ -20,8 +20,7 @@ from azext_login.auth.storage.service_principal_entries import ServicePrincipalE
 from azext_login.auth.storage.token_cache import TokenCache, without_identity
 from azext_login.errors import StoreError
 from azext_login.system.file_lock import FileLock
-
-ALICE, BOB = "alice@contoso.example", "bob@fabrikam.example"
+from tests.users import ALICE, BOB, CAROL
 
 
 def _cache_of(*users: str, secret: str = "one") -> dict[str, Any]:
@@ -113,7 +112,7 @@ def test_a_token_of_an_application_is_kept_only_while_the_application_is_signed_
     assert cache.read() == (after if is_kept else _cache_of(ALICE, BOB))
 
 
-@given(st.sets(st.sampled_from([ALICE, BOB, "carol@tailspin.example"])), st.sampled_from([ALICE, BOB]))
+@given(st.sets(st.sampled_from([ALICE, BOB, CAROL])), st.sampled_from([ALICE, BOB]))
 def test_without_identity_keeps_exactly_the_others(users: set[str], gone: str) -> None:
     assert without_identity(_cache_of(*users), gone) == _cache_of(*(users - {gone}))
 

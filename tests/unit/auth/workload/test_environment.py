@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from azext_login.auth.workload.environment import EnvironmentCredential, check_authority, credentials_from_environment
 from azext_login.errors import SignInError
+from tests.users import ALICE
 
 CLIENT = {"AZURE_CLIENT_ID": "client-1", "AZURE_TENANT_ID": "tenant-1"}
 SECRET = {"AZURE_CLIENT_SECRET": "secret-canary"}
 CERTIFICATE = {"AZURE_CLIENT_CERTIFICATE_PATH": "/run/certificate.pem"}
 PASSPHRASE = {"AZURE_CLIENT_CERTIFICATE_PASSWORD": "passphrase-canary"}
-USER = {"AZURE_USERNAME": "alice@contoso.example", "AZURE_PASSWORD": "password-canary"}
+USER = {"AZURE_USERNAME": ALICE, "AZURE_PASSWORD": "password-canary"}
 TOKEN_FILE = {"AZURE_FEDERATED_TOKEN_FILE": "/run/token"}
 ALL = {**CLIENT, **SECRET, **CERTIFICATE, **PASSPHRASE, **USER, **TOKEN_FILE}
 
@@ -82,7 +83,7 @@ def test_a_user_needs_neither_application_nor_tenant(client: Mapping[str, str]) 
     assert credentials_from_environment({**client, **USER}) == EnvironmentCredential(
         kind="username and password",
         variables=("AZURE_USERNAME", "AZURE_PASSWORD"),
-        username="alice@contoso.example",
+        username=ALICE,
         password="password-canary",
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.users import ALICE
+
 
 def row(name: str, **keys: Any) -> dict[str, Any]:
     """Return a row; `keys` replace what it has otherwise."""
@@ -11,7 +13,7 @@ def row(name: str, **keys: Any) -> dict[str, Any]:
         "id": f"id-of-{name}",
         "name": name,
         "state": "Enabled",
-        "user": {"name": "alice@contoso.example", "type": "user"},
+        "user": {"name": ALICE, "type": "user"},
         "isDefault": False,
         "tenantId": "contoso-id",
         "environmentName": "AzureCloud",

@@ -14,6 +14,7 @@ from prompt_toolkit.utils import get_cwidth
 from azext_login.cli.picker.choices import ChoiceList, choices_of
 from azext_login.cli.picker.drawing import Drawer, Drawing
 from tests.unit.cli.picker.picker_rows import row, rows_of
+from tests.users import BOB
 
 _TOKYO = "東京商事株式会社"
 _ROWS = [
@@ -88,15 +89,15 @@ def test_twenty_columns_show_names() -> None:
 
 
 def test_the_account_has_a_column_where_there_are_several() -> None:
-    bob = {"name": "bob@fabrikam.example", "type": "user"}
+    bob = {"name": BOB, "type": "user"}
     drawn = _text(_draw(_choices([_ROWS[0], {**_ROWS[0], "user": bob, "isDefault": False}]), 120, 20))
     assert "Account" in drawn[3]
-    assert [line for line in drawn if "bob@fabrikam.example" in line] == [drawn[5]]
+    assert [line for line in drawn if BOB in line] == [drawn[5]]
     assert drawn[-2] == "Account alice@contoso.example"
 
 
 def test_the_account_is_in_the_details_where_there_is_no_room_for_a_column() -> None:
-    bob = {"name": "bob@fabrikam.example", "type": "user"}
+    bob = {"name": BOB, "type": "user"}
     drawn = _text(_draw(_choices([_ROWS[0], {**_ROWS[0], "user": bob}]), 40, 12))
     assert [line for line in drawn if "alice" in line] == ["Account alice@contoso.example"]
 

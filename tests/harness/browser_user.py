@@ -1,4 +1,4 @@
-"""A person at a browser: a headless Chromium, or nothing but HTTP requests where there is none."""
+"""A user with a browser: a headless Chromium."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PROGRAM = ROOT / "tests" / "browser" / "open_as_user.py"
 
 @dataclass(frozen=True)
 class Report:
-    """What the person saw. `steps` are what they did; `url`, `title` and `text` are of the last page."""
+    """What the user saw. `steps` are what they did; `url`, `title` and `text` are of the last page."""
 
     opened: str
     steps: tuple[str, ...]
@@ -39,8 +39,8 @@ class Report:
     screenshot: Path
 
 
-class BrowserPerson:
-    """Somebody who answers the sign-in pages in Chromium.
+class BrowserUser:
+    """A user who answers the sign-in pages in Chromium.
 
     Give `browser` to `az` as the environment variable BROWSER. Use as a context manager: at the end no
     Chromium is left.
@@ -49,7 +49,7 @@ class BrowserPerson:
     cloud_url: where the sign-in pages are; the key of its certificate is the one thing that the browser
     trusts
         beyond the system's authorities.
-    profile: an earlier person's `profile`, for a browser that remembers who signed in.
+    profile: an earlier user's `profile`, for a browser that remembers who signed in.
     plan: user_code, for the device page; mfa_code, to enter another one than the authenticator shows;
     cancel_at, a
         selector: press Cancel on the page that shows it.
@@ -103,7 +103,7 @@ class BrowserPerson:
         self.browser = f"{wrapper} %s"
 
     def report(self) -> Report:
-        """Wait for the person to finish, and return what they saw.
+        """Wait for the user to finish, and return what they saw.
 
         Fails the test if they could not finish, with the page that they were stuck on.
         """
@@ -130,7 +130,7 @@ class BrowserPerson:
     def _read_log(self) -> str:
         return self._log.read_text(encoding="utf-8") if self._log.exists() else "it was never opened"
 
-    def __enter__(self) -> BrowserPerson:
+    def __enter__(self) -> BrowserUser:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -140,13 +140,13 @@ class BrowserPerson:
                 os.killpg(os.getpgid(int(self._pid_file.read_text(encoding="utf-8"))), signal.SIGKILL)
 
 
-def open_page(person: BrowserPerson, url: str) -> None:
-    """Open `url` in the person's browser, as somebody does who was given an address."""
-    subprocess.run([*shlex.split(person.browser.replace("%s", "")), url], check=True, timeout=60)
+def open_page(user: BrowserUser, url: str) -> None:
+    """Open `url` in the user's browser, as a user does who was given an address."""
+    subprocess.run([*shlex.split(user.browser.replace("%s", "")), url], check=True, timeout=60)
 
 
 class AddressTaker:
-    """A browser command that shows nothing to anybody: it keeps the address, for the test to do something with."""
+    """A browser command that shows no page: it keeps the address for the test."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)

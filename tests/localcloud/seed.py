@@ -1,4 +1,4 @@
-"""The default directory: who lives in the local cloud, with passwords that are documented and worth nothing."""
+"""The default directory of the local cloud, with passwords that are documented and worth nothing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from tests.localcloud.directory import (
     Application,
     Directory,
     Membership,
-    Person,
     Subscription,
     Tenant,
+    User,
     stable_guid,
 )
+from tests.users import ALICE, BOB, CAROL, DAVE, ERIN, MAX, MIA, NINA
 
 #: The public client id of the Azure CLI (azure-cli-core, auth/constants.py).
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
@@ -36,7 +37,7 @@ CI_APP = stable_guid("app", "ci-app")
 CI_SECRET = "-local~ci'secret.1"
 #: A second public client that does not belong to the family of first-party clients.
 SAMPLE_APP = stable_guid("app", "sample-app")
-#: Client ids of the managed identities: the machine's own, and two user-assigned ones. The reader sees nothing.
+#: Client ids of the managed identities: a system-assigned one, and two user-assigned ones. The reader sees nothing.
 VM_IDENTITY = stable_guid("app", "vm-identity")
 DEPLOY_IDENTITY = stable_guid("app", "deploy-identity")
 READER_IDENTITY = stable_guid("app", "reader-identity")
@@ -47,54 +48,54 @@ def _member(username: str, *tenants: Tenant) -> tuple[Membership, ...]:
     return tuple(Membership(t.id, stable_guid("oid", username, t.id)) for t in tenants)
 
 
-def _people() -> tuple[Person, ...]:
+def _users() -> tuple[User, ...]:
     return (
-        Person(
-            "alice@contoso.example",
+        User(
+            ALICE,
             "Alice Ammann",
             "alice-local-password",
             _member("alice", CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN),
             note="home Contoso; guest in Fabrikam, Woodgrove (demands MFA) and Tailspin (no subscriptions there)",
         ),
-        Person(
-            "bob@fabrikam.example",
+        User(
+            BOB,
             "Bob Büchi",
             "bob 'local' \"pass\" $word ä&<>%41+=",
             _member("bob", FABRIKAM),
             note="home Fabrikam; shares a subscription with alice; a password of awkward characters",
         ),
-        Person(
-            "carol@tailspin.example",
+        User(
+            CAROL,
             "Carol Carter",
             "carol-local-password",
             _member("carol", TAILSPIN),
             note="home Tailspin; sees no subscription at all",
         ),
-        Person(
-            "dave@contoso.example",
+        User(
+            DAVE,
             "Dave Dörig",
             "dave-local-password",
             _member("dave", CONTOSO),
             disabled=True,
             note="disabled (AADSTS50057)",
         ),
-        Person(
-            "erin@outlook.example",
+        User(
+            ERIN,
             "Erin Egger",
             "erin-local-password",
             _member("erin", CONSUMERS, CONTOSO),
             microsoft_account=True,
             note="a Microsoft account, guest in Contoso; not with user name and password",
         ),
-        Person(
-            "mia@woodgrove.example",
+        User(
+            MIA,
             "Mia Moser",
             "mia-local-password",
             _member("mia", WOODGROVE),
             note="home Woodgrove demands MFA",
         ),
-        Person(
-            "nina@contoso.example",
+        User(
+            NINA,
             "Nina Noser",
             "nina-local-password",
             _member("nina", CONTOSO),
@@ -123,13 +124,13 @@ VAULT = _subscription("vault", "Woodgrove Vault", WOODGROVE)
 def _access() -> tuple[Access, ...]:
     rows = []
     for sub in (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED):
-        rows.append(Access("alice@contoso.example", CONTOSO.id, sub.id))
+        rows.append(Access(ALICE, CONTOSO.id, sub.id))
     for sub in (SHARED, FABRIKAM_MAIN, LONG):
-        rows.append(Access("alice@contoso.example", FABRIKAM.id, sub.id))
-        rows.append(Access("bob@fabrikam.example", FABRIKAM.id, sub.id))
-    for user in ("alice@contoso.example", "mia@woodgrove.example"):
+        rows.append(Access(ALICE, FABRIKAM.id, sub.id))
+        rows.append(Access(BOB, FABRIKAM.id, sub.id))
+    for user in (ALICE, MIA):
         rows.append(Access(user, WOODGROVE.id, VAULT.id))
-    for user in ("erin@outlook.example", "nina@contoso.example", "dave@contoso.example"):
+    for user in (ERIN, NINA, DAVE):
         rows.append(Access(user, CONTOSO.id, DEVELOPMENT.id))
     rows.append(Access(CI_APP, CONTOSO.id, PRODUCTION.id))
     rows.append(Access(CI_APP, CONTOSO.id, DEVELOPMENT.id))
@@ -157,13 +158,13 @@ def _applications() -> tuple[Application, ...]:
 
 
 def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
-    """The directory at start: the people above, plus `tenants` generated tenants with `subscriptions` each.
+    """The directory at start: the users above, plus `tenants` generated tenants with `subscriptions` each.
 
-    In the generated tenants max@generated.example is at home in the first and a guest in all others.
+    In the generated tenants the first is the home tenant of max@generated.example, who is a guest in all others.
     """
     directory = Directory(
         (CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN, CONSUMERS),
-        _people(),
+        _users(),
         (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED, FABRIKAM_MAIN, LONG, VAULT),
         _applications(),
         _access(),
@@ -177,8 +178,8 @@ def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
             f"tenant{n:03}.onmicrosoft.example",
         )
         made.append(Tenant(stable_guid("generated", str(n)), f"Tenant {n:03}", domains))
-    max_ = Person(
-        "max@generated.example",
+    max_ = User(
+        MAX,
         "Max Muster",
         "max-local-password",
         _member("max", *made),
@@ -193,7 +194,7 @@ def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
     return replace(
         directory,
         tenants=directory.tenants + tuple(made),
-        people=(*directory.people, max_),
+        users=(*directory.users, max_),
         subscriptions=directory.subscriptions + tuple(subs),
         access=directory.access + tuple(rows),
     )
