@@ -233,9 +233,7 @@ def test_a_name_that_does_not_resolve_is_one_error(az: Az, cloud: LocalCloud, al
     assert "login.invalid" in password_sign_in(az, alice)
 
 
-def test_an_authority_without_tls_is_one_error(
-    az: Az, cloud: LocalCloud, alice: User, plain_http_server: int
-) -> None:
+def test_an_authority_without_tls_is_one_error(az: Az, cloud: LocalCloud, alice: User, plain_http_server: int) -> None:
     error = password_sign_in(point_at(az, cloud.url, f"https://localhost:{plain_http_server}"), alice)
     assert "TLS" in error or "SSL" in error
 

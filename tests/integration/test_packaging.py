@@ -49,9 +49,7 @@ def test_the_wheel_states_which_azure_cli_it_needs(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_sign_in_token_and_sign_out_on_a_stock_installation(
-    make_az: Callable[..., Az], alice: User, name: str
-) -> None:
+def test_sign_in_token_and_sign_out_on_a_stock_installation(make_az: Callable[..., Az], alice: User, name: str) -> None:
     az = make_az(host=hosts.named(name))
     rows = az.run("login", "-u", alice.username, "-p", alice.password).ok().json()
     assert "Contoso Production" in {row["name"] for row in rows}

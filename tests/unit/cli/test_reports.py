@@ -189,7 +189,7 @@ def test_a_refresh_reports_that_rows_are_kept_and_does_not_report_empty_tenants(
 def test_an_interrupted_refresh_fails_and_names_accounts_that_were_not_asked(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    late = RefreshFailure(Account("bob@fabrikam.example"), InterruptedDiscoveryError("x"))
+    late = RefreshFailure(Account(users.BOB), InterruptedDiscoveryError("x"))
     with caplog.at_level(logging.WARNING), pytest.raises(AccountError, match="Ctrl-C"):
         report_refresh(RefreshOutcome((late,), (), interrupted=True))
     assert _lines(caplog) == ["The subscriptions of 'bob@fabrikam.example' stay as they were. It was not asked."]

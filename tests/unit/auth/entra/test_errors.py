@@ -41,7 +41,7 @@ def _answer(code: int, error: str = "invalid_grant") -> dict[str, Any]:
     ],
 )
 def test_a_refusal_explains_what_is_wrong_and_what_to_run(code: int, words: str) -> None:
-    error = explain(_answer(code), Attempt(tenant="fabrikam.example", username="alice@contoso.example"))
+    error = explain(_answer(code), Attempt(tenant="fabrikam.example", username=ALICE))
     assert words in error.error_msg
     assert f"AADSTS{code}" in error.error_msg
     assert error.recommendations
@@ -66,9 +66,7 @@ def test_a_service_that_failed_is_no_reason_to_sign_in(answer: dict[str, Any], p
 
 @pytest.mark.parametrize("code", [50076, 50079, 50158, 53003, 700082, 50173, 50055, 65001])
 def test_what_only_the_user_can_provide_names_the_interactive_command(code: int) -> None:
-    error = explain(
-        _answer(code), Attempt(tenant="t-1", username=ALICE, scopes=["https://v/.default"])
-    )
+    error = explain(_answer(code), Attempt(tenant="t-1", username=ALICE, scopes=["https://v/.default"]))
     assert isinstance(error, InteractionRequiredError)
     assert 'az login --tenant "t-1" --scope "https://v/.default"' in error.recommendations[0]
 
