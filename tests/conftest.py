@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.harness import forked, guard, hosts
+from tests.harness import guard, hosts
 from tests.harness.az import Az
 from tests.harness.environments import CHROMIUM_PACKAGES, has_chromium, in_ci
 from tests.harness.hosts import Host
-from tests.harness.launchers import Launcher
+from tests.harness.launchers import Launcher, default_launcher
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage, Stage
 from tests.users import ALICE
@@ -81,7 +81,7 @@ def shared_cloud() -> Iterator[LocalCloud]:
 @pytest.fixture(scope="session")
 def launcher() -> Launcher:
     """What starts `az`: a forked stand-in for the executable, or the executable where there is none."""
-    return forked.launcher()
+    return default_launcher()
 
 
 @pytest.fixture(scope="session")

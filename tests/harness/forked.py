@@ -17,7 +17,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import threading
@@ -32,15 +31,12 @@ import ptyprocess
 
 from tests.harness import fork_server
 from tests.harness.hosts import Host
-from tests.harness.launchers import REAL, Command, Launcher, Process
+from tests.harness.launchers import REAL, Command, Process
 
 if TYPE_CHECKING:
     _Spawn = pexpect.spawn[str]
 else:
     _Spawn = pexpect.spawn
-
-#: Set to anything, it makes `az` the real executable in every test.
-REAL_PROCESSES = "LOGIN_REAL_PROCESSES"
 
 _PROGRAM = Path(fork_server.__file__)
 _NUMBER = struct.Struct("!q")
@@ -51,13 +47,6 @@ _SCRIPT = re.compile(
     r"os\.execl\(sys\.executable, sys\.executable, '-m', 'azure\.cli', \*sys\.argv\[1:\]\)\s*\Z",
     re.DOTALL,
 )
-
-
-def launcher() -> Launcher:
-    """Return what starts `az` in tests that neither measure nor check how it starts."""
-    if os.environ.get(REAL_PROCESSES) or not sys.platform.startswith("linux"):
-        return REAL
-    return ForkedProcesses()
 
 
 def python_of(host: Host) -> Path | None:

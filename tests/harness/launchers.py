@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,9 @@ from typing import IO, Any, Protocol
 import pexpect
 
 from tests.harness.hosts import Host
+
+#: Set to anything, it makes `az` the executable itself in every test.
+REAL_PROCESSES = "LOGIN_REAL_PROCESSES"
 
 
 @dataclass(frozen=True)
@@ -98,3 +103,12 @@ class RealProcesses:
 
 #: The executable itself, as users start it.
 REAL = RealProcesses()
+
+
+def default_launcher() -> Launcher:
+    """Return what starts `az` in tests that neither measure nor check how it starts."""
+    if os.environ.get(REAL_PROCESSES) or not sys.platform.startswith("linux"):
+        return REAL
+    from tests.harness.forked import ForkedProcesses  # needs what other systems lack
+
+    return ForkedProcesses()

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness import fork_server, forked, hosts
+from tests.harness import fork_server, hosts
+
+forked = pytest.importorskip("tests.harness.forked", reason="there is no fork")
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the executable runs in every test")
 

@@ -17,12 +17,14 @@ from typing import Any
 import pexpect
 import pytest
 
-from tests.harness import forked, hosts
+from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.hosts import Host
-from tests.harness.launchers import REAL, Launcher
+from tests.harness.launchers import REAL, REAL_PROCESSES, Launcher, default_launcher
 from tests.harness.probe import make_probe, probing
 from tests.harness.waiting import until
+
+forked = pytest.importorskip("tests.harness.forked", reason="there is no fork")
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the executable runs in every test")
 
@@ -198,10 +200,10 @@ def test_an_az_that_starts_python_in_another_way_is_the_executable(probe: Az, tm
 
 
 def test_a_variable_makes_every_command_the_executable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(forked.REAL_PROCESSES, "1")
-    assert forked.launcher() is REAL
-    monkeypatch.delenv(forked.REAL_PROCESSES)
-    assert forked.launcher() is not REAL
+    monkeypatch.setenv(REAL_PROCESSES, "1")
+    assert default_launcher() is REAL
+    monkeypatch.delenv(REAL_PROCESSES)
+    assert default_launcher() is not REAL
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from traceback import format_exception
 
-from tests.harness import forked, hosts
+from tests.harness import hosts
 from tests.harness.hosts import Host
-from tests.harness.launchers import REAL
+from tests.harness.launchers import REAL, default_launcher
 from tests.harness.stage import Stage
 from tests.localcloud import LocalCloud
 from tests.parity.both import run_case
@@ -95,7 +95,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="login-parity-") as folder, LocalCloud() as cloud:
-        launcher = REAL if options.fresh else forked.launcher()
+        launcher = REAL if options.fresh else default_launcher()
         suite = Suite(host, cloud, Stage(Path(folder, "stage")), Path(folder, "runs"), launcher)
         shown, failures = _run_all(suite, cases, options.jobs)
     outdated = unshown(shown, host.name) if cases == [c for c in CASES if host.name in c.hosts] else []
