@@ -29,7 +29,7 @@ _REQUESTS = "/token$"
 
 @pytest.fixture(params=["user", "service principal"])
 def caller(request: pytest.FixtureRequest, make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
-    """`az` with somebody signed in whose tokens have expired, in a cloud that nobody else uses."""
+    """`az` with a signed-in account whose tokens have expired, in a cloud that no other test uses."""
     az = make_az(cloud=own_cloud)
     if request.param == "user":
         sign_in(az, own_cloud, ALICE).ok()
@@ -47,7 +47,7 @@ def _all_at_once(az: Az, cloud: LocalCloud, *options: str, callers: int = CALLER
 
 
 def _answered_together(az: Az, cloud: LocalCloud, commands: Sequence[tuple[str, ...]], asking: int = 1) -> list[Result]:
-    """Answer when so many requests hang, and everybody has a turn to ask or waits for one."""
+    """Answer when so many requests hang, and every process has a turn to ask or waits for one."""
     processes = [az.start(*words) for words in commands]
     until(lambda: cloud.admin.count_hanging() >= asking and all(map(_is_in_the_queue, processes)))
     cloud.admin.clear_faults()
@@ -55,10 +55,10 @@ def _answered_together(az: Az, cloud: LocalCloud, commands: Sequence[tuple[str, 
 
 
 def _is_in_the_queue(process: Process) -> bool:
-    """Tell whether somebody has a turn to ask, or waits for one: the file of the lock is open."""
+    """Tell whether a process has a turn to ask, or waits for one: the file of the lock is open."""
     try:
         return any("login_requests" in file.path for file in psutil.Process(process.pid).open_files())
-    except psutil.Error:  # it has ended, and its result says why
+    except psutil.Error:  # it has ended, and its result shows why
         return True
 
 
@@ -167,7 +167,7 @@ def test_who_has_a_token_that_still_lives_does_not_wait_for_a_process_that_has_s
 
 
 @pytest.mark.parametrize("caller", ["user"], indirect=True)
-def test_a_failure_that_was_noted_by_a_clock_that_was_ahead_ends_nothing(caller: Az, own_cloud: LocalCloud) -> None:
+def test_a_failure_that_was_recorded_by_a_clock_that_was_ahead_stops_nothing(caller: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.clear_faults()
     own_cloud.admin.fail_next(_REQUESTS, kind="drop")
     caller.run(*TOKEN).failed()
@@ -185,7 +185,7 @@ def test_requests_for_different_things_do_not_wait_for_each_other(caller: Az, ow
     assert own_cloud.admin.count_requests(_REQUESTS) == 3
 
 
-def test_what_was_noted_of_a_failure_goes_with_the_account(caller: Az, own_cloud: LocalCloud) -> None:
+def test_the_record_of_a_failure_is_removed_with_the_account(caller: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.clear_faults()
     own_cloud.admin.fail_next(_REQUESTS, count=None, status=400, body='{"error": "invalid_grant"}')
     caller.run(*TOKEN).failed()
@@ -198,7 +198,7 @@ def test_what_was_noted_of_a_failure_goes_with_the_account(caller: Az, own_cloud
 
 
 def _seconds_waited(result: Result) -> int:
-    """Return how long a command says that it has waited before it went on with what it had."""
+    """Return how long a command reports that it has waited before it went on with what it had."""
     found = re.search(r"(?:within|for) (\d+) seconds\.", result.stderr)
     assert found, result
     return int(found[1])

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.forms import FormPerson
-from tests.harness.person import AddressTaker
+from tests.harness.browser_user import AddressTaker
+from tests.harness.http_user import HttpUser
 
 ALICE = "alice@contoso.example"
 
@@ -32,19 +32,19 @@ def free_port() -> int:
 
 
 def test_the_browser_returns_to_the_chosen_port(
-    az: Az, form_person: Callable[..., FormPerson], free_port: int, tmp_path: Path
+    az: Az, make_http_user: Callable[..., HttpUser], free_port: int, tmp_path: Path
 ) -> None:
     browser = AddressTaker(tmp_path / "browser")
     words = ("login", "--redirect-port", str(free_port))
     process = az.start(*words, env={"BROWSER": browser.browser})
     address = browser.address()
     assert f"redirect_uri=http%3A%2F%2Flocalhost%3A{free_port}&" in address
-    form_person(ALICE).visit(address)
+    make_http_user(ALICE).visit(address)
     assert {row["user"]["name"] for row in az.result(process, *words).ok().json()} == {ALICE}
 
 
 def test_the_printed_address_leads_back_to_the_chosen_port(
-    az: Az, form_person: Callable[..., FormPerson], free_port: int
+    az: Az, make_http_user: Callable[..., HttpUser], free_port: int
 ) -> None:
     # A terminal wider than the address.
     terminal = az.pty("login", "--no-browser", f"--redirect-port={free_port}", env={"TERM": "dumb"}, size=(60, 4000))
@@ -52,7 +52,7 @@ def test_the_printed_address_leads_back_to_the_chosen_port(
     assert isinstance(terminal.match, re.Match)
     address = str(terminal.match.group(1))
     assert f"redirect_uri=http%3A%2F%2Flocalhost%3A{free_port}&" in address
-    assert "signed in" in form_person(ALICE).visit(address).text.lower()
+    assert "signed in" in make_http_user(ALICE).visit(address).text.lower()
     terminal.expect_exact("Enter for no changes): ")
 
 

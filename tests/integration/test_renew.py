@@ -1,7 +1,7 @@
-"""`az account renew`, once and with --watch, in jobs whose federated tokens end sooner than the job does.
+"""`az account renew`, once and with --watch, in jobs whose federated tokens expire before the job ends.
 
-One of the tests is such a job. In every test run it takes 45 seconds, with tokens that live for 15;
-`LOGIN_RENEW_SECONDS=300 make test ARGS='-k long_job'` takes as long as that, with tokens that live for 60 seconds.
+One of the tests is such a job. In every test run it takes 45 seconds, with tokens that are valid for 15;
+`LOGIN_RENEW_SECONDS=300 make test ARGS='-k long_job'` takes as long as that, with tokens that are valid for 60 seconds.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Job:
         return process
 
     def stop(self, process: Process, number: signal.Signals = signal.SIGTERM) -> Result:
-        """End a watch, and return what it said."""
+        """End a watch, and return what it printed."""
         process.send_signal(number)
         return self.az.result(process, *_WATCH)
 
@@ -93,14 +93,14 @@ class Job:
                 process.communicate()
 
     def assert_whole(self) -> None:
-        """Fail if a file is torn, or if somebody has left half a file behind."""
+        """Fail if a file is torn, or if a process has left half a file behind."""
         for name in ("azureProfile.json", "msal_token_cache.json", "service_principal_entries.json"):
             json.loads((self.az.config_dir / name).read_text(encoding="utf-8"))
         assert not [path.name for path in self.az.config_dir.iterdir() if path.name.startswith(".")]
 
 
 def _end_of(assertion: str) -> int:
-    """Return when a federated token ends, as POSIX time in seconds."""
+    """Return when a federated token expires, as POSIX time in seconds."""
     body = assertion.split(".")[1]
     return int(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["exp"])
 
@@ -235,7 +235,7 @@ def jobs_with_ended_tokens(
         with ThreadPoolExecutor(len(jobs)) as pool:
             for result in pool.map(lambda name: jobs[name].az.run(*_SIGN_IN, *sources[name][0]), jobs):
                 result.ok()
-        # Ten minutes later for whoever checks them, which is all that counts.
+        # Ten minutes later for the process that checks them, which is all that counts.
         cloud.admin.clock_offset(600)
         token_file.write_text(cloud.admin.issue_assertion(_SUBJECT), encoding="ascii")
         yield jobs
@@ -255,7 +255,7 @@ def test_without_a_watch_our_tokens_go_on_where_built_in_ones_have_ended(
 # Once
 
 
-def test_renewing_once_gives_new_tokens_for_what_is_in_use_and_says_until_when(job: Job) -> None:
+def test_renewing_once_gives_new_tokens_for_what_is_in_use_and_reports_until_when(job: Job) -> None:
     before = job.assertion
     cached = _access_tokens(job.az)
     # Whole seconds: what is renewed within the one that the sign-in ended in would end when the old ones do.
@@ -343,7 +343,7 @@ def test_there_is_nothing_to_renew_of_a_managed_identity(make_az: Callable[..., 
     assert "nothing to renew" in az.run(*_WATCH).failed().stderr
 
 
-def test_somebody_who_is_not_signed_in_is_told_to_sign_in(az: Az) -> None:
+def test_a_user_who_is_not_signed_in_is_told_to_sign_in(az: Az) -> None:
     assert "az login" in az.run(*_RENEW).failed().stderr
 
 
@@ -413,7 +413,7 @@ def test_a_federated_token_that_was_given_is_named_as_the_last_one(
     process = job.az.start(*_WATCH)
     job.started.append(process)
     assert process.stderr is not None
-    # It says so in its first round, and can be stopped from before that on.
+    # It reports that in its first round, and can be stopped from before that on.
     said = iter(process.stderr.readline, "")
     assert any("seconds after 1970" in line for line in said)
     job.stop(process).ok()

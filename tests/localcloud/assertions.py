@@ -1,7 +1,7 @@
 """Client assertions at the token endpoint (RFC 7523 section 3): signature, audience, time, single use.
 
-An assertion whose `iss` is an address comes from another issuer (federation.py); the others say that the application
-made them itself, and are signed with its certificate (certificates.py).
+An assertion whose `iss` is an address comes from another issuer (federation.py). The application made the others
+itself, and signed them with its certificate (certificates.py).
 """
 
 from __future__ import annotations
