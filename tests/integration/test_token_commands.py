@@ -6,7 +6,6 @@ import base64
 import json
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -330,25 +329,6 @@ def test_the_error_names_the_cause_and_what_to_run(
     else:
         options = ("--tenant", "nobody.example")
     assert re.search(words, alice_here.run(*TOKEN, *options).failed().stderr)
-
-
-# What it costs
-
-
-def test_a_cached_token_is_found_without_the_libraries_that_would_ask_for_one(signed_in: Az) -> None:
-    """Importing them takes longer than everything else that we do. The host itself brings azure.core."""
-    done = subprocess.run(
-        [signed_in.host.bin / "python", "-X", "importtime", "-m", "azure.cli", *TOKEN],
-        env=signed_in.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert json.loads(done.stdout)["accessToken"]
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert "azext_login.usecases.get_token" in imported
-    assert not imported & {"msal", "msal_extensions", "requests", "urllib3", "cryptography", "jwt"}
 
 
 # Local time

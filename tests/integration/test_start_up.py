@@ -1,0 +1,68 @@
+"""What the commands that programs run most may load: loading modules takes most of the time of such a command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.harness.az import Az
+
+_EVERY_COMMAND = (
+    "_completers", "_format", "_help", "_params", "_parser", "_validators", "commands", "errors", "host",
+    "cli", "cli.collector", "cli.open_session", "cli.option_values", "cli.options", "cli.results", "cli.secret_words",
+    "profile", "profile.clouds", "profile.json_text", "profile.last_good", "profile.model", "profile.state",
+    "profile.store", "profile.subscriptions",
+    "system", "system.damaged_files", "system.file_lock", "system.files", "system.signals", "system.text",
+    "usecases", "usecases.session",
+)  # fmt: skip
+
+_SHOW = (*_EVERY_COMMAND, "cli.account_options", "cli.accounts", "system.terminal", "system.terminal.terminal")
+
+_CACHED_TOKEN = (
+    *_EVERY_COMMAND,
+    "auth", "auth.credential", "auth.entra", "auth.entra.azure_cli", "auth.entra.claims_challenge",
+    "auth.storage", "auth.storage.cached_token", "auth.storage.secret_file", "auth.storage.token_cache",
+    "cli.token_options", "cli.tokens", "usecases.clients", "usecases.get_token",
+)  # fmt: skip
+
+_SLOW = {"msal", "msal_extensions", "requests", "urllib3", "cryptography", "jwt", "prompt_toolkit"}
+"""Packages of which one alone takes longer to load than everything above. The host itself loads azure.core and asyncio."""
+
+# `python -X importtime` does not list what `importlib.import_module` loads, which is how handlers are loaded.
+_PROGRAM = """
+import atexit, json, runpy, sys
+destination = sys.argv.pop(1)
+atexit.register(lambda: open(destination, "w").write(json.dumps(sorted(sys.modules))))
+runpy.run_module("azure.cli", run_name="__main__", alter_sys=True)
+"""
+
+
+def _loaded(az: Az, folder: Path, *command: str) -> set[str]:
+    """Return the modules that are loaded when a command exits."""
+    destination = folder / "modules.json"
+    subprocess.run(
+        [az.host.bin / "python", "-c", _PROGRAM, destination, *command],
+        env=az.environment(),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    return set(json.loads(destination.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "command, expected",
+    [(("account", "show"), _SHOW), (("account", "get-access-token"), _CACHED_TOKEN)],
+    ids=["account show", "a cached token"],
+)
+def test_a_frequent_command_loads_only_what_it_needs(
+    signed_in: Az, tmp_path: Path, command: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    """A module that is added here needs a reason; one that is not needed any more leaves the list."""
+    loaded = _loaded(signed_in, tmp_path, *command)
+    ours = {name.partition(".")[2] for name in loaded if name.startswith("azext_login.")}
+    assert ours == set(expected)
+    assert sorted(loaded & _SLOW) == []
