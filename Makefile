@@ -3,6 +3,8 @@
 #   PYTHON=python3.12 make test              another Python
 #   make test ARGS='-k browser -x'           more for pytest
 #   LOGIN_HOST_NEWEST=/path/to/az make demo  an azure-cli that is already installed
+#   LOGIN_REAL_PROCESSES=1 make test         start the executable for every command, and no forked stand-in
+#   make parity ARGS=--fresh                 the same there
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help

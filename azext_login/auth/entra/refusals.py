@@ -155,7 +155,7 @@ OF_SERVICE_PRINCIPALS = (
     ),
     Refusal(
         frozenset({700016, 7000229, 7000112}),
-        "{where} has no {who}, or it is disabled.",
+        "There is no {who} in {where}, or it is disabled.",
         f"Check the application (client) ID and --tenant, and that the application is not disabled. {SIGN_IN_AGAIN}",
     ),
     Refusal(

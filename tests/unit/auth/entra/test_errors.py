@@ -80,7 +80,7 @@ def test_a_second_factor_reads_interactive_authentication_is_needed(code: int) -
     ("code", "words"),
     [
         (7000215, "The client secret of service principal 'an-app' is wrong"),
-        (700016, "Tenant 't' has no service principal 'an-app'"),
+        (700016, "There is no service principal 'an-app' in tenant 't'"),
         (700024, "The credential of service principal 'an-app' has expired"),
         (53003, "blocks service principal 'an-app'"),
         (500011, "does not exist in this tenant"),
