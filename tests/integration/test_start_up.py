@@ -29,7 +29,7 @@ _CACHED_TOKEN = (
 )  # fmt: skip
 
 _SLOW = {"msal", "msal_extensions", "requests", "urllib3", "cryptography", "jwt", "prompt_toolkit"}
-"""Packages of which one alone takes longer to load than everything above. The host itself loads azure.core and asyncio."""
+"""Each of these packages takes longer to load than everything above. The host itself loads asyncio."""
 
 # `python -X importtime` does not list what `importlib.import_module` loads, which is how handlers are loaded.
 _PROGRAM = """
