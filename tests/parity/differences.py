@@ -244,7 +244,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         reason="commands would run as another identity than the list shows",
         cases=("login --identity --client-id \\S+ \\(on Service Fabric\\)",),
         aspects=frozenset({"exit code", *_LIST, "profile", "modes"}),
-        here_says="gives tokens of one identity only",
+        here_says="issues tokens for one identity only",
     ),
     Difference(
         "certificate-of-service-fabric",
