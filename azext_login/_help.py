@@ -22,13 +22,14 @@ long-summary: >-
 
 
     All tenants are asked for their subscriptions at the same time. A table lists the tenants that do not answer, or
-    require another sign-in, with the command to run. To exclude tenants, name them with --exclude-tenant, or for every
-    time with `az config set login.exclude_tenants="TENANT TENANT"`.
+    that require another sign-in, with the command to run for each. To exclude tenants once, name them with
+    --exclude-tenant. To exclude them every time, run `az config set login.exclude_tenants="TENANT TENANT"`.
 
 
-    The default subscription is the first of these that exists: the one of --subscription; the one that was active; the
-    one that you last chose in that tenant; the one of
-    `az config set login.default_subscription="SUBSCRIPTION"`; the first enabled one.
+    The default subscription is the first of these that exists: the one that --subscription names; the one that was
+    active before; the one that you last chose in that tenant; the one that the setting login.default_subscription
+    names; the first enabled one. To change the setting, run
+    `az config set login.default_subscription="SUBSCRIPTION"`.
 
 
     To keep a password or a secret off the command line and out of the shell's history, let az read it from standard
@@ -40,12 +41,12 @@ long-summary: >-
 
 
     To log in with a service principal, specify --service-principal. To log in with a managed identity, specify
-    --identity. To log in with the credential that the environment variables of the Azure SDKs describe, specify
+    --identity. To log in with a credential from environment variables, as the Azure SDKs do, specify
     --from-env.
 
 
-    A federated token expires within minutes. With --federated-token-file and --federated-token-source, az fetches the
-    next one whenever it needs one. For built-in commands, 'az account renew --watch' does so.
+    A federated token expires within minutes. With --federated-token-file or --federated-token-source, the commands of
+    this extension fetch a new one when they need it. To keep built-in commands working, run 'az account renew --watch'.
 examples:
     - name: Log in with a web browser.
       text: az login
@@ -57,7 +58,7 @@ examples:
       text: az login --use-device-code
     - name: Log in with a user name. The command asks for the password.
       text: az login --username johndoe@contoso.com
-    - name: Log in with a password from standard input, which no history and no process list shows.
+    - name: Log in with a password from standard input, so that no history and no list of processes shows it.
       text: az login --username johndoe@contoso.com --password=@-
     - name: Log in with a service principal and a client secret from standard input.
       text: az login --service-principal --username APP_ID --password=@- --tenant TENANT_ID
@@ -65,7 +66,7 @@ examples:
       text: az login --service-principal --username APP_ID --certificate /path/to/cert.pem --tenant TENANT_ID
     - name: Log in with a service principal and a PFX certificate, with its passphrase from a file.
       text: az login --service-principal --username APP_ID --certificate cert.pfx --password=@FILE --tenant TENANT_ID
-    - name: Log in from a job of GitHub Actions that has the permission 'id-token - write'.
+    - name: "Log in from a job of GitHub Actions that has the permission 'id-token: write'."
       text: az login --service-principal --username APP_ID --tenant TENANT_ID --federated-token-source github
     - name: Log in from a step of Azure Pipelines with SYSTEM_ACCESSTOKEN in its environment.
       text: >-
@@ -73,7 +74,7 @@ examples:
         --service-connection-id CONNECTION_ID
     - name: Log in with a federated token from a file that another program keeps up to date.
       text: az login --service-principal --username APP_ID --tenant TENANT_ID --federated-token-file /path/to/token
-    - name: Log in with the credential that environment variables describe, for example in a pod of AKS.
+    - name: Log in with a credential from environment variables, for example in a pod of AKS.
       text: az login --from-env
     - name: Log in with the system-assigned managed identity of this computer.
       text: az login --identity
@@ -141,7 +142,7 @@ examples:
       text: az account set --subscription "My Subscription"
     - name: Go back to the subscription that was active before.
       text: az account set --subscription -
-    - name: Use a subscription as another account that is signed in.
+    - name: Use a subscription as another signed-in account.
       text: az account set --subscription "My Subscription" --username johndoe@contoso.com
     - name: Choose a subscription by ID.
       text: az account set --subscription 00000000-0000-0000-0000-000000000000
@@ -181,7 +182,7 @@ long-summary: >-
     use `expires_on`: the local time is ambiguous when daylight saving time ends.
 
 
-    A cached token is used while it is valid for that long. If the sign-in service cannot be reached, a token that
+    A cached token that is valid for that long is returned without a request. If the sign-in service cannot be reached, a token that
     expires in less than 5 minutes is used too, with a warning. When several programs need a new token at the same time,
     one of them requests it for all.
 
@@ -224,7 +225,7 @@ examples:
       text: az account export-token --format fish | source
     - name: Set environment variables in PowerShell.
       text: az account export-token --format powershell | Out-String | Invoke-Expression
-    - name: Give kubectl, which has this command in its kubeconfig, a token for AKS.
+    - name: Give kubectl a token for AKS. Put this command into the kubeconfig.
       text: az account export-token --format exec-credential --resource 6dae42f8-4368-4678-94ff-3960e28e3630
     - name: Give curl the header to send.
       text: >-
@@ -240,11 +241,12 @@ short-summary: Renew the federated token and the access tokens of an account bef
 long-summary: >-
     For jobs that take longer than the lifetime of their tokens. The federated token is fetched again from the file or
     service that the sign-in used (--federated-token-file or --federated-token-source), and stored for built-in
-    commands. The access tokens in use are replaced by new ones. Exits with 10 if an access token could not be renewed.
+    commands. The access tokens that were used within the last hour are replaced by new ones. The exit code is 10 if
+    an access token could not be renewed.
 examples:
     - name: Renew the tokens of the active account once.
       text: az account renew
-    - name: Renew the tokens of a long job until stopped. In a shell, start this command in the background.
+    - name: Renew the tokens of a long job until the command is stopped. In a shell, start it in the background.
       text: az account renew --watch --output none
     - name: Renew the tokens of one service principal in one tenant.
       text: az account renew --username APP_ID --tenant TENANT_ID

@@ -39,8 +39,8 @@ class LoginOptions:
     from_env: bool = option(
         "--from-env",
         default=False,
-        help="Sign in with the credential that environment variables describe, such as AZURE_CLIENT_ID, "
-        "AZURE_TENANT_ID and AZURE_CLIENT_SECRET, in the order of the Azure SDKs.",
+        help="Sign in with a credential from environment variables, such as AZURE_CLIENT_ID, AZURE_TENANT_ID and "
+        "AZURE_CLIENT_SECRET. If there are several, the order is that of the Azure SDKs.",
     )
 
     use_device_code: bool = option("--use-device-code", default=False, group=_BROWSER)
@@ -76,8 +76,8 @@ class LoginOptions:
         "--store-decrypted-key",
         default=False,
         group=_SERVICE_PRINCIPAL,
-        help="Store the certificate's private key without its passphrase, so that built-in commands can go on using "
-        "it. Without this option, they work until the token of this sign-in expires.",
+        help="Store the certificate's private key without its passphrase, so that built-in commands can use it. "
+        "Without this option, they work until the token of this sign-in expires.",
     )
 
     client_assertion: str | None = option("--federated-token", is_secret=True, group=_FEDERATED_TOKEN)

@@ -47,7 +47,7 @@ class TokenOptions:
     resource_type: str | None = option(
         "--resource-type", choices=tuple(RESOURCE_TYPES), help="Well-known resource that the token is for."
     )
-    resource: str | None = option("--resource", help="Resource that the token is for, as an address.")
+    resource: str | None = option("--resource", help="Resource that the token is for, for example https://vault.azure.net.")
     scopes: Sequence[str] | None = option(
         "--scope", nargs="*", help="Scopes of the token, separated by spaces. Use it instead of --resource."
     )
@@ -65,8 +65,8 @@ class TokenOptions:
     min_validity: float | None = option(
         "--min-validity",
         validator="validate_min_validity",
-        help="How long the token must be valid at least: seconds, or a number with s, m or h, for example 10m. A "
-        "cached token that expires earlier is replaced.",
+        help="Time for which the token must be valid at least: seconds, or numbers with h, m and s, for example 10m or "
+        "1h30m. A cached token that expires earlier is replaced.",
     )
     force_refresh: bool = option(
         "--force-refresh",
