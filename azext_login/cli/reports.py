@@ -52,8 +52,8 @@ def report_guess(outcome: SignInOutcome) -> None:
         )
     if outcome.guessed is not None:
         logger.warning(
-            "'%s' is the default subscription now, the first of %d. To choose, run az account set --subscription ID, "
-            'or once for all: az config set login.default_subscription="ID"',
+            "'%s' is the default subscription now, the first of %d. To choose another one, run az account set "
+            '--subscription ID. To choose it for every sign-in, run az config set login.default_subscription="ID"',
             printable(outcome.guessed["name"]), len(outcome.rows),
         )  # fmt: skip
 
@@ -68,7 +68,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
             logger.warning("The subscriptions of '%s' stay as they were. It was not asked.", failure.account.name)
             continue
         logger.warning(
-            "The subscriptions of '%s' could not be refreshed and stay as they were: %s To go on, run %s",
+            "The subscriptions of '%s' could not be refreshed and stay as they were. %s To continue, run %s",
             failure.account.name,
             printable(first_line(failure.error)),
             _to_do(failure.account, failure.error, None),
@@ -140,7 +140,7 @@ def _report_tenants(discoveries: Sequence[tuple[Account, Discovery]], *, kept: b
     headers = ("Account", "Tenant", "What happened", "To do")
     first = 0 if len({account.key for account, _ in discoveries}) > 1 else 1
     table = tabulate([line[first:] for line in lines], headers=headers[first:], tablefmt="plain", disable_numparse=True)
-    consequence = f"; what was known of {'them' if asked > 1 else 'it'} is still listed" if kept else ""
+    consequence = f"; {'their' if asked > 1 else 'its'} known subscriptions are still listed" if kept else ""
     what = "all subscriptions" if any(report.subscriptions for report in failed) else "subscriptions"
     tenants = f"{len(lines)} of {asked} tenants" if asked > 1 else "The tenant"
     logger.warning("%s did not show %s%s:\n%s", tenants, what, consequence, table)

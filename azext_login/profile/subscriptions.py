@@ -153,7 +153,7 @@ def refresh(
 
 
 def record_answers(state: ProfileState, cloud: str, account: Account, failures: Mapping[str, str | None]) -> None:
-    """Record which tenants could not be read again, to distinguish tsuccessor rows from fresh ones.
+    """Record which tenants could not be read again, to distinguish the rows that stay from fresh ones.
 
     :param failures: tenant (GUID) -> why it did not answer; None if it answered.
     """

@@ -92,7 +92,8 @@ def _store_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"{path} could not be written: {error.strerror or error}. Its previous content is unchanged."
+            f"{path} could not be written: {error.strerror or error}. Its previous content is unchanged.",
+            f"Make sure that {path.parent} is writable and that the disk has free space; then run the command again.",
         ) from error
 
 

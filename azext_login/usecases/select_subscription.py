@@ -42,7 +42,7 @@ def select_subscription(
         else:
             found = rules.in_cloud(_candidates(state, subscription, username, tenant), cloud)
         if len(found) != 1:
-            raise _not_one(subscription, found, cloud)
+            raise _not_one(subscription, found, cloud, username, tenant)
         rules.make_active(state, found[0])
     return found[0]
 
@@ -61,12 +61,24 @@ def _candidates(
     return found
 
 
-def _not_one(subscription: str, found: Sequence[SubscriptionRow], cloud: str) -> AccountError:
+def _not_one(
+    subscription: str, found: Sequence[SubscriptionRow], cloud: str, username: str | None, tenant: str | None
+) -> AccountError:
     problem = "has more than one match" if found else "doesn't exist"
+    where = f"in cloud '{cloud}'"
     next_step = "List the subscriptions with `az account list --all --output table`."
+    if username:
+        where += f" for account '{printable(username)}'"
+    if tenant:
+        where += f" in tenant '{printable(tenant)}'"
+    if username or tenant:
+        next_step = (
+            "List the subscriptions with their accounts and tenants:\n"
+            'az account list --all-identities --query "[].[name, user.name, tenantId]" --output table'
+        )
     if found:
         next_step = "\n".join(["To choose one, run:", *map(_set_command, found)])
-    return AccountError(f"The subscription of '{printable(subscription)}' {problem} in cloud '{cloud}'.", next_step)
+    return AccountError(f"The subscription of '{printable(subscription)}' {problem} {where}.", next_step)
 
 
 def _set_command(row: SubscriptionRow) -> str:

@@ -120,9 +120,9 @@ def login_command(attempt: Attempt) -> str:
 def unknown_tenant(tenant: str, address: str) -> SignInError:
     """Return the error for a tenant that the authority has no discovery document for."""
     return SignInError(
-        f"Tenant '{printable(tenant)}' was not found at {address}.",
-        next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`; then run "
-        "`az login` with the right --tenant. A service principal needs one; a user may omit --tenant.",
+        f"Tenant '{printable(tenant)}' was not found at {address}. Nothing that was stored before has changed.",
+        next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`. Then run "
+        "`az login` with the right --tenant. A user can omit --tenant; a service principal needs it.",
     )
 
 

@@ -53,7 +53,7 @@ BUSY = Refusal(
     words=frozenset({"temporarily_unavailable", "server_error"}),
 )
 
-UNKNOWN_USER = Refusal(frozenset({50034, 51004}), "There is no user {who} in {where}.")
+UNKNOWN_USER = Refusal(frozenset({50034, 51004}), "There is no user {who} in {where}. Nothing that was stored before has changed.")
 
 # Only where a password was sent.
 PERSONAL_ACCOUNT = Refusal(
@@ -144,12 +144,12 @@ OF_SERVICE_PRINCIPALS = (
     _UNKNOWN_RESOURCE,
     Refusal(
         frozenset({7000215}),
-        "The client secret of {who} is wrong.",
-        f"Give the secret's value, not its ID. A certificate is given with --certificate instead. {SIGN_IN_AGAIN}",
+        "The client secret of {who} is wrong. Nothing that was stored before has changed.",
+        f"Pass the value of the secret, not its ID. To use a certificate, pass --certificate. {SIGN_IN_AGAIN}",
     ),
     Refusal(
         frozenset({7000222}),
-        "The client secret of {who} has expired.",
+        "The client secret of {who} has expired. Nothing that was stored before has changed.",
         "An owner of the application can create a new one: `az ad app credential reset --append --id {client_id}`. "
         f"{SIGN_IN_AGAIN}",
     ),

@@ -106,7 +106,7 @@ class _Asked:
     def proxy_error(self, error: requests.exceptions.ProxyError) -> ServiceUnreachableError:
         return ServiceUnreachableError(
             f"The proxy for {self._name} refused the connection: {_cause(error)}.",
-            "Check the environment variables HTTPS_PROXY and NO_PROXY.",
+            "Check the environment variables HTTPS_PROXY and NO_PROXY; then run the command again.",
         )
 
     def timeout_error(self) -> ServiceUnreachableError:

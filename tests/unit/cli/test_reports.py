@@ -111,7 +111,7 @@ def test_an_account_that_could_not_be_refreshed_gets_the_fitting_command(
     with caplog.at_level(logging.WARNING):
         report_refresh(RefreshOutcome((RefreshFailure(account, error),), ()))
     (line,) = _lines(caplog)
-    assert line.endswith(f". To go on, run {command}")
+    assert line.endswith(f". To continue, run {command}")
 
 
 def test_nothing_is_reported_where_every_tenant_shows_something(caplog: pytest.LogCaptureFixture) -> None:
@@ -182,7 +182,7 @@ def test_a_refresh_reports_that_rows_are_kept_and_does_not_report_empty_tenants(
     with caplog.at_level(logging.WARNING):
         report_refresh(RefreshOutcome((), ((ALICE, discovery),)))
     lines = _lines(caplog)
-    assert lines[0] == "1 of 2 tenants did not show subscriptions; what was known of them is still listed:"
+    assert lines[0] == "1 of 2 tenants did not show subscriptions; their known subscriptions are still listed:"
     assert len(lines) == 3
 
 
