@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.terminal_theme import TerminalTheme
 
-# Of the reader's own machine; rich's template fetches a font from a server. Each run of characters has its length, so
+# Fonts of the reader's computer: rich's template loads one from a server. Each run of characters has its length, so
 # that columns are aligned whatever the font.
 _FONTS = "ui-monospace, 'Cascadia Mono', 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 
@@ -25,12 +25,8 @@ xmlns="http://www.w3.org/2000/svg">
 .{unique_id}-title {{ font-family: system-ui, sans-serif; font-size: 16px; }}
 {styles}
 </style>
-<defs>
-<clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>\
-</clipPath>
-</defs>
 {chrome}
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+<g transform="translate({terminal_x}, {terminal_y})">
 {backgrounds}
 <g class="{unique_id}-matrix">
 {matrix}
@@ -68,9 +64,9 @@ def svg_of(lines: Sequence[Sequence[Segment]], *, name: str, title: str, descrip
 
 
 def _tidied(picture: str) -> str:
-    """Return the picture without what rich draws of line breaks, and an element per line.
+    """Return the picture with one element per line, and without rich's line breaks and clip paths.
 
-    A clip path per line goes as well: no line is wider than the window, and rich defines none for the last one.
+    No line is wider than the window. The clip path of the whole window would cut the descenders of the last line.
     """
     picture = re.sub(r"<text [^>]*>\n</text>", "", picture)
     picture = re.sub(r' clip-path="url\(#[\w-]+-line-\d+\)"', "", picture)
