@@ -258,11 +258,11 @@ def test_a_certificate_in_either_kind_of_file(az: Az, workload_cloud: LocalCloud
     certificate = make_certificate("ci.contoso.example")
     workload_cloud.admin.add_certificate("ci-app", certificate.pem)
     (az.config_dir / "deploy.pem").write_text(certificate.key_pem() + certificate.pem, encoding="ascii")
-    words = "correct horse"
-    (az.config_dir / "words").write_text(f"{words}\n", encoding="ascii")
+    passphrase = "correct horse"
+    (az.config_dir / "passphrase").write_text(f"{passphrase}\n", encoding="ascii")
     (az.config_dir / "deploy.pfx").write_bytes(
         pkcs12.serialize_key_and_certificates(
-            b"deploy", certificate.key, certificate.certificate, None, BestAvailableEncryption(words.encode())
+            b"deploy", certificate.key, certificate.certificate, None, BestAvailableEncryption(passphrase.encode())
         )
     )
     bash(az, block(_CERTIFICATE), env=principal)
