@@ -182,9 +182,9 @@ long-summary: >-
     use `expires_on`: the local time is ambiguous when daylight saving time ends.
 
 
-    A cached token that is valid for that long is returned without a request. If the sign-in service cannot be reached, a token that
-    expires in less than 5 minutes is used too, with a warning. When several programs need a new token at the same time,
-    one of them requests it for all.
+    A cached token that is valid for that long is returned without a request. If the sign-in service cannot be reached,
+    a token that expires in less than 5 minutes is returned too, with a warning. When several programs need a new token
+    at the same time, one of them requests it for all.
 
 
     --subscription takes precedence over --name.

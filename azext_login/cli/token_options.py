@@ -47,7 +47,9 @@ class TokenOptions:
     resource_type: str | None = option(
         "--resource-type", choices=tuple(RESOURCE_TYPES), help="Well-known resource that the token is for."
     )
-    resource: str | None = option("--resource", help="Resource that the token is for, for example https://vault.azure.net.")
+    resource: str | None = option(
+        "--resource", help="Resource that the token is for, for example https://vault.azure.net."
+    )
     scopes: Sequence[str] | None = option(
         "--scope", nargs="*", help="Scopes of the token, separated by spaces. Use it instead of --resource."
     )

@@ -53,7 +53,9 @@ BUSY = Refusal(
     words=frozenset({"temporarily_unavailable", "server_error"}),
 )
 
-UNKNOWN_USER = Refusal(frozenset({50034, 51004}), "There is no user {who} in {where}. Nothing that was stored before has changed.")
+UNKNOWN_USER = Refusal(
+    frozenset({50034, 51004}), "There is no user {who} in {where}. Nothing that was stored before has changed."
+)
 
 # Only where a password was sent.
 PERSONAL_ACCOUNT = Refusal(

@@ -174,6 +174,7 @@ def _advice(found: Sequence[str]) -> str:
     started = [rule for rule in _RULES if any(name in found for name in rule.own)]
     if started:
         nearest = min(started, key=lambda rule: len(missing(rule)))
-        return f"To sign in with a {nearest.kind}, set {' and '.join(missing(nearest))} as well; then run the command again."
+        names = " and ".join(missing(nearest))
+        return f"To sign in with a {nearest.kind}, set {names} as well; then run the command again."
     lines = [f"{rule.kind}: {', '.join(missing(rule))}" for rule in _RULES]
     return "\n".join(["Set the variables of one of these kinds of credential; then run the command again:", *lines])
