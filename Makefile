@@ -1,10 +1,10 @@
-# Every target creates the environments that it needs; `make demo` and `make test` are all you have to know.
+# Every target creates the environments that it needs; `make demo` and `make test` are the ones to start with.
 #
 #   PYTHON=python3.12 make test              another Python
 #   make test ARGS='-k browser -x'           more for pytest
 #   LOGIN_HOST_NEWEST=/path/to/az make demo  an azure-cli that is already installed
-#   LOGIN_REAL_PROCESSES=1 make test         start the executable for every command, and no forked stand-in
-#   make parity ARGS=--fresh                 the same there
+#   LOGIN_REAL_PROCESSES=1 make test         start the executable for every command, and never fork a stand-in
+#   make parity ARGS=--fresh                 the same for the parity cases
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ PYTEST := $(IN_VENV) -m pytest
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo:  ## Sign in to a local cloud through a real browser, unattended, and show what az says
+demo:  ## Sign in to a local cloud through a real browser, unattended, and show the output of az
 	@$(SET_UP) tools newest chromium
 	@$(IN_VENV) -m tests.demo
 

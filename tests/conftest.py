@@ -80,7 +80,7 @@ def shared_cloud() -> Iterator[LocalCloud]:
 
 @pytest.fixture(scope="session")
 def launcher() -> Launcher:
-    """What starts `az`: a forked stand-in for the executable, or the executable where there is none."""
+    """What starts `az`: a forked stand-in for the executable, or the executable where forking is not possible."""
     return default_launcher()
 
 

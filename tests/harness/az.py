@@ -41,7 +41,7 @@ class Result:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def json(self) -> Any:
-        """Return standard output as JSON. Fails the test with all that was said if it isn't any."""
+        """Return standard output as JSON. Fails the test with the whole output if it is not JSON."""
         try:
             return json.loads(self.stdout)
         except ValueError:
@@ -84,10 +84,10 @@ class Az:
     ca_bundle: becomes REQUESTS_CA_BUNDLE.
     env: added to every run; None removes a variable.
     secrets: passwords that `Result.assert_clean` looks for.
-    launcher: what starts it: the executable itself, or a stand-in that is there sooner.
+    launcher: what starts it: the executable itself, or a stand-in that starts faster.
 
-    PATH holds the folder of `az` alone. Nothing else that is installed, a text browser least of all, has a
-    say.
+    PATH holds the folder of `az` alone. No other installed program is found, above all no text
+    browser.
     """
 
     host: Host
@@ -148,7 +148,7 @@ class Az:
         """Run `az` with `args` and wait for it; fail the test if that takes over `timeout` seconds.
 
         Standard input is `input`, or empty. The working directory is the config directory's, unless `cwd`
-        says.
+        is given.
         """
         words = tuple(os.fspath(arg) for arg in args)
         began = time.monotonic()

@@ -28,7 +28,7 @@ _COVERAGE_PATTERNS = "\n".join(
 
 
 def main() -> int:
-    """Lint, print what azdev says, and return 1 if a rule of medium or high severity is broken."""
+    """Lint, print azdev's report, and return 1 if a rule of medium or high severity is broken."""
     environment = HOSTS / "azdev"
     host = Host("azdev", newest_version(), environment / "bin" / "az")
     with tempfile.TemporaryDirectory(prefix="login-azdev-") as folder:

@@ -41,7 +41,7 @@ SHELLS = ("curl", "dash", "fish", "git", "jq", "zsh")
 
 
 class SetUpError(RuntimeError):
-    """Something could not be set up. The message says what to do about it."""
+    """Something could not be set up. The message explains what to do."""
 
 
 def newest_version() -> str:
@@ -70,17 +70,17 @@ def external_host(name: str) -> Path | None:
 
 
 def say(what: str) -> None:
-    """Tell the person at the terminal what is going on."""
+    """Tell the user what happens now."""
     print(f"[set-up] {what}", file=sys.stderr, flush=True)
 
 
 def can_install_packages() -> bool:
-    """Tell whether Debian packages can be installed here without asking anybody."""
+    """Tell whether Debian packages can be installed here without a password."""
     return bool(shutil.which("apt-get")) and privilege() is not None
 
 
 def privilege() -> list[str] | None:
-    """Return the words in front of a command that runs it as root, or None if that takes a password."""
+    """Return the words that run a command as root when they precede it, or None if a password is needed."""
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo"):
@@ -93,7 +93,7 @@ def privilege() -> list[str] | None:
 
 
 def run(command: list[str], what: str) -> None:
-    """Run `command` quietly; show what it said only when it fails.
+    """Run `command` quietly; show its output only if it fails.
 
     Raises:
         SetUpError: it failed. The message ends with the last lines of its output.
@@ -157,7 +157,7 @@ def virtual_environment(where: Path, stamp: str, installs: list[list[str]], what
         require_venv()
         say(f"installing {what} into {where.relative_to(ROOT)}")
         began = time.monotonic()
-        # A complete environment of the same Python is brought up to date under whoever is using it.
+        # A complete environment of the same Python is updated in place: another process may be using it.
         complete = marker.is_file() and f"\npython {sys.version}\n" in marker.read_text(encoding="utf-8")
         marker.unlink(missing_ok=True)
         if not complete:
@@ -221,7 +221,7 @@ def host(name: str, version: str) -> None:
 
 
 def chromium() -> None:
-    """Install Chromium and its driver where that is possible; say so and go on where it is not.
+    """Install Chromium and its driver if that is possible; otherwise print a message and continue.
 
     Raises:
         SetUpError: it is missing, and this is continuous integration, where it has to be there.
@@ -242,7 +242,7 @@ def chromium() -> None:
 
 
 def shells() -> None:
-    """Install the programs in SHELLS where that is possible; say so and go on where it is not.
+    """Install the programs in SHELLS if that is possible; otherwise print a message and continue.
 
     Raises:
         SetUpError: one is missing, and this is continuous integration, where it has to be there.

@@ -158,7 +158,7 @@ def recompute() -> None:
 
 def become_az(call: socket.socket, streams: list[int]) -> None:
     """Turn a child of this process into `python -m azure.cli` as its launcher describes it."""
-    # Whoever interrupts a command before it has begun ends it, as a shell does between fork and exec.
+    # A signal before the command has begun ends it, as between fork and exec in a shell.
     for each in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(each, signal.SIG_DFL)
     os.setsid()

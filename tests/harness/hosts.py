@@ -41,7 +41,7 @@ def named(name: str) -> Host:
 
 
 def _host(name: str, version: str) -> Host:
-    """Return the host at the place where environments.py puts it, or where the environment says it is.
+    """Return the host at the place where environments.py puts it, or at the place that an environment variable names.
 
     Raises:
         SetUpError: it isn't there.

@@ -38,7 +38,7 @@ class Process(Protocol):
 
     @property
     def returncode(self) -> int | Any:
-        """The exit code, or minus the signal that ended it; None while nobody has seen the end."""
+        """The exit code, or minus the signal that ended it; None until `poll` or `wait` has seen the end."""
 
     def poll(self) -> int | None:
         """Return `returncode` as it is now."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: What the CLI calls the local cloud.
 CLOUD_NAME = "LocalCloud"
-#: The files that say which cloud the CLI talks to.
+#: The files that determine which cloud the CLI uses.
 _CLOUD_FILES = ("config", "clouds.config")
 
 
@@ -78,7 +78,7 @@ class Stage:
 class CloudStage:
     """One local cloud, and `az` in config directories that know it.
 
-    The CLI is told about the cloud with the commands that a person would use. That is done once, on `host`,
+    The CLI is told about the cloud with the commands that a user would run. That is done once, on `host`,
     in `folder`; every config directory after it is a copy.
 
     launcher: what starts every `az` that comes from here.
@@ -124,6 +124,6 @@ class CloudStage:
             config_dir,
             extension_dir=self.stage.extension_dir(host) if extension else None,
             ca_bundle=Path(target.ca_bundle),
-            secrets=secrets_of(person.password for person in target.directory.users),
+            secrets=secrets_of(user.password for user in target.directory.users),
             launcher=self.launcher,
         )

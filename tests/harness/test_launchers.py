@@ -1,4 +1,4 @@
-"""A forked stand-in and the executable are the same to whoever starts a command, and to the command."""
+"""A forked stand-in and the executable look the same to the process that starts a command, and to the command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ forked = pytest.importorskip("tests.harness.forked", reason="there is no fork")
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the executable runs in every test")
 
-# A module and an object that say so when they go.
+# A module and an object that print a line when they are destroyed.
 _TEARDOWN = """
 import os, sys, types
 class Loud:

@@ -1,4 +1,4 @@
-"""Build the wheel, and install it into an azure-cli the way a person does.
+"""Build the wheel, and install it into an azure-cli as a user does.
 
 `python -m tests.harness.wheel dist` leaves the wheel in dist/.
 """
@@ -24,7 +24,7 @@ def build(destination: Path) -> Path:
     deleted since the last build would still be in the wheel.
 
     Raises:
-        RuntimeError: the build failed; the message is what it said.
+        RuntimeError: the build failed; the message is its output.
     """
     with tempfile.TemporaryDirectory(prefix="login-wheel-") as folder:
         source, out = Path(folder, "source"), Path(folder, "out")
@@ -66,7 +66,7 @@ def install(wheel: Path, host: Host, extension_dir: Path, scratch: Path) -> None
     `scratch` holds the home and config directory of that one command.
 
     Raises:
-        RuntimeError: az refused; the message is what it said.
+        RuntimeError: az refused; the message is its output.
     """
     from tests.harness.az import Az
 

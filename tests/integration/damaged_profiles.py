@@ -112,7 +112,7 @@ PROFILES = [
     _profile("an empty object, and a sign-in", document({}), "login, list"),
     _profile("an empty object, and a sign-out", document({}), "logout, list", keeps_rows=False),
     _profile("an empty object, and everything cleared", document({}), "clear, list", keeps_rows=False),
-    # The host starts with any other JSON, and most of its commands end in a traceback.
+    # The host starts with any other JSON, and most of its commands fail with a traceback.
     _profile("null", document(None), says=("quarantined", "restored")),
     _profile("a list", document([PRECIOUS]), "login, list", says=("quarantined", "restored")),
     _profile("a string", document(PRECIOUS), "show, set, group list"),
@@ -122,7 +122,7 @@ PROFILES = [
     _profile("subscriptions are a string", _with(subscriptions=PRECIOUS), "list, group list"),
     _profile("subscriptions are null", _with(subscriptions=None), "show"),
     _profile("subscriptions are empty, on purpose", _with(subscriptions=[]), "!show, login", keeps_rows=False),
-    # Rows that are none, and rows with parts missing: built-in commands fail over most of them.
+    # Values that are not rows, and rows with missing parts: built-in commands fail on most of them.
     _profile("a row is null", _plus(None), "show, group list", says=_MOVED),
     _profile("a row is a string", _plus(PRECIOUS), "set, group list"),
     _profile("a row is empty", _plus({}), "list, group list"),

@@ -41,7 +41,7 @@ def test_password_read_by_bash_signs_in_and_is_never_on_the_screen(az: Az, alice
     terminal.expect_exact("Azure password: ")
     terminal.waitnoecho()
     terminal.sendline(alice.password)
-    # No choice follows: whoever gives user name and password may be a script.
+    # No list follows: a user name and a password may come from a script.
     terminal.expect(pexpect.EOF)
     seen = terminal.before or ""
     terminal.close()

@@ -89,7 +89,7 @@ def test_forms_for_posix_shells(az: Az, cloud: LocalCloud) -> None:
     subscriptions, token, expires_on = output.rsplit("\n", 3)[:3]
     assert "Contoso Production" in {row["displayName"] for row in json.loads(subscriptions)["value"]}
     assert claims_of(token)["unique_name"] == ALICE
-    # The moment that the cache has: the server says how long from now, and a second may begin in between.
+    # The moment in the cache: the server states seconds from now, and a second may begin in between.
     assert int(expires_on) == az.run("account", "get-access-token").json()["expires_on"]
     file = az.config_dir / ".env"
     assert file.stat().st_mode & 0o777 == 0o600
@@ -121,7 +121,7 @@ def test_git_signs_in_to_azure_devops(az: Az) -> None:
     for verb in ("approve", "reject"):
         _run(az, "git", "credential", verb, stdin=answer)
     assert not (az.config_dir / "home" / ".git-credentials").exists()
-    # Elsewhere the helper has no say.
+    # The helper is not used for other hosts.
     done = subprocess.run(
         ["git", "credential", "fill"],
         input="protocol=https\nhost=example.com\n\n",
@@ -143,7 +143,7 @@ _KUBECONFIG: dict[str, Any] = {
 
 @pytest.mark.parametrize("version", ["v1", "v1beta1"])
 def test_kubectl_gets_its_token(az: Az, cloud: LocalCloud, version: str) -> None:
-    """The local cloud has no Kubernetes, but its Resource Manager says what it thinks of a token."""
+    """The local cloud has no Kubernetes, but its Resource Manager accepts or refuses a token."""
     kubectl = _program("kubectl")
     text = _code("yaml", "users:").replace("client.authentication.k8s.io/v1", f"client.authentication.k8s.io/{version}")
     users = yaml.safe_load(text)
@@ -198,7 +198,7 @@ def test_a_prompt_shows_the_active_subscription(az: Az, prompt: Any) -> None:
     assert prompt(az).startswith("[Contoso Production] ")
     az.run("account", "set", "--subscription", "Entwicklung Zürich – 測試 ☃").ok()
     assert prompt(az).startswith("[Entwicklung Zürich – 測試 ☃] ")
-    # With the byte order mark that the host writes, and a name that somebody has thought up.
+    # With the byte order mark that the host writes, and a name that an attacker has chosen.
     _rename_active(az, _EVIL, encoding="utf-8-sig")
     assert prompt(az).startswith(f"[{_HARMLESS}] ")
     az.run("logout").ok()

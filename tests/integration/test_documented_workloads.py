@@ -98,7 +98,7 @@ class Runner:
             start_new_session=True,
         )
         self.shells.append(process.pid)
-        # Ends when nobody has the step's output open any more.
+        # Returns when no process has the step's output open any more.
         stdout, stderr = process.communicate(timeout=60)
         assert process.returncode == 0, f"{script}\n{stdout}\n{stderr}"
         assert "Traceback" not in stderr
@@ -174,7 +174,7 @@ def test_the_workflow_for_github_actions(checked_out: Runner, workload_cloud: Lo
         "AZURE_TENANT_ID": workload_cloud.directory.tenant("contoso.example").id,
     }
     env = {name: _EXPRESSION.sub(lambda found: variables[found[1]], value) for name, value in job["env"].items()}
-    # The service gives ID tokens to jobs that say that they want them.
+    # The service gives ID tokens to jobs that request the permission.
     if job["permissions"].get("id-token") == "write":
         env.update(workload_cloud.github_environment())
     steps = [step["run"] for step in job["steps"] if "run" in step]

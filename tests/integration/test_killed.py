@@ -1,6 +1,6 @@
 """`kill -9` at any moment of sign-in, set, logout and refresh: files parse, nothing is missing, the next command works.
 
-Two ways to meet the moments that matter. A command is killed in front of each of its changes to the config directory in
+Two ways to meet the moments that matter. A command is killed just before each of its changes to the config directory in
 turn, which it lists itself. And commands are killed after a random time, or as soon as a temporary file shows up: a few
 of them in every test run, `LOGIN_KILLS=300 make test ARGS='-k killed'` for as many as that.
 """

@@ -262,7 +262,7 @@ def test_without_the_library_the_user_types_a_number(many: Az, tmp_path: Path, b
     library = extensions / "login" / "prompt_toolkit"
     shutil.rmtree(library)
     if broken == "old":
-        # As another extension brings it: the package is there, and much of what is in ours is not.
+        # As another extension brings it: the package exists, but lacks much of what ours has.
         library.mkdir()
         (library / "__init__.py").write_text('__version__ = "1.0.15"\n', encoding="utf-8")
     terminal = replace(many, extension_dir=extensions).pty("account", "set")

@@ -1,8 +1,8 @@
 """The network of a Cloud Shell, as a proxy: MSAL has the addresses that it asks there built in.
 
-It asks `localhost:50342` for tokens, whatever MSI_ENDPOINT says (msal/cloudshell.py), and Microsoft's sign-in service
+It asks `localhost:50342` for tokens, whatever MSI_ENDPOINT is (msal/cloudshell.py), and Microsoft's sign-in service
 for the discovery document of the authority, which it makes no use of (msal/application.py). Both are answered here;
-everything else on loopback is passed on, and nothing leaves the machine.
+everything else on loopback is passed on, and nothing leaves the computer.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: what commands say is what counts."""
+        """Print nothing: only the output of commands counts."""
 
 
 class _AnyStatus(urllib.request.HTTPErrorProcessor):
@@ -143,7 +143,7 @@ class _AnyStatus(urllib.request.HTTPErrorProcessor):
 
 
 def _relay(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until one end has nothing more to say."""
+    """Carry bytes both ways until one end sends nothing more."""
     ends = {one: other, other: one}
     with contextlib.suppress(OSError):
         while True:

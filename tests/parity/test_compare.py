@@ -1,4 +1,4 @@
-"""The suite sees what it is there to see: exit codes, structure, words, tracebacks, files; and forgives the clock."""
+"""The suite finds differences in exit codes, structure, words, tracebacks and files, and ignores those of the clock."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def answers() -> dict[tuple[str, bool], Any]:
 
 @pytest.fixture
 def both(request: pytest.FixtureRequest, make_az: MakeAz, answers: dict[tuple[str, bool], Any]) -> tuple[str, Any, Any]:
-    """The host's name, and what its parser says without and with the extension."""
+    """The host's name, and the answers of its parser without and with the extension."""
     name: str = request.param
     if (name, True) not in answers:
         host = hosts.named(name)

@@ -104,7 +104,7 @@ def _come_back_with_https(studio: Studio) -> None:
     port = urlsplit(redirect_uri).port
     with socket.create_connection(("localhost", port or 0), timeout=60) as plain, suppress(OSError):
         ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
-    # What is pasted is not echoed, so the echo goes when everything has been explained.
+    # The command turns the echo off for the paste, after it has explained everything.
     studio.wait_until_settled(lambda: not studio.screen.terminal.getecho())
 
 

@@ -1,4 +1,4 @@
-"""Durations as people write them on the command line, in seconds."""
+"""Durations on the command line, in seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line that says how far a discovery has come."""
+"""The line that shows the progress of a discovery."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _progresses = st.builds(Progress, st.integers(0, 10**6), st.integers(0, 10**6), 
 @given(_progresses, st.integers(1, 200))
 def test_the_line_is_never_wider_than_the_terminal_and_moves_nothing_else(progress: Progress, width: int) -> None:
     line = line_of(progress, width)
-    # -1 is what wcswidth says about control characters.
+    # wcswidth returns -1 for control characters.
     assert 0 <= wcswidth(line) <= width
 
 

@@ -51,7 +51,7 @@ TOKENS = st.lists(VSCHAR, min_size=1, max_size=20)
 
 
 def token_of(secret: str) -> AccessToken:
-    """Return a token that ends at EXPIRES_ON."""
+    """Return a token that expires at EXPIRES_ON."""
     return AccessToken(secret, EXPIRES_ON)
 
 

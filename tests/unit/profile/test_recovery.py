@@ -235,7 +235,7 @@ def _as_copy(document: Any, generation: object = 1) -> Any:
 
 
 def _store(folder: Path, signed_in: set[str]) -> ProfileStore:
-    """Nobody is just writing the file: a torn one stays torn, however long it is waited for."""
+    """No process is writing the file, so a torn one stays torn however long the store waits."""
     return ProfileStore(
         folder, has_credentials=lambda row: account_of(row).name in signed_in, sleep=lambda seconds: None
     )
