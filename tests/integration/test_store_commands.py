@@ -207,6 +207,15 @@ def test_a_refresh_reads_every_tenant_of_a_service_principal_and_other_accounts(
     assert after == before
 
 
+def test_set_names_the_account_and_the_tenant_without_the_subscription(signed_in: Az) -> None:
+    before = signed_in.profile()
+    other = ("--username", "dave@contoso.example", "--tenant", "fabrikam.example")
+    error = signed_in.run("account", "set", "-s", "Contoso Development", *other).failed().stderr
+    assert "doesn't exist in cloud 'LocalCloud' for account 'dave@contoso.example' in tenant '" in error
+    assert "az account list --all-identities" in error
+    assert signed_in.profile() == before
+
+
 def test_a_refresh_keeps_the_rows_of_another_cloud(signed_in: Az) -> None:
     profile = signed_in.profile()
     foreign = {

@@ -177,4 +177,4 @@ def _advice(found: Sequence[str]) -> str:
         names = " and ".join(missing(nearest))
         return f"To sign in with a {nearest.kind}, set {names} as well; then run the command again."
     lines = [f"{rule.kind}: {', '.join(missing(rule))}" for rule in _RULES]
-    return "\n".join(["Set the variables of one of these kinds of credential; then run the command again:", *lines])
+    return "\n".join(["Set the variables of one of these kinds of credential, and run the command again:", *lines])

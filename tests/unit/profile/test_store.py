@@ -147,8 +147,9 @@ def test_a_change_that_cannot_be_written_does_not_begin_with_what_goes_with_it(t
             profile.rows.append(_row(1))
             path.symlink_to(tmp_path / "login_profile.lock" / "below a file")
 
-    with pytest.raises(StoreError, match="could not be written"):
+    with pytest.raises(StoreError, match="could not be written") as caught:
         change()
+    assert f"{tmp_path} is writable" in caught.value.recommendations[0]
     assert not done
 
 

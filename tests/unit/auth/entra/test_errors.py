@@ -48,6 +48,12 @@ def test_a_refusal_explains_what_is_wrong_and_what_to_run(code: int, words: str)
     assert not isinstance(error, InteractionRequiredError)
 
 
+@pytest.mark.parametrize(("code", "principal"), [(50126, None), (50034, None), (7000215, "-s"), (7000222, "-s")])
+def test_a_refused_credential_reports_that_nothing_was_changed(code: int, principal: str | None) -> None:
+    error = explain(_answer(code), Attempt(tenant="t", username="an-app", service_principal=principal))
+    assert "Nothing that was stored before has changed." in error.error_msg
+
+
 @pytest.mark.parametrize("principal", [None, "--service-principal"])
 @pytest.mark.parametrize(
     "answer",
