@@ -36,6 +36,8 @@ def _settings(option: Option, registered: Any) -> dict[str, Any]:
         "validator": getattr(_validators, option.validator) if option.validator else None,
         "completer": getattr(_completers, option.completer) if option.completer else None,
         "action": option.action,
+        # A value that a later host declares without this check would not be what the handler expects.
+        "type": option.type,
         "required": option.is_required() if option.is_required else None,
     }
     return {name: value for name, value in settings.items() if value is not None}
@@ -48,8 +50,7 @@ def _values(option: Option) -> Any:
 
     if option.choices:
         return get_enum_type(option.choices)
-    settings = {"nargs": option.nargs, "type": option.type}
-    return CLIArgumentType(**{name: value for name, value in settings.items() if value is not None})
+    return CLIArgumentType(**({"nargs": option.nargs} if option.nargs else {}))
 
 
 @cache

@@ -27,7 +27,7 @@ class Options:
 
     quiet: bool = option("--quiet", default=False, help="Ours.")
     secret: str | None = option("--secret-word", "-w", is_secret=True)
-    name: str = option("--name", default=dataclasses.MISSING)
+    name: str = option("--name", default=dataclasses.MISSING, type=str.upper)
     size: str | None = option("--size", "-z", choices=("small", "large"), help="Ours, in plain English.", group="Ours")
 
 
@@ -114,6 +114,10 @@ def test_an_option_of_the_host_keeps_its_spellings_values_and_group(registered: 
     size = registered["size"]
     assert (size["options_list"], size["choices"], size["arg_group"]) == (["--size", "--width"], ["s", "m"], "Host")
     assert size["help"] == "Ours, in plain English."
+
+
+def test_an_option_that_a_later_host_has_too_is_still_checked(registered: dict[str, dict[str, Any]]) -> None:
+    assert registered["name"]["type"] is options_of(Options)["name"].type
 
 
 @pytest.mark.parametrize("command", commands.HANDLERS)
