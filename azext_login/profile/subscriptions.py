@@ -275,7 +275,8 @@ def _last_choice(state: ProfileState, rows: Sequence[SubscriptionRow]) -> Subscr
     age = {key: place for place, key in enumerate(reversed(state.choices))}
 
     def is_chosen(row: SubscriptionRow) -> bool:
-        return state.choices.get(choice_key(owner_of(row)), "").lower() == slot_of(row)[1]
+        key = choice_key(owner_of(row))
+        return key in age and state.choices[key].lower() == slot_of(row)[1]
 
     chosen = [row for row in rows if is_enabled(row) and is_chosen(row)]
     return min(chosen, key=lambda row: age[choice_key(owner_of(row))], default=None)

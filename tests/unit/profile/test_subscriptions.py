@@ -319,6 +319,12 @@ def test_a_refresh_goes_by_choices_when_the_active_subscription_is_gone(
     assert chosen["name"] == expected
 
 
+def test_a_row_with_an_empty_id_is_no_choice_of_an_account_that_has_not_chosen() -> None:
+    state = ProfileState([_row("", "Odd")])
+    chosen = rules.refresh(state, [_row("", "Odd")], lambda row: True)
+    assert chosen is state.rows[0]
+
+
 def test_a_refresh_leaves_a_shared_subscription_with_the_account_that_had_it() -> None:
     state = ProfileState([_shared(BOB)])
     rules.refresh(state, [_shared(ALICE), _shared(BOB)], lambda row: True)
