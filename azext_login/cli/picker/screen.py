@@ -75,7 +75,16 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
     )
     application.ttimeoutlen = application.timeoutlen = _ESCAPE_PAUSE
     with exit_on_termination():
-        return application.run()
+        try:
+            return application.run()
+        except SystemExit:
+            # SIGTERM may interrupt prompt_toolkit while it draws, before it has recorded what to restore.
+            output.quit_alternate_screen()
+            output.disable_bracketed_paste()
+            output.show_cursor()
+            output.reset_attributes()
+            output.flush()
+            raise
 
 
 def _keys(choices: ChoiceList) -> KeyBindings:
