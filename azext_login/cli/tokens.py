@@ -14,7 +14,7 @@ from azext_login.cli.option_values import RESOURCE_TYPES
 from azext_login.cli.options import serves
 from azext_login.cli.token_options import ExportOptions, TokenOptions
 from azext_login.errors import AccountError, first_line
-from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.profile.model import SubscriptionRow, account_of, tenant_key, tenant_of
 from azext_login.usecases.get_token import TokenRequest, get_token
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _find_row(session: Session, options: TokenOptions) -> SubscriptionRow:
     else:
         row = session.find(options.subscription)
     account, tenant = account_of(row), options.tenant
-    if tenant and tenant.lower() != row["tenantId"].lower() and account.keeps_to_its_tenant:
+    if tenant and tenant_key(tenant) != tenant_of(row) and account.keeps_to_its_tenant:
         kind = "managed identity" if account.is_managed_identity else "Cloud Shell"
         raise AccountError(
             f"For {kind} account, getting access token for non-current tenants is not supported. The specified tenant "
