@@ -1,8 +1,8 @@
-"""Create the environments that the checkout works in, each once: tools, azure-cli hosts, a browser, shells.
+"""Create the environments that the checkout works in, each once: tools, azure-cli hosts, a browser, shells, a keyring.
 
 Runs on a bare Python, before anything is installed: standard library only.
 
-    python3 tests/harness/environments.py tools newest oldest chromium shells
+    python3 tests/harness/environments.py tools newest oldest chromium shells keyring
 
 Each environment carries a stamp that names what was installed, written last: an environment that is up to
 date costs nothing, and one that was interrupted is made again. Several processes may ask for the same one at
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +38,15 @@ RUNTIME_PACKAGES = ("prompt-toolkit", "wcwidth")
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
 #: Programs that read our tokens and files in tests, under the names of their Debian packages.
 SHELLS = ("curl", "dash", "fish", "git", "jq", "zsh")
+#: Where Debian's packages have their files. PyGObject is there for Debian's own Python and for others of its version.
+SYSTEM_PACKAGES = Path("/usr/lib/python3/dist-packages")
+#: What encryption takes on Linux: the Debian package -> tells whether it is installed.
+KEYRING: dict[str, Callable[[], bool]] = {
+    "dbus": lambda: shutil.which("dbus-daemon") is not None,
+    "gnome-keyring": lambda: shutil.which("gnome-keyring-daemon") is not None,
+    "gir1.2-secret-1": lambda: any(Path("/usr/lib").glob("*/girepository-1.0/Secret-1.typelib")),
+    "python3-gi": lambda: (SYSTEM_PACKAGES / "gi" / "__init__.py").is_file(),
+}
 
 
 class SetUpError(RuntimeError):
@@ -226,19 +235,8 @@ def chromium() -> None:
     Raises:
         SetUpError: it is missing, and this is continuous integration, where it has to be there.
     """
-    if has_chromium():
-        return
-    if can_install_packages():
-        say("installing " + " and ".join(CHROMIUM_PACKAGES))
-        apt_install(*CHROMIUM_PACKAGES)
-        return
-    missing = (
-        "Chromium is not installed, and installing it takes a password here. Run: sudo apt-get install "
-        + " ".join(CHROMIUM_PACKAGES)
-    )
-    if in_ci():
-        raise SetUpError(missing)
-    say(missing)
+    if not has_chromium():
+        install(CHROMIUM_PACKAGES, "tests with a browser are skipped")
 
 
 def shells() -> None:
@@ -247,20 +245,41 @@ def shells() -> None:
     Raises:
         SetUpError: one is missing, and this is continuous integration, where it has to be there.
     """
-    missing = [name for name in SHELLS if not shutil.which(name)]
-    if not missing:
+    install([name for name in SHELLS if not shutil.which(name)], "tests with them are skipped")
+
+
+def keyring() -> None:
+    """Install what the tests of encryption take if that is possible; otherwise print a message and continue.
+
+    Raises:
+        SetUpError: something is missing, and this is continuous integration, where it has to be there.
+    """
+    if sys.platform.startswith("linux"):
+        install(
+            [package for package, is_installed in KEYRING.items() if not is_installed()],
+            "tests with a keyring are skipped",
+        )
+
+
+def install(packages: Sequence[str], consequence: str) -> None:
+    """Install missing Debian packages if that takes no password; otherwise print a message and continue.
+
+    Raises:
+        SetUpError: they cannot be installed, and this is continuous integration, where nothing may be missing.
+    """
+    if not packages:
         return
     if can_install_packages():
-        say("installing " + " and ".join(missing))
-        apt_install(*missing)
+        say("installing " + " and ".join(packages))
+        apt_install(*packages)
         return
-    problem = (
-        f"{' and '.join(missing)} cannot be tested with: installing takes a password here. "
-        f"Run: sudo apt-get install {' '.join(missing)}"
+    missing = (
+        f"{' and '.join(packages)} cannot be installed without a password here, so {consequence}. "
+        f"Run: sudo apt-get install {' '.join(packages)}"
     )
     if in_ci():
-        raise SetUpError(problem)
-    say(problem)
+        raise SetUpError(missing)
+    say(missing)
 
 
 def has_chromium() -> bool:
@@ -288,6 +307,7 @@ ENVIRONMENTS: dict[str, Callable[[], None]] = {
     "oldest": lambda: host("oldest", oldest_version()),
     "chromium": chromium,
     "shells": shells,
+    "keyring": keyring,
     "azdev": lambda: virtual_environment(
         HOSTS / "azdev",
         f"azdev=={AZDEV} {newest_version()}",

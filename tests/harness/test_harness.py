@@ -99,3 +99,23 @@ def test_an_unknown_environment_is_a_usage_error() -> None:
     done = subprocess.run([sys.executable, str(program), "nothing"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "Choose from: tools, newest, oldest, chromium" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["chromium", "shells", "keyring"])
+def test_missing_packages_that_take_a_password_are_an_error_in_continuous_integration_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(environments, "can_install_packages", lambda: False)
+    monkeypatch.setattr(environments, "SYSTEM_PACKAGES", Path("/nonexistent"))
+    monkeypatch.setenv("CI", "false")
+    environments.ENVIRONMENTS[name]()
+    assert "are skipped. Run: sudo apt-get install" in capsys.readouterr().err
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(environments.SetUpError, match="sudo apt-get install"):
+        environments.ENVIRONMENTS[name]()
+
+
+def test_continuous_integration_and_the_test_target_set_up_everything_that_tests_would_skip() -> None:
+    for path in (environments.ROOT / "Makefile", environments.ROOT / ".ci" / "run"):
+        assert "tools newest oldest chromium shells keyring" in path.read_text(encoding="utf-8"), path

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.harness.az import Az, Result
+from tests.harness.environments import in_ci
 from tests.harness.hosts import Host
+from tests.harness.keyring import KeyringMissingError, pygobject, running_keyring
 from tests.harness.sign_in import sign_in
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB
@@ -22,10 +23,6 @@ from tests.users import ALICE, BOB
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="libsecret is the keyring of Linux")
 
 SETTING = "core.encrypt_token_cache"
-PACKAGES = "dbus gnome-keyring gir1.2-secret-1 python3-gi"
-
-#: Where Debian's python3-gi puts PyGObject, which has to be there for the Python of `az`.
-_SYSTEM_PACKAGES = Path("/usr/lib/python3/dist-packages")
 
 
 def _encrypting(az: Az) -> Az:
@@ -107,80 +104,28 @@ def test_turning_encryption_off_as_the_error_advises_helps(without_keyring: Az) 
 
 
 @pytest.fixture(scope="module")
-def pygobject(newest: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PYTHONPATH with the system's PyGObject and nothing else, if it fits the Python of `az`."""
-    folder = tmp_path_factory.mktemp("pygobject")
-    (folder / "gi").symlink_to(_SYSTEM_PACKAGES / "gi", target_is_directory=True)
-    program = "import gi; gi.require_version('Secret', '1'); from gi.repository import Secret"
-    done = subprocess.run(
-        [str(newest.az.parent / "python"), "-c", program],
-        env={"PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        pytest.skip(f"no libsecret for this az (on Debian: apt-get install {PACKAGES}): {done.stderr[-200:]}")
-    return folder
+def system_pygobject(newest: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH with the system's PyGObject, if it fits the Python of `az`."""
+    with _required():
+        return pygobject(newest.az.parent / "python", tmp_path_factory.mktemp("pygobject"))
 
 
 @pytest.fixture
-def keyring(tmp_path: Path, pygobject: Path) -> Iterator[dict[str, str]]:
+def keyring(tmp_path: Path, system_pygobject: Path) -> Iterator[dict[str, str]]:
     """An unlocked gnome-keyring on a message bus of its own. Its environment, for `az`."""
-    bus, daemon = shutil.which("dbus-daemon"), shutil.which("gnome-keyring-daemon")
-    if not bus or not daemon:
-        pytest.skip(f"there is no gnome-keyring (on Debian: apt-get install {PACKAGES})")
-    home = tmp_path / "keyring"
-    home.mkdir(mode=0o700)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "XDG_RUNTIME_DIR": str(home),
-        "XDG_DATA_HOME": str(home / "data"),
-    }
-    running = []
+    with _required(), running_keyring(tmp_path / "keyring", system_pygobject) as environment:
+        yield environment
+
+
+@contextmanager
+def _required() -> Iterator[None]:
+    """Skip the test if there is no keyring; in continuous integration, where the set-up installs one, it fails."""
     try:
-        running.append(
-            subprocess.Popen(
-                [bus, "--session", "--nofork", "--print-address", f"--address=unix:path={home}/bus"],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                env=environment,
-            )
-        )
-        assert running[0].stdout
-        environment["DBUS_SESSION_BUS_ADDRESS"] = running[0].stdout.readline().strip()
-        running.append(
-            subprocess.Popen(
-                [daemon, "--foreground", "--unlock", "--components=secrets"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                env=environment,
-            )
-        )
-        assert running[1].stdin
-        running[1].stdin.write("a password for the keyring")
-        running[1].stdin.close()
-        _wait_for(home / "data" / "keyrings" / "login.keyring", running[1])
-        yield {
-            "DBUS_SESSION_BUS_ADDRESS": environment["DBUS_SESSION_BUS_ADDRESS"],
-            "PYTHONPATH": str(pygobject),
-            "AZURE_CORE_ENCRYPT_TOKEN_CACHE": "true",
-        }
-    finally:
-        for process in reversed(running):
-            process.terminate()
-            process.wait(60)
-
-
-def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            pytest.skip("gnome-keyring does not start here")
-        time.sleep(0.05)
+        yield
+    except KeyringMissingError as missing:
+        if in_ci():
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
 
 
 def _item(az: Az) -> str:
