@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 from azext_login.errors import AccountError
+
+POWERSHELL_SETTINGS = "AzureRmContextSettings.json"
 
 # Our command -> the function of azure.cli.command_modules.profile.custom that serves it in the host.
 _HOST_OPERATIONS = {
@@ -58,7 +59,6 @@ def call_host(command: str, cmd: Any, arguments: Mapping[str, Any], names: Mappi
 class HostSettings:
     """The host's decisions, read once from its configuration, its cloud and the environment."""
 
-    config_dir: Path
     cloud: str
     authority: str
     """Base address of the sign-in service without a tenant, for example https://login.microsoftonline.com."""
@@ -136,7 +136,6 @@ class HostSettings:
 
 def read_host_settings(cli_ctx: Any) -> HostSettings:
     """Collect the settings of the active cloud."""
-    from azure.cli.core.api import get_config_dir
     from azure.cli.core.profiles import ResourceType, get_api_version
     from azure.cli.core.util import get_az_user_agent, should_disable_connection_verify, should_encrypt_token_cache
 
@@ -144,7 +143,6 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
     endpoints = cli_ctx.cloud.endpoints
 
     return HostSettings(
-        config_dir=Path(get_config_dir()),
         cloud=cli_ctx.cloud.name,
         authority=endpoints.active_directory,
         endpoints=endpoints,
@@ -231,13 +229,16 @@ def activate_cloud(cli_ctx: Any, name: str) -> None:
     cli_ctx.cloud = get_active_cloud(cli_ctx)
 
 
-def new_installation_id(config_dir: Path) -> str:
-    """Return an ID for a new profile: the one of Azure PowerShell on this computer, as built in, or a new one."""
+def new_installation_id(read_shared: Callable[[], str]) -> str:
+    """Return an ID for a new profile: the one of Azure PowerShell on this computer, as built in, or a new one.
+
+    :param read_shared: returns the text of the file POWERSHELL_SETTINGS of the config directory.
+    """
     import json
     import uuid
 
     try:
-        content = json.loads((config_dir / "AzureRmContextSettings.json").read_text(encoding="utf-8-sig"))
+        content = json.loads(read_shared().removeprefix("\ufeff"))
         shared = content["Settings"]["InstallationId"]
     except (OSError, ValueError, KeyError, TypeError):
         shared = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 import os
-import stat
 from pathlib import Path
 
 from azext_login.errors import SignInError
+from azext_login.system.entries import NotRegularError, open_regular
 
 _NOTHING_SENT = "Nothing was sent, and nothing that was stored has changed."
 
@@ -30,18 +30,17 @@ def read_input_file(path: Path, *, what: str, limit: int) -> bytes:
     shown = os.path.abspath(path)
     problem: OSError | ValueError
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise refusal(f"{shown} is a directory.", f"Give the path of {what} in that directory.")
-        if not stat.S_ISREG(mode):
-            raise refusal(
-                f"{shown} is not a regular file. Later commands have to read it again.",
-                f"Save {what} to the disk, readable by you alone, and give that path.",
-            )
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=open_regular) as stream:
             content = stream.read(limit + 1)
     except FileNotFoundError:
         problem = FileNotFoundError("there is no such file")
+    except IsADirectoryError as error:
+        raise refusal(f"{shown} is a directory.", f"Give the path of {what} in that directory.") from error
+    except NotRegularError as error:
+        raise refusal(
+            f"{shown} is not a regular file. Later commands have to read it again.",
+            f"Save {what} to the disk, readable by you alone, and give that path.",
+        ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         problem = error
     else:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from knack.log import get_logger
 
-from azext_login.host import activate_cloud, new_installation_id, read_host_settings
+from azext_login.host import POWERSHELL_SETTINGS, activate_cloud, new_installation_id, read_host_settings
 from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import SubscriptionRow
 from azext_login.profile.store import ProfileStore
-from azext_login.system.files import make_all_private
+from azext_login.system.directory import PrivateDirectory
+from azext_login.system.files import make_all_private, read_text
 from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
@@ -29,7 +31,7 @@ def open_session(cli_ctx: Any) -> Session:
     from azure.cli.core._session import ACCOUNT
     from azure.cli.core.api import get_config_dir
 
-    config_dir = Path(get_config_dir())
+    config_dir = PrivateDirectory(Path(get_config_dir()))
     make_all_private(config_dir, _PRIVATE)
     clouds = CloudConfig(config_dir)
     was_active = clouds.restore_if_removed()
@@ -47,12 +49,12 @@ def open_session(cli_ctx: Any) -> Session:
         return session.clients.has_credentials(row)
 
     store = ProfileStore(
-        settings.config_dir,
+        config_dir,
         on_written=follow,
         has_credentials=has_credentials,
-        new_installation_id=lambda: new_installation_id(settings.config_dir),
+        new_installation_id=lambda: new_installation_id(partial(read_text, config_dir / POWERSHELL_SETTINGS)),
         active_cloud=settings.cloud,
         host_copy=lambda: ACCOUNT.data,
     )
-    session = Session(settings, store, clouds, host_account=ACCOUNT)
+    session = Session(settings, config_dir, store, clouds, host_account=ACCOUNT)
     return session

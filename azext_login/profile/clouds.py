@@ -7,14 +7,14 @@ import io
 import re
 import time
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 from knack.log import get_logger
 
 from azext_login.errors import StoreError
 from azext_login.system.damaged_files import find_quarantined, quarantine_file
+from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
-from azext_login.system.files import open_regular, remove_leftovers, write_atomically
+from azext_login.system.files import read_text, remove_leftovers, write_atomically
 
 logger = get_logger(__name__)
 
@@ -46,9 +46,9 @@ class CloudConfig:
     The host writes it in place. When it finds the file damaged, it deletes it, with every registered cloud.
     """
 
-    def __init__(self, config_dir: Path, *, sleep: Callable[[float], None] = time.sleep):
+    def __init__(self, config_dir: PrivateDirectory, *, sleep: Callable[[float], None] = time.sleep):
         """:param sleep: waits for so many seconds, before a torn file is read again."""
-        self._path = config_dir / _FILE
+        self._file = config_dir / _FILE
         self._last_good = config_dir / _LAST_GOOD
         self._lock = FileLock(config_dir / _LOCK)
         self._sleep = sleep
@@ -70,7 +70,7 @@ class CloudConfig:
                     config.add_section(cloud)
                 config.set(cloud, _SUBSCRIPTION, subscription_id)
                 text = _text_of(config)
-                self._write(self._path, text)
+                self._write(self._file, text)
             try:
                 self._keep(f"{_ACTIVE}{cloud}\n{text}", copy)
             except StoreError as error:
@@ -88,8 +88,8 @@ class CloudConfig:
         missing = _registered(kept) - _registered(text)
         if not self._parse(text).sections() and self._parse(kept).has_section(cloud):
             if text:
-                quarantine_file(self._path)
-            self._write(self._path, kept)
+                quarantine_file(self._file)
+            self._write(self._file, kept)
             logger.warning("%s had been emptied by another process and was restored.", _FILE)
             return kept
         if missing:
@@ -104,25 +104,25 @@ class CloudConfig:
 
         :raises StoreError: a file cannot be read or written.
         """
-        if not self._path.exists() and not self._last_good.exists():
+        if not self._file.exists() and not self._last_good.exists():
             return
         with self._lock:
-            for leftovers in (self._path, self._last_good):
+            for leftovers in (self._file, self._last_good):
                 remove_leftovers(leftovers)
             self._read_settled(self._read_copy().partition("\n")[2])
-            for path in (self._path, self._last_good, *self._quarantined_files()):
-                text = _read_text(path)
+            for file in (self._file, self._last_good, *self._quarantined_files()):
+                text = _read_text(file)
                 left = _without(text, subscription_ids)
                 if left != text:
-                    self._write(path, left)
+                    self._write(file, left)
 
-    def _write(self, path: Path, text: str) -> None:
+    def _write(self, file: Entry, text: str) -> None:
         # Bytes that are not UTF-8 stay as they were (`_read_text`).
         content = text.encode("utf-8", "surrogateescape")
-        write_atomically(path, content, locked=not self._lock.is_missing)
+        write_atomically(file, content, locked=not self._lock.is_missing)
 
-    def _quarantined_files(self) -> list[Path]:
-        return find_quarantined(self._path) + find_quarantined(self._last_good)
+    def _quarantined_files(self) -> list[Entry]:
+        return find_quarantined(self._file) + find_quarantined(self._last_good)
 
     def restore_if_removed(self) -> str | None:
         """Restore the file if the host removed it.
@@ -133,8 +133,7 @@ class CloudConfig:
         if not self._is_removed() or not self._last_good.exists():
             return None
         try:
-            with open(self._last_good, encoding="utf-8", opener=open_regular) as stream:
-                head, _, text = stream.read().partition("\n")
+            head, _, text = read_text(self._last_good).partition("\n")
             if not head.startswith(_ACTIVE) or not _is_sound(text):
                 # With this file, the host would fail in every command.
                 quarantine_file(self._last_good)
@@ -142,9 +141,9 @@ class CloudConfig:
             with self._lock:
                 self._read_settled(text)
                 if self._is_removed():
-                    if self._path.exists() and self._path.stat().st_size:
-                        quarantine_file(self._path)
-                    self._write(self._path, text)
+                    if self._file.exists() and self._file.status().st_size:
+                        quarantine_file(self._file)
+                    self._write(self._file, text)
         except (OSError, UnicodeDecodeError, StoreError):
             return None
         return head.removeprefix(_ACTIVE)
@@ -156,22 +155,21 @@ class CloudConfig:
         active cloud is missing, the host has just made the public cloud active, and has written that to `config`.
         """
         try:
-            if self._path.stat().st_size > _LONGEST_COMMENTS:
+            if self._file.resolved().status().st_size > _LONGEST_COMMENTS:
                 return False
             config = configparser.RawConfigParser()
-            config.read_string(self._path.read_text(encoding="utf-8"))
+            config.read_string(read_text(self._file))
             if config.sections():
                 return False
-            return time.time() - self._path.with_name("config").stat().st_mtime < _JUST_NOW
+            return time.time() - self._file.with_name("config").resolved().status().st_mtime < _JUST_NOW
         except FileNotFoundError:
-            return not self._path.exists()
+            return not self._file.exists()
         except (OSError, UnicodeDecodeError, configparser.Error):
             return False
 
     def _read_copy(self) -> str:
         try:
-            with open(self._last_good, encoding="utf-8", opener=open_regular) as stream:
-                return stream.read()
+            return read_text(self._last_good)
         except (OSError, UnicodeDecodeError):
             return ""
 
@@ -185,12 +183,12 @@ class CloudConfig:
         :param kept: a text that is known to be complete, even if it does not end as the host ends it.
         :raises StoreError: the file cannot be read.
         """
-        text = _read_text(self._path)
+        text = _read_text(self._file)
         for _ in range(_TORN_RETRIES):
-            if text.endswith(_END) or (text and text == kept) or not self._path.exists():
+            if text.endswith(_END) or (text and text == kept) or not self._file.exists():
                 break
             self._sleep(_TORN_PAUSE)
-            text = _read_text(self._path)
+            text = _read_text(self._file)
         return text
 
     def _parse(self, text: str) -> configparser.RawConfigParser:
@@ -202,21 +200,20 @@ class CloudConfig:
         except (UnicodeEncodeError, configparser.Error) as error:
             reason = "it is not UTF-8" if isinstance(error, UnicodeEncodeError) else error
             raise StoreError(
-                f"{self._path} cannot be read: {reason}.",
+                f"{self._file} cannot be read: {reason}.",
                 "Correct the file, or remove it and register your clouds again with `az cloud register`.",
             ) from error
         return config
 
 
-def _read_text(path: Path) -> str:
+def _read_text(file: Entry) -> str:
     try:
         # A quarantined file may hold bytes that are not UTF-8, and they have to stay as they are.
-        with open(path, encoding="utf-8", errors="surrogateescape", opener=open_regular) as stream:
-            return stream.read()
+        return read_text(file, errors="surrogateescape")
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise StoreError(f"{path} could not be read: {error.strerror or error}.") from error
+        raise StoreError(f"{file} could not be read: {error.strerror or error}.") from error
 
 
 def _without(text: str, subscription_ids: Collection[str] | None) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from pathlib import Path
 
 from azext_login.profile.state import Document, is_generation
-from azext_login.system.files import open_regular, remove_if_present, write_atomically
+from azext_login.system.directory import PrivateDirectory
+from azext_login.system.files import read_bytes, remove_if_present, write_atomically
 
 _FILE = "login_last_good.json"
+
+LARGEST_LIST = 1_000_000_000
+"""Bytes of the largest list of subscriptions. A million of them need less."""
 
 # The copy begins with its generation, so that a command that only reads need not parse the rest.
 _HEAD = re.compile(rb'^\{"generation": (\d{1,15}), "profile": ')
@@ -20,8 +24,8 @@ _TAIL = b"}"
 class LastGoodCopy:
     """The copy beside azureProfile.json. It is written after the file, so it is never newer than the file."""
 
-    def __init__(self, config_dir: Path):
-        self.path = config_dir / _FILE
+    def __init__(self, config_dir: PrivateDirectory):
+        self.file = config_dir / _FILE
 
     def generation(self) -> int | None:
         """Return the generation of the copy, or None without a copy.
@@ -31,7 +35,7 @@ class LastGoodCopy:
         it.
         """
         try:
-            with open(self.path, "rb", opener=open_regular) as stream:
+            with os.fdopen(self.file.open_to_read(limit=LARGEST_LIST), "rb") as stream:
                 match = _HEAD.match(stream.read(_HEAD_LENGTH))
         except FileNotFoundError:
             return None
@@ -43,8 +47,7 @@ class LastGoodCopy:
     def read(self) -> Document | None:
         """Return the profile in the copy; None without a copy, or if it holds no profile."""
         try:
-            with open(self.path, "rb", opener=open_regular) as stream:
-                profile = json.loads(stream.read())["profile"]
+            profile = json.loads(read_bytes(self.file, limit=LARGEST_LIST))["profile"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return profile if isinstance(profile, dict) else None
@@ -56,7 +59,7 @@ class LastGoodCopy:
         :param locked: as for `write_atomically`.
         :raises StoreError: the copy cannot be written.
         """
-        write_atomically(self.path, _head(generation), *content, _TAIL, locked=locked)
+        write_atomically(self.file, _head(generation), *content, _TAIL, locked=locked)
 
     def is_copy_of(self, generation: int, content: list[bytes]) -> bool:
         """Tell whether the copy has this generation, and the length of this content.
@@ -65,7 +68,7 @@ class LastGoodCopy:
         write the file alone.
         """
         try:
-            size = self.path.stat().st_size
+            size = self.file.resolved().status().st_size
         except OSError:
             return False
         expected = len(_head(generation)) + sum(map(len, content)) + len(_TAIL)
@@ -76,7 +79,7 @@ class LastGoodCopy:
 
         :raises StoreError: the copy cannot be deleted.
         """
-        remove_if_present(self.path)
+        remove_if_present(self.file)
 
 
 def _head(generation: int) -> bytes:

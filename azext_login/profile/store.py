@@ -7,14 +7,13 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
 from azext_login.errors import StoreError
 from azext_login.profile.json_text import Fingerprint, copy_json, fingerprint_of, parts_of
-from azext_login.profile.last_good import LastGoodCopy
+from azext_login.profile.last_good import LARGEST_LIST, LastGoodCopy
 from azext_login.profile.state import (
     GENERATION,
     INSTALLATION_ID,
@@ -28,8 +27,9 @@ from azext_login.profile.state import (
 )
 from azext_login.profile.subscriptions import remove_account
 from azext_login.system.damaged_files import find_quarantined, quarantine_file, remove_from_quarantined
+from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
-from azext_login.system.files import remove_if_present, remove_leftovers, replace_after
+from azext_login.system.files import read_bytes, remove_if_present, remove_leftovers, replace_after
 from azext_login.system.signals import defer_signals
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ProfileStore:
 
     def __init__(
         self,
-        config_dir: Path,
+        config_dir: PrivateDirectory,
         *,
         on_written: Callable[[Document], None] = lambda document: None,
         has_credentials: HasCredentials = lambda row: True,
@@ -78,7 +78,7 @@ class ProfileStore:
         :param host_copy: returns what the host has read from the file, which the host may have changed since.
         :param sleep: waits for so many seconds, before a torn file is read again.
         """
-        self._path = config_dir / _FILE
+        self._file = config_dir / _FILE
         self._last_good = LastGoodCopy(config_dir)
         self._lock = FileLock(config_dir / _LOCK)
         self._lock_if_free = FileLock(config_dir / _LOCK, timeout=0)
@@ -105,7 +105,7 @@ class ProfileStore:
             with self._change(self._lock_if_free) as state:
                 return state
         except StoreError as error:
-            logger.debug("%s is repaired in memory only: %s", self._path, error)
+            logger.debug("%s is repaired in memory only: %s", self._file, error)
         # The process that holds the lock may have repaired the file since the host read it.
         with suppress(OSError, ValueError, RecursionError):
             document, _ = self._read_file()
@@ -185,11 +185,11 @@ class ProfileStore:
 
     def _remove_leftovers(self) -> None:
         with self._lock:
-            remove_leftovers(self._path)
-            remove_leftovers(self._last_good.path)
+            remove_leftovers(self._file)
+            remove_leftovers(self._last_good.file)
 
-    def _quarantined_files(self) -> list[Path]:
-        return find_quarantined(self._path) + find_quarantined(self._last_good.path)
+    def _quarantined_files(self) -> list[Entry]:
+        return find_quarantined(self._file) + find_quarantined(self._last_good.file)
 
     def _save(self, loaded: _Loaded, state: ProfileState, always_write: bool, first: Callable[[], None]) -> None:
         document = loaded.document
@@ -209,7 +209,7 @@ class ProfileStore:
             generation = 1
         state.write_to(document, generation)
         content = list(parts_of(document))
-        with replace_after(self._path, *content, locked=self._is_exclusive):
+        with replace_after(self._file, *content, locked=self._is_exclusive):
             first()
         self._on_written(document)
         self._write_copy(generation, content)
@@ -239,16 +239,16 @@ class ProfileStore:
         """Return the content of the file, repaired if necessary."""
         document, fingerprint = self._parse()
         if fingerprint and not (isinstance(document, dict) and isinstance(document.get(SUBSCRIPTIONS) or [], list)):
-            _quarantine(self._path, "it does not hold a list of subscriptions")
+            _quarantine(self._file, "it does not hold a list of subscriptions")
             kept = document if isinstance(document, dict) else {}
             # The other keys in the file, such as the installation ID, are kept.
             document, fingerprint = {name: kept[name] for name in kept if name != SUBSCRIPTIONS}, b""
         if isinstance(document, dict) and is_current(document, self._last_good.generation()):
             return _Loaded(document, fingerprint)
         last_good = self._last_good.read()
-        if last_good is None and self._last_good.path.exists():
+        if last_good is None and self._last_good.file.exists():
             # It may hold something that no other file holds, so it is not overwritten.
-            _quarantine(self._last_good.path, "it does not hold a copy of azureProfile.json")
+            _quarantine(self._last_good.file, "it does not hold a copy of azureProfile.json")
         recovery = self._recover(document, last_good)
         return _Loaded(recovery.document, fingerprint, recovery.note)
 
@@ -264,17 +264,17 @@ class ProfileStore:
             except FileNotFoundError:
                 return None, b""
             except OSError as error:
-                raise StoreError(f"{self._path} could not be read: {error.strerror or error}.") from error
+                raise StoreError(f"{self._file} could not be read: {error.strerror or error}.") from error
             except (ValueError, RecursionError) as error:
                 if attempt == _TORN_RETRIES:
-                    _quarantine(self._path, f"it is not valid JSON: {error}")
+                    _quarantine(self._file, f"it is not valid JSON: {error}")
             self._sleep(_TORN_PAUSE)
         return None, b""
 
     def _read_file(self) -> tuple[Any, Fingerprint]:
         """Parse the file; or copy the host's parsed document if it is the same, which takes a third of the memory."""
         # The host writes a byte order mark; we read it and never write one.
-        content = self._path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        content = read_bytes(self._file, limit=LARGEST_LIST).removeprefix(codecs.BOM_UTF8)
         fingerprint = fingerprint_of([content])
         host_copy = self._host_copy()
         if isinstance(host_copy, dict) and fingerprint_of(parts_of(host_copy)) == fingerprint:
@@ -300,8 +300,8 @@ def _completed_before_ctrl_c() -> Iterator[None]:
         raise
 
 
-def _quarantine(path: Path, reason: str) -> None:
-    logger.warning("%s cannot be used (%s) and was quarantined as %s.", path, reason, quarantine_file(path).name)
+def _quarantine(file: Entry, reason: str) -> None:
+    logger.warning("%s cannot be used (%s) and was quarantined as %s.", file, reason, quarantine_file(file).name)
 
 
 def _without(content: Any, name: str) -> Any:

@@ -7,11 +7,11 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from azext_login.errors import StoreError
-from azext_login.system.files import make_private, open_regular, remove_if_present, replace_file, write_atomically
+from azext_login.system.directory import Entry
+from azext_login.system.files import find, make_private, read_bytes, remove_if_present, write_atomically
 
 # Between the name of a file and the time at which it was quarantined.
 _MARK = ".damaged-"
@@ -22,31 +22,31 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)", re.ASCII)
 
 
-def quarantine_file(path: Path, *, keep_original: bool = False) -> Path:
-    """Rename a file that cannot be used to `<name>.damaged-<time>-<PID>`, for its owner alone, and return the new path.
+def quarantine_file(file: Entry, *, keep_original: bool = False) -> Entry:
+    """Rename a file that cannot be used to `<name>.damaged-<time>-<PID>`, for its owner alone, and return it.
 
     :param keep_original: copy the file instead. The caller is about to replace it by the part that can be used.
     :raises StoreError: the file cannot be renamed or copied.
     """
-    quarantined = path.with_name(f"{path.name}{_MARK}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    quarantined = file.with_name(f"{file.name}{_MARK}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
     try:
         if keep_original:
-            write_atomically(quarantined, path.read_bytes())
+            write_atomically(quarantined, read_bytes(file))
             return quarantined
-        replace_file(path, quarantined)
+        file.rename(quarantined)
     except OSError as error:
-        raise StoreError(f"{path} cannot be used, and could not be quarantined: {error.strerror or error}.") from error
+        raise StoreError(f"{file} cannot be used, and could not be quarantined: {error.strerror or error}.") from error
     make_private(quarantined)
     return quarantined
 
 
-def find_quarantined(path: Path) -> list[Path]:
+def find_quarantined(file: Entry) -> list[Entry]:
     """Return the quarantined versions of a file, whose name may be a glob pattern."""
-    return list(path.parent.glob(f"{path.name}{_MARK}*"))
+    return find(file.with_name(f"{file.name}{_MARK}*"))
 
 
 def remove_from_quarantined(
-    files: Iterable[Path], name: str, without: Callable[[Any], Any], *, are_secret: bool
+    files: Iterable[Entry], name: str, without: Callable[[Any], Any], *, are_secret: bool
 ) -> None:
     """Remove an account from quarantined files, and keep the other accounts in them.
 
@@ -60,8 +60,7 @@ def remove_from_quarantined(
     """
     for file in files:
         try:
-            with open(file, "rb", opener=open_regular) as stream:
-                content = stream.read()
+            content = read_bytes(file)
         except OSError:
             # It may mention the account.
             remove_if_present(file)

@@ -9,27 +9,30 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 
 from azext_login.errors import LockHeldError, StoreError
-from azext_login.system.files import POLL_INTERVAL, PRIVATE_FILE, give_to_owner_of, make_directory
+from azext_login.system.directory import Entry
+from azext_login.system.entries import POLL_INTERVAL
 from azext_login.system.signals import handle_deferred_signals
 
 logger = logging.getLogger(__name__)
 
 
 class FileLock:
-    """An exclusive lock between processes, on a file of its own that is never deleted. It is not re-entrant."""
+    """An exclusive lock between processes, on a file of its own that is never deleted. It is not re-entrant.
+
+    The file is never a link, so that the process ID is written into no file of others.
+    """
 
     is_missing = False
     """Whether the filesystem has no locks, so that this one does not exclude other processes. Known once it is held."""
 
-    def __init__(self, path: Path, *, timeout: float = 30.0, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, file: Entry, *, timeout: float = 30.0, clock: Callable[[], float] = time.monotonic):
         """:param timeout: seconds to wait for another process.
         :param clock: returns seconds of a clock that never goes back.
         """
-        self._path = path
+        self._file = file
         self._timeout = timeout
         self._clock = clock
         self._descriptor: int | None = None
@@ -39,10 +42,10 @@ class FileLock:
         :raises StoreError: the file cannot be opened or locked.
         """
         try:
-            descriptor = self._open()
+            descriptor = self._file.open_to_lock()
         except OSError as error:
             raise StoreError(
-                f"The lock file {self._path} could not be opened: {error.strerror or error}. "
+                f"The lock file {self._file} could not be opened: {error.strerror or error}. "
                 "Nothing that it protects was changed.",
                 self._advice_after(error),
             ) from error
@@ -51,7 +54,7 @@ class FileLock:
         except OSError as error:
             os.close(descriptor)
             raise StoreError(
-                f"{self._path} could not be locked: {error.strerror or error}. Nothing that it protects was changed.",
+                f"{self._file} could not be locked: {error.strerror or error}. Nothing that it protects was changed.",
                 "Run the command again, or set AZURE_CONFIG_DIR to a directory on another filesystem.",
             ) from error
         except BaseException:
@@ -70,21 +73,12 @@ class FileLock:
 
     def _advice_after(self, error: OSError) -> str:
         """Return the next step for a lock file that cannot be opened."""
-        removable = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOENT)
-        if os.path.lexists(self._path) and error.errno in removable:
+        removable = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.EMLINK, errno.EINVAL)
+        if self._file.exists() and error.errno in removable:
             return "Remove it and run the command again."
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            return f"Make {self._path.parent} writable, or set AZURE_CONFIG_DIR to another directory."
+            return f"Make {self._file.directory.path} writable, or set AZURE_CONFIG_DIR to another directory."
         return "Run the command again when that is solved."
-
-    def _open(self) -> int:
-        make_directory(self._path.parent)
-        with contextlib.suppress(FileExistsError):
-            # Change the owner of a new file only: an existing one could be a link to a file of another user.
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-            give_to_owner_of(self._path.parent, descriptor)
-            return descriptor
-        return os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
 
     def _acquire(self, descriptor: int) -> None:
         deadline = self._clock() + self._timeout
@@ -92,12 +86,15 @@ class FileLock:
             handle_deferred_signals()
             if self._clock() >= deadline:
                 raise LockHeldError(
-                    f"{_read_holder(descriptor)} has held {self._path} for {self._timeout:g} seconds. "
+                    f"{_read_holder(descriptor)} has held {self._file} for {self._timeout:g} seconds. "
                     "Nothing that it protects was changed. "
                     "Wait for it to finish, or end it, and run the command again."
                 )
             time.sleep(POLL_INTERVAL)
         with contextlib.suppress(OSError):
+            if os.fstat(descriptor).st_nlink > 1:
+                # The content belongs to the file of another name, such as that of a backup.
+                return
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, str(os.getpid()).encode("ascii"))

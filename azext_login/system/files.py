@@ -3,202 +3,212 @@
 from __future__ import annotations
 
 import contextlib
-import errno
+import fnmatch
 import logging
 import os
 import stat
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from azext_login.errors import StoreError
+from azext_login.system.directory import LARGEST_FILE, Entry, PrivateDirectory
+from azext_login.system.links import UntrustedLinkError, give_to_owner
 from azext_login.system.signals import defer_signals
 
 logger = logging.getLogger(__name__)
 
-PRIVATE_FILE = 0o600
-_PRIVATE_DIRECTORY = 0o700
-
-POLL_INTERVAL = 0.02
-"""Seconds between two attempts to get what another process holds: a lock, or on Windows an open file."""
-
 # Seconds. No write takes as long as this: a temporary file that is older belongs to a process that was killed.
 _LEFTOVER_AGE = 600.0
 
-# Windows refuses to replace a file that another process has open without FILE_SHARE_DELETE, which is how
-# Python's open() opens it. Readers hold it for milliseconds.
-_REPLACE_ATTEMPTS = 50
+LINK_ADVICE = (
+    "Remove the link, or make sure that it and its directory belong to you and that no other user can write to the "
+    "directory (`chmod go-w`); then run the command again."
+)
 
 
-def write_atomically(path: Path, *content: bytes, locked: bool = False) -> None:
-    """Replace `path` by `content` (the parts in order) in one step, readable by its owner alone.
+def read_bytes(file: Entry, *, limit: int = LARGEST_FILE) -> bytes:
+    """Return the content of a regular file, also behind a trusted link.
 
-    Readers see the old file or the new one, never a part. If `path` is a symbolic link, its target is replaced.
-    After a failure, the old file is unchanged and no temporary file is left.
+    :param limit: the largest allowed size, in bytes.
+    :raises OSError: it does not exist, or cannot be read.
+    """
+    with os.fdopen(file.open_to_read(limit=limit), "rb") as stream:
+        return stream.read()
+
+
+def read_text(file: Entry, *, errors: str = "strict") -> str:
+    """Return the text of a regular file in UTF-8, with line feeds only.
+
+    :param errors: what becomes of bytes that are not UTF-8, as for `open`.
+    :raises OSError: it does not exist, or cannot be read.
+    :raises UnicodeDecodeError: it is not UTF-8.
+    """
+    with os.fdopen(file.open_to_read(), encoding="utf-8", errors=errors) as stream:
+        return stream.read()
+
+
+def write_atomically(file: Entry, *content: bytes, locked: bool = False) -> None:
+    """Replace `file` by `content` (the parts in order) in one step, readable by its owner alone.
+
+    Readers see the old file or the new one, never a part. If `file` is a symbolic link that no other user can change,
+    its target is replaced. After a failure, the old file is unchanged and no temporary file is left.
 
     :param locked: whether the caller's lock excludes every other writer. Then every other temporary file is a leftover
         and is removed, not only old ones.
     :raises StoreError: the directory or the file cannot be written.
     """
-    with replace_after(path, *content, locked=locked):
+    with replace_after(file, *content, locked=locked):
         pass
 
 
 @contextlib.contextmanager
-def replace_after(path: Path, *content: bytes, locked: bool = False) -> Iterator[None]:
-    """Replace `path` like `write_atomically`, but only after the block has finished.
+def replace_after(file: Entry, *content: bytes, locked: bool = False) -> Iterator[None]:
+    """Replace `file` like `write_atomically`, but only after the block has finished.
 
     The new content is on the disk, in a temporary file, before the block begins. So a block that changes something else
-    begins only if the disk has room for both. If the block raises, `path` is unchanged.
+    begins only if the disk has room for both. If the block raises, `file` is unchanged.
     """
-    target = Path(os.path.realpath(path))
     with defer_signals():
-        with _store_errors(path):
-            if _is_device(target):
-                # For example a link to /dev/null: as the superuser, we would replace it for the whole system.
-                raise OSError(errno.ENODEV, "It is a device")
-            make_directory(target.parent)
-            # mkstemp creates the file with 0600, in the same directory so that os.replace stays on one filesystem.
-            descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        with _store_errors(file):
+            file.directory.descriptor(create=True)
+            target = file.resolved()
+            # As the superuser, we would replace a device for the whole system.
+            target.refuse_unless_file()
+            temporary, descriptor = _create_temporary(target)
         try:
-            with _store_errors(path), os.fdopen(descriptor, "wb") as stream:
-                give_to_owner_of(target if target.exists() else target.parent, stream.fileno())
+            with _store_errors(file), os.fdopen(descriptor, "wb") as stream:
+                with contextlib.suppress(FileNotFoundError):
+                    give_to_owner(stream.fileno(), target.status())
                 stream.writelines(content)
                 stream.flush()
                 os.fsync(stream.fileno())
             yield
-            with _store_errors(path):
-                replace_file(temporary, target)
+            with _store_errors(file):
+                temporary.rename(target)
         except BaseException:
             _remove_quietly(temporary)
             raise
     remove_leftovers(target, older_than=0.0 if locked else _LEFTOVER_AGE)
 
 
-def _is_device(path: Path) -> bool:
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+def _create_temporary(target: Entry) -> tuple[Entry, int]:
+    """Create a file in the directory of `target`, so that it can be renamed to it."""
+    while True:
+        temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
+        with contextlib.suppress(FileExistsError):
+            return temporary, temporary.create()
 
 
 @contextlib.contextmanager
-def _store_errors(path: Path) -> Iterator[None]:
+def _store_errors(file: Entry) -> Iterator[None]:
     """Turn an OSError into a StoreError that names the file."""
     try:
         yield
     except OSError as error:
         raise StoreError(
-            f"{path} could not be written: {error.strerror or error}. Its previous content is unchanged.",
-            f"Make sure that {path.parent} is writable and that the disk has free space; then run the command again.",
+            f"{file} could not be written: {error.strerror or error}. Its previous content is unchanged.",
+            LINK_ADVICE
+            if isinstance(error, UntrustedLinkError)
+            else f"Make sure that {file.directory.path} is writable and that the disk has free space; then run the "
+            "command again.",
         ) from error
 
 
-def make_directory(path: Path) -> None:
-    """Create a directory and its missing parents with mode 0700. One that exists stays as it is."""
-    if path.is_dir():
-        return
-    make_directory(path.parent)
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=_PRIVATE_DIRECTORY)
-        give_to_owner_of(path.parent, path)
+def remove_leftovers(file: Entry, *, older_than: float = 0.0) -> None:
+    """Remove the temporary files of processes that were killed while they wrote `file`.
 
-
-if sys.platform == "win32":
-
-    def give_to_owner_of(model: Path, new: int | Path) -> None:
-        """Do nothing: on Windows, new files inherit their access rights from the directory."""
-
-else:
-
-    def give_to_owner_of(model: Path, new: int | Path) -> None:
-        """Change the owner of a file (its descriptor) or directory that root has just created to that of `model`.
-
-        Otherwise the user could neither read nor write it after a `sudo az`. A failure changes nothing else.
-        """
-        if os.geteuid() == 0:
-            with contextlib.suppress(OSError):
-                owner = model.stat()
-                os.chown(new, owner.st_uid, owner.st_gid)
-
-
-def replace_file(source: str | Path, target: Path) -> None:
-    """Rename `source` to `target`, which may exist. On Windows, wait up to a second for readers of the target.
-
-    :raises OSError: it cannot be renamed.
-    """
-    for attempt in range(_REPLACE_ATTEMPTS):
-        try:
-            os.replace(source, target)
-            return
-        except PermissionError:
-            if sys.platform != "win32" or attempt == _REPLACE_ATTEMPTS - 1:
-                raise
-            time.sleep(POLL_INTERVAL)
-
-
-def remove_leftovers(path: Path, *, older_than: float = 0.0) -> None:
-    """Remove the temporary files of processes that were killed while they wrote `path`.
-
-    :param path: its name may be a glob pattern, for several files of the directory.
+    :param file: its name may be a glob pattern, for several files of the directory.
     :param older_than: keep files that are younger, in seconds: another process may still be writing them.
     """
-    target = Path(os.path.realpath(path))
-    for leftover in target.parent.glob(f".{target.name}.*.tmp"):
-        with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime >= older_than:
-                _remove_quietly(str(leftover))
-
-
-def _remove_quietly(path: str) -> None:
     with contextlib.suppress(OSError):
-        os.unlink(path)
+        target = file.resolved()
+        for leftover in find(target.with_name(f".{target.name}.*.tmp")):
+            with contextlib.suppress(OSError):
+                if time.time() - leftover.status().st_mtime >= older_than:
+                    leftover.unlink()
 
 
-def remove_if_present(path: Path) -> None:
-    """Delete a file that may not exist. If it is a symbolic link, its target is deleted too, unless it is a device.
+def _remove_quietly(file: Entry) -> None:
+    with contextlib.suppress(OSError):
+        file.unlink()
+
+
+def find(pattern: Entry) -> list[Entry]:
+    """Return the entries of a directory whose name matches a glob pattern; none if the directory cannot be read."""
+    with contextlib.suppress(OSError):
+        return [
+            pattern.with_name(name)
+            for name in sorted(pattern.directory.names())
+            if fnmatch.fnmatchcase(name, pattern.name)
+        ]
+    return []
+
+
+def remove_if_present(file: Entry) -> None:
+    """Delete a file that may not exist. A symbolic link is removed itself.
+
+    If no other user can change the link, the content of the file that it points to is removed as well: it is ours.
 
     :raises StoreError: the file exists and cannot be deleted.
     """
-    try:
-        if path.is_symlink() and not _is_device(path):
-            Path(os.path.realpath(path)).unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"{path} could not be deleted: {error.strerror or error}.") from error
+    with _deletion_errors(file):
+        _empty_target(file)
+        file.unlink()
 
 
-def make_private(path: Path) -> None:
-    """Restrict a file or directory to its owner; older versions left some readable by others."""
-    if sys.platform == "win32":
+def _empty_target(file: Entry) -> None:
+    """Remove the content of the file that a trusted link points to. What is no file, or another user's, stays."""
+    if not stat.S_ISLNK(file.status().st_mode):
         return
-    with contextlib.suppress(OSError):
-        mode = path.stat().st_mode
-        if mode & 0o077 and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            path.chmod(_PRIVATE_DIRECTORY if stat.S_ISDIR(mode) else PRIVATE_FILE)
+    with contextlib.suppress(UntrustedLinkError, FileNotFoundError, NotADirectoryError):
+        target = file.resolved()
+        if stat.S_ISREG(target.status().st_mode):
+            write_atomically(file)
 
 
-def make_all_private(folder: Path, prefixes: tuple[str, ...]) -> None:
-    """Restrict the files and directories in `folder` whose names have one of these prefixes to their owner."""
-    if sys.platform == "win32":
-        return
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            # What a link points to may be shared on purpose.
-            if entry.name.startswith(prefixes) and not entry.is_symlink():
-                make_private(Path(entry.path))
+def remove_directory(directory: Entry, pattern: str) -> None:
+    """Delete the files of a directory of ours whose names match a glob pattern, and the directory if it is empty.
 
+    Something else of this name, such as a link, is removed itself: what it points to is not ours.
 
-def open_regular(path: str, flags: int) -> int:
-    """Open a regular file; an opener for `open(opener=...)`. Reading a pipe could block for ever.
-
-    :raises OSError: it is not a regular file, or it cannot be opened.
+    :raises StoreError: a file cannot be deleted.
     """
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "Not a regular file", path)
-    return descriptor
+    try:
+        is_directory = stat.S_ISDIR(directory.status().st_mode)
+    except OSError:
+        return
+    if not is_directory:
+        with _deletion_errors(directory):
+            directory.unlink()
+        return
+    files = directory.directory.subdirectory(directory.name)
+    # The temporary file of a killed process has the same content.
+    remove_leftovers(files / pattern)
+    for file in find(files / pattern):
+        remove_if_present(file)
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+@contextlib.contextmanager
+def _deletion_errors(file: Entry) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StoreError(f"{file} could not be deleted: {error.strerror or error}.") from error
+
+
+def make_private(file: Entry) -> None:
+    """Restrict a file or directory to its owner; older versions left some readable by others."""
+    with contextlib.suppress(OSError):
+        file.restrict()
+
+
+def make_all_private(directory: PrivateDirectory, prefixes: tuple[str, ...]) -> None:
+    """Restrict the files and directories whose names have one of these prefixes to their owner."""
+    with contextlib.suppress(OSError):
+        for name in directory.names():
+            if name.startswith(prefixes):
+                make_private(directory / name)

@@ -13,6 +13,7 @@ from knack.log import get_logger
 from azext_login.errors import StoreError
 from azext_login.host import HostSettings, send_broker_telemetry, send_telemetry
 from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, SubscriptionRow, account_of
+from azext_login.system.directory import PrivateDirectory
 
 logger = get_logger(__name__)
 
@@ -51,8 +52,9 @@ class StagedTokens:
 class Clients:
     """Creates the clients and stores of one command. Nothing is imported or opened before its first use."""
 
-    def __init__(self, settings: HostSettings):
+    def __init__(self, settings: HostSettings, config_dir: PrivateDirectory):
         self._settings = settings
+        self._config_dir = config_dir
 
     @cached_property
     def http(self) -> Any:
@@ -66,27 +68,27 @@ class Clients:
         """The stored tokens."""
         from azext_login.auth.storage.token_cache import TokenCache
 
-        return TokenCache(self._settings.config_dir, encrypt=self._settings.encrypt_token_cache)
+        return TokenCache(self._config_dir, encrypt=self._settings.encrypt_token_cache)
 
     @property
     def service_principals(self) -> ServicePrincipalEntries:
         """The stored credentials of service principals."""
         from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
 
-        return ServicePrincipalEntries(self._settings.config_dir, encrypt=self._settings.encrypt_token_cache)
+        return ServicePrincipalEntries(self._config_dir, encrypt=self._settings.encrypt_token_cache)
 
     @property
     def decrypted_keys(self) -> DecryptedKeys:
         """The private keys that are stored without a passphrase."""
         from azext_login.auth.storage.decrypted_keys import DecryptedKeys
 
-        return DecryptedKeys(self._settings.config_dir)
+        return DecryptedKeys(self._config_dir)
 
     def http_cache(self) -> HttpCache:
         """Return MSAL's cache of HTTP responses."""
         from azext_login.auth.storage.msal_http_cache import HttpCache
 
-        return HttpCache(self._settings.config_dir, enabled=self._settings.use_http_cache)
+        return HttpCache(self._config_dir, enabled=self._settings.use_http_cache)
 
     def staged_tokens(self) -> StagedTokens:
         """Return an empty store in memory for the tokens of a sign-in."""

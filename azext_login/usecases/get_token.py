@@ -107,7 +107,7 @@ def get_token(
     is_known = _is_decided_by_cache(session, row, environ) and not session.settings.encrypt_token_cache
     is_urgent = not is_known or cached.has_stale_after(2 * _SHORT_WAIT, began, request)
     patience = _SHORT_WAIT if is_urgent else PATIENCE
-    with SingleFlight(session.settings.config_dir, _key_of(query, request), patience=patience) as turn:
+    with SingleFlight(session.config_dir, _key_of(query, request), patience=patience) as turn:
         return pending.take_turn(turn)
 
 

@@ -20,6 +20,7 @@ from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import SubscriptionRow, account_of, is_in_tenant
 from azext_login.profile.state import ProfileState
 from azext_login.profile.store import ProfileStore
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:
@@ -31,9 +32,18 @@ logger = get_logger(__name__)
 class Session:
     """The accounts and subscriptions that are signed in, as one command sees them."""
 
-    def __init__(self, settings: HostSettings, store: ProfileStore, clouds: CloudConfig, *, host_account: Any):
+    def __init__(
+        self,
+        settings: HostSettings,
+        config_dir: PrivateDirectory,
+        store: ProfileStore,
+        clouds: CloudConfig,
+        *,
+        host_account: Any,
+    ):
         """:param host_account: the host's in-memory copy of azureProfile.json (`azure.cli.core._session.ACCOUNT`)."""
         self.settings = settings
+        self.config_dir = config_dir
         self.store = store
         self._clouds = clouds
         self._host_account = host_account
@@ -43,7 +53,7 @@ class Session:
         """The clients of Entra ID and Azure Resource Manager, created on first use."""
         from azext_login.usecases.clients import Clients
 
-        return Clients(self.settings)
+        return Clients(self.settings, self.config_dir)
 
     # Reading
 

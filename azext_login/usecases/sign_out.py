@@ -54,7 +54,7 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
         known.extend(_forget(session, store, name) for store in (clients.service_principals, clients.token_cache))
         clients.decrypted_keys.forget(name)
         clients.http_cache().purge_names()
-        purge(session.settings.config_dir)
+        purge(session.config_dir)
 
     def forget_choices() -> None:
         if removed_ids:
@@ -86,7 +86,7 @@ def clear(session: Session) -> None:
         session.clients.token_cache.clear()
         session.clients.decrypted_keys.clear()
         session.clients.http_cache().clear()
-        purge(session.settings.config_dir)
+        purge(session.config_dir)
 
     session.store.clear(first=remove_secrets, then=lambda state: session.forget_subscriptions())
 
@@ -104,4 +104,4 @@ def _forget(session: Session, store: TokenCache | ServicePrincipalEntries, name:
 
 def _remove_adal_tokens(session: Session) -> None:
     """Delete the token file of azure-cli before 2.30, which no command reads any more."""
-    remove_if_present(session.settings.config_dir / "accessTokens.json")
+    remove_if_present(session.config_dir / "accessTokens.json")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from azext_login.errors import LockHeldError
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from tests.harness.az import Az
 from tests.localcloud import LocalCloud
@@ -169,7 +170,7 @@ def test_no_user_signs_in_before_a_sign_out_has_removed_its_choice_from_clouds_c
 ) -> None:
     chosen = signed_in.config_dir / "clouds.config"
     assert "subscription = " in chosen.read_text(encoding="utf-8")
-    with FileLock(signed_in.config_dir / "login_clouds.lock"):
+    with FileLock(PrivateDirectory(signed_in.config_dir) / "login_clouds.lock"):
         leaving = signed_in.start(*command)
         while signed_in.profile()["subscriptions"]:
             assert leaving.poll() is None, leaving.communicate()
@@ -177,7 +178,7 @@ def test_no_user_signs_in_before_a_sign_out_has_removed_its_choice_from_clouds_c
         time.sleep(0.3)
         # A user who signed in at this point would lose the active subscription.
         with pytest.raises(LockHeldError):
-            FileLock(signed_in.config_dir / "login_profile.lock", timeout=0).__enter__()
+            FileLock(PrivateDirectory(signed_in.config_dir) / "login_profile.lock", timeout=0).__enter__()
     signed_in.result(leaving, *command).ok()
     assert "subscription = " not in chosen.read_text(encoding="utf-8")
 
@@ -185,7 +186,7 @@ def test_no_user_signs_in_before_a_sign_out_has_removed_its_choice_from_clouds_c
 def test_a_reset_profile_is_shown_completely_while_another_process_holds_the_lock(signed_in: Az) -> None:
     before = signed_in.profile()
     signed_in.profile_path.write_text("{}", encoding="utf-8")
-    with FileLock(signed_in.config_dir / "login_profile.lock"):
+    with FileLock(PrivateDirectory(signed_in.config_dir) / "login_profile.lock"):
         shown = signed_in.run("account", "list", "--all", timeout=20).ok()
     assert {row["id"] for row in shown.json()} == {row["id"] for row in before["subscriptions"]}
     assert [line for line in shown.stderr.splitlines() if "restored" in line] == shown.stderr.splitlines()

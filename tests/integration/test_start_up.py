@@ -15,7 +15,8 @@ _EVERY_COMMAND = (
     "cli", "cli.collector", "cli.open_session", "cli.option_values", "cli.options", "cli.results", "cli.secret_words",
     "profile", "profile.clouds", "profile.json_text", "profile.last_good", "profile.model", "profile.state",
     "profile.store", "profile.subscriptions",
-    "system", "system.damaged_files", "system.file_lock", "system.files", "system.signals", "system.text",
+    "system", "system.damaged_files", "system.directory", "system.entries", "system.file_lock", "system.files",
+    "system.links", "system.signals", "system.text",
     "usecases", "usecases.session",
 )  # fmt: skip
 
@@ -24,7 +25,8 @@ _SHOW = (*_EVERY_COMMAND, "cli.account_options", "cli.accounts", "system.termina
 _CACHED_TOKEN = (
     *_EVERY_COMMAND,
     "auth", "auth.credential", "auth.entra", "auth.entra.azure_cli", "auth.entra.claims_challenge",
-    "auth.storage", "auth.storage.cached_token", "auth.storage.secret_file", "auth.storage.token_cache",
+    "auth.storage", "auth.storage.cached_token", "auth.storage.host_lock", "auth.storage.secret_file",
+    "auth.storage.token_cache",
     "cli.token_options", "cli.tokens", "usecases.clients", "usecases.get_token",
 )  # fmt: skip
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from azext_login.errors import StoreError
-from azext_login.system.files import remove_if_present, remove_leftovers, write_atomically
+from azext_login.system.directory import Entry, PrivateDirectory
+from azext_login.system.files import read_bytes, remove_directory, write_atomically
 
 _FOLDER = "login_certificates"
 
@@ -16,7 +17,7 @@ _FOLDER = "login_certificates"
 class DecryptedKeys:
     """PEM files in a directory of their own, one for each service principal and tenant, mode 0600."""
 
-    def __init__(self, config_dir: Path):
+    def __init__(self, config_dir: PrivateDirectory):
         self._folder = config_dir / _FOLDER
 
     @contextmanager
@@ -25,19 +26,19 @@ class DecryptedKeys:
 
         :raises StoreError: the file cannot be written.
         """
-        path = self._path(client_id, tenant)
+        file = self._file(client_id, tenant)
         before = None
         with suppress(OSError):
-            before = path.read_bytes()
-        write_atomically(path, pem.encode("ascii"))
+            before = read_bytes(file)
+        write_atomically(file, pem.encode("ascii"))
         try:
-            yield path
+            yield file.path
         except BaseException:
             with suppress(StoreError):
                 if before is None:
-                    self._forget(path.name)
+                    self._forget(file.name)
                 else:
-                    write_atomically(path, before)
+                    write_atomically(file, before)
             raise
 
     def forget_unused(self, client_id: str, tenant: str, certificate: str | None) -> None:
@@ -45,9 +46,9 @@ class DecryptedKeys:
 
         :raises StoreError: the file cannot be deleted.
         """
-        path = self._path(client_id, tenant)
-        if str(path) != certificate:
-            self._forget(path.name)
+        file = self._file(client_id, tenant)
+        if str(file) != certificate:
+            self._forget(file.name)
 
     def forget(self, client_id: str) -> None:
         """Delete the keys of an application in every tenant.
@@ -63,16 +64,11 @@ class DecryptedKeys:
         """
         self._forget("*.pem")
 
-    def _path(self, client_id: str, tenant: str) -> Path:
-        return self._folder / f"{_digest(client_id)}-{_digest(tenant)}.pem"
+    def _file(self, client_id: str, tenant: str) -> Entry:
+        return self._folder.directory.subdirectory(self._folder.name) / f"{_digest(client_id)}-{_digest(tenant)}.pem"
 
     def _forget(self, pattern: str) -> None:
-        # The temporary file of a killed process contains a key as well.
-        remove_leftovers(self._folder / pattern)
-        for path in self._folder.glob(pattern):
-            remove_if_present(path)
-        with suppress(OSError):  # It does not exist, or is not empty.
-            self._folder.rmdir()
+        remove_directory(self._folder, pattern)
 
 
 def _digest(name: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
-from pathlib import Path
 from typing import Any
 
 from knack.log import get_logger
 
 from azext_login.errors import StoreError
-from azext_login.system.files import remove_if_present, remove_leftovers, write_atomically
+from azext_login.system.directory import PrivateDirectory
+from azext_login.system.files import read_bytes, remove_if_present, remove_leftovers, write_atomically
 
 logger = get_logger(__name__)
 
@@ -46,9 +46,9 @@ class HttpCache:
     failed, and no user name is left after a sign-out.
     """
 
-    def __init__(self, config_dir: Path, *, enabled: bool = True):
+    def __init__(self, config_dir: PrivateDirectory, *, enabled: bool = True):
         """:param enabled: the host's switch `core.use_msal_http_cache`. False: the cache exists in memory only."""
-        self._path = config_dir / _FILE
+        self._file = config_dir / _FILE
         self._enabled = enabled
         self._loaded: frozenset[str] = frozenset()
         self.answers: dict[str, Any] = _Answers()
@@ -71,7 +71,7 @@ class HttpCache:
         merged.update(new)
         merged[_INDEX] = _index(times)
         try:
-            write_atomically(self._path, pickle.dumps(merged))
+            write_atomically(self._file, pickle.dumps(merged))
         except StoreError as error:
             logger.debug("The HTTP cache was not saved: %s", error)
 
@@ -80,24 +80,24 @@ class HttpCache:
 
         :raises StoreError: the file cannot be written.
         """
-        remove_leftovers(self._path)
+        remove_leftovers(self._file)
         stored = self._read()
         kept = _discovery_only(stored)
         if set(kept) == set(stored):
             return
         if kept:
-            write_atomically(self._path, pickle.dumps(kept))
+            write_atomically(self._file, pickle.dumps(kept))
         else:
-            remove_if_present(self._path)
+            remove_if_present(self._file)
 
     def clear(self) -> None:
         """Delete the file."""
-        remove_leftovers(self._path)
-        remove_if_present(self._path)
+        remove_leftovers(self._file)
+        remove_if_present(self._file)
 
     def _read(self) -> dict[str, Any]:
         try:
-            content = pickle.loads(self._path.read_bytes())
+            content = pickle.loads(read_bytes(self._file))
         except FileNotFoundError:
             return {}
         except Exception as error:  # noqa: BLE001  # unpickling another version's objects can raise anything

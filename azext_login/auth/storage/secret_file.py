@@ -8,15 +8,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from knack.log import get_logger
 
+from azext_login.auth.storage.host_lock import HostLock
 from azext_login.errors import LockHeldError, StoreError
 from azext_login.system.damaged_files import find_quarantined, quarantine_file, remove_from_quarantined
+from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
-from azext_login.system.files import remove_if_present, remove_leftovers, write_atomically
+from azext_login.system.files import read_text, remove_if_present, remove_leftovers, write_atomically
 
 logger = get_logger(__name__)
 
@@ -41,7 +42,7 @@ class SharedSecretFile:
 
     def __init__(
         self,
-        config_dir: Path,
+        config_dir: PrivateDirectory,
         name: str,
         *,
         encrypt: bool,
@@ -60,7 +61,7 @@ class SharedSecretFile:
         self._is_locked = False
 
     @property
-    def path(self) -> Path:
+    def file(self) -> Entry:
         """The file in use. With encryption on Linux and macOS it is empty, and the content is in the keyring."""
         return self._location.with_name(self._location.name + (".bin" if self._encrypt else ".json"))
 
@@ -91,14 +92,14 @@ class SharedSecretFile:
 
     def _read_text(self) -> str | None:
         try:
-            return self.path.read_text(encoding="utf-8")
+            return read_text(self.file)
         except FileNotFoundError:
             return None
         except UnicodeDecodeError as error:
             raise _UnusableError("it is not text") from error
         except OSError as error:
             raise StoreError(
-                f"{self.path} could not be read: {error.strerror or error}.",
+                f"{self.file} could not be read: {error.strerror or error}.",
                 "Fix its access rights, or move it to another directory and sign in again with `az login`.",
             ) from error
 
@@ -117,33 +118,12 @@ class SharedSecretFile:
 
     @contextmanager
     def _host_lock(self) -> Iterator[None]:
-        from msal_extensions import CrossPlatLock
-        from portalocker.exceptions import AlreadyLocked, BaseLockException
-
         if self._lock.is_missing:
             # The host's own commands cannot lock their file in this directory either, and fail.
             yield
             return
-        path = self.path.with_name(self.path.name + ".lockfile")
-        # A process that waits for the lock empties its file, so look first.
-        holder = _holder_in(path)
-        lock = CrossPlatLock(str(path))
-        try:
-            lock.__enter__()
-        except AlreadyLocked as error:
-            raise StoreError(
-                f"{holder} has held {path} for several seconds. {self.path} is unchanged.",
-                "Wait for it to finish, or end it, and run the command again.",
-            ) from error
-        except (OSError, BaseLockException) as error:
-            cause = error if isinstance(error, OSError) else error.__cause__
-            reason = getattr(cause, "strerror", None) or error
-            raise StoreError(f"{self.path} could not be locked: {reason}. It is unchanged.") from error
-        try:
+        with HostLock(self.file):
             yield
-        finally:
-            with contextlib.suppress(OSError):
-                lock.__exit__(None, None, None)
 
     def delete(self) -> None:
         """Delete the plain file, the encrypted file, and the quarantined copies of both.
@@ -160,7 +140,7 @@ class SharedSecretFile:
                     raise
                 except StoreError as error:
                     logger.debug("Deleting without a lock: %s", error)
-            if self._encrypt and self.path.exists() and sys.platform != "win32":
+            if self._encrypt and self.file.exists() and sys.platform != "win32":
                 # On Linux and macOS, the content is in the keyring, and deleting the file would leave it there.
                 with contextlib.suppress(StoreError):
                     self._write({})
@@ -180,17 +160,17 @@ class SharedSecretFile:
             remove_leftovers(self._all_of_them())
         remove_from_quarantined(self._quarantined_files(), name, without, are_secret=True)
 
-    def _all_of_them(self) -> Path:
+    def _all_of_them(self) -> Entry:
         """Return a glob pattern for the plain and the encrypted file."""
         return self._location.with_name(f"{self._location.name}.*")
 
-    def _quarantined_files(self) -> list[Path]:
+    def _quarantined_files(self) -> list[Entry]:
         return find_quarantined(self._all_of_them())
 
     def _write(self, content: Any) -> None:
         text = json.dumps(content, indent=4)
         if not self._encrypt:
-            write_atomically(self.path, text.encode("utf-8"), locked=not self._lock.is_missing)
+            write_atomically(self.file, text.encode("utf-8"), locked=not self._lock.is_missing)
             return
         with self._keyring_errors():
             self._persistence().save(text)
@@ -222,7 +202,7 @@ class SharedSecretFile:
         except (PersistenceError, ImportError, OSError, ValueError, RuntimeError) as error:
             # msal-extensions and PyGObject raise all of these where no keyring is available.
             raise StoreError(
-                f"The encrypted credentials in {self.path} could not be used: {error}.",
+                f"The encrypted credentials in {self.file} could not be used: {error}.",
                 "Unlock the keyring, or turn encryption off with `az config set core.encrypt_token_cache=false` "
                 "and sign in again with `az login`.",
             ) from error
@@ -246,27 +226,18 @@ class SharedSecretFile:
         """
         if self._encrypt:
             raise StoreError(
-                f"The encrypted credentials in {self.path} are damaged: {reason}.",
+                f"The encrypted credentials in {self.file} are damaged: {reason}.",
                 "Remove them with `az account clear` and sign in again with `az login`.",
             )
-        if not self.path.exists():
+        if not self.file.exists():
             return
-        quarantined = quarantine_file(self.path, keep_original=keep)
+        quarantined = quarantine_file(self.file, keep_original=keep)
         logger.warning(
             "%s is damaged: %s. It was quarantined as %s. Sign in again with `az login`.",
-            self.path,
+            self.file,
             reason,
             quarantined.name,
         )
-
-
-def _holder_in(path: Path) -> str:
-    """Describe the process that holds the host's lock; the lock file begins with its number."""
-    try:
-        number = path.read_text(encoding="utf-8").partition(" ")[0]
-    except (OSError, UnicodeDecodeError):
-        number = ""
-    return f"Another process (PID {number})" if number.isdigit() else "Another process"
 
 
 def keyring_conflict(problem: str, names: list[str]) -> StoreError:

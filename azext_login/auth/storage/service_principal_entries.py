@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from knack.log import get_logger
@@ -14,6 +13,7 @@ from azext_login.auth.storage.secret_file import SharedSecretFile, keyring_confl
 from azext_login.auth.storage.token_cache import sections_in
 from azext_login.errors import NotSignedInError, StoreError
 from azext_login.system.damaged_files import quarantine_file
+from azext_login.system.directory import PrivateDirectory
 
 logger = get_logger(__name__)
 
@@ -24,7 +24,7 @@ ServicePrincipalEntry = dict[str, Any]
 class ServicePrincipalEntries:
     """The host's list of service principals with their secrets."""
 
-    def __init__(self, config_dir: Path, *, encrypt: bool, sleep: Callable[[float], None] = time.sleep):
+    def __init__(self, config_dir: PrivateDirectory, *, encrypt: bool, sleep: Callable[[float], None] = time.sleep):
         """:param sleep: waits for some seconds before a torn file is read again."""
         self._file = SharedSecretFile(config_dir, "service_principal_entries", encrypt=encrypt, kind=list, sleep=sleep)
 
@@ -144,12 +144,12 @@ class ServicePrincipalEntries:
                 entries = self._entries()
                 usable = [entry for entry in entries if _is_usable_entry(entry)]
                 if len(usable) != len(entries):
-                    quarantine_file(self._file.path, keep_original=True)
+                    quarantine_file(self._file.file, keep_original=True)
                     write(usable)
                     logger.warning(
                         "%s contained entries that cannot be used. A copy was quarantined, and the usable entries were "
                         "kept.",
-                        self._file.path,
+                        self._file.file,
                     )
         return usable
 

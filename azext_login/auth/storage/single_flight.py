@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -26,8 +25,9 @@ from azext_login.errors import (
     StoreError,
     UnexpectedAnswerError,
 )
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
-from azext_login.system.files import open_regular, remove_if_present, remove_leftovers, write_atomically
+from azext_login.system.files import read_bytes, remove_directory, remove_if_present, write_atomically
 
 logger = get_logger(__name__)
 
@@ -68,13 +68,14 @@ class SingleFlight:
     example in a read-only directory, every process sends its request.
     """
 
-    def __init__(self, config_dir: Path, key: str, *, patience: float = PATIENCE):
+    def __init__(self, config_dir: PrivateDirectory, key: str, *, patience: float = PATIENCE):
         """:param key: equal for requests that one answer serves.
         :param patience: seconds to wait for the request of another process.
         """
         name = hashlib.sha256(key.encode("utf-8")).hexdigest()[:32]
-        self._record_path = config_dir / _FOLDER / f"{name}.json"
-        self._lock = FileLock(config_dir / _FOLDER / f"{name}.lock", timeout=patience)
+        folder = config_dir.subdirectory(_FOLDER)
+        self._record_file = folder / f"{name}.json"
+        self._lock = FileLock(folder / f"{name}.lock", timeout=patience)
         self._locked = False
         self.is_taken = False
         """Whether another process still had the turn after `patience` seconds."""
@@ -102,8 +103,7 @@ class SingleFlight:
         Times are POSIX time in seconds. A record with a future time is ignored: the clock was wrong then.
         """
         try:
-            with open(self._record_path, encoding="utf-8", opener=open_regular) as stream:
-                record = json.load(stream)
+            record = json.loads(read_bytes(self._record_file))
             if not began <= float(record["at"]) <= now:
                 return None
             if "answer" in record:
@@ -131,7 +131,7 @@ class SingleFlight:
             raise
         if self._locked:
             try:
-                remove_if_present(self._record_path)
+                remove_if_present(self._record_file)
             except StoreError as problem:
                 logger.debug("An old record could not be removed: %s", problem)
 
@@ -143,14 +143,11 @@ class SingleFlight:
         if not self._locked:
             return
         try:
-            write_atomically(self._record_path, json.dumps(record).encode("utf-8"))
+            write_atomically(self._record_file, json.dumps(record).encode("utf-8"))
         except StoreError as problem:
             logger.debug("The outcome could not be recorded for other processes: %s", problem)
 
 
-def purge(config_dir: Path) -> None:
+def purge(config_dir: PrivateDirectory) -> None:
     """Delete the records: those of failures may contain user names. The locks contain none, and stay."""
-    records = config_dir / _FOLDER / "*.json"
-    remove_leftovers(records)
-    for record in records.parent.glob(records.name):
-        remove_if_present(record)
+    remove_directory(config_dir / _FOLDER, "*.json")

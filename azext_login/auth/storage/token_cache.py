@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from azext_login.auth.storage.cached_token import CacheEntry, seconds
 from azext_login.auth.storage.secret_file import SharedSecretFile, keyring_conflict
+from azext_login.system.directory import PrivateDirectory
 
 Sections = dict[str, dict[str, dict[str, Any]]]
 """MSAL's unified cache schema: section (`AccessToken`, `Account`, ...) -> key -> entry."""
@@ -21,7 +21,7 @@ _TOKEN_SECTIONS = ("AccessToken", "RefreshToken", "IdToken", "Account", "AppMeta
 class TokenCache:
     """The tokens of every account, in MSAL's format."""
 
-    def __init__(self, config_dir: Path, *, encrypt: bool, sleep: Callable[[float], None] = time.sleep):
+    def __init__(self, config_dir: PrivateDirectory, *, encrypt: bool, sleep: Callable[[float], None] = time.sleep):
         """:param sleep: waits for some seconds before a torn file is read again."""
         self._file = SharedSecretFile(config_dir, "msal_token_cache", encrypt=encrypt, kind=dict, sleep=sleep)
 

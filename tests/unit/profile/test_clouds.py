@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from azext_login.errors import StoreError
 from azext_login.profile.clouds import CloudConfig
+from azext_login.system.directory import PrivateDirectory
 
 CLOUDS, COPY = "clouds.config", "login_last_good_clouds.config"
 REGISTERED = "[LocalCloud]\nendpoint_resource_manager = https://localhost:8443\nsubscription = 1\n\n"
@@ -32,8 +33,8 @@ def _read(folder: Path) -> configparser.ConfigParser:
 
 def test_a_choice_is_stored_beside_the_registered_clouds(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
-    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
-    CloudConfig(tmp_path).store_choice("AzureCloud", "3")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "2")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("AzureCloud", "3")
     config = _read(tmp_path)
     assert dict(config["LocalCloud"]) == {"endpoint_resource_manager": "https://localhost:8443", "subscription": "2"}
     assert dict(config["AzureCloud"]) == {"subscription": "3"}
@@ -42,7 +43,7 @@ def test_a_choice_is_stored_beside_the_registered_clouds(tmp_path: Path) -> None
 def test_a_choice_that_is_already_stored_is_not_written_again(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(f"# by hand\n{REGISTERED}", encoding="utf-8")
     before = (tmp_path / CLOUDS).stat()
-    CloudConfig(tmp_path).store_choice("LocalCloud", "1")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "1")
     after = (tmp_path / CLOUDS).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert (tmp_path / COPY).read_text(encoding="utf-8").endswith(f"# by hand\n{REGISTERED}")
@@ -53,7 +54,7 @@ def test_a_choice_that_is_already_stored_is_not_written_again(tmp_path: Path) ->
 )
 def test_a_value_with_characters_of_its_own_survives_a_choice(tmp_path: Path, value: str) -> None:
     (tmp_path / CLOUDS).write_text(f"{REGISTERED}[Other]\nnote = {value}\n", encoding="utf-8")
-    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "2")
     config = configparser.RawConfigParser()
     config.read(tmp_path / CLOUDS, encoding="utf-8")
     assert config["Other"]["note"] == value
@@ -63,7 +64,7 @@ def test_a_value_with_characters_of_its_own_survives_a_choice(tmp_path: Path, va
 @pytest.mark.parametrize("value", ["%", "50%", "%(nowhere)s"])
 def test_a_percent_sign_where_the_choice_was_is_replaced(tmp_path: Path, value: str) -> None:
     (tmp_path / CLOUDS).write_text(f"[LocalCloud]\nsubscription = {value}\n", encoding="utf-8")
-    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "2")
     assert _read(tmp_path)["LocalCloud"]["subscription"] == "2"
 
 
@@ -81,12 +82,12 @@ def test_a_file_that_is_damaged_is_named_in_the_error_and_left_alone(tmp_path: P
 
 def test_a_file_that_the_host_removed_comes_back(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
-    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "2")
     whole = (tmp_path / CLOUDS).read_bytes()
     (tmp_path / CLOUDS).unlink()
-    assert CloudConfig(tmp_path).restore_if_removed()
+    assert CloudConfig(PrivateDirectory(tmp_path)).restore_if_removed()
     assert (tmp_path / CLOUDS).read_bytes() == whole
-    assert not CloudConfig(tmp_path).restore_if_removed()
+    assert not CloudConfig(PrivateDirectory(tmp_path)).restore_if_removed()
 
 
 @pytest.mark.parametrize(("gone", "left"), [(None, set()), ({"1"}, {"2"}), ({"3"}, {"1", "2"})])
@@ -94,9 +95,9 @@ def test_a_choice_goes_from_the_file_and_its_copies_and_nothing_else(
     tmp_path: Path, gone: set[str] | None, left: set[str]
 ) -> None:
     (tmp_path / CLOUDS).write_text(f"# by hand\n{REGISTERED}[Other]\nsubscription = 2\n", encoding="utf-8")
-    CloudConfig(tmp_path).store_choice("LocalCloud", "1")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "1")
     (tmp_path / f"{CLOUDS}.damaged-1").write_bytes(b"\xff\nsubscription=1\nsubscription: 2")
-    CloudConfig(tmp_path).forget(gone)
+    CloudConfig(PrivateDirectory(tmp_path)).forget(gone)
     config = _read(tmp_path)
     assert {config[name]["subscription"] for name in config.sections() if "subscription" in config[name]} == left
     assert config["LocalCloud"]["endpoint_resource_manager"] == "https://localhost:8443"
@@ -108,7 +109,7 @@ def test_a_choice_goes_from_the_file_and_its_copies_and_nothing_else(
     assert {number for number in ("1", "2") if number.encode() in aside} == left
     # It can still be brought back.
     (tmp_path / CLOUDS).unlink()
-    assert CloudConfig(tmp_path).restore_if_removed()
+    assert CloudConfig(PrivateDirectory(tmp_path)).restore_if_removed()
     assert (tmp_path / CLOUDS).read_bytes() == whole
 
 
@@ -122,13 +123,13 @@ def _patient(folder: Path, *, meanwhile: str | None = None) -> CloudConfig:
         if meanwhile is not None:
             (folder / CLOUDS).write_text(meanwhile, encoding="utf-8")
 
-    return CloudConfig(folder, sleep=sleep)
+    return CloudConfig(PrivateDirectory(folder), sleep=sleep)
 
 
 @pytest.mark.parametrize("torn", ["", "[LocalCloud]\n", "[LocalCloud]\nendpoint_resource_m"])
 def test_a_file_that_the_host_is_just_writing_is_read_when_it_is_whole(tmp_path: Path, torn: str) -> None:
     (tmp_path / CLOUDS).write_text(BOTH, encoding="utf-8")
-    CloudConfig(tmp_path).store_choice("AzureCloud", "3")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("AzureCloud", "3")
     (tmp_path / CLOUDS).write_text(torn, encoding="utf-8")
     whole = f"{BOTH}[Registered]\nendpoint_resource_manager = https://localhost:9443\n\n"
     _patient(tmp_path, meanwhile=whole).store_choice("AzureCloud", "4")
@@ -148,7 +149,7 @@ def test_a_choice_goes_from_a_file_that_the_host_is_just_writing_when_it_is_whol
 
 def test_a_file_that_the_host_is_just_writing_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
-    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "2")
     (tmp_path / "config").touch()
     (tmp_path / CLOUDS).write_text("", encoding="utf-8")
     # This process has found no clouds, so it still has to be told which one is active.
@@ -159,7 +160,7 @@ def test_a_file_that_the_host_is_just_writing_is_not_written_over(tmp_path: Path
 @pytest.mark.parametrize("emptied", ["", "# by hand\n"])
 def test_a_file_that_a_killed_writer_emptied_comes_back_with_the_choice(tmp_path: Path, emptied: str) -> None:
     (tmp_path / CLOUDS).write_text(BOTH, encoding="utf-8")
-    CloudConfig(tmp_path).store_choice("AzureCloud", "3")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("AzureCloud", "3")
     (tmp_path / CLOUDS).write_text(emptied, encoding="utf-8")
     _patient(tmp_path).store_choice("AzureCloud", "4")
     assert (tmp_path / CLOUDS).read_text(encoding="utf-8") == BOTH.replace("= 3", "= 4")
@@ -179,7 +180,7 @@ def test_what_only_the_copy_has_is_quarantined_unless_it_was_unregistered(
     tmp_path: Path, left: str, is_kept: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
-    CloudConfig(tmp_path).store_choice("LocalCloud", "1")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "1")
     (tmp_path / CLOUDS).write_text(left, encoding="utf-8")
     _patient(tmp_path).store_choice("AzureCloud", "3")
     assert _read(tmp_path)["AzureCloud"]["subscription"] == "3"
@@ -189,7 +190,7 @@ def test_what_only_the_copy_has_is_quarantined_unless_it_was_unregistered(
 
 
 def test_nothing_is_restored_where_nothing_was_kept(tmp_path: Path) -> None:
-    assert not CloudConfig(tmp_path).restore_if_removed()
+    assert not CloudConfig(PrivateDirectory(tmp_path)).restore_if_removed()
     assert not list(tmp_path.iterdir())
 
 
@@ -209,7 +210,7 @@ def test_what_is_restored_is_what_the_host_can_start_with(copied: bytes) -> None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / COPY).write_bytes(copied)
-        if CloudConfig(folder).restore_if_removed():
+        if CloudConfig(PrivateDirectory(folder)).restore_if_removed():
             assert _read(folder).sections()
             assert copied.endswith((folder / CLOUDS).read_bytes())
         else:
@@ -253,13 +254,13 @@ def test_processes_that_store_choices_at_once_lose_none(tmp_path: Path) -> None:
 
 def _note_several(folder: str, number: int) -> None:
     for count in range(10):
-        CloudConfig(Path(folder)).store_choice(f"Cloud{number}-{count}", str(count))
+        CloudConfig(PrivateDirectory(Path(folder))).store_choice(f"Cloud{number}-{count}", str(count))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
 def test_both_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     (tmp_path / CLOUDS).write_text(REGISTERED, encoding="utf-8")
     (tmp_path / CLOUDS).chmod(0o644)
-    CloudConfig(tmp_path).store_choice("LocalCloud", "2")
+    CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "2")
     for name in (CLOUDS, COPY):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600

@@ -31,6 +31,7 @@ from azext_login.profile.state import (
 )
 from azext_login.profile.store import ProfileStore
 from azext_login.resource_manager.resources import Subscription
+from azext_login.system.directory import PrivateDirectory
 from azext_login.usecases.rows import row_of
 from tests.users import ALICE, BOB, CAROL
 
@@ -237,7 +238,9 @@ def _as_copy(document: Any, generation: object = 1) -> Any:
 def _store(folder: Path, signed_in: set[str]) -> ProfileStore:
     """No process is writing the file, so a torn one stays torn however long the store waits."""
     return ProfileStore(
-        folder, has_credentials=lambda row: account_of(row).name in signed_in, sleep=lambda seconds: None
+        PrivateDirectory(folder),
+        has_credentials=lambda row: account_of(row).name in signed_in,
+        sleep=lambda seconds: None,
     )
 
 
@@ -426,7 +429,7 @@ TestTwoWriters.settings = settings(max_examples=25, stateful_step_count=15, dead
 )
 def test_what_we_write_is_plain_ascii_without_a_byte_order_mark(tmp_path: Path, name: str) -> None:
     row = row_of(Subscription("id-1", name, "Enabled", "t-1"), Account(ALICE), "LocalCloud")
-    with ProfileStore(tmp_path).change() as state:
+    with ProfileStore(PrivateDirectory(tmp_path)).change() as state:
         rules.sign_in(state, [row])
     for written in (tmp_path / PROFILE, tmp_path / LAST_GOOD):
         text = written.read_bytes().decode("ascii")
@@ -441,7 +444,7 @@ def test_what_we_write_is_what_the_host_can_start_with(profile: Any, copied: Any
     """The host dies of what is no UTF-8 or no JSON; built-in commands, of rows that are no rows."""
     row = row_of(Subscription("id-1", "One", "Enabled", "t-1"), Account(ALICE), "LocalCloud")
     with _directory(profile, _as_copy(copied, 9)) as folder:
-        with ProfileStore(folder).change() as state:
+        with ProfileStore(PrivateDirectory(folder)).change() as state:
             rules.sign_in(state, [row])
         document = json.loads((folder / PROFILE).read_bytes().decode("ascii"))
         assert isinstance(document, dict)

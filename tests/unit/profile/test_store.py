@@ -18,6 +18,7 @@ from azext_login.errors import StoreError
 from azext_login.profile.model import Account
 from azext_login.profile.store import ProfileStore
 from azext_login.resource_manager.resources import Subscription
+from azext_login.system.directory import PrivateDirectory
 from azext_login.usecases.rows import row_of
 from tests import users
 
@@ -34,7 +35,7 @@ def _row_of(name: str) -> dict[str, Any]:
 
 def _store(folder: Path) -> ProfileStore:
     """A store that does not wait for a torn file: no process completes it."""
-    return ProfileStore(folder, sleep=lambda seconds: None)
+    return ProfileStore(PrivateDirectory(folder), sleep=lambda seconds: None)
 
 
 def _add(folder: str, number: int) -> None:
@@ -55,7 +56,7 @@ def test_unknown_keys_of_the_file_and_of_rows_survive_a_change(tmp_path: Path) -
 
 def test_the_host_gets_exactly_what_was_written(tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
-    with ProfileStore(tmp_path, on_written=seen.append).change() as profile:
+    with ProfileStore(PrivateDirectory(tmp_path), on_written=seen.append).change() as profile:
         profile.rows = [_row(1)]
     assert seen == [_read(tmp_path)]
 
@@ -66,7 +67,7 @@ def test_ctrl_c_while_rows_and_tokens_are_stored_comes_when_everything_is(
 ) -> None:
     """The host writes its copy in memory when the command exits, so that copy has to be the latest one."""
     done: list[str] = []
-    store = ProfileStore(tmp_path, on_written=lambda document: done.append("host"))
+    store = ProfileStore(PrivateDirectory(tmp_path), on_written=lambda document: done.append("host"))
 
     def keep_tokens() -> None:
         os.kill(os.getpid(), signal.SIGINT)

@@ -11,8 +11,10 @@ from pathlib import Path
 _HOLDER = """
 import sys, time
 from pathlib import Path
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
-with FileLock(Path(sys.argv[1])):
+path = Path(sys.argv[1])
+with FileLock(PrivateDirectory(path.parent) / path.name):
     print("held", flush=True)
     time.sleep(60)
 """

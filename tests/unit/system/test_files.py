@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from azext_login.errors import StoreError
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.files import make_private, remove_if_present, write_atomically
+from tests.harness.entries import entry_at
 
 
 def test_a_failed_replacement_keeps_the_old_content_and_leaves_nothing_behind(
@@ -24,20 +26,20 @@ def test_a_failed_replacement_keeps_the_old_content_and_leaves_nothing_behind(
 
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(StoreError, match="No space left on device"):
-        write_atomically(path, b"new")
+        write_atomically(entry_at(path), b"new")
     assert path.read_text(encoding="utf-8") == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["data.json"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
 def test_a_missing_directory_is_created_for_its_owner_alone(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "new" / "data.json", b"{}")
+    write_atomically(PrivateDirectory(tmp_path / "new") / "data.json", b"{}")
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "new" / "data.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_removing_a_missing_file_is_not_an_error(tmp_path: Path) -> None:
-    remove_if_present(tmp_path / "nothing")
+    remove_if_present(PrivateDirectory(tmp_path) / "nothing")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
@@ -51,9 +53,9 @@ def test_a_device_behind_a_link_is_not_changed(tmp_path: Path) -> None:
     device.chmod(0o666)
     link.symlink_to(device)
     with pytest.raises(StoreError, match="It is a device"):
-        write_atomically(link, b"content")
-    make_private(link)
-    remove_if_present(link)
+        write_atomically(entry_at(link), b"content")
+    make_private(entry_at(link))
+    remove_if_present(entry_at(link))
     assert not link.is_symlink()
     assert stat.S_ISCHR(device.stat().st_mode)
     assert device.stat().st_mode & 0o777 == 0o666

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import replace_after
 from azext_login.system.signals import defer_signals, exit_on_termination, stop_on_signals
+from tests.harness.entries import entry_at
 from tests.unit.system.lock_holder import lock_held
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself these signals there")
@@ -53,7 +55,7 @@ def test_ctrl_c_waits_until_a_file_is_replaced_whatever_threads_exist(tmp_path: 
 
     def write() -> None:
         with defer_signals():
-            with replace_after(path, b"new"):
+            with replace_after(entry_at(path), b"new"):
                 _send(signal.SIGINT)
                 steps.append("block")
             steps.append("after")
@@ -68,9 +70,9 @@ def test_ctrl_c_ends_the_wait_for_a_lock_before_anything_has_changed(tmp_path: P
     path = tmp_path / "file"
 
     def write() -> None:
-        with replace_after(path, b"new"):
+        with replace_after(entry_at(path), b"new"):
             os.kill(os.getpid(), signal.SIGINT)
-            with FileLock(tmp_path / "lock", timeout=50):
+            with FileLock(PrivateDirectory(tmp_path) / "lock", timeout=50):
                 pass
 
     with lock_held(tmp_path / "lock"):
@@ -124,7 +126,7 @@ def test_a_block_without_a_signal_is_not_stopped() -> None:
 def test_a_signal_that_stops_a_block_waits_until_a_file_is_replaced(tmp_path: Path) -> None:
     path, steps = tmp_path / "file", []
     with _handlers_restored(), stop_on_signals(), exit_on_termination():
-        with replace_after(path, b"new"):
+        with replace_after(entry_at(path), b"new"):
             _send(signal.SIGTERM)
         steps.append("not stopped")
     assert path.read_bytes() == b"new"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from azext_login.auth.storage.cached_token import FRESH_FOR, TokenQuery, find_stale_token, find_token
 from azext_login.auth.storage.token_cache import TokenCache
+from azext_login.system.directory import PrivateDirectory
 
 HOST, ALIAS = "login.contoso.example", "login.alias.example"
 TENANT, OTHER_TENANT = "0a1b2c3d-0000-4000-8000-00000000000a", "0a1b2c3d-0000-4000-8000-00000000000b"
@@ -139,7 +140,7 @@ def _usable(sections: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.getbasetemp() / "cached-token"
     folder.mkdir(exist_ok=True)
     (folder / "msal_token_cache.json").write_text(json.dumps(sections), encoding="utf-8")
-    return TokenCache(folder, encrypt=False).usable()
+    return TokenCache(PrivateDirectory(folder), encrypt=False).usable()
 
 
 # What MSAL itself has written.

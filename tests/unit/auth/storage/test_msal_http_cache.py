@@ -12,6 +12,7 @@ import pytest
 from msal.individual_cache import _ExpiringMapping as ExpiringMapping
 
 from azext_login.auth.storage.msal_http_cache import HttpCache
+from azext_login.system.directory import PrivateDirectory
 
 DISCOVERY = "GET https://login.example/t/v2.0/.well-known/openid-configuration hash=1 2xx"
 REALM = "GET https://login.example/common/userrealm/alice@contoso.example?api-version=1.0 hash=1 2xx"
@@ -32,7 +33,7 @@ def _fill(mapping: dict[str, Any], *keys: str) -> None:
 
 
 def test_only_discovery_documents_are_stored(tmp_path: Path) -> None:
-    cache = HttpCache(tmp_path)
+    cache = HttpCache(PrivateDirectory(tmp_path))
     _fill(cache.load(), DISCOVERY, REALM, REFUSAL, OVERLOAD)
     cache.save()
     content = (tmp_path / "msal_http_cache.bin").read_bytes()
@@ -44,30 +45,30 @@ def test_a_stored_failure_is_never_answered_again(tmp_path: Path) -> None:
     stored: dict[str, Any] = {}
     _fill(stored, DISCOVERY, REFUSAL, OVERLOAD)
     (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
-    loaded = ExpiringMapping(mapping=HttpCache(tmp_path).load())
+    loaded = ExpiringMapping(mapping=HttpCache(PrivateDirectory(tmp_path)).load())
     assert loaded[DISCOVERY] == _answer(DISCOVERY)
     assert REFUSAL not in loaded
     assert OVERLOAD not in loaded
 
 
 def test_msal_can_use_what_was_stored(tmp_path: Path) -> None:
-    first = HttpCache(tmp_path)
+    first = HttpCache(PrivateDirectory(tmp_path))
     _fill(first.load(), DISCOVERY)
     first.save()
-    second = HttpCache(tmp_path)
+    second = HttpCache(PrivateDirectory(tmp_path))
     mapping = ExpiringMapping(mapping=second.load())
     assert mapping[DISCOVERY] == _answer(DISCOVERY)
     mapping.set(DISCOVERY.replace("/t/", "/u/"), _answer("new"), 60)
     second.save()
-    assert len(ExpiringMapping(mapping=HttpCache(tmp_path).load())) == 2
+    assert len(ExpiringMapping(mapping=HttpCache(PrivateDirectory(tmp_path)).load())) == 2
 
 
 def test_nothing_is_written_without_a_new_document(tmp_path: Path) -> None:
-    first = HttpCache(tmp_path)
+    first = HttpCache(PrivateDirectory(tmp_path))
     _fill(first.load(), DISCOVERY)
     first.save()
     written = (tmp_path / "msal_http_cache.bin").stat().st_mtime_ns
-    again = HttpCache(tmp_path)
+    again = HttpCache(PrivateDirectory(tmp_path))
     _fill(again.load(), REFUSAL)
     again.save()
     assert (tmp_path / "msal_http_cache.bin").stat().st_mtime_ns == written
@@ -77,7 +78,7 @@ def test_switched_off_nothing_is_read_or_written(tmp_path: Path) -> None:
     stored: dict[str, Any] = {}
     _fill(stored, DISCOVERY)
     (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
-    cache = HttpCache(tmp_path, enabled=False)
+    cache = HttpCache(PrivateDirectory(tmp_path), enabled=False)
     assert cache.load() == {}
     _fill(cache.answers, DISCOVERY.replace("/t/", "/u/"))
     cache.save()
@@ -91,23 +92,23 @@ def test_a_document_without_a_valid_expiry_is_not_used(tmp_path: Path, odd: obje
     _fill(stored, DISCOVERY, other)
     stored["_index_"][1][other] = [odd, odd]
     (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
-    assert set(HttpCache(tmp_path).load()) == {DISCOVERY, "_index_"}
-    HttpCache(tmp_path).purge_names()
-    assert set(HttpCache(tmp_path).load()) == {DISCOVERY, "_index_"}
+    assert set(HttpCache(PrivateDirectory(tmp_path)).load()) == {DISCOVERY, "_index_"}
+    HttpCache(PrivateDirectory(tmp_path)).purge_names()
+    assert set(HttpCache(PrivateDirectory(tmp_path)).load()) == {DISCOVERY, "_index_"}
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps([1, 2]), pickle.dumps({"_index_": 1, DISCOVERY: 2})])
 def test_a_damaged_file_is_an_empty_cache(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "msal_http_cache.bin").write_bytes(content)
-    cache = HttpCache(tmp_path)
+    cache = HttpCache(PrivateDirectory(tmp_path))
     assert DISCOVERY not in cache.load()
     _fill(cache.answers, DISCOVERY)
     cache.save()
-    assert DISCOVERY in HttpCache(tmp_path).load()
+    assert DISCOVERY in HttpCache(PrivateDirectory(tmp_path)).load()
 
 
 def test_no_failure_is_answered_again_in_the_same_command(tmp_path: Path) -> None:
-    answers = HttpCache(tmp_path).load()
+    answers = HttpCache(PrivateDirectory(tmp_path)).load()
     _fill(answers, DISCOVERY, REFUSAL, OVERLOAD)
     mapping = ExpiringMapping(mapping=answers)
     assert mapping[DISCOVERY] == _answer(DISCOVERY)
@@ -121,7 +122,7 @@ def test_no_failure_is_answered_again_in_the_same_command(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("text", ['{"value": [{"id": ', "<html>Sign in to the network</html>", "[]", "{}", "null", ""])
 def test_an_answer_that_is_not_a_document_is_not_stored(tmp_path: Path, text: str) -> None:
-    cache = HttpCache(tmp_path)
+    cache = HttpCache(PrivateDirectory(tmp_path))
     answers = ExpiringMapping(mapping=cache.load())
     answers.set(DISCOVERY, SimpleNamespace(status_code=200, text=text, headers={"retry-after": "9"}), 3600)
     assert DISCOVERY not in answers
@@ -133,4 +134,4 @@ def test_an_unusable_document_that_was_stored_is_not_read_back(tmp_path: Path) -
     stored: dict[str, Any] = {}
     ExpiringMapping(mapping=stored).set(DISCOVERY, SimpleNamespace(text="<html>", headers={}), 3600)
     (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
-    assert DISCOVERY not in HttpCache(tmp_path).load()
+    assert DISCOVERY not in HttpCache(PrivateDirectory(tmp_path)).load()

@@ -29,6 +29,7 @@ from azext_login.errors import (
     SignInError,
     UnexpectedAnswerError,
 )
+from azext_login.system.directory import PrivateDirectory
 from tests.harness.waiting import until
 
 KEY = "alice, tenant, scope"
@@ -41,7 +42,7 @@ def _take_turn(folder: Path, ask: _Ask, *, key: str = KEY, clock: Callable[[], f
     began, answer = clock(), folder / "answer"
     with open(folder / "began", "a", encoding="utf-8") as log:
         log.write("x")
-    with SingleFlight(folder, key) as turn:
+    with SingleFlight(PrivateDirectory(folder), key) as turn:
         if answer.exists():
             return answer.read_text(encoding="utf-8")
         outcome = turn.outcome_since(began, clock())
@@ -107,7 +108,7 @@ def test_of_many_threads_one_asks(tmp_path: Path) -> None:
 
 
 def test_a_request_for_another_token_does_not_wait(tmp_path: Path) -> None:
-    with SingleFlight(tmp_path, KEY):
+    with SingleFlight(PrivateDirectory(tmp_path), KEY):
         # A process that waited would do so for two minutes.
         began = time.monotonic()
         assert _take_turn(tmp_path, lambda: "other", key="another scope") == "other"
@@ -129,14 +130,18 @@ _ERRORS: list[AzCLIError] = [
 
 @contextmanager
 def _failing(folder: Path, error: AzCLIError, at: float) -> Iterator[None]:
-    with pytest.raises(type(error)), SingleFlight(folder, KEY) as turn, turn.share_failure(lambda: at):
+    with (
+        pytest.raises(type(error)),
+        SingleFlight(PrivateDirectory(folder), KEY) as turn,
+        turn.share_failure(lambda: at),
+    ):
         raise error
     yield
 
 
 @pytest.mark.parametrize("error", _ERRORS, ids=lambda error: type(error).__name__)
 def test_a_process_that_waited_gets_the_same_error_with_the_same_advice(tmp_path: Path, error: AzCLIError) -> None:
-    with _failing(tmp_path, error, at=100.5), SingleFlight(tmp_path, KEY) as turn:
+    with _failing(tmp_path, error, at=100.5), SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
         shared = turn.outcome_since(100.0, 101.0)
         assert isinstance(shared, AzCLIError)
         assert type(shared) is type(error)
@@ -146,32 +151,39 @@ def test_a_process_that_waited_gets_the_same_error_with_the_same_advice(tmp_path
 
 @pytest.mark.parametrize("at", [99.9, 101.1, 1e12, float("nan")])
 def test_an_earlier_failure_or_one_in_the_future_is_not_shared(tmp_path: Path, at: float) -> None:
-    with _failing(tmp_path, _ERRORS[0], at=at), SingleFlight(tmp_path, KEY) as turn:
+    with _failing(tmp_path, _ERRORS[0], at=at), SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
         assert turn.outcome_since(100.0, 101.0) is None
 
 
 def test_a_process_that_waited_learns_what_was_requested_and_obtained(tmp_path: Path) -> None:
     answer = Answer(900.5, 7200.0, forced=True)
-    with SingleFlight(tmp_path, KEY) as turn:
+    with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
         turn.share_answer(answer, 100.5)
-    with SingleFlight(tmp_path, KEY) as turn:
+    with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
         assert turn.outcome_since(100.0, 101.0) == answer
         assert turn.outcome_since(100.6, 101.0) is None
 
 
 def test_a_failure_of_another_request_is_not_shared(tmp_path: Path) -> None:
-    with _failing(tmp_path, _ERRORS[0], at=100.0), SingleFlight(tmp_path, "another scope") as turn:
+    with _failing(tmp_path, _ERRORS[0], at=100.0), SingleFlight(PrivateDirectory(tmp_path), "another scope") as turn:
         assert turn.outcome_since(0.0, 1e12) is None
 
 
 def test_an_error_of_one_command_only_is_not_shared(tmp_path: Path) -> None:
-    with _failing(tmp_path, AccountError("Two accounts."), at=100.0), SingleFlight(tmp_path, KEY) as turn:
+    with (
+        _failing(tmp_path, AccountError("Two accounts."), at=100.0),
+        SingleFlight(PrivateDirectory(tmp_path), KEY) as turn,
+    ):
         assert turn.outcome_since(0.0, 1e12) is None
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), NotSignedInError("alice has signed out.")], ids=repr)
 def test_a_bug_or_a_missing_sign_in_is_not_recorded(tmp_path: Path, error: Exception) -> None:
-    with pytest.raises(type(error)), SingleFlight(tmp_path, KEY) as turn, turn.share_failure(lambda: 100.0):
+    with (
+        pytest.raises(type(error)),
+        SingleFlight(PrivateDirectory(tmp_path), KEY) as turn,
+        turn.share_failure(lambda: 100.0),
+    ):
         raise error
     assert not list(tmp_path.rglob("*.json"))
 
@@ -179,7 +191,7 @@ def test_a_bug_or_a_missing_sign_in_is_not_recorded(tmp_path: Path, error: Excep
 def test_a_success_removes_the_record_of_an_earlier_failure(tmp_path: Path) -> None:
     with _failing(tmp_path, _ERRORS[0], at=100.0):
         (record,) = tmp_path.rglob("*.json")
-        with SingleFlight(tmp_path, KEY) as turn, turn.share_failure(lambda: 101.0):
+        with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn, turn.share_failure(lambda: 101.0):
             pass
         assert not record.exists()
 
@@ -209,7 +221,7 @@ def test_an_unusable_record_is_ignored(tmp_path: Path, content: bytes) -> None:
     with _failing(tmp_path, _ERRORS[0], at=100.0):
         (record,) = tmp_path.rglob("*.json")
         record.write_bytes(content)
-        with SingleFlight(tmp_path, KEY) as turn:
+        with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
             assert turn.outcome_since(0.0, 1e12) is None
 
 
@@ -220,7 +232,7 @@ def test_a_pipe_in_place_of_a_record_is_ignored(tmp_path: Path) -> None:
         (record,) = tmp_path.rglob("*.json")
         record.unlink()
         os.mkfifo(record)
-        with SingleFlight(tmp_path, KEY) as turn:
+        with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
             assert turn.outcome_since(0.0, 1e12) is None
 
 
@@ -229,13 +241,13 @@ def test_an_old_record_that_cannot_be_deleted_is_no_failure(tmp_path: Path) -> N
         (record,) = tmp_path.rglob("*.json")
         record.unlink()
         record.mkdir()
-        with SingleFlight(tmp_path, KEY) as turn, turn.share_failure(lambda: 101.0):
+        with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn, turn.share_failure(lambda: 101.0):
             pass
 
 
 def test_after_its_patience_a_process_learns_that_another_one_has_the_turn(tmp_path: Path) -> None:
-    with SingleFlight(tmp_path, KEY) as first:
-        with SingleFlight(tmp_path, KEY, patience=0) as second:
+    with SingleFlight(PrivateDirectory(tmp_path), KEY) as first:
+        with SingleFlight(PrivateDirectory(tmp_path), KEY, patience=0) as second:
             assert second.is_taken
         assert not first.is_taken
 
@@ -255,15 +267,15 @@ def test_records_and_locks_are_private_and_contain_no_user_name(tmp_path: Path) 
 
 def test_purging_removes_all_records(tmp_path: Path) -> None:
     with _failing(tmp_path, SignInError("alice may not", next_step="az login"), at=100.0):
-        purge(tmp_path)
+        purge(PrivateDirectory(tmp_path))
         for path in tmp_path.rglob("*"):
             assert path.is_dir() or "alice" not in path.read_text(encoding="utf-8")
-        with SingleFlight(tmp_path, KEY) as turn:
+        with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
             assert turn.outcome_since(0.0, 1e12) is None
 
 
 def test_purging_an_empty_directory_does_nothing(tmp_path: Path) -> None:
-    purge(tmp_path)
+    purge(PrivateDirectory(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
@@ -276,13 +288,13 @@ def test_where_no_lock_is_possible_every_process_asks(tmp_path: Path, obstacle: 
     else:
         (folder / "login_requests").symlink_to(tmp_path / "nowhere" / "at all")
     for _ in range(2):
-        with SingleFlight(folder, KEY) as turn:
+        with SingleFlight(PrivateDirectory(folder), KEY) as turn:
             assert turn.outcome_since(0.0, 1e12) is None
             with turn.share_failure(lambda: 1.0):
                 pass
     with (
         pytest.raises(SignInError, match="It refused"),
-        SingleFlight(folder, KEY) as turn,
+        SingleFlight(PrivateDirectory(folder), KEY) as turn,
         turn.share_failure(lambda: 1.0),
     ):
         raise SignInError("It refused.")
@@ -300,5 +312,5 @@ def test_a_turn_ends_with_its_process(tmp_path: Path) -> None:
 
 
 def _die_in_turn(folder: Path) -> None:
-    with SingleFlight(folder, KEY):
+    with SingleFlight(PrivateDirectory(folder), KEY):
         os._exit(9)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
 from azext_login.auth.storage.token_cache import TokenCache, without_identity
 from azext_login.errors import StoreError
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from tests.users import ALICE, BOB, CAROL
 
@@ -36,7 +37,7 @@ def _cache_of(*users: str, secret: str = "one") -> dict[str, Any]:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> TokenCache:
-    return TokenCache(tmp_path, encrypt=False, sleep=lambda seconds: None)
+    return TokenCache(PrivateDirectory(tmp_path), encrypt=False, sleep=lambda seconds: None)
 
 
 def test_entries_that_another_process_has_added_survive_a_commit(cache: TokenCache) -> None:
@@ -189,7 +190,7 @@ def test_a_file_that_is_torn_for_a_moment_is_read_when_it_is_complete(tmp_path: 
         (tmp_path / name).write_text(whole if len(pauses) == 3 else whole[:-7], encoding="utf-8")
 
     store = (TokenCache if name.startswith("msal") else ServicePrincipalEntries)(
-        tmp_path, encrypt=False, sleep=go_on_writing
+        PrivateDirectory(tmp_path), encrypt=False, sleep=go_on_writing
     )
     whole = json.dumps(_cache_of(ALICE) if name.startswith("msal") else [{"client_id": "0ab1", "tenant": "t-1"}])
     (tmp_path / name).write_text(whole[:-7], encoding="utf-8")
@@ -207,7 +208,7 @@ def test_the_entries_of_an_application_are_removed_and_others_kept(tmp_path: Pat
         {"client_id": "other", "tenant": "t-1", "client_secret": "s", "x-key": 1},
     ]
     path.write_text(json.dumps(entries), encoding="utf-8")
-    store = ServicePrincipalEntries(tmp_path, encrypt=False)
+    store = ServicePrincipalEntries(PrivateDirectory(tmp_path), encrypt=False)
     assert store.forget("0AB1")
     assert json.loads(path.read_text(encoding="utf-8")) == [entries[2]]
     assert not store.forget("0AB1")
@@ -219,7 +220,7 @@ def test_signing_out_removes_secrets_without_a_client_id(tmp_path: Path, name: s
     others = [{"client_id": "other", "tenant": "t-1", "client_secret": "s", "x-key": 1}, {"client_id": "no tenant"}]
     unnamed = {"tenant": "t-1", "client_secret": "of the application"}
     (tmp_path / name).write_text(json.dumps([None, "text", unnamed, *others]), encoding="utf-8")
-    assert not ServicePrincipalEntries(tmp_path, encrypt=False).forget(gone)
+    assert not ServicePrincipalEntries(PrivateDirectory(tmp_path), encrypt=False).forget(gone)
     assert json.loads((tmp_path / name).read_text(encoding="utf-8")) == others
 
 
@@ -229,9 +230,9 @@ _ENTRY, _ODD = {"client_id": "0ab1", "tenant": "t-1", "client_secret": "s"}, {"o
 def test_an_entry_that_is_stored_while_an_odd_one_is_quarantined_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "service_principal_entries.json"
     path.write_text(json.dumps([_ENTRY, _ODD]), encoding="utf-8")
-    store = ServicePrincipalEntries(tmp_path, encrypt=False)
+    store = ServicePrincipalEntries(PrivateDirectory(tmp_path), encrypt=False)
     other = {**_ENTRY, "client_id": "other"}
-    with FileLock(tmp_path / "login_service_principal_entries.lock"):
+    with FileLock(PrivateDirectory(tmp_path) / "login_service_principal_entries.lock"):
         reader = threading.Thread(target=store.require, args=("0ab1", "t-1"))
         reader.start()
         time.sleep(0.3)  # it has read, and waits
@@ -251,7 +252,7 @@ def test_a_partly_usable_file_exists_until_that_part_is_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
-    entries = ServicePrincipalEntries(tmp_path, encrypt=False)
+    entries = ServicePrincipalEntries(PrivateDirectory(tmp_path), encrypt=False)
     change: dict[str, Callable[[], None]] = {
         "msal_token_cache.json": lambda: cache.commit({}, _cache_of(BOB)),
         "service_principal_entries.json": lambda: entries.require("0ab1", "t-1"),
