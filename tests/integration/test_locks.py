@@ -134,12 +134,12 @@ import os, time
 
 replace = os.replace
 
-def held(source, target):
+def held(source, target, **directories):
     if os.path.basename(target) == "msal_token_cache.json":
         open(os.environ["HELD"], "w").close()
         while not os.path.exists(os.environ["RELEASED"]):
             time.sleep(0.02)
-    replace(source, target)
+    replace(source, target, **directories)
 
 os.replace = held
 """
