@@ -15,6 +15,7 @@ from azext_login.cli.options import serves
 from azext_login.cli.token_options import ExportOptions, TokenOptions
 from azext_login.errors import AccountError, first_line
 from azext_login.profile.model import SubscriptionRow, account_of, tenant_key, tenant_of
+from azext_login.system.patience import limit_waits
 from azext_login.usecases.get_token import TokenRequest, get_token
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ logger = get_logger(__name__)
 
 
 @serves("account get-access-token", TokenOptions)
+@limit_waits()
 def get_access_token(cmd: Any, options: TokenOptions) -> dict[str, Any]:
     """Return an access token for utilities to access Azure."""
     session = open_session(cmd.cli_ctx)
@@ -46,6 +48,7 @@ def get_access_token(cmd: Any, options: TokenOptions) -> dict[str, Any]:
 
 
 @serves("account export-token", ExportOptions)
+@limit_waits()
 def export_token(cmd: Any, options: ExportOptions) -> None:
     """Write an access token in the form that a program reads."""
     from azext_login.cli.token_formats import check_export, default_resource, write_token

@@ -18,7 +18,7 @@ from azext_login.errors import (
     UnexpectedAnswerError,
 )
 from azext_login.resource_manager.resources import Subscription, Tenant
-from azext_login.system.http.errors import connection_errors, is_busy, parse_json_object
+from azext_login.system.http.errors import advise_pause, connection_errors, is_busy, parse_json_object
 from azext_login.system.http.waiting import retry_request
 from azext_login.system.text import is_utf_8, printable
 
@@ -236,7 +236,7 @@ def _refusal(response: requests.Response) -> AzCLIError:
     if response.status_code == 403:
         return SignInError(text, next_step="Ask an administrator of the tenant; then run the command again.")
     if is_busy(response):
-        return ServiceBusyError(text, "Run the command again in a minute.")
+        return ServiceBusyError(text, advise_pause(response))
     return UnexpectedAnswerError(text, _CHECK_ADDRESS)
 
 

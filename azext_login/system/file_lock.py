@@ -14,6 +14,7 @@ from types import TracebackType
 from azext_login.errors import LockHeldError, StoreError
 from azext_login.system.directory import Entry
 from azext_login.system.entries import POLL_INTERVAL
+from azext_login.system.patience import SILENT_WAIT, longest_wait
 from azext_login.system.signals import handle_deferred_signals
 
 logger = logging.getLogger(__name__)
@@ -81,15 +82,23 @@ class FileLock:
         return "Run the command again when that is solved."
 
     def _acquire(self, descriptor: int) -> None:
-        deadline = self._clock() + self._timeout
+        began, timeout, is_announced = self._clock(), None, False
         while not self._try(descriptor):
             handle_deferred_signals()
-            if self._clock() >= deadline:
+            if timeout is None:
+                timeout = longest_wait(self._timeout)
+            waited = self._clock() - began
+            if waited >= timeout:
                 raise LockHeldError(
-                    f"{_read_holder(descriptor)} has held {self._file} for {self._timeout:g} seconds. "
+                    f"{_read_holder(descriptor)} has held {self._file} for {round(timeout, 1):g} seconds. "
                     "Nothing that it protects was changed. "
                     "Wait for it to finish, or end it, and run the command again."
                 )
+            if waited >= SILENT_WAIT and not is_announced:
+                is_announced = True
+                from azext_login.system.pauses import announce
+
+                announce(f"{_read_holder(descriptor)} holds {self._file}. Waiting for it to finish.")
             time.sleep(POLL_INTERVAL)
         with contextlib.suppress(OSError):
             if os.fstat(descriptor).st_nlink > 1:

@@ -9,6 +9,13 @@ from typing import Generic, NoReturn, TypeVar
 
 Result = TypeVar("Result")
 
+_thread = threading.local()
+
+
+def serves_main_thread() -> bool:
+    """Tell whether this is the main thread, or one in which a `BackgroundCall` of the main thread runs."""
+    return threading.current_thread() is threading.main_thread() or getattr(_thread, "serves_main_thread", False)
+
 
 def start_thread(work: Callable[[], None]) -> bool:
     """Run `work` in a thread that ends with the process, so that nothing waits for one that hangs.
@@ -29,6 +36,7 @@ class BackgroundCall(Generic[Result]):
         self._call = call
         self._outcome: Callable[[], Result] | None = None
         self._has_ended = threading.Event()
+        self._serves_main_thread = serves_main_thread()
         if not start_thread(self._run):
             self._run()
 
@@ -43,6 +51,7 @@ class BackgroundCall(Generic[Result]):
         return self._outcome()
 
     def _run(self) -> None:
+        _thread.serves_main_thread = self._serves_main_thread
         try:
             result = self._call()
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits

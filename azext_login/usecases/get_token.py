@@ -27,6 +27,7 @@ from azext_login.auth.storage.cached_token import (
 )
 from azext_login.errors import ServiceSlowError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.profile.model import SubscriptionRow, account_of, tenant_key
+from azext_login.system.patience import longest_wait
 
 if TYPE_CHECKING:
     from azext_login.auth.storage.single_flight import SingleFlight
@@ -106,7 +107,8 @@ def get_token(
     # Where only MSAL can read the cache, it may have a fresh token, so we do not wait long either.
     is_known = _is_decided_by_cache(session, row, environ) and not session.settings.encrypt_token_cache
     is_urgent = not is_known or cached.has_stale_after(2 * _SHORT_WAIT, began, request)
-    patience = _SHORT_WAIT if is_urgent else PATIENCE
+    # After the wait we send our own request.
+    patience = longest_wait(_SHORT_WAIT if is_urgent else PATIENCE, before_request=True)
     with SingleFlight(session.config_dir, _key_of(query, request), patience=patience) as turn:
         return pending.take_turn(turn)
 
@@ -181,7 +183,9 @@ class _PendingRequest:
             return TokenOutcome(cached.fresh)
         try:
             if turn.is_taken and cached.stale is not None:
-                raise ServiceSlowError(f"Another process has been asking for a new one for {_SHORT_WAIT:g} seconds.")
+                raise ServiceSlowError(
+                    f"Another process has been asking for a new one for {round(turn.patience, 1):g} seconds."
+                )
             # Another process with a stale token waits a few seconds only. Without one, we wait longer.
             if isinstance(outcome, AzCLIError) and not (isinstance(outcome, ServiceSlowError) and not cached.stale):
                 raise outcome
@@ -209,7 +213,8 @@ class _PendingRequest:
                 return True
             return (seconds(entry.get("expires_on")) or 0) - now < self.request.validity
 
-        limit = _SHORT_WAIT if cached.has_stale_after(_SHORT_WAIT, now, self.request) else None
+        is_urgent = cached.has_stale_after(_SHORT_WAIT, now, self.request)
+        limit = longest_wait(_SHORT_WAIT) if is_urgent else None
         return _request_token(self.session, self.row, self.request, is_useless=is_useless, limit=limit)
 
 

@@ -74,8 +74,9 @@ def test_all_get_a_new_token_with_one_request(make_az: Callable[..., Az], own_cl
     sign_in(az, own_cloud, ALICE).ok()
     let_tokens_age(az, left=-1)
     own_cloud.admin.clear_requests()
-    own_cloud.admin.fail_next("/token$", count=None, kind="hang", hang=5)
-    found = _tokens(az, kind, callers=CALLERS)
+    own_cloud.admin.fail_next("/token$", count=None, kind="hang", hang=2)
+    # A process that has waited for nearly as long as its caller does sends a request of its own.
+    found = _tokens(az, kind)
     assert len({each["token"] for each in found}) == 1
     assert found[0]["expires_on"] > time.time()
     assert own_cloud.admin.count_requests("/token$") == 1
@@ -124,3 +125,20 @@ def test_a_service_that_is_away_is_told_apart_from_no_signed_in_user(
     for found in _tokens(az, kind):
         assert found["error"] == "ClientAuthenticationError"
         assert "sign-in service" in found["message"]
+
+
+def test_a_busy_service_is_told_apart_from_no_signed_in_user_before_the_credential_times_out(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str
+) -> None:
+    az = make_az(cloud=own_cloud)
+    sign_in(az, own_cloud, ALICE).ok()
+    let_tokens_age(az, left=-1)
+    for status, pause in ((429, "30"), (503, "7")):
+        own_cloud.admin.clear_faults()
+        own_cloud.admin.fail_next(
+            "/token$", count=None, kind="unavailable", status=status, headers={"Retry-After": pause}
+        )
+        (found,) = _tokens(az, kind, callers=1, settings={"process_timeout": 10})
+        assert found["error"] == "ClientAuthenticationError", found
+        assert f"is busy (HTTP status {status})" in found["message"]
+        assert f"again in {pause} seconds" in found["message"]

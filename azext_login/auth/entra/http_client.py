@@ -11,7 +11,13 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
-from azext_login.system.http.errors import capitalised, connection_errors, parse_json_object, refuse_if_busy
+from azext_login.system.http.errors import (
+    advise_pause,
+    capitalised,
+    connection_errors,
+    parse_json_object,
+    refuse_if_busy,
+)
 from azext_login.system.http.session import LONGEST_REQUEST, SERVER_ERROR, TIMEOUT, TRANSIENT_STATUS
 from azext_login.system.http.waiting import limit_time
 
@@ -136,7 +142,7 @@ def _check_token_answer(answer: requests.Response) -> Mapping[str, Any]:
         raise ServiceUnreachableError(
             f"{capitalised(SIGN_IN_SERVICE)} at {urlsplit(answer.url).netloc} failed (HTTP status "
             f"{answer.status_code}).",
-            "Run the command again in a minute.",
+            advise_pause(answer),
         )
     refuse_if_busy(answer, SIGN_IN_SERVICE)
     body = parse_json_object(answer, SIGN_IN_SERVICE)

@@ -17,7 +17,7 @@ import requests
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from azext_login.system.http.errors import capitalised, content_type
+from azext_login.system.http.errors import advise_pause_of, capitalised, content_type
 from azext_login.system.http.session import parse_retry_after
 
 _KEPT = "Nothing that was stored before has changed."
@@ -146,7 +146,8 @@ def single_identity_error(source: IdentitySource, identity: AssignedIdentity) ->
 
 def _busy_error(response: requests.Response, source: IdentitySource) -> BusyError:
     status = response.status_code
-    advice = "Run the command again in a minute."
+    pause = parse_retry_after(response.headers.get("Retry-After", ""))
+    advice = advise_pause_of(pause)
     if status == 410:
         advice = "It is being updated, which takes up to 70 seconds. " + advice
     elif status == 429:
@@ -163,7 +164,7 @@ def _busy_error(response: requests.Response, source: IdentitySource) -> BusyErro
         f"{capitalised(source.service)} at {source.place} cannot issue a token at the moment (HTTP status {status})"
         f"{': ' + message if message else ''}. {source.reason} {_KEPT}",
         advice,
-        retry_after=parse_retry_after(response.headers.get("Retry-After", "")),
+        retry_after=pause,
     )
 
 

@@ -67,7 +67,10 @@ class CloudShellCredential:
         from azext_login.auth.managed_identity.requests import limit_attempt, retry_while_busy
 
         result = retry_while_busy(
-            lambda: limit_attempt(lambda: self._ask(scopes), self._source), clock=self._clock, sleep=self._sleep
+            lambda: limit_attempt(lambda: self._ask(scopes), self._source),
+            self._source,
+            clock=self._clock,
+            sleep=self._sleep,
         )
         return AccessToken.from_result(result, now=self._clock())
 

@@ -110,6 +110,7 @@ class ManagedIdentityCredential:
             self._is_reachable = True
         result = retry_while_busy(
             lambda: limit_attempt(lambda: self._ask(resource_of(scopes), claims_challenge), source),
+            source,
             clock=self._clock,
             sleep=self._sleep,
         )

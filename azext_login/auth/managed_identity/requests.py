@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from knack.log import get_logger
 from requests.adapters import HTTPAdapter
 
 from azext_login.auth.managed_identity.answers import BusyError
@@ -17,13 +16,15 @@ from azext_login.auth.managed_identity.sources import IMDS_PATH, IdentitySource,
 from azext_login.errors import MalformedAnswerError, ServiceSlowError, ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.system.http.errors import capitalised, connection_errors
 from azext_login.system.http.waiting import limit_time
-
-logger = get_logger(__name__)
+from azext_login.system.patience import fits, longest_wait
+from azext_login.system.pauses import pause
 
 Result = TypeVar("Result")
 
 PROBE_TIMEOUT = (2.0, 2.0)
 """Seconds to connect, and between two parts of an answer. A local service answers at once, if it exists."""
+
+_SHORTEST_PROBE = 0.3  # seconds
 
 TOKEN_TIMEOUT = (2.0, 15.0)
 """The same for a token, which the service may have to obtain first."""
@@ -97,20 +98,23 @@ class BoundedHttpClient:
 def check_reachable(source: IdentitySource, session: requests.Session) -> None:
     """Check that a service answers at the source's address. Takes at most the two times 2 seconds of PROBE_TIMEOUT.
 
+    A command of a program may have less time left (`system.patience`).
+
     The address of IMDS drops packets outside Azure. IMDS answers a request without its header at once, with an error.
     For Service Fabric, where MSAL sets no timeout, a connection is enough. The other sources are not checked.
 
     :raises ServiceUnreachableError: no service answers.
     """
+    wait = max(_SHORTEST_PROBE, min(PROBE_TIMEOUT[0], longest_wait(sum(PROBE_TIMEOUT), before_request=True) / 2))
     with translate_errors(source):
         parts = urlsplit(source.address)
         if source.kind is SourceKind.IMDS:
             address = source.address.removesuffix(IMDS_PATH) + "/metadata/instance"
-            session.get(address, timeout=PROBE_TIMEOUT, allow_redirects=False).close()
+            session.get(address, timeout=(wait, wait), allow_redirects=False).close()
         elif source.kind is SourceKind.SERVICE_FABRIC:
             port = parts.port or (443 if parts.scheme == "https" else 80)
             try:
-                socket.create_connection((parts.hostname or "", port), timeout=PROBE_TIMEOUT[0]).close()
+                socket.create_connection((parts.hostname or "", port), timeout=wait).close()
             except TimeoutError as error:
                 raise requests.exceptions.ConnectTimeout(error) from error
             except OSError as error:
@@ -118,22 +122,21 @@ def check_reachable(source: IdentitySource, session: requests.Session) -> None:
 
 
 def retry_while_busy(
-    ask: Callable[[], Result], *, clock: Callable[[], float], sleep: Callable[[float], None]
+    ask: Callable[[], Result], source: IdentitySource, *, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> Result:
     """Return what `ask` returns. While the service is busy, repeat that for about 10 seconds.
 
     :raises BusyError: the service is still busy, or demands a longer pause.
     """
     begin = clock()
-    for pause in _PAUSES:
+    for usual in _PAUSES:
         try:
             return ask()
         except BusyError as error:
-            wait = pause if error.retry_after is None else error.retry_after
-            if clock() - begin + wait > _LONGEST_BUSY:
+            wait = usual if error.retry_after is None else error.retry_after
+            if clock() - begin + wait > _LONGEST_BUSY or not fits(wait):
                 raise
-            logger.info("The service for managed identities is busy. The next attempt is in %.0f seconds.", wait)
-        sleep(wait)
+        pause(wait, capitalised(source.service), sleep=sleep)
     return ask()
 
 

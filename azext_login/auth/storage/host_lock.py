@@ -16,6 +16,7 @@ from types import TracebackType
 
 from azext_login.errors import StoreError
 from azext_login.system.directory import Entry
+from azext_login.system.patience import longest_wait
 
 # Seconds, as in msal-extensions.
 _TIMEOUT = 5.0
@@ -38,10 +39,12 @@ class HostLock:
 
     def __enter__(self) -> HostLock:
         """:raises StoreError: another process did not release the lock in time, or the file cannot be locked."""
-        deadline = self._clock() + self._timeout
+        began, timeout = self._clock(), None
         try:
             while not self._try():
-                if self._clock() >= deadline:
+                if timeout is None:
+                    timeout = longest_wait(self._timeout)
+                if self._clock() - began >= timeout:
                     raise StoreError(
                         f"{self._holder()} has held {self._lock_file} for several seconds. {self._file} is unchanged.",
                         "Wait for it to finish, or end it, and run the command again.",

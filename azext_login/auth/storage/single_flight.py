@@ -77,6 +77,8 @@ class SingleFlight:
         self._record_file = folder / f"{name}.json"
         self._lock = FileLock(folder / f"{name}.lock", timeout=patience)
         self._locked = False
+        self.patience = patience
+        """Seconds to wait for the request of another process."""
         self.is_taken = False
         """Whether another process still had the turn after `patience` seconds."""
 

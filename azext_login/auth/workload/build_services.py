@@ -14,7 +14,7 @@ from requests.auth import AuthBase
 from azext_login.auth.input_files import refusal
 from azext_login.auth.jwt import is_assertion
 from azext_login.errors import SignInError, UnexpectedAnswerError
-from azext_login.system.http.errors import capitalised, connection_errors, parse_json_object
+from azext_login.system.http.errors import advise_pause, capitalised, connection_errors, parse_json_object
 from azext_login.system.http.session import LONGEST_REQUEST, TIMEOUT
 from azext_login.system.http.waiting import limit_time
 from azext_login.system.text import fits_header, printable
@@ -170,7 +170,7 @@ def _request_token(
     if status == 429 or status >= 500:
         raise UnexpectedAnswerError(
             f"{capitalised(service.name)} at {host} failed with HTTP status {status}.{_message_of(response, bearer)}",
-            "Run the command again in a minute.",
+            advise_pause(response),
         )
     # Some of Azure DevOps' addresses answer an expired token with status 203 and a sign-in page.
     if status != 200:

@@ -15,6 +15,8 @@ from urllib3.exceptions import LocationParseError, ReadTimeoutError
 from urllib3.util import parse_url
 
 from azext_login.errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, UnexpectedAnswerError
+from azext_login.system.http.session import TRANSIENT_STATUS, parse_retry_after
+from azext_login.system.pauses import describe
 from azext_login.system.text import printable
 
 # https://requests.readthedocs.io/en/latest/user/advanced/#proxies
@@ -208,11 +210,21 @@ def refuse_if_busy(response: requests.Response, service: str) -> None:
     :raises ServiceBusyError: it is.
     """
     if is_busy(response):
-        host = urlsplit(response.url).netloc
+        host, status = urlsplit(response.url).netloc, response.status_code
+        problem = "is busy" if status in TRANSIENT_STATUS else "is overloaded or broken"
         raise ServiceBusyError(
-            f"{capitalised(service)} at {host} is overloaded or broken (HTTP status {response.status_code}).",
-            "Run the command again in a minute.",
+            f"{capitalised(service)} at {host} {problem} (HTTP status {status}).", advise_pause(response)
         )
+
+
+def advise_pause(response: requests.Response) -> str:
+    """Return the advice when to run the command again, after the pause that a busy service demands."""
+    return advise_pause_of(parse_retry_after(response.headers.get("Retry-After", "")))
+
+
+def advise_pause_of(seconds: float | None) -> str:
+    """Return the same advice for a pause; None for an answer that demands none."""
+    return f"Run the command again in {describe(seconds)}." if seconds else "Run the command again in a minute."
 
 
 def parse_json_object(response: requests.Response, service: str) -> Mapping[str, Any]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
+
+from azext_login.system.patience import fits
+from azext_login.system.pauses import pause
 
 # Seconds to establish a connection, and seconds between two packets of an answer.
 TIMEOUT = (10.0, 60.0)
@@ -43,7 +48,17 @@ def parse_retry_after(value: str) -> float | None:
 
 
 class _BoundedRetry(Retry):
-    """urllib3's retry, which stops when the service demands a longer pause than a user waits."""
+    """urllib3's retry, which stops when the service demands a longer pause than the user or the caller waits."""
+
+    _pause = 0.0
+    _host = ""
+    wait: Callable[[float], None] = staticmethod(time.sleep)
+
+    def new(self, **changes: Any) -> _BoundedRetry:
+        """Return a copy with these changes."""
+        made: _BoundedRetry = super().new(**changes)
+        made.wait = self.wait
+        return made
 
     def parse_retry_after(self, retry_after: str) -> float | None:  # type: ignore[override]  # None for an invalid one
         return parse_retry_after(retry_after)
@@ -62,13 +77,28 @@ class _BoundedRetry(Retry):
         _pool: Any = None,
         _stacktrace: Any = None,
     ) -> _BoundedRetry:
-        pause = self.get_retry_after(response) if response is not None else None
-        # With no retries left this raises, and urllib3 returns the answer as it is (raise_on_status=False).
-        retry = self.new(total=0) if pause is not None and pause > _LONGEST_PAUSE else self
-        return super(_BoundedRetry, retry).increment(method, url, response, error, _pool, _stacktrace)
+        demanded = self.get_retry_after(response) if response is not None else None
+        if demanded is not None and demanded > _LONGEST_PAUSE:
+            return self._give_up(method, url, response, error, _pool, _stacktrace)
+        following: _BoundedRetry = super().increment(method, url, response, error, _pool, _stacktrace)
+        following._pause = following.get_backoff_time() if demanded is None else demanded
+        following._host = getattr(_pool, "host", None) or "The service"
+        if not fits(following._pause):
+            return self._give_up(method, url, response, error, _pool, _stacktrace)
+        return following
+
+    def _give_up(self, *arguments: Any) -> _BoundedRetry:
+        """With no retries left this raises, and urllib3 returns the answer as it is (raise_on_status=False)."""
+        return super(_BoundedRetry, self.new(total=0)).increment(*arguments)
+
+    def sleep(self, response: Any = None) -> None:
+        """Wait before the next request."""
+        pause(self._pause, self._host, sleep=self.wait)
 
 
-def build_session(*, user_agent: str | None = None, verify: bool = True) -> requests.Session:
+def build_session(
+    *, user_agent: str | None = None, verify: bool = True, sleep: Callable[[float], None] = time.sleep
+) -> requests.Session:
     """Return a session that keeps the environment's proxy and CA settings.
 
     The session repeats a request that did not reach the service, and one that an overloaded service rejected. It also
@@ -86,6 +116,7 @@ def build_session(*, user_agent: str | None = None, verify: bool = True) -> requ
         backoff_jitter=0.2,
         raise_on_status=False,
     )
+    retry.wait = sleep
     session = requests.Session()
     session.mount("https://", HTTPAdapter(max_retries=retry, pool_maxsize=64))
     if user_agent:

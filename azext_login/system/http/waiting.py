@@ -11,6 +11,8 @@ from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError
 from azext_login.system.http.errors import capitalised
+from azext_login.system.patience import SILENT_WAIT, fits
+from azext_login.system.pauses import announce
 from azext_login.system.threads import BackgroundCall
 
 # Seconds between two looks at a thread: on Windows, Ctrl-C has no effect during a longer wait.
@@ -45,7 +47,10 @@ def retry_request(
         except on as error:
             if isinstance(error, ServiceBusyError):
                 raise
-            sleep(0.2 * 2**number * (0.5 + jitter()))
+            seconds = 0.2 * 2**number * (0.5 + jitter())
+            if not fits(seconds):
+                raise
+            sleep(seconds)
     return attempt()
 
 
@@ -66,10 +71,16 @@ def limit_time(
     :raises ServiceUnreachableError: it took longer.
     """
     call = BackgroundCall(attempt)
-    end = time.monotonic() + limit
+    began, is_announced = time.monotonic(), False
+    end = began + limit
     while not call.wait(min(_TICK, max(0.0, end - time.monotonic()))):
-        if time.monotonic() >= end:
+        now = time.monotonic()
+        if now >= end:
             raise error(
-                f"{capitalised(service)} did not answer within {limit:g} seconds.", "Run the command again in a minute."
+                f"{capitalised(service)} did not answer within {round(limit, 1):g} seconds.",
+                "Run the command again in a minute.",
             )
+        if now - began >= 2 * SILENT_WAIT and not is_announced:
+            is_announced = True
+            announce(f"Waiting for {service}.")
     return call.result()

@@ -20,6 +20,7 @@ from azext_login.auth.managed_identity.requests import BoundedHttpClient, limit_
 from azext_login.auth.managed_identity.sources import find_source
 from azext_login.errors import ServiceUnreachableError, SignInError
 from azext_login.system.http.session import build_session
+from azext_login.system.patience import limit_waits
 from tests.harness.az import NOWHERE
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY
 from tests.localcloud.testing import TokenClient
@@ -275,8 +276,18 @@ def test_the_pause_is_the_one_that_the_service_demands(client: TokenClient) -> N
     assert watch.pauses == [7]
 
 
-@pytest.mark.parametrize(("demanded", "pauses"), [("60", []), ("6", [6]), ("soon", [1, 2, 4])])
-def test_requests_are_repeated_for_ten_seconds_at_most(client: TokenClient, demanded: str, pauses: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("demanded", "pauses", "advised"),
+    [
+        ("60", [], "60 seconds"),
+        ("6", [6], "6 seconds"),
+        ("0.5", [0.5] * 3, "1 second"),
+        ("soon", [1, 2, 4], "a minute"),
+    ],
+)
+def test_requests_are_repeated_for_ten_seconds_at_most(
+    client: TokenClient, demanded: str, pauses: list[float], advised: str
+) -> None:
     client.cloud.admin.fail_next(TOKENS, count=None, kind="throttled", headers={"Retry-After": demanded})
     watch = Watch()
     with in_environment(client.cloud.imds_environment()):
@@ -284,7 +295,31 @@ def test_requests_are_repeated_for_ten_seconds_at_most(client: TokenClient, dema
     assert watch.pauses == pauses
     assert client.cloud.admin.count_requests(TOKENS) == len(pauses) + 1
     assert "cannot issue a token at the moment (HTTP status 429): Slow down." in text
-    assert text.endswith("Run the command again in a minute.")
+    assert text.endswith(f"Run the command again in {advised}.")
+
+
+@pytest.mark.parametrize(("demanded", "pauses"), [("7", []), ("4", [4]), ("soon", [1, 2])])
+def test_a_program_gets_the_error_of_a_busy_service_before_it_stops_the_command(
+    client: TokenClient, demanded: str, pauses: list[float]
+) -> None:
+    client.cloud.admin.fail_next(TOKENS, count=None, kind="throttled", headers={"Retry-After": demanded})
+    watch = Watch()
+    with in_environment(client.cloud.imds_environment()), limit_waits(clock=watch, process_age=lambda: 0.7):
+        text = refused(BusyError, watch)
+    assert watch.pauses == pauses
+    assert "HTTP status 429" in text
+    assert "az login" not in text
+
+
+def test_the_search_for_an_identity_service_takes_what_is_left_of_the_budget(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        black_hole() as address,
+        in_environment({"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{address}"}),
+        limit_waits(process_age=lambda: 7.0),
+    ):
+        started = time.monotonic()
+        refused(ServiceUnreachableError)
+    assert time.monotonic() - started < 1.9
 
 
 def test_an_update_of_imds_that_takes_longer_is_reported(client: TokenClient) -> None:
