@@ -67,9 +67,14 @@ def validate_previous_subscription(namespace: argparse.Namespace) -> None:
 
 
 def warn_of_ignored_name(namespace: argparse.Namespace) -> None:
-    """Report that `--name` was ignored when `--subscription` was given as well."""
+    """Report which of `--subscription` and `--name` was ignored, if both were given."""
     given: dict[bool, Any] = namespace.__dict__.pop("_subscription_spellings", {})
-    if len(given) == 2 and given[True] != given[False]:
+    if len(given) < 2 or given[True] == given[False]:
+        return
+    if not (given[True] and given[False]):
+        empty, used = ("--name", "--subscription") if given[True] else ("--subscription", "--name")
+        logger.warning("%s is empty, so it is ignored, and %s is used.", empty, used)
+    else:
         logger.warning("--name '%s' was ignored, because --subscription '%s' was given.", given[False], given[True])
 
 
@@ -87,7 +92,8 @@ def validate_min_validity(namespace: argparse.Namespace) -> None:
     match = _DURATION.fullmatch(text.strip().lower())
     if not match or not any(match.groups()):
         raise ValueError(
-            f"usage error: {text!r} is not a duration. Give seconds, or a number with s, m or h, for example 10m."
+            f"usage error: --min-validity {text!r} is not a duration. Give seconds, or a number with s, m or h, for "
+            "example 10m."
         )
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
     namespace.min_validity = float(hours * 3600 + minutes * 60 + seconds)

@@ -14,7 +14,7 @@ from azext_login.system.terminal.terminal import can_choose
 class LogoutOptions:
     """The options of `az logout`."""
 
-    username: str | None = option("--username", completer="complete_users")
+    username: str | None = option("--username", completer="complete_users", when_empty="signed-out account")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class ListOptions:
 class ShowOptions:
     """The options of `az account show`."""
 
-    subscription: str | None = option("--subscription", "-s", "--name", "-n")
+    subscription: str | None = option("--subscription", "-s", "--name", "-n", when_empty="subscription")
 
 
 @dataclass(frozen=True, kw_only=True)

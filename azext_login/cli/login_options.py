@@ -27,15 +27,16 @@ def _port(text: str) -> int:
 class LoginOptions:
     """The options of `az login` as the command line gave them."""
 
-    username: str | None = option("--username", "-u")
+    username: str | None = option("--username", "-u", when_empty="username")
     password: str | None = option(
         "--password", "-p",
         is_secret=True,
+        when_empty="password",
         help="User password, service principal secret, or passphrase of the certificate. Will prompt if not given.",
     )  # fmt: skip
     tenant: str | None = option("--tenant", "-t", validator="validate_tenant", completer="complete_tenants")
-    scopes: Sequence[str] | None = option("--scope", nargs="+")
-    claims_challenge: str | None = option("--claims-challenge")
+    scopes: Sequence[str] | None = option("--scope", nargs="+", when_empty="login scope")
+    claims_challenge: str | None = option("--claims-challenge", when_empty="ignored")
     from_env: bool = option(
         "--from-env",
         default=False,
@@ -62,7 +63,10 @@ class LoginOptions:
 
     service_principal: bool | None = option("--service-principal", group=_SERVICE_PRINCIPAL)
     certificate: str | None = option(
-        "--certificate", group=_SERVICE_PRINCIPAL, help="PEM or PFX file with the certificate and its key."
+        "--certificate",
+        group=_SERVICE_PRINCIPAL,
+        when_empty="certificate",
+        help="PEM or PFX file with the certificate and its key.",
     )
     use_cert_sn_issuer: bool | None = option("--use-cert-sn-issuer", group=_SERVICE_PRINCIPAL)
     no_store_secret: bool = option(
@@ -80,7 +84,9 @@ class LoginOptions:
         "Without this option, they work until the token of this sign-in expires.",
     )
 
-    client_assertion: str | None = option("--federated-token", is_secret=True, group=_FEDERATED_TOKEN)
+    client_assertion: str | None = option(
+        "--federated-token", is_secret=True, group=_FEDERATED_TOKEN, when_empty="federated token"
+    )
     federated_token_file: str | None = option(
         "--federated-token-file",
         group=_FEDERATED_TOKEN,
@@ -101,9 +107,9 @@ class LoginOptions:
     )  # fmt: skip
 
     identity: bool = option("--identity", "-i", default=False)
-    client_id: str | None = option("--client-id")
-    object_id: str | None = option("--object-id")
-    resource_id: str | None = option("--resource-id")
+    client_id: str | None = option("--client-id", when_empty="managed identity")
+    object_id: str | None = option("--object-id", when_empty="managed identity")
+    resource_id: str | None = option("--resource-id", when_empty="managed identity")
 
     allow_no_subscriptions: bool = option("--allow-no-subscriptions", default=False, group=_DISCOVERY)
     skip_subscription_discovery: bool = option(
@@ -115,6 +121,7 @@ class LoginOptions:
     subscription: str | None = option(
         "--subscription", "-s",
         group=_DISCOVERY,
+        when_empty="ignored",
         help="Subscription (ID or name) to make the default. With --skip-subscription-discovery, an ID.",
     )  # fmt: skip
     exclude_tenants: Sequence[str] = exclude_tenants_option(group=_DISCOVERY)

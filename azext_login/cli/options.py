@@ -38,6 +38,9 @@ class Option:
     """Converts the text. An `argparse.ArgumentTypeError` becomes a usage error (exit code 2)."""
     action: Any = None
     """An argparse action. A field whose default is False needs none: the option takes no value."""
+    when_empty: str | None = None
+    """Name of a rule in `azext_login.cli.empty_values.RULES`, for an option of the host that the built-in command
+    accepts without a value. Without a rule, an empty value is refused."""
     is_required: Callable[[], bool] | None = None
     """Tells whether the option has to be given, where that depends on the terminal."""
 
@@ -74,6 +77,16 @@ def given_options(record: Any, names: Sequence[str]) -> list[str]:
     return [options[name].name for name in names if getattr(record, name)]
 
 
+def is_blank(value: Any) -> bool:
+    """Tell whether the value of an option has no content, as from a variable that is not set.
+
+    :param value: a text, or several, of which one is enough. Other values are not blank.
+    """
+    if isinstance(value, str):
+        return not value.strip()
+    return isinstance(value, (list, tuple)) and any(isinstance(word, str) and not word.strip() for word in value)
+
+
 def serves(command: str, record: type | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate the handler of a command, which then gets its options as a record.
 
@@ -93,7 +106,14 @@ def serves(command: str, record: type | None = None) -> Callable[[Callable[..., 
                 return call_host(command, cmd, arguments, {name: each.name for name, each in options.items()})
             if record is None:
                 return handler(cmd)
-            return handler(cmd, record(**{name: value for name, value in arguments.items() if name in options}))
+            given = record(**{name: value for name, value in arguments.items() if name in options})
+            empty = [name for name in options if is_blank(getattr(given, name))]
+            if empty:
+                from azext_login.cli.empty_values import check_values
+
+                rules = {name: options[name].when_empty if name in hosts else None for name in empty}
+                given = check_values(given, rules, {name: options[name].name for name in empty})
+            return handler(cmd, given)
 
         ours = {field.name: _default(field) for field in dataclasses.fields(record)} if record is not None else {}
         # The parser lists the options in this order when an abbreviation is ambiguous: the host's first, in its order.

@@ -13,7 +13,7 @@ from azext_login.cli.options import option
 
 
 class SubscriptionOverName(argparse.Action):
-    """`--subscription`/`-s` takes precedence over `--name`/`-n`, in any order.
+    """`--subscription`/`-s` takes precedence over `--name`/`-n`, in any order, unless it is empty.
 
     The built-in has one option with four spellings, so the last one given wins and
     `--subscription A --name B` silently uses B.
@@ -31,7 +31,7 @@ class SubscriptionOverName(argparse.Action):
         given: dict[bool, Any] = getattr(namespace, "_subscription_spellings", {})
         given[option_string in self._SUBSCRIPTION] = values
         namespace._subscription_spellings = given
-        setattr(namespace, self.dest, given.get(True, given.get(False)))
+        setattr(namespace, self.dest, given.get(True) or given.get(False) or "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +42,26 @@ class TokenOptions:
         "--subscription", "-s", "--name", "-n",
         action=SubscriptionOverName,
         validator="warn_of_ignored_name",
+        when_empty="subscription",
         help="Name or ID of the subscription whose account and tenant the token is for. Default: the active one.",
     )  # fmt: skip
     resource_type: str | None = option(
         "--resource-type", choices=tuple(RESOURCE_TYPES), help="Well-known resource that the token is for."
     )
     resource: str | None = option(
-        "--resource", help="Resource that the token is for, for example https://vault.azure.net."
+        "--resource",
+        when_empty="resource",
+        help="Resource that the token is for, for example https://vault.azure.net.",
     )
     scopes: Sequence[str] | None = option(
-        "--scope", nargs="*", help="Scopes of the token, separated by spaces. Use it instead of --resource."
+        "--scope",
+        nargs="*",
+        when_empty="token scope",
+        help="Scopes of the token, separated by spaces. Use it instead of --resource.",
     )
     tenant: str | None = option(
         "--tenant", "-t",
+        when_empty="tenant",
         completer="complete_tenants",
         help="Tenant (ID or domain name) that issues the token. Default: the tenant of the subscription. Not "
         "available for managed identities and Cloud Shell.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
@@ -83,6 +84,24 @@ def _find_row(session: Session, options: TokenOptions) -> SubscriptionRow:
     return row
 
 
+def _scopes_of(options: TokenOptions, row: SubscriptionRow) -> Sequence[str]:
+    """Return the values of --scope.
+
+    :raises AccountError: it has no value, and the account is a workload. For users, the built-in accepts that.
+    """
+    from azext_login.cli.options import is_blank
+
+    scopes = options.scopes or ()
+    if not is_blank(scopes):
+        return scopes
+    from azext_login.cli.empty_values import refusal, warn, without_blanks
+
+    if not account_of(row).is_user:
+        raise refusal("--scope", scopes)
+    warn("--scope", scopes, "it is ignored")
+    return without_blanks(scopes)
+
+
 def _get_token(session: Session, cli_ctx: Any, row: SubscriptionRow, options: TokenOptions) -> AccessToken:
     """Return the token that the options ask for, and warn of a stale one."""
     from azext_login.auth.entra.claims_challenge import decode_claims_challenge
@@ -90,7 +109,7 @@ def _get_token(session: Session, cli_ctx: Any, row: SubscriptionRow, options: To
     resource = options.resource
     if resource is None and options.resource_type:
         resource = getattr(cli_ctx.cloud.endpoints, RESOURCE_TYPES[options.resource_type])
-    scopes = options.scopes or ([resource + "/.default"] if resource else None)
+    scopes = _scopes_of(options, row) or ([resource + "/.default"] if resource else None)
     request = TokenRequest(
         scopes=list(scopes or session.settings.arm_scopes),
         tenant=options.tenant,

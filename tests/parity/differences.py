@@ -162,6 +162,17 @@ DIFFERENCES: tuple[Difference, ...] = (
         hosts=("newest",),
     ),
     Difference(
+        "empty-scope",
+        builtin='With ``get-access-token --scope ""``, a user gets a token for Microsoft Graph. For a managed '
+        "identity, the command fails and advises to sign in again.",
+        here="A warning names the empty value, and a user gets a token for Azure Resource Manager, as without "
+        "``--scope``. For a workload, it is a usage error.",
+        reason="the value comes from a variable that is not set, and signing in again does not set it",
+        cases=("account get-access-token --scope ''",),
+        aspects=frozenset({"stdout", "access tokens", "advice"}),
+        here_says="--scope'? is empty",
+    ),
+    Difference(
         "empty-tenant",
         builtin='``--tenant ""`` looks for a tenant with an empty name.',
         here="It is a usage error.",
