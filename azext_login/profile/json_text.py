@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from azext_login.profile.state import Document
+from azext_login.system.strict_json import dumps
 
 Fingerprint = bytes
 """Digest of a JSON text. Two documents with the same fingerprint have the same text."""
@@ -17,17 +17,17 @@ _ROWS_AT_ONCE = 200
 
 
 def parts_of(document: Document) -> Iterator[bytes]:
-    """Return a document as the JSON text that json.dumps makes of it, in parts. All ASCII.
+    """Return a document as the JSON text that json.dumps makes of it, if that is strict JSON, in parts. All ASCII.
 
     The host writes the same layout, so an unchanged file has the same text, whether we or the host wrote it.
     """
     separator = b"{"
     for name, value in document.items():
-        yield separator + json.dumps(name).encode("ascii") + b": "
+        yield separator + dumps(name).encode("ascii") + b": "
         if isinstance(value, list):
             yield from _parts_of_rows(value)
         else:
-            yield json.dumps(value).encode("ascii")
+            yield dumps(value).encode("ascii")
         separator = b", "
     yield b"}" if document else b"{}"
 
@@ -35,7 +35,7 @@ def parts_of(document: Document) -> Iterator[bytes]:
 def _parts_of_rows(rows: list[Any]) -> Iterator[bytes]:
     yield b"["
     for start in range(0, len(rows), _ROWS_AT_ONCE):
-        some = json.dumps(rows[start : start + _ROWS_AT_ONCE]).encode("ascii")[1:-1]
+        some = dumps(rows[start : start + _ROWS_AT_ONCE]).encode("ascii")[1:-1]
         yield b", " + some if start else some
     yield b"]"
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from azext_login.errors import StoreError
+from azext_login.system import strict_json
 from azext_login.system.directory import Entry
 from azext_login.system.files import find, make_private, read_bytes, remove_if_present, write_atomically
 
@@ -68,7 +69,7 @@ def remove_from_quarantined(
         try:
             parsed = json.loads(content)
             remaining = without(parsed)
-            text = json.dumps(remaining, indent=4).encode("ascii")
+            text = strict_json.dumps(remaining, indent=4).encode("ascii")
         except (ValueError, RecursionError):
             if are_secret or mentions_account(content, name):
                 remove_if_present(file)

@@ -9,7 +9,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from types import TracebackType
+from typing import Any
 
 from azext_login.errors import LockHeldError, StoreError
 from azext_login.system.directory import Entry
@@ -132,43 +135,73 @@ def _read_holder(descriptor: int) -> str:
     return f"Another az process (PID {number})" if number.isdigit() else "Another az process"
 
 
-# Errors of filesystems that have no locks, such as some network mounts.
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+# Errors of filesystems that have no locks, such as some network mounts. ENOTSUP and EOPNOTSUPP differ on macOS.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+
+# Another process holds the lock. EACCES: Windows, and some network mounts.
+_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+
+# Windows also prevents others from reading a locked byte, so that byte lies after everything that is written.
+_LOCKED_BYTE = 1 << 30
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    # Windows also prevents others from reading a locked byte, so that byte lies after everything that is written.
-    _LOCKED_BYTE = 1 << 30
-
-    def _try_lock(descriptor: int) -> bool:
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        # Closing the file releases the lock too.
-        with contextlib.suppress(OSError):
-            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-else:
+def _flock(descriptor: int) -> None:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            # Some network mounts raise PermissionError if another process holds the lock.
-            return False
-        return True
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def _unlock(descriptor: int) -> None:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+def _release_flock(descriptor: int) -> None:
+    import fcntl
+
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _lock_byte(descriptor: int) -> None:
+    msvcrt: Any = import_module("msvcrt")
+    os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    finally:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+
+
+def _release_byte(descriptor: int) -> None:
+    msvcrt: Any = import_module("msvcrt")
+    os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+    msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+
+@dataclass(frozen=True)
+class LockCalls:
+    """How the operating system locks an open file. Both functions raise OSError."""
+
+    lock: Callable[[int], None]
+    release: Callable[[int], None]
+
+
+POSIX_LOCKS = LockCalls(_flock, _release_flock)
+WINDOWS_LOCKS = LockCalls(_lock_byte, _release_byte)
+
+lock_calls = WINDOWS_LOCKS if sys.platform == "win32" else POSIX_LOCKS
+"""The calls of this system. Tests set it."""
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Take the lock if it is free, and tell whether it was.
+
+    :raises OSError: the file cannot be locked at all.
+    """
+    try:
+        lock_calls.lock(descriptor)
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        raise
+    return True
+
+
+def _unlock(descriptor: int) -> None:
+    # Closing the file releases the lock too.
+    with contextlib.suppress(OSError):
+        lock_calls.release(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from typing import Any
@@ -36,6 +37,18 @@ class _Answers(dict[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         if key == _INDEX or _is_document(key, value):
             super().__setitem__(key, value)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads MSAL's answers and nothing else.
+
+    A pickle may name any function, which is then called. With `sudo az`, another user may have written the file.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) != ("msal.throttled_http_client", "NormalizedResponse"):
+            raise pickle.UnpicklingError(f"{module}.{name} is not an answer")
+        return super().find_class(module, name)
 
 
 class HttpCache:
@@ -97,7 +110,7 @@ class HttpCache:
 
     def _read(self) -> dict[str, Any]:
         try:
-            content = pickle.loads(read_bytes(self._file))
+            content = _Unpickler(io.BytesIO(read_bytes(self._file))).load()
         except FileNotFoundError:
             return {}
         except Exception as error:  # noqa: BLE001  # unpickling another version's objects can raise anything

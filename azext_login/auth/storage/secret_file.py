@@ -14,6 +14,7 @@ from knack.log import get_logger
 
 from azext_login.auth.storage.host_lock import HostLock
 from azext_login.errors import LockHeldError, StoreError
+from azext_login.system import strict_json
 from azext_login.system.damaged_files import find_quarantined, quarantine_file, remove_from_quarantined
 from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
@@ -168,7 +169,7 @@ class SharedSecretFile:
         return find_quarantined(self._all_of_them())
 
     def _write(self, content: Any) -> None:
-        text = json.dumps(content, indent=4)
+        text = strict_json.dumps(content, indent=4)
         if not self._encrypt:
             write_atomically(self.file, text.encode("utf-8"), locked=not self._lock.is_missing)
             return

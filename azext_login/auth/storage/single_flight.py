@@ -25,6 +25,7 @@ from azext_login.errors import (
     StoreError,
     UnexpectedAnswerError,
 )
+from azext_login.system import strict_json
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_bytes, remove_directory, remove_if_present, write_atomically
@@ -145,7 +146,7 @@ class SingleFlight:
         if not self._locked:
             return
         try:
-            write_atomically(self._record_file, json.dumps(record).encode("utf-8"))
+            write_atomically(self._record_file, strict_json.dumps(record).encode("utf-8"))
         except StoreError as problem:
             logger.debug("The outcome could not be recorded for other processes: %s", problem)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from msal.individual_cache import _ExpiringMapping as ExpiringMapping
+from msal.throttled_http_client import NormalizedResponse
 
 from azext_login.auth.storage.msal_http_cache import HttpCache
 from azext_login.system.directory import PrivateDirectory
@@ -20,9 +22,13 @@ REFUSAL = "POST https://login.example/t/oauth2/v2.0/token hash=2 400"
 OVERLOAD = "POST https://login.example/t/oauth2/v2.0/token client_id=c scope=s hash=3 429/5xx/Retry-After"
 
 
-def _answer(key: str) -> SimpleNamespace:
+def _answer(key: str) -> NormalizedResponse:
     """What MSAL keeps of an answer."""
-    return SimpleNamespace(status_code=200, text=json.dumps({"token_endpoint": key}), headers={})
+    return _answer_of(json.dumps({"token_endpoint": key}))
+
+
+def _answer_of(text: str) -> NormalizedResponse:
+    return NormalizedResponse(SimpleNamespace(status_code=200, text=text, headers={}))
 
 
 def _fill(mapping: dict[str, Any], *keys: str) -> None:
@@ -46,7 +52,7 @@ def test_a_stored_failure_is_never_answered_again(tmp_path: Path) -> None:
     _fill(stored, DISCOVERY, REFUSAL, OVERLOAD)
     (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
     loaded = ExpiringMapping(mapping=HttpCache(PrivateDirectory(tmp_path)).load())
-    assert loaded[DISCOVERY] == _answer(DISCOVERY)
+    assert vars(loaded[DISCOVERY]) == vars(_answer(DISCOVERY))
     assert REFUSAL not in loaded
     assert OVERLOAD not in loaded
 
@@ -57,7 +63,7 @@ def test_msal_can_use_what_was_stored(tmp_path: Path) -> None:
     first.save()
     second = HttpCache(PrivateDirectory(tmp_path))
     mapping = ExpiringMapping(mapping=second.load())
-    assert mapping[DISCOVERY] == _answer(DISCOVERY)
+    assert vars(mapping[DISCOVERY]) == vars(_answer(DISCOVERY))
     mapping.set(DISCOVERY.replace("/t/", "/u/"), _answer("new"), 60)
     second.save()
     assert len(ExpiringMapping(mapping=HttpCache(PrivateDirectory(tmp_path)).load())) == 2
@@ -77,12 +83,13 @@ def test_nothing_is_written_without_a_new_document(tmp_path: Path) -> None:
 def test_switched_off_nothing_is_read_or_written(tmp_path: Path) -> None:
     stored: dict[str, Any] = {}
     _fill(stored, DISCOVERY)
-    (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
+    content = pickle.dumps(stored)
+    (tmp_path / "msal_http_cache.bin").write_bytes(content)
     cache = HttpCache(PrivateDirectory(tmp_path), enabled=False)
     assert cache.load() == {}
     _fill(cache.answers, DISCOVERY.replace("/t/", "/u/"))
     cache.save()
-    assert pickle.loads((tmp_path / "msal_http_cache.bin").read_bytes()) == stored
+    assert (tmp_path / "msal_http_cache.bin").read_bytes() == content
 
 
 @pytest.mark.parametrize("odd", ["soon", None, [], {}])
@@ -111,7 +118,7 @@ def test_no_failure_is_answered_again_in_the_same_command(tmp_path: Path) -> Non
     answers = HttpCache(PrivateDirectory(tmp_path)).load()
     _fill(answers, DISCOVERY, REFUSAL, OVERLOAD)
     mapping = ExpiringMapping(mapping=answers)
-    assert mapping[DISCOVERY] == _answer(DISCOVERY)
+    assert vars(mapping[DISCOVERY]) == vars(_answer(DISCOVERY))
     for failure in (REFUSAL, OVERLOAD):
         with pytest.raises(KeyError):
             mapping[failure]
@@ -135,3 +142,19 @@ def test_an_unusable_document_that_was_stored_is_not_read_back(tmp_path: Path) -
     ExpiringMapping(mapping=stored).set(DISCOVERY, SimpleNamespace(text="<html>", headers={}), 3600)
     (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps(stored))
     assert DISCOVERY not in HttpCache(PrivateDirectory(tmp_path)).load()
+
+
+class _Harmful:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (_Harmful.folder,)
+
+    folder = ""
+
+
+def test_a_file_that_another_user_wrote_runs_no_code(tmp_path: Path) -> None:
+    _Harmful.folder = str(tmp_path / "created")
+    (tmp_path / "msal_http_cache.bin").write_bytes(pickle.dumps({DISCOVERY: _Harmful()}))
+    cache = HttpCache(PrivateDirectory(tmp_path))
+    assert not cache.load()
+    cache.purge_names()
+    assert not (tmp_path / "created").exists()
