@@ -217,7 +217,8 @@ long-summary: >-
 
     bash, fish, powershell and dotenv set AZURE_ACCESS_TOKEN and AZURE_ACCESS_TOKEN_EXPIRES_ON (POSIX time in seconds).
     exec-credential writes the version that kubectl requests in KUBERNETES_EXEC_INFO. With git and no resource, the
-    token is for Azure DevOps.
+    token is for Azure DevOps. git's request on standard input is answered if it is for https and a host of Azure
+    DevOps, or one of --allow-host; otherwise nothing is written.
 examples:
     - name: Set environment variables in bash, zsh and other POSIX shells.
       text: eval "$(az account export-token --format bash)"
@@ -233,6 +234,8 @@ examples:
         "https://management.azure.com/subscriptions?api-version=2022-12-01"
     - name: Serve git as a credential helper, with a token for Azure DevOps that is valid for at least 10 minutes.
       text: az account export-token --format git --min-validity 10m
+    - name: Serve git with a token for a host of your own too.
+      text: az account export-token --format git --resource API_ID --allow-host git.contoso.com
 """
 
 helps["account renew"] = """

@@ -88,6 +88,12 @@ class TokenOptions:
     )
 
 
+def _allowed_host(text: str) -> str:
+    from azext_login.cli.git_credential import allowed_host
+
+    return allowed_host(text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(TokenOptions):
     """The options of `az account export-token`."""
@@ -99,4 +105,12 @@ class ExportOptions(TokenOptions):
         help="Program that reads the token: exec-credential (kubectl), bash (and other POSIX shells), fish, "
         "powershell, dotenv, header (of HTTP), git (credential helper, for Azure DevOps).",
     )  # fmt: skip
+    allow_host: Sequence[str] = option(
+        "--allow-host",
+        default=(),
+        nargs="+",
+        type=_allowed_host,
+        help="With --format git: hosts that get a token, separated by spaces, besides those of Azure DevOps. For "
+        "example git.contoso.com, git.contoso.com:8443, or *.contoso.com.",
+    )
     yes: bool = option("--yes", "-y", default=False, help="Write the token even if standard output is a terminal.")

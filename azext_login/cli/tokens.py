@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,16 @@ def export_token(cmd: Any, options: ExportOptions) -> None:
 
     output = cmd.cli_ctx.invocation.data["output"]
     check_export(options.token_format, yes=options.yes, output=output)
+    if options.allow_host and options.token_format != "git":
+        raise AccountError(
+            "usage error: '--allow-host' is only applicable with '--format git'",
+            "Run `az account export-token --help` for examples.",
+        )
+    if options.token_format == "git" and output != "none":
+        from azext_login.cli.git_credential import may_have_token
+
+        if not may_have_token(sys.stdin, options.allow_host):
+            return
     if not (options.resource or options.scopes or options.resource_type):
         options = dataclasses.replace(options, resource=default_resource(options.token_format))
     session = open_session(cmd.cli_ctx)

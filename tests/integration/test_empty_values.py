@@ -62,6 +62,7 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("account export-token", "--min-validity"): [(_EXPORT, 2, 2)],
     ("account export-token", "--claims-challenge"): [(_EXPORT, 1, 1)],
     ("account export-token", "--format"): [((), 2, 2)],
+    ("account export-token", "--allow-host"): [(("--format", "git"), 2, 2)],
     ("account renew", "--username"): [((), 1, 1)],
     ("account renew", "--tenant"): [((), 1, 1)],
 }

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,9 @@ _PATTERNS = {
     "git": rf"username=.+\npassword={_TOKEN}\npassword_expiry_utc=\d+\n",
 }
 
+#: What git writes on standard input of a credential helper.
+_REQUEST = "protocol=https\nhost=dev.azure.com\n"
+
 
 def _token_in(output: str, token_format: str) -> str:
     match = re.fullmatch(_PATTERNS[token_format], output)
@@ -51,7 +55,7 @@ def test_every_format_is_written_whatever_output_is_configured(signed_in: Az, to
     options = ("--query", "x", "-o", "tsv") if setting == "query" else ()
     resource = _DEVOPS if token_format == "git" else "https://management.localcloud.example/"
     expected = az.run("account", "get-access-token", "--resource", resource, "-o", "json").ok().json()
-    output = az.run(*EXPORT, token_format, *options).ok().stdout
+    output = az.run(*EXPORT, token_format, *options, input=_REQUEST).ok().stdout
     assert _token_in(output, token_format) == expected["accessToken"]
     if token_format not in ("exec-credential", "header"):
         assert str(expected["expires_on"]) in output
@@ -66,7 +70,8 @@ def test_the_options_choose_whose_token_and_what_for(signed_in: Az, cloud: Local
     fabrikam = cloud.directory.tenant("fabrikam.example").id
 
     def claims(*options: str, token_format: str = "header") -> dict[str, object]:
-        return claims_of(_token_in(signed_in.run(*EXPORT, token_format, *options).ok().stdout, token_format))
+        output = signed_in.run(*EXPORT, token_format, *options, input=_REQUEST).ok().stdout
+        return claims_of(_token_in(output, token_format))
 
     assert claims()["unique_name"] == BOB
     assert claims("--username", ALICE)["unique_name"] == ALICE
@@ -183,7 +188,9 @@ def test_on_a_terminal_a_token_is_shown_only_on_request(make_az: Callable[..., A
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 0
-    shown = _token_in((terminal.before or "").replace("\r\n", "\n"), "git")
+    output = (terminal.before or "").replace("\r\n", "\n")
+    assert "reads git's request from standard input" in output
+    shown = _token_in(output[output.index("username=") :], "git")
     assert claims_of(shown)["aud"] == _DEVOPS
 
 
@@ -233,6 +240,59 @@ def test_it_works_on_the_oldest_host(make_az: Callable[..., Az], cloud: LocalClo
     az = make_az(host=oldest)
     sign_in(az, cloud, ALICE).ok()
     for token_format in FORMATS:
-        _token_in(az.run(*EXPORT, token_format).ok().stdout, token_format)
+        _token_in(az.run(*EXPORT, token_format, input=_REQUEST).ok().stdout, token_format)
     token = az.run("account", "get-access-token", "--min-validity", "10m", "--username", ALICE).ok().json()
     assert claims_of(token["accessToken"])["unique_name"] == ALICE
+
+
+# As a credential helper of git
+
+
+@pytest.mark.parametrize(
+    "asked, options, is_answered",
+    [
+        ("protocol=https\nhost=dev.azure.com\n", (), True),
+        ("protocol=https\nhost=evil.example\n", (), False),
+        ("protocol=http\nhost=dev.azure.com\n", (), False),
+        ("protocol=https\nhost=git.contoso.com\n", ("--allow-host", "x.example", "git.contoso.com"), True),
+        ("protocol=https\nhost=evil.example\n", ("--allow-host", "*.contoso.com"), False),
+        ("", (), False),
+    ],
+)
+def test_git_gets_a_token_only_for_hosts_that_may_have_it(
+    signed_in: Az, asked: str, options: tuple[str, ...], is_answered: bool
+) -> None:
+    result = signed_in.run(*EXPORT, "git", *options, input=asked).ok()
+    assert bool(result.stdout) == is_answered
+    assert ("No token was written" in result.stderr) == (not asked)
+
+
+@pytest.mark.parametrize("name", ["credential.helper", "credential.https://dev.azure.com.helper"])
+def test_git_itself_asks_a_helper_that_is_configured_for_every_host(signed_in: Az, name: str) -> None:
+    git = shutil.which("git")
+    if git is None:
+        pytest.skip("git is not installed")
+    helper = f'!f() {{ "{signed_in.host.az}" account export-token --format git; }}; f'
+    environment = signed_in.environment(
+        {"GIT_TERMINAL_PROMPT": "0", "PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1"}
+    )
+
+    def fill(host: str) -> str:
+        done = subprocess.run(
+            [git, "-c", f"{name}={helper}", "credential", "fill"],
+            input=f"protocol=https\nhost={host}\n\n",
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout
+
+    assert "password=eyJ" in fill("dev.azure.com")
+    assert "password" not in fill("evil.example")
+
+
+def test_a_host_is_allowed_for_git_alone(signed_in: Az) -> None:
+    refused = signed_in.run(*EXPORT, "header", "--allow-host", "git.contoso.com").failed()
+    assert "'--allow-host' is only applicable with '--format git'" in refused.stderr
