@@ -213,9 +213,10 @@ def _check_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
 
 
 def _offer_choice(session: Session, options: LoginOptions, outcome: SignInOutcome) -> bool:
-    """Let the user choose a subscription, under the built-in's condition, and tell whether that was offered.
+    """Let the user choose a subscription, under the built-in's condition, and tell whether that has shown the result.
 
-    The sign-in is already stored; a user who cancels the choice keeps it.
+    The sign-in is already stored; a user who cancels the choice keeps it. A single subscription is the default already
+    and is shown without a question. The built-in asks for it as well.
     """
     if not (options.is_interactive and session.settings.login_experience_v2 and can_choose()):
         return False
@@ -236,5 +237,7 @@ def _offer_choice(session: Session, options: LoginOptions, outcome: SignInOutcom
             raise
         return True
     announce(chosen, terminal)
+    if len(outcome.rows) == 1:
+        return True
     select_subscription(session, chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
     return True

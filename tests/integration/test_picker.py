@@ -27,7 +27,7 @@ from tests.harness.http_user import HttpUser
 from tests.harness.screen import Screen
 from tests.harness.stage import CLOUD_NAME
 from tests.localcloud import LocalCloud
-from tests.users import ALICE, BOB
+from tests.users import ALICE, BOB, ERIN
 
 _COUNT = 731
 _TENANTS = ("Contoso Ltd", "Fabrikam, Inc.", "東京商事株式会社", "Café Ünïcode")
@@ -387,11 +387,56 @@ def test_there_may_be_nothing_to_choose_from(signed_in: Az, az: Az) -> None:
     assert "Please run 'az login' to setup account." in screen.said
 
 
-def _sign_in(az: Az, make_http_user: Callable[..., HttpUser], size: tuple[int, int] = (30, 200)) -> Screen:
-    terminal = az.pty("login", "--no-browser", "-o", "none", size=size)
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--username", ERIN),
+        ("--username", ALICE, "--tenant", "woodgrove.example"),
+    ],
+)
+def test_one_subscription_is_set_without_a_question(signed_in: Az, options: tuple[str, ...], term: str) -> None:
+    rows = signed_in.profile()
+    erins = {**rows["subscriptions"][0], "user": {"name": ERIN, "type": "user"}, "isDefault": False}
+    erins |= {"id": "11111111-0000-4000-8000-000000000000", "name": "Only One"}
+    vault = {**erins, "user": {"name": ALICE, "type": "user"}, "tenantDefaultDomain": "woodgrove.example"}
+    vault |= {"id": "22222222-0000-4000-8000-000000000000", "tenantId": "33333333-0000-4000-8000-000000000000"}
+    rows["subscriptions"] += [erins, vault]
+    signed_in.profile_path.write_text(json.dumps(rows), encoding="utf-8")
+    terminal = signed_in.pty("account", "set", *options, env={"TERM": term})
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+    assert "Active now: 'Only One'" in (terminal.before or "")
+    assert _NUMBER_PROMPT not in (terminal.before or "")
+    assert _active(signed_in) == "Only One"
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_a_sign_in_with_one_subscription_does_not_wait(
+    az: Az, make_http_user: Callable[..., HttpUser], term: str
+) -> None:
+    screen = _sign_in(az.with_env(TERM=term), make_http_user, user=ERIN, output="json")
+    assert screen.finish() == 0
+    said = " ".join(screen.said.split())
+    assert "Tenant: Contoso Subscription: Contoso Development (" in said
+    assert "Esc: cancel" not in said
+    assert _NUMBER_PROMPT not in said
+    assert "cloudName" not in said
+    assert _active(az) == "Contoso Development"
+
+
+def _sign_in(
+    az: Az,
+    make_http_user: Callable[..., HttpUser],
+    size: tuple[int, int] = (30, 200),
+    user: str = ALICE,
+    output: str = "none",
+) -> Screen:
+    terminal = az.pty("login", "--no-browser", "-o", output, size=size)
     terminal.expect(r"(https://localhost:\d+/(?:[^\s]|\r\n)*response_mode=query[^\s]*(?:\r\n[^\s]+)*)\s")
     assert isinstance(terminal.match, re.Match)
-    make_http_user(ALICE).visit(re.sub(r"\s", "", terminal.match[1]))
+    make_http_user(user).visit(re.sub(r"\s", "", terminal.match[1]))
     return Screen(terminal)
 
 

@@ -19,7 +19,7 @@ _LONGEST_NAME = 36
 
 
 def pick_subscription(rows: Sequence[SubscriptionRow]) -> SubscriptionRow:
-    """Let the user choose one of `rows`; Enter takes the current default.
+    """Let the user choose one of `rows`; Enter takes the current default. A single row is returned without a question.
 
     Both standard input and output must be terminals (`can_choose`).
 
@@ -27,6 +27,8 @@ def pick_subscription(rows: Sequence[SubscriptionRow]) -> SubscriptionRow:
     :raises EOFError: the user chose none: Escape, Ctrl-D, or the input has ended.
     :raises KeyboardInterrupt: the user pressed Ctrl-C.
     """
+    if len(rows) == 1:
+        return rows[0]
     from azext_login.cli.picker.screen import NoScreenError, choose_on_screen
 
     choices = choices_of(rows)
