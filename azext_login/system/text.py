@@ -31,6 +31,11 @@ def fits_header(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
+def capitalised(text: str) -> str:
+    """Return text for the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def shorten(text: str, longest: int) -> str:
     """Return text of at most `longest` characters, with dots in place of the rest."""
     return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -379,7 +379,7 @@ def test_a_failed_sign_in_keeps_the_entry_of_the_same_service_principal(bystande
 ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({"status": 200, "body": "{}"}, "answered without a token"),
     "a gateway's refusal": ({"status": 403, "body": '{"message": "Slow down."}'}, "answered without a token"),
-    "too many requests": ({"status": 429, "body": "{}", "headers": {"Retry-After": "60"}}, "is overloaded"),
+    "too many requests": ({"status": 429, "body": "{}", "headers": {"Retry-After": "60"}}, "again in 60 seconds"),
     "no end": ({"status": 200, "body": '{"access_token": "x", "expires_in": 1e999}'}, "expires_in|infinity|how long"),
     "odd codes": ({"status": 400, "body": '{"error": ["a"], "error_codes": 5}'}, "a"),
     "orders to the terminal": (

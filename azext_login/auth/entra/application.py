@@ -16,8 +16,8 @@ from azext_login.auth.entra.errors import unknown_tenant
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.auth.input_files import refusal
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from azext_login.system.http.errors import capitalised, connection_errors
-from azext_login.system.text import printable
+from azext_login.system.http.errors import connection_errors
+from azext_login.system.text import capitalised, printable
 
 
 @dataclass(frozen=True)

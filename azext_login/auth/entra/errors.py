@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from knack.log import get_logger
 
+from azext_login.auth.entra.clocks import clock_problem
 from azext_login.auth.entra.refusals import (
     BUSY,
     NEEDS_FACTOR,
@@ -48,7 +50,9 @@ class Attempt:
     """Options of `az login` to sign the service principal in again, without a secret; None for a user."""
 
 
-def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError | ServiceBusyError:
+def explain(
+    error: Mapping[str, Any], attempt: Attempt, *, clock: Callable[[], float] = time.time
+) -> SignInError | ServiceBusyError:
     """Return the error to raise for an OAuth error answer (RFC 6749 section 5.2, with Entra's additions).
 
     A refusal names the command to sign in with. A failure of the service does not: signing in would not help.
@@ -63,6 +67,14 @@ def explain(error: Mapping[str, Any], attempt: Attempt) -> SignInError | Service
     word = word if isinstance(word, str) else None
     if find_refusal([BUSY], codes, word):
         return ServiceBusyError(f"{BUSY.sentence}\n{detail}", BUSY.next_step)
+    clocks = clock_problem(error.get("error_description"), clock())
+    if clocks is not None:
+        # MSAL writes the time of this computer into the assertion of a certificate.
+        return SignInError(
+            f"{clocks}\n{detail}",
+            entra_error=error,
+            next_step="Set the clock of this computer; then run the command again.",
+        )
     refusal = _refusal_of(codes, word, attempt)
     kind = InteractionRequiredError if refusal and refusal.is_interactive else SignInError
     return kind(

@@ -11,15 +11,10 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
-from azext_login.system.http.errors import (
-    advise_pause,
-    capitalised,
-    connection_errors,
-    parse_json_object,
-    refuse_if_busy,
-)
+from azext_login.system.http.errors import advise_pause, connection_errors, parse_json_object, refuse_if_busy
 from azext_login.system.http.session import LONGEST_REQUEST, SERVER_ERROR, TIMEOUT, TRANSIENT_STATUS
 from azext_login.system.http.waiting import limit_time
+from azext_login.system.text import capitalised
 
 SIGN_IN_SERVICE = "the sign-in service"
 

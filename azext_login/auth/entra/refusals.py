@@ -169,7 +169,7 @@ OF_SERVICE_PRINCIPALS = (
     Refusal(
         frozenset({700024}),
         "The credential of {who} has expired, or is not valid yet.",
-        f"Obtain a new federated token, and check the clock of this computer. {SIGN_IN_AGAIN}",
+        f"Obtain a new federated token. {SIGN_IN_AGAIN}",
     ),
     Refusal(
         frozenset({700027, 700030, 50027, 50013}),

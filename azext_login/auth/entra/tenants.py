@@ -8,9 +8,9 @@ from urllib.parse import quote
 from azext_login.auth.entra.errors import not_one_tenant, unknown_tenant
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.errors import UnexpectedAnswerError
-from azext_login.system.http.errors import capitalised, connection_errors, parse_json_object, refuse_if_busy
+from azext_login.system.http.errors import connection_errors, parse_json_object, refuse_if_busy
 from azext_login.system.http.session import TIMEOUT
-from azext_login.system.text import is_utf_8, printable
+from azext_login.system.text import capitalised, is_utf_8, printable
 
 
 def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:

@@ -17,8 +17,9 @@ import requests
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from azext_login.system.http.errors import advise_pause_of, capitalised, content_type
+from azext_login.system.http.errors import advise_pause_of, content_type
 from azext_login.system.http.session import parse_retry_after
+from azext_login.system.text import capitalised
 
 _KEPT = "Nothing that was stored before has changed."
 

@@ -14,8 +14,7 @@ from azext_login.auth.credential import AccessToken
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind, find_source
 from azext_login.errors import SignInError, UnexpectedAnswerError
-from azext_login.system.http.errors import capitalised
-from azext_login.system.text import printable
+from azext_login.system.text import capitalised, printable
 
 logger = get_logger(__name__)
 

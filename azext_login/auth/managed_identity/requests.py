@@ -14,10 +14,11 @@ from requests.adapters import HTTPAdapter
 from azext_login.auth.managed_identity.answers import BusyError
 from azext_login.auth.managed_identity.sources import IMDS_PATH, IdentitySource, SourceKind
 from azext_login.errors import MalformedAnswerError, ServiceSlowError, ServiceUnreachableError, UnexpectedAnswerError
-from azext_login.system.http.errors import capitalised, connection_errors
+from azext_login.system.http.errors import connection_errors
 from azext_login.system.http.waiting import limit_time
 from azext_login.system.patience import fits, longest_wait
 from azext_login.system.pauses import pause
+from azext_login.system.text import capitalised
 
 Result = TypeVar("Result")
 
@@ -159,7 +160,7 @@ def translate_errors(source: IdentitySource) -> Iterator[None]:
     :raises UnexpectedAnswerError: the answer is not HTTP, or not complete.
     """
     try:
-        with connection_errors(source.service, source.place):
+        with connection_errors(source.service, source.place, is_direct=True):
             try:
                 yield
             except requests.exceptions.SSLError as error:

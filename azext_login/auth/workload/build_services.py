@@ -14,10 +14,10 @@ from requests.auth import AuthBase
 from azext_login.auth.input_files import refusal
 from azext_login.auth.jwt import is_assertion
 from azext_login.errors import SignInError, UnexpectedAnswerError
-from azext_login.system.http.errors import advise_pause, capitalised, connection_errors, parse_json_object
+from azext_login.system.http.errors import advise_pause, connection_errors, parse_json_object
 from azext_login.system.http.session import LONGEST_REQUEST, TIMEOUT
 from azext_login.system.http.waiting import limit_time
-from azext_login.system.text import fits_header, printable
+from azext_login.system.text import capitalised, fits_header, printable
 
 _LONGEST_MESSAGE = 300  # characters
 

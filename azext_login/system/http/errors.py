@@ -5,37 +5,34 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from azure.cli.core.azclierror import AzCLIError
-from urllib3.exceptions import LocationParseError, ReadTimeoutError
-from urllib3.util import parse_url
+from urllib3.exceptions import LocationParseError
 
-from azext_login.errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError, UnexpectedAnswerError
+from azext_login.errors import MalformedAnswerError, ServiceBusyError
+from azext_login.system.http.failures import SentRequest
 from azext_login.system.http.session import TRANSIENT_STATUS, parse_retry_after
 from azext_login.system.pauses import describe
-from azext_login.system.text import printable
-
-# https://requests.readthedocs.io/en/latest/user/advanced/#proxies
-_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
-
-# The names that versions of OpenSSL have for an answer that is not TLS.
-_NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+from azext_login.system.text import capitalised, printable
 
 
 @contextmanager
-def connection_errors(service: str, address: str, *, to_check: str = "with `az cloud show`") -> Iterator[None]:
+def connection_errors(
+    service: str, address: str, *, to_check: str = "with `az cloud show`", is_direct: bool = False
+) -> Iterator[None]:
     """Turn the errors that requests raises into one error that names the service and its address.
+
+    What the user has configured on the way to the service is named if it is what failed.
 
     :param service: its name for users, for example "the sign-in service".
     :param to_check: how to check whether the address is right.
+    :param is_direct: whether the request ignores the environment: proxies and CA certificates.
     :raises ServiceUnreachableError: the service did not answer.
     :raises UnexpectedAnswerError: its answer is not HTTP, or not complete.
     """
-    asked = _Asked(service, address, to_check)
+    asked = SentRequest(service, address, to_check, is_direct)
     try:
         yield
     except requests.exceptions.SSLError as error:
@@ -43,7 +40,7 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
     except requests.exceptions.ProxyError as error:
         raise asked.proxy_error(error) from error
     except requests.exceptions.Timeout as error:
-        raise asked.timeout_error() from error
+        raise asked.timeout_error(error) from error
     except requests.exceptions.ConnectionError as error:
         raise asked.connection_error(error) from error
     except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
@@ -65,133 +62,7 @@ def connection_errors(service: str, address: str, *, to_check: str = "with `az c
         # requests raises a plain OSError for a missing CA bundle.
         if "CA certificate bundle" not in str(error):
             raise
-        raise asked.missing_ca_bundle(error) from error
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """The service that a request was for. Each method returns the error for one kind of failure."""
-
-    service: str
-    address: str
-    to_check: str
-
-    @property
-    def _name(self) -> str:
-        return f"{self.service} at {self.address}"
-
-    @property
-    def _subject(self) -> str:
-        return capitalised(self._name)
-
-    @property
-    def _check_address(self) -> str:
-        return f"Check its address {self.to_check}; then run the command again."
-
-    @property
-    def _check_network(self) -> str:
-        return f"Check the network, and the address {self.to_check}; then run the command again."
-
-    def tls_error(self, error: requests.exceptions.SSLError) -> ServiceUnreachableError:
-        if any(sign in str(error) for sign in _NOT_TLS):
-            return ServiceUnreachableError(f"{self._subject} does not speak TLS: {_cause(error)}.", self._check_address)
-        if "certificate" not in str(error).lower():
-            return ServiceUnreachableError(
-                f"The TLS connection to {self._name} failed: {_cause(error)}.", self._check_network
-            )
-        return ServiceUnreachableError(
-            f"The certificate of {self._name} could not be verified: {_cause(error)}.",
-            "If a proxy inspects TLS here, set the environment variable REQUESTS_CA_BUNDLE to the path of its CA "
-            "certificate: https://learn.microsoft.com/cli/azure/use-cli-effectively#work-behind-a-proxy",
-        )
-
-    def proxy_error(self, error: requests.exceptions.ProxyError) -> ServiceUnreachableError:
-        return ServiceUnreachableError(
-            f"The proxy for {self._name} refused the connection: {_cause(error)}.",
-            "Check the environment variables HTTPS_PROXY and NO_PROXY; then run the command again.",
-        )
-
-    def timeout_error(self) -> ServiceUnreachableError:
-        return ServiceUnreachableError(
-            f"{self._subject} did not answer in time.", "Check the network and run the command again."
-        )
-
-    def connection_error(self, error: requests.exceptions.ConnectionError) -> ServiceUnreachableError:
-        if isinstance(getattr(error.args[0] if error.args else None, "reason", None), ReadTimeoutError):
-            # After the last retry, requests does not raise its own error for a timeout.
-            return self.timeout_error()
-        return ServiceUnreachableError(f"{self._subject} could not be reached: {_cause(error)}.", self._check_network)
-
-    def incomplete_answer(self) -> MalformedAnswerError:
-        return MalformedAnswerError(
-            f"{self._subject} broke off in the middle of its answer.", "Check the network and run the command again."
-        )
-
-    def invalid_header(self) -> UnexpectedAnswerError:
-        return UnexpectedAnswerError(
-            f"No request was sent to {self._name}: a value for its header contains spaces, line breaks or letters that "
-            "HTTP does not allow.",
-            "Look for them in the environment and in files with secrets. If it is a token, obtain a new one: run "
-            "`az login` again.",
-        )
-
-    def protocol_error(self, error: requests.exceptions.RequestException) -> UnexpectedAnswerError:
-        return UnexpectedAnswerError(
-            f"{self._subject} did not answer with valid HTTP: {_cause(error)}.", self._check_address
-        )
-
-    def invalid_address(self) -> AzCLIError:
-        """Return the error for an address that cannot be parsed: of a proxy, or one to which an answer refers."""
-        if _has_invalid_proxy(self.address):
-            return ServiceUnreachableError(
-                f"No request was sent to {self._name}: HTTPS_PROXY or HTTP_PROXY is not the address of a proxy.",
-                "Correct the environment variable, or remove it.",
-            )
-        return UnexpectedAnswerError(
-            f"No request was sent to {self._name}: the address, or one in its answer, is not valid.",
-            self._check_address,
-        )
-
-    def missing_ca_bundle(self, error: OSError) -> ServiceUnreachableError:
-        return ServiceUnreachableError(
-            f"No request was sent to {self._name}: {error}.",
-            "Correct the environment variable REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE), or remove it.",
-        )
-
-
-def _has_invalid_proxy(address: str) -> bool:
-    """Tell whether the environment has a value for a proxy that is not the address of one."""
-    for proxy in requests.utils.get_environ_proxies(address).values():
-        try:
-            parse_url(proxy)
-            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-            if parts.scheme.lower() not in _PROXY_SCHEMES or not parts.hostname or parts.port == 0:
-                return True
-        except ValueError:
-            return True
-    return False
-
-
-def _cause(error: BaseException) -> str:
-    """Return the innermost reason of a chain of exceptions, without addresses and object representations."""
-    reason: Any = error
-    while True:
-        inner = getattr(reason, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((arg for arg in getattr(reason, "args", ()) if isinstance(arg, BaseException)), None)
-        if inner is None or inner is reason:
-            break
-        reason = inner
-    text = str(getattr(reason, "strerror", None) or reason)
-    # urllib3 prefixes its messages with the representation of its connection object.
-    text = text.rpartition(">: ")[2].rpartition("] ")[2]
-    # The messages of OpenSSL end with a line number of CPython's source.
-    return printable(text.partition(" (_ssl.c")[0].strip().rstrip(".)")) or type(reason).__name__
-
-
-def capitalised(service: str) -> str:
-    """Return a service's name for the beginning of a sentence."""
-    return service[:1].upper() + service[1:]
+        raise asked.unusable_ca_bundle("does not exist") from error
 
 
 def content_type(response: requests.Response) -> str:

@@ -10,9 +10,9 @@ from typing import TypeVar
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError
-from azext_login.system.http.errors import capitalised
 from azext_login.system.patience import SILENT_WAIT, fits
 from azext_login.system.pauses import announce
+from azext_login.system.text import capitalised
 from azext_login.system.threads import BackgroundCall
 
 # Seconds between two looks at a thread: on Windows, Ctrl-C has no effect during a longer wait.

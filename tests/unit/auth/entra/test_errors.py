@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shlex
 import unicodedata
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -165,3 +166,24 @@ def test_whatever_the_service_answers_becomes_text_that_a_terminal_shows(
     assert str(error).strip()
     # Controls, formats, halves of characters, and separators of lines and paragraphs.
     assert not {unicodedata.category(char) for char in str(error) if char != "\n"} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_named"), [(-86_400, True), (-301, True), (-200, False), (0, False), (299, False), (4_000, True)]
+)
+@pytest.mark.parametrize("code", [700024, 500133])
+def test_the_clock_is_named_if_a_credential_was_refused_for_its_time_and_the_clock_is_wrong(
+    code: int, seconds: int, is_named: bool
+) -> None:
+    now = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc).timestamp()
+    description = (
+        f"AADSTS{code}: Client assertion is not within its valid time range. Current time: "
+        "2026-03-04T05:06:07.6537216Z, assertion valid from 2026-03-04T03:05:24.0000000Z, expiry time of assertion "
+        "2026-03-04T03:15:24.0000000Z."
+    )
+    answer = {"error": "invalid_client", "error_codes": [code], "error_description": description}
+    error = explain(answer, Attempt(service_principal="--username x"), clock=lambda: now + seconds)
+    text = f"{error} {error.recommendations}"
+    assert ("clock" in text) == is_named
+    assert ("Set the clock of this computer" in text) == is_named
+    assert f"AADSTS{code}" in text
