@@ -19,6 +19,7 @@ from azure.cli.core.azclierror import (
 
 __all__ = [
     "AccountError",
+    "EncryptionError",
     "InteractionRequiredError",
     "InterruptedDiscoveryError",
     "LockHeldError",
@@ -91,6 +92,10 @@ class AccountError(UnclassifiedUserFault):  # type: ignore[misc]
 
 class StoreError(FileOperationError):  # type: ignore[misc]
     """A file of the config directory could not be read or written."""
+
+
+class EncryptionError(StoreError):
+    """Encrypted secrets could not be read or written: no keyring, a locked one, or damaged content."""
 
 
 class LockHeldError(StoreError):

@@ -36,6 +36,7 @@ class StagedTokens:
         from msal import SerializableTokenCache
 
         self._disk = clients.token_cache
+        self._warn = clients.warn_about_plain_text
         self._tokens = SerializableTokenCache()
         self._http_cache = clients.http_cache()
         self.applications = clients.applications(self._tokens, self._http_cache.load())
@@ -47,6 +48,7 @@ class StagedTokens:
         """
         self._disk.commit({}, _sections_of(self._tokens))
         self._http_cache.save()
+        self._warn()
 
 
 class Clients:
@@ -76,6 +78,13 @@ class Clients:
         from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
 
         return ServicePrincipalEntries(self._config_dir, encrypt=self._settings.encrypt_token_cache)
+
+    def warn_about_plain_text(self) -> None:
+        """Print the host's warning if it stores secrets in plain text because there is no keyring."""
+        if self._settings.encrypt_token_cache:
+            from azext_login.auth.storage.host_persistence import warn_about_plain_text
+
+            warn_about_plain_text()
 
     @property
     def decrypted_keys(self) -> DecryptedKeys:
@@ -127,10 +136,8 @@ class Clients:
     def _signed_in_applications(self) -> frozenset[str] | None:
         """Return the application IDs that have an entry, case folded; None if they cannot be read."""
         entries = self.service_principals
-        if entries.shares_the_keyring:
-            return None
         try:
-            return entries.client_ids()
+            return None if entries.shares_the_keyring else entries.client_ids()
         except StoreError:
             return None
 

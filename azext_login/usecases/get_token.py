@@ -98,14 +98,13 @@ def get_token(
         # An application without a stored credential has signed out. A damaged file is found here too.
         session.clients.service_principals.require(query.client_id, query.tenant)
     pending = _PendingRequest(session, row, request, query, began, clock, environ)
-    # Decrypting the cache takes MSAL's packages, so MSAL itself reads an encrypted one.
-    cached = _CachedTokens() if session.settings.encrypt_token_cache else pending.look_up(began)
+    cached = pending.look_up(began)
     if cached.fresh is not None and not request.force:
         return TokenOutcome(cached.fresh)
     from azext_login.auth.storage.single_flight import PATIENCE, SingleFlight
 
     # Where only MSAL can read the cache, it may have a fresh token, so we do not wait long either.
-    is_known = _is_decided_by_cache(session, row, environ) and not session.settings.encrypt_token_cache
+    is_known = _is_decided_by_cache(session, row, environ)
     is_urgent = not is_known or cached.has_stale_after(2 * _SHORT_WAIT, began, request)
     # After the wait we send our own request.
     patience = longest_wait(_SHORT_WAIT if is_urgent else PATIENCE, before_request=True)

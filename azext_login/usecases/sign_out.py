@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from knack.log import get_logger
 
 from azext_login.auth.storage.single_flight import purge
-from azext_login.errors import StoreError
+from azext_login.errors import EncryptionError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.profile.state import slot_of
@@ -94,9 +94,7 @@ def clear(session: Session) -> None:
 def _forget(session: Session, store: TokenCache | ServicePrincipalEntries, name: str) -> bool:
     try:
         return store.forget(name)
-    except StoreError as error:
-        if not session.settings.encrypt_token_cache:
-            raise
+    except EncryptionError as error:
         # Secrets in a keyring that cannot be opened are useless, so they do not keep the account signed in.
         logger.warning("%s", error)
         return False

@@ -98,3 +98,38 @@ def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             raise KeyringMissingError("gnome-keyring does not start.")
         time.sleep(0.05)
+
+
+# PyGObject as far as msal-extensions needs it to fail in the ways that it does on real computers.
+_GI_WITHOUT_SERVICE = """
+import sys, types
+class Error(RuntimeError): pass
+def fail(*words): raise Error("g-dbus-error-quark: ServiceUnknown")
+repository = types.ModuleType("gi.repository")
+repository.GLib = types.SimpleNamespace(Error=Error)
+class Secret:
+    class Schema:
+        new = staticmethod(lambda *words: None)
+    class SchemaFlags: NONE = 0
+    class SchemaAttributeType: STRING = 0
+    password_store_sync = password_lookup_sync = password_clear_sync = staticmethod(fail)
+repository.Secret = Secret
+def require_version(*words): pass
+sys.modules["gi.repository"] = repository
+"""
+
+_BROKEN = {
+    "no PyGObject": "raise ImportError('it is missing')",
+    "no libsecret": "def require_version(*words): raise ValueError('Namespace Secret not available')",
+    "no keyring service": _GI_WITHOUT_SERVICE,
+}
+FAILURES = tuple(_BROKEN)
+"""The ways in which a computer has no keyring."""
+
+
+def broken_pygobject(folder: Path, failure: str) -> Path:
+    """Return a folder for PYTHONPATH with a PyGObject that fails in one of the ways in FAILURES."""
+    gi = folder / "broken-pygobject" / "gi"
+    gi.mkdir(parents=True)
+    (gi / "__init__.py").write_text(_BROKEN[failure], encoding="utf-8")
+    return gi.parent

@@ -1,16 +1,22 @@
-"""Fixtures for tests of workloads: a cloud that knows certificates and issuers of federated tokens, and `az` there."""
+"""Fixtures for tests of workloads and of encryption.
+
+A cloud that knows certificates and issuers of federated tokens, and `az` there; a keyring.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.harness.az import Az, secrets_of
+from tests.harness.environments import in_ci
 from tests.harness.hosts import Host
+from tests.harness.keyring import KeyringMissingError, pygobject, running_keyring
 from tests.harness.stage import CloudStage
 from tests.integration.workloads import POD, SUBJECT, Certificates, SignIn, guarded, kept
 from tests.localcloud import CI_SECRET, LocalCloud
@@ -86,3 +92,28 @@ def bystanders(_bystanders_config: Az, workload_cloud: LocalCloud) -> Iterator[A
     workload_cloud.admin.clear_faults()
     after = kept(az)
     assert {name for name in before | after if before.get(name) != after.get(name)} == set()
+
+
+@pytest.fixture(scope="session")
+def system_pygobject(newest: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH with the system's PyGObject, if it fits the Python of `az`."""
+    with _required():
+        return pygobject(newest.az.parent / "python", tmp_path_factory.mktemp("pygobject"))
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, system_pygobject: Path) -> Iterator[dict[str, str]]:
+    """An unlocked gnome-keyring on a message bus of its own. Its environment, for `az`."""
+    with _required(), running_keyring(tmp_path / "keyring", system_pygobject) as environment:
+        yield environment
+
+
+@contextmanager
+def _required() -> Iterator[None]:
+    """Skip the test if there is no keyring; in continuous integration, where the set-up installs one, it fails."""
+    try:
+        yield
+    except KeyringMissingError as missing:
+        if in_ci():
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))

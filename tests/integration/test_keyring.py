@@ -6,16 +6,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.harness.az import Az, Result
-from tests.harness.environments import in_ci
-from tests.harness.hosts import Host
-from tests.harness.keyring import KeyringMissingError, pygobject, running_keyring
+from tests.harness.keyring import FAILURES, broken_pygobject
 from tests.harness.sign_in import sign_in
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB
@@ -37,37 +34,10 @@ def _assert_names_the_setting(result: Result) -> None:
     assert SETTING in error, f"the error does not name the setting\n{result}"
 
 
-@pytest.fixture(params=["no PyGObject", "no keyring service", "no libsecret"])
+@pytest.fixture(params=FAILURES)
 def without_keyring(signed_in: Az, tmp_path: Path, request: pytest.FixtureRequest) -> Az:
     """`az` with encryption turned on where it cannot work, in a directory that alice is signed in to in plain text."""
-    gi = tmp_path / "python" / "gi"
-    gi.mkdir(parents=True)
-    # PyGObject as far as msal_extensions needs it to fail in the ways that it does on real machines.
-    code = {
-        "no PyGObject": "raise ImportError('it is missing')",
-        "no libsecret": "def require_version(*words): raise ValueError('Namespace Secret not available')",
-        "no keyring service": _GI_WITHOUT_SERVICE,
-    }[request.param]
-    (gi / "__init__.py").write_text(code, encoding="utf-8")
-    return _encrypting(signed_in).with_env(PYTHONPATH=str(gi.parent))
-
-
-_GI_WITHOUT_SERVICE = """
-import sys, types
-class Error(RuntimeError): pass
-def fail(*words): raise Error("g-dbus-error-quark: ServiceUnknown")
-repository = types.ModuleType("gi.repository")
-repository.GLib = types.SimpleNamespace(Error=Error)
-class Secret:
-    class Schema:
-        new = staticmethod(lambda *words: None)
-    class SchemaFlags: NONE = 0
-    class SchemaAttributeType: STRING = 0
-    password_store_sync = password_lookup_sync = password_clear_sync = staticmethod(fail)
-repository.Secret = Secret
-def require_version(*words): pass
-sys.modules["gi.repository"] = repository
-"""
+    return _encrypting(signed_in).with_env(PYTHONPATH=broken_pygobject(tmp_path, request.param))
 
 
 def test_without_a_keyring_tokens_and_sign_in_fail_with_the_setting_in_the_error(
@@ -101,31 +71,6 @@ def test_turning_encryption_off_as_the_error_advises_helps(without_keyring: Az) 
 
 
 # With the real thing
-
-
-@pytest.fixture(scope="module")
-def system_pygobject(newest: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PYTHONPATH with the system's PyGObject, if it fits the Python of `az`."""
-    with _required():
-        return pygobject(newest.az.parent / "python", tmp_path_factory.mktemp("pygobject"))
-
-
-@pytest.fixture
-def keyring(tmp_path: Path, system_pygobject: Path) -> Iterator[dict[str, str]]:
-    """An unlocked gnome-keyring on a message bus of its own. Its environment, for `az`."""
-    with _required(), running_keyring(tmp_path / "keyring", system_pygobject) as environment:
-        yield environment
-
-
-@contextmanager
-def _required() -> Iterator[None]:
-    """Skip the test if there is no keyring; in continuous integration, where the set-up installs one, it fails."""
-    try:
-        yield
-    except KeyringMissingError as missing:
-        if in_ci():
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
 
 
 def _item(az: Az) -> str:

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.later_host import PERSISTENCE, later
+from tests.harness.sign_in import sign_in
+from tests.localcloud import LocalCloud
+from tests.users import ALICE
 
 _EVERY_COMMAND = (
     "_completers", "_format", "_help", "_params", "_parser", "_validators", "commands", "errors", "host",
@@ -67,4 +71,19 @@ def test_a_frequent_command_loads_only_what_it_needs(
     loaded = _loaded(signed_in, tmp_path, *command)
     ours = {name.partition(".")[2] for name in loaded if name.startswith("azext_login.")}
     assert ours == set(expected)
+    assert sorted(loaded & _SLOW) == []
+
+
+@pytest.mark.parametrize("is_later", [False, True], ids=["the newest azure-cli", "a later azure-cli"])
+def test_a_cached_token_in_the_keyring_is_found_without_msal(
+    az: Az, cloud: LocalCloud, keyring: dict[str, str], tmp_path: Path, is_later: bool
+) -> None:
+    az = az.with_env(**keyring)
+    if is_later:
+        az = later(az, tmp_path / "later", PERSISTENCE)
+    sign_in(az, cloud, ALICE).ok()
+    az.run("account", "get-access-token").ok()
+    loaded = _loaded(az, tmp_path, "account", "get-access-token")
+    ours = {name.partition(".")[2] for name in loaded if name.startswith("azext_login.")}
+    assert ours == {*_CACHED_TOKEN, "auth.storage.encryption", "auth.storage.host_persistence"}
     assert sorted(loaded & _SLOW) == []

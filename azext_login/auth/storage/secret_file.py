@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
 from azext_login.auth.storage.host_lock import HostLock
-from azext_login.errors import LockHeldError, StoreError
+from azext_login.errors import EncryptionError, LockHeldError, StoreError
 from azext_login.system import strict_json
 from azext_login.system.damaged_files import find_quarantined, quarantine_file, remove_from_quarantined
 from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_text, remove_if_present, remove_leftovers, write_atomically
 
+if TYPE_CHECKING:
+    from azext_login.auth.storage.encryption import EncryptedContent
+
 logger = get_logger(__name__)
+
+STORES = ("msal_token_cache", "service_principal_entries")
+"""The names of the host's two stores: their files without the extension."""
+
+# The extension of the empty file that later hosts keep beside an item of the keyring (azure-cli#33849).
+_SIGNAL = ".sig"
 
 # The host truncates the file before it writes, and readers take no lock: a torn file may be complete a moment later.
 # While we hold the host's lock, no command of the host writes, and we must not hold it for long.
@@ -61,15 +70,36 @@ class SharedSecretFile:
         self._lock = FileLock(config_dir / f"login_{name}.lock")
         self._is_locked = False
 
+    @cached_property
+    def _encrypted(self) -> EncryptedContent | None:
+        """The encrypted content; None if the store is a plain file, also because the host finds no keyring.
+
+        :raises EncryptionError: there is no keyring, and this host does not store plain text instead.
+        """
+        return _open_encrypted(self._location) if self._encrypt else None
+
     @property
     def file(self) -> Entry:
-        """The file in use. With encryption on Linux and macOS it is empty, and the content is in the keyring."""
-        return self._location.with_name(self._location.name + (".bin" if self._encrypt else ".json"))
+        """The file in use. With encryption on Linux and macOS it is empty, and the content is in the keyring.
+
+        :raises EncryptionError: there is no keyring, and this host does not store plain text instead.
+        """
+        return self._encrypted.file if self._encrypted else self._with_extension(".json")
+
+    def _with_extension(self, extension: str) -> Entry:
+        return self._location.with_name(self._location.name + extension)
 
     @property
     def shares_the_keyring(self) -> bool:
-        """Whether the host keeps both stores in one item of the keyring."""
-        return self._encrypt and sys.platform != "win32"
+        """Whether the host keeps both stores in one item of the keyring.
+
+        :raises EncryptionError: there is no keyring, and this host does not store plain text instead.
+        """
+        content = self._encrypted
+        if content is None or not content.is_in_keyring:
+            return False
+        others = [_open_encrypted(self._location.with_name(name)) for name in STORES if name != self._location.name]
+        return any(other is not None and content.is_item_of(other) for other in others)
 
     def read(self) -> Any:
         """Return the parsed content, or None if the file does not exist.
@@ -81,7 +111,7 @@ class SharedSecretFile:
         retries = _TORN_RETRIES_UNDER_LOCK if self._is_locked else _TORN_RETRIES
         for attempt in range(retries + 1):
             try:
-                return self._parse(self._read_encrypted() if self._encrypt else self._read_text())
+                return self._parse(self._read_encrypted(self._encrypted) if self._encrypted else self._read_text())
             except _UnusableError as error:
                 problem = str(error)
             if attempt < retries:
@@ -141,15 +171,33 @@ class SharedSecretFile:
                     raise
                 except StoreError as error:
                     logger.debug("Deleting without a lock: %s", error)
-            if self._encrypt and self.file.exists() and sys.platform != "win32":
-                # On Linux and macOS, the content is in the keyring, and deleting the file would leave it there.
-                with contextlib.suppress(StoreError):
-                    self._write({})
-            for extension in (".json", ".bin"):
-                remove_if_present(self._location.with_name(self._location.name + extension))
-            remove_leftovers(self._all_of_them())
+            is_kept = self._empty_the_keyring()
+            for extension in (".json", ".bin") if is_kept else (".json", ".bin", _SIGNAL):
+                remove_if_present(self._with_extension(extension))
+            self._remove_leftovers()
             for file in self._quarantined_files():
                 remove_if_present(file)
+
+    def _empty_the_keyring(self) -> bool:
+        """Overwrite what is in the keyring, and return whether a signal file has to stay because that was impossible.
+
+        Deleting the file would leave the item. The next command with encryption could not tell that there is one.
+        """
+        content = None
+        if self._encrypt and any(self._with_extension(extension).exists() for extension in (".bin", _SIGNAL)):
+            with contextlib.suppress(StoreError):
+                content = self._encrypted
+                if content is not None and content.is_in_keyring:
+                    content.write(json.dumps({} if self.shares_the_keyring else self._kind()), locked=True)
+        if not self._with_extension(_SIGNAL).exists() or (content is not None and content.is_in_keyring):
+            return False
+        logger.warning(
+            "The keyring may still hold encrypted credentials of %s, because encryption is off or not available. To "
+            "remove them, turn it on with `az config set core.encrypt_token_cache=true`, and run `az account clear` "
+            "again.",
+            self._location,
+        )
+        return True
 
     def purge(self, name: str, without: Callable[[Any], Any]) -> None:
         """Remove an account from the quarantined files, and delete the temporary files of killed processes.
@@ -158,64 +206,46 @@ class SharedSecretFile:
         """
         # Under the lock, no other process is writing a temporary file.
         with self._lock:
-            remove_leftovers(self._all_of_them())
+            self._remove_leftovers()
         remove_from_quarantined(self._quarantined_files(), name, without, are_secret=True)
 
     def _all_of_them(self) -> Entry:
         """Return a glob pattern for the plain and the encrypted file."""
         return self._location.with_name(f"{self._location.name}.*")
 
+    def _remove_leftovers(self) -> None:
+        remove_leftovers(self._all_of_them())
+        if self._encrypt:
+            from azext_login.auth.storage.encryption import remove_encrypted_leftovers
+
+            remove_encrypted_leftovers(self._location)
+
     def _quarantined_files(self) -> list[Entry]:
         return find_quarantined(self._all_of_them())
 
     def _write(self, content: Any) -> None:
-        text = strict_json.dumps(content, indent=4)
-        if not self._encrypt:
-            write_atomically(self.file, text.encode("utf-8"), locked=not self._lock.is_missing)
-            return
-        with self._keyring_errors():
-            self._persistence().save(text)
+        text, locked = strict_json.dumps(content, indent=4), not self._lock.is_missing
+        if self._encrypted:
+            self._encrypted.write(text, locked=locked)
+        else:
+            write_atomically(self.file, text.encode("utf-8"), locked=locked)
 
-    def _persistence(self) -> Any:
-        from azure.cli.core.auth.persistence import build_persistence
-
-        return build_persistence(str(self._location), True)
-
-    def _read_encrypted(self) -> str | None:
-        from msal_extensions.persistence import PersistenceNotFound
-
-        with self._keyring_errors():
-            try:
-                content: str = self._persistence().load()
-                return content
-            except PersistenceNotFound:
-                return None
-
-    @contextmanager
-    def _keyring_errors(self) -> Iterator[None]:
-        """Turn the errors of the operating system's encryption into one that names the setting."""
-        from msal_extensions.persistence import PersistenceError, PersistenceNotFound
+    def _read_encrypted(self, content: EncryptedContent) -> str | None:
+        from azext_login.auth.storage.encryption import UndecryptableError
 
         try:
-            yield
-        except PersistenceNotFound:
-            raise
-        except (PersistenceError, ImportError, OSError, ValueError, RuntimeError) as error:
-            # msal-extensions and PyGObject raise all of these where no keyring is available.
-            raise StoreError(
-                f"The encrypted credentials in {self.file} could not be used: {error}.",
-                "Unlock the keyring, or turn encryption off with `az config set core.encrypt_token_cache=false` "
-                "and sign in again with `az login`.",
-            ) from error
+            return content.read()
+        except UndecryptableError as error:
+            raise _UnusableError(str(error)) from error
 
     def _parse(self, text: str | None) -> Any:
-        if text is None or (self._encrypt and not text.strip()):
+        if text is None or (self._encrypted and not text.strip()):
             return None
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise _UnusableError("it is not valid JSON") from error
-        if not isinstance(content, self._kind) and not self._encrypt:
+        if not isinstance(content, self._kind) and not self._encrypted:
             raise _UnusableError(f"it is not a JSON {'object' if self._kind is dict else 'list'}")
         return content
 
@@ -223,10 +253,11 @@ class SharedSecretFile:
         """Rename a file that cannot be used, and log a warning. Encrypted credentials cannot be quarantined.
 
         :param keep: copy the file instead, because a part of it is about to replace it.
-        :raises StoreError: the content is encrypted, or the file cannot be renamed or copied.
+        :raises EncryptionError: the content is encrypted.
+        :raises StoreError: the file cannot be renamed or copied.
         """
-        if self._encrypt:
-            raise StoreError(
+        if self._encrypted:
+            raise EncryptionError(
                 f"The encrypted credentials in {self.file} are damaged: {reason}.",
                 "Remove them with `az account clear` and sign in again with `az login`.",
             )
@@ -241,16 +272,7 @@ class SharedSecretFile:
         )
 
 
-def keyring_conflict(problem: str, names: list[str]) -> StoreError:
-    """Return the error for a keyring item that holds the other one of the host's two stores.
+def _open_encrypted(location: Entry) -> EncryptedContent | None:
+    from azext_login.auth.storage.encryption import open_encrypted
 
-    :param problem: what the item holds instead, for example "secrets of service principals instead of tokens".
-    :param names: the accounts in it, to sign out with.
-    """
-    commands = " or ".join(f"`az logout --username {name}`" for name in names) or "`az account clear`"
-    return StoreError(
-        f"The keyring holds {problem}. On this system, both encrypted stores share one keyring item "
-        "(core.encrypt_token_cache).",
-        f"Sign out with {commands}, or turn encryption off with `az config set core.encrypt_token_cache=false`; then "
-        "sign in again with `az login`.",
-    )
+    return open_encrypted(location)

@@ -9,7 +9,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_login.auth.storage.secret_file import SharedSecretFile, keyring_conflict
+from azext_login.auth.storage.secret_file import SharedSecretFile
 from azext_login.auth.storage.token_cache import sections_in
 from azext_login.errors import NotSignedInError, StoreError
 from azext_login.system.damaged_files import quarantine_file
@@ -133,6 +133,8 @@ class ServicePrincipalEntries:
         """
         content = self._file.read()
         if isinstance(content, dict) and content and self._file.shares_the_keyring:
+            from azext_login.auth.storage.encryption import keyring_conflict
+
             accounts = sections_in(content).get("Account", {}).values()
             names = [str(account.get("username")) for account in accounts]
             raise keyring_conflict("tokens instead of secrets of service principals", names)

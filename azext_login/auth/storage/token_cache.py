@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from azext_login.auth.storage.cached_token import CacheEntry, seconds
-from azext_login.auth.storage.secret_file import SharedSecretFile, keyring_conflict
+from azext_login.auth.storage.secret_file import SharedSecretFile
 from azext_login.system.directory import PrivateDirectory
 
 Sections = dict[str, dict[str, dict[str, Any]]]
@@ -37,6 +37,8 @@ class TokenCache:
     def _refuse_secrets(self, content: Any) -> None:
         """:raises StoreError: the keyring item holds service principals. They can still be signed out."""
         if isinstance(content, list) and content and self._file.shares_the_keyring:
+            from azext_login.auth.storage.encryption import keyring_conflict
+
             names = [str(entry.get("client_id")) for entry in content if isinstance(entry, dict)]
             raise keyring_conflict("secrets of service principals instead of tokens", names)
 
