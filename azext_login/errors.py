@@ -20,6 +20,7 @@ from azure.cli.core.azclierror import (
 __all__ = [
     "AccountError",
     "EncryptionError",
+    "IncompleteListError",
     "InteractionRequiredError",
     "InterruptedDiscoveryError",
     "LockHeldError",
@@ -84,6 +85,10 @@ class UnexpectedAnswerError(AzureResponseError):  # type: ignore[misc]
 
 class MalformedAnswerError(UnexpectedAnswerError):
     """An answer was cut short, or came from something between us and the service, such as a proxy."""
+
+
+class IncompleteListError(UnexpectedAnswerError):
+    """A list is too long to be read to its end, or does not end. What was read of it is kept."""
 
 
 class AccountError(UnclassifiedUserFault):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from azext_login.errors import UnexpectedAnswerError
 _LIFETIME = 3599
 
 # Seconds. A broken service can send any number, and no calendar of Python has a date after the year 9999.
-_LONGEST_LIFETIME = 10**10
+LONGEST_LIFETIME = 10**10
 
 
 class AccessToken(NamedTuple):
@@ -31,8 +31,8 @@ class AccessToken(NamedTuple):
         try:
             lifetime = int(result.get("expires_in", _LIFETIME))
         except (TypeError, ValueError, OverflowError):
-            lifetime = _LONGEST_LIFETIME
-        if abs(lifetime) >= _LONGEST_LIFETIME:
+            lifetime = LONGEST_LIFETIME
+        if abs(lifetime) >= LONGEST_LIFETIME:
             raise _unexpected("whose expires_in is not the lifetime of a token")
         if not (isinstance(secret, str) and secret):
             raise _unexpected("without a token or a reason")

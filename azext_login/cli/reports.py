@@ -10,6 +10,7 @@ from knack.log import get_logger
 
 from azext_login.errors import (
     AccountError,
+    IncompleteListError,
     InteractionRequiredError,
     InterruptedDiscoveryError,
     ServiceUnreachableError,
@@ -161,6 +162,8 @@ def _finding(account: Account, report: TenantReport) -> tuple[str, str]:
         return "asks for more, such as a second factor", to_do
     if isinstance(failure, InterruptedDiscoveryError):
         return f"was not {'read to the end' if report.subscriptions else 'waited for'} (Ctrl-C)", to_do
+    if isinstance(failure, IncompleteListError):
+        return "has too many subscriptions to read all", to_do
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
         return "did not answer", to_do
     return shorten(printable(first_line(failure)), _LONGEST_FINDING), to_do

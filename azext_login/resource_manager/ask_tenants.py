@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login.errors import InterruptedDiscoveryError, ServiceUnreachableError
+from azext_login.errors import IncompleteListError, InterruptedDiscoveryError, ServiceUnreachableError
 from azext_login.resource_manager.discovery import Discovery, DuplicateView, Progress, TenantReport
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.system.http.waiting import retry_request
@@ -120,7 +120,7 @@ class _Workers:
         self.outcomes: dict[int, _Outcome] = {}
         self.interrupted = False
         self.unfinished: dict[int, list[Subscription]] = {}
-        """What tenants had shown when Ctrl-C was pressed."""
+        """What tenants had shown when Ctrl-C was pressed, or before their list became too long."""
         self._tenants = tenants
         self._ask = ask
         self._clock = clock
@@ -217,6 +217,9 @@ class _Workers:
                 outcome: _Outcome | BaseException = retry_request(
                     partial(self._list, index), on=(ServiceUnreachableError,)
                 )
+            except IncompleteListError as error:
+                self.unfinished[index] = list(self._shown.get(index, []))
+                outcome = error
             except AzCLIError as error:
                 outcome = error
             except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits

@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from azure.cli.core.azclierror import AzCLIError
+from knack.log import get_logger
 
 from azext_login.errors import (
+    IncompleteListError,
     MalformedAnswerError,
     ServiceBusyError,
     ServiceUnreachableError,
     SignInError,
     UnexpectedAnswerError,
 )
+from azext_login.resource_manager.pages import (
+    NEXT_STEP,
+    PAGE_LIMIT,
+    Page,
+    RowBudget,
+    Share,
+    follow_pages,
+    subscription_budget,
+    tenant_budget,
+)
 from azext_login.resource_manager.resources import Subscription, Tenant
-from azext_login.system.http.errors import advise_pause, connection_errors, is_busy, parse_json_object
+from azext_login.system.http.bounded import pieces_of, read_answer
+from azext_login.system.http.errors import (
+    advise_pause,
+    connection_errors,
+    is_busy,
+    not_an_object,
+    parse_json_object,
+)
+from azext_login.system.http.json_answers import without_surrogates
 from azext_login.system.http.waiting import retry_request
 from azext_login.system.text import is_utf_8, printable
+
+logger = get_logger(__name__)
 
 TokenSource = Callable[[str | None, str | None], str]
 """Returns a Resource Manager token for a tenant (None: the tenant of the sign-in) and a claims challenge (JSON)."""
 
 _SERVICE = "Azure Resource Manager"
-
-_CHECK_ADDRESS = "Check the address of Azure Resource Manager with `az cloud show`; then run the command again."
 
 _LONGEST_QUOTE = 1000  # characters
 
@@ -38,6 +58,17 @@ _TIMEOUT = (10.0, 30.0)
 # https://learn.microsoft.com/rest/api/resources/subscriptions/list
 _DETAILED_API_VERSION = "2018-06-01"
 _MANAGED_BY_API_VERSION = "2019-06-01"
+
+# What is read of a row: https://learn.microsoft.com/rest/api/resources/subscriptions/list, .../tenants/list
+_SUBSCRIPTION_MEMBERS = ("id", "displayName", "state", "tenantId", "managedByTenants")
+_TENANT_MEMBERS = ("tenantId", "displayName", "defaultDomain")
+
+_IDS = ("id", "tenantId")
+
+# Characters of a text that is stored. Azure allows 64 in the name of a subscription, 256 in that of a tenant.
+_LONGEST_TEXT = 512
+# Tenants that are kept of those that manage a subscription.
+_MOST_MANAGING = 100
 
 # The claims parameter of a challenge: https://learn.microsoft.com/entra/identity-platform/claims-challenge
 _CLAIMS = re.compile(r'claims="([^"]+)"')
@@ -55,40 +86,53 @@ class ResourceManager:
         token: TokenSource,
         headers: Mapping[str, str] | None = None,
         verify: bool = True,
+        budget: RowBudget | None = None,
     ):
-        """:param headers: sent with every request, for example the host's request ID."""
+        """:param headers: sent with every request, for example the host's request ID.
+        :param budget: what several clients may read together; None for a budget of its own.
+        """
         self._endpoint = endpoint.rstrip("/")
         self._session = session
         self._api_version = api_version
         self._token = token
         self._headers = dict(headers or {})
         self._verify = verify
+        self._budget = budget or subscription_budget()
 
     def tenants(self) -> list[Tenant]:
         """Return the tenants that the account is a member or a guest of, each once."""
-        found = retry_request(
-            lambda: [_tenant(item) for item in self._pages("/tenants", None)], on=(ServiceUnreachableError,)
-        )
+        found = retry_request(self._listed_tenants, on=(ServiceUnreachableError,))
         return list({tenant.key: tenant for tenant in found}.values())
+
+    def _listed_tenants(self) -> list[Tenant]:
+        found: list[Tenant] = []
+        try:
+            found += map(_tenant, self._pages("/tenants", None, _TENANT_MEMBERS, Share(tenant_budget())))
+        except IncompleteListError as error:
+            if not found:
+                raise
+            logger.warning("%s The other tenants are not asked for their subscriptions.", error)
+        return found
 
     def subscriptions(self, tenant: Tenant, *, described: bool = False) -> Iterator[Subscription]:
         """Return the subscriptions that can be used through a tenant.
 
         :param described: `tenant` comes from `tenants()`, so its name and domain go into the rows.
         """
-        for item in self._pages("/subscriptions", tenant.id):
+        share = Share(self._budget, f"{tenant.display_name}{tenant.default_domain}" if described else "")
+        for item in self._pages("/subscriptions", tenant.id, _SUBSCRIPTION_MEMBERS, share):
             yield self._subscription(item, tenant, described)
 
     def subscription(self, subscription_id: str, tenant: Tenant) -> Subscription:
         """Return one subscription without listing the others."""
         url = self._url(f"/subscriptions/{subscription_id}")
-        item = retry_request(lambda: self._get(url, tenant.id), on=(MalformedAnswerError,))
-        return self._subscription(item, tenant, False)
+        item = retry_request(lambda: self._object(self._get(url, tenant.id)), on=(MalformedAnswerError,))
+        return self._subscription(_trim(item, _SUBSCRIPTION_MEMBERS), tenant, False)
 
     def _subscription(self, item: Mapping[str, Any], tenant: Tenant, described: bool) -> Subscription:
         details: dict[str, Any] = {}
         if self._api_version >= _DETAILED_API_VERSION:
-            details["homeTenantId"] = item.get("tenantId")
+            details["homeTenantId"] = _text_or_none(item, "tenantId")
             if described:
                 details["tenantDefaultDomain"] = tenant.default_domain
                 details["tenantDisplayName"] = tenant.display_name
@@ -97,42 +141,48 @@ class ResourceManager:
         if self._api_version >= _MANAGED_BY_API_VERSION:
             managed_by = item.get("managedByTenants")
             details["managedByTenants"] = (
-                None if managed_by is None else [{"tenantId": entry.get("tenantId")} for entry in _objects(managed_by)]
+                None if managed_by is None else [{"tenantId": entry.get("tenantId")} for entry in managed_by]
             )
         return Subscription(
             id=_last_part(_text_in(item, "id")),
-            name=str(item.get("displayName") or ""),
-            state=item.get("state"),
+            name=_text_or_none(item, "displayName") or "",
+            state=_text_or_none(item, "state"),
             tenant_id=tenant.id,
             details=details,
         )
 
-    def _pages(self, path: str, tenant_id: str | None) -> Iterator[Mapping[str, Any]]:
-        url: str | None = self._url(path)
-        seen: set[str] = set()
-        while url:
-            if url in seen:
-                raise _unexpected(f"continued {path} with a page that it had sent before")
-            seen.add(url)
-            page = self._page(url, tenant_id)
-            yield from _objects(page["value"])
-            url = str(page["nextLink"]) if page.get("nextLink") else None
-            if url and _service_of(url) != _service_of(self._endpoint):
-                # The token goes along with every request, so it must not follow a link to another service.
-                raise _unexpected(f"continued a list at another address ('{printable(url)[:_LONGEST_QUOTE]}')")
+    def _pages(
+        self, path: str, tenant_id: str | None, members: Collection[str], share: Share
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows of a list, each with its `members` only.
+
+        :raises IncompleteListError: the list is too long. The rows before are to be kept.
+        """
+        try:
+            yield from follow_pages(self._url(path), lambda url: self._page(url, tenant_id, members, share), path)
+        except IncompleteListError:
+            raise
+        except BaseException:
+            share.give_back()
+            raise
 
     def _url(self, path: str) -> str:
         return f"{self._endpoint}{path}?api-version={self._api_version}"
 
-    def _page(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
+    def _page(self, url: str, tenant_id: str | None, members: Collection[str], share: Share) -> Page:
         """Return a page of a list. An object without a list is not an answer: the tenant may have subscriptions.
 
         :raises MalformedAnswerError: every answer was without a list.
         """
 
-        def ask() -> Mapping[str, Any]:
-            page = self._get(url, tenant_id)
-            if not isinstance(page.get("value"), list):
+        def ask() -> Page:
+            response = self._get(url, tenant_id)
+            with connection_errors(_SERVICE, self._endpoint), closing(pieces_of(response, PAGE_LIMIT)) as pieces:
+                try:
+                    page = share.read_page(pieces, lambda item: _trim(item, members))
+                except ValueError:
+                    raise not_an_object(response, _SERVICE) from None
+            if page is None:
                 raise MalformedAnswerError(
                     f"{_SERVICE} answered with an object that contains no list.",
                     "A proxy or a captive portal may have answered in its place. Check the network and run the command "
@@ -142,20 +192,32 @@ class ResourceManager:
 
         return retry_request(ask, on=(MalformedAnswerError,))
 
-    def _get(self, url: str, tenant_id: str | None) -> Mapping[str, Any]:
+    def _get(self, url: str, tenant_id: str | None) -> requests.Response:
+        """Return the answer with status 200, whose body has not been read."""
         response = self._send(url, self._token(tenant_id, None))
         claims = _claims_challenge(response)
         if claims:
+            response.close()
             response = self._send(url, self._token(tenant_id, claims))
         if response.status_code != 200:
-            raise _refusal(response)
+            raise _refusal(response, self._object(response))
+        return response
+
+    def _object(self, response: requests.Response) -> Mapping[str, Any]:
+        with connection_errors(_SERVICE, self._endpoint):
+            read_answer(response)
         return parse_json_object(response, _SERVICE)
 
     def _send(self, url: str, token: str) -> requests.Response:
         headers = {**self._headers, "Authorization": f"Bearer {token}", "Accept": "application/json"}
         with connection_errors(_SERVICE, self._endpoint):
             return self._session.get(
-                url, headers=headers, timeout=_TIMEOUT, verify=None if self._verify else False, allow_redirects=False
+                url,
+                headers=headers,
+                timeout=_TIMEOUT,
+                verify=None if self._verify else False,
+                allow_redirects=False,
+                stream=True,
             )
 
 
@@ -167,10 +229,23 @@ def _tenant(item: Mapping[str, Any]) -> Tenant:
     )
 
 
-def _objects(value: object) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+def _trim(item: object, members: Collection[str]) -> dict[str, Any]:
+    """Return the members of a row that are stored, in a form and size that can be stored.
+
+    :raises UnexpectedAnswerError: it is not an object.
+    """
+    if not isinstance(item, dict):
         raise _unexpected("answered with something other than a list of objects")
-    return value
+    row = {name: item[name] for name in members if name in item}
+    for name, value in row.items():
+        if isinstance(value, str):
+            text = value[:_LONGEST_TEXT]
+            row[name] = text if name in _IDS else without_surrogates(text)
+        elif name == "managedByTenants" and isinstance(value, list):
+            row[name] = [_trim(entry, ("tenantId",)) for entry in value[:_MOST_MANAGING]]
+        else:
+            row[name] = None
+    return row
 
 
 def _text_in(item: Mapping[str, Any], key: str) -> str:
@@ -182,7 +257,7 @@ def _text_in(item: Mapping[str, Any], key: str) -> str:
 
 def _text_or_none(item: Mapping[str, Any], key: str) -> str | None:
     value = item.get(key)
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and is_utf_8(value) else None
 
 
 def _last_part(path: str) -> str:
@@ -194,18 +269,6 @@ def _last_part(path: str) -> str:
     if not last:
         raise _unexpected("answered with a subscription that has no ID")
     return last
-
-
-def _service_of(url: str) -> tuple[str, str]:
-    """Return what identifies a service: scheme and host. Resource Manager may write the default port.
-
-    :raises UnexpectedAnswerError: the URL is not valid.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise _unexpected("continued a list at an address that is not valid") from error
-    return parts.scheme, parts.netloc.lower().removesuffix(":443")
 
 
 def _claims_challenge(response: requests.Response) -> str | None:
@@ -224,9 +287,8 @@ def _claims_challenge(response: requests.Response) -> str | None:
         return None
 
 
-def _refusal(response: requests.Response) -> AzCLIError:
+def _refusal(response: requests.Response, body: Mapping[str, Any]) -> AzCLIError:
     """Return the error for an answer other than 200, with the code and message of the service."""
-    body = parse_json_object(response, _SERVICE)
     error = body.get("error")
     code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
     code, message = printable(code or response.reason), printable(message or "no reason given")
@@ -237,8 +299,8 @@ def _refusal(response: requests.Response) -> AzCLIError:
         return SignInError(text, next_step="Ask an administrator of the tenant; then run the command again.")
     if is_busy(response):
         return ServiceBusyError(text, advise_pause(response))
-    return UnexpectedAnswerError(text, _CHECK_ADDRESS)
+    return UnexpectedAnswerError(text, NEXT_STEP)
 
 
 def _unexpected(what: str) -> UnexpectedAnswerError:
-    return UnexpectedAnswerError(f"{_SERVICE} {what}.", _CHECK_ADDRESS)
+    return UnexpectedAnswerError(f"{_SERVICE} {what}.", NEXT_STEP)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from azext_login.auth.storage.token_cache import TokenCache
     from azext_login.auth.workload.service_principal import ServicePrincipal, ServicePrincipalCredential
     from azext_login.resource_manager.client import ResourceManager
+    from azext_login.resource_manager.pages import RowBudget
 
 
 class StagedTokens:
@@ -268,7 +269,15 @@ class Clients:
             token=token,
             headers=settings.request_headers,
             verify=settings.verify_certificates,
+            budget=self.subscription_budget,
         )
+
+    @cached_property
+    def subscription_budget(self) -> RowBudget:
+        """How many subscriptions the command may read, from all accounts and tenants together."""
+        from azext_login.resource_manager.pages import subscription_budget
+
+        return subscription_budget()
 
 
 def _sections_of(cache: Any) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login.errors import AccountError, InterruptedDiscoveryError, first_line
+from azext_login.errors import AccountError, IncompleteListError, InterruptedDiscoveryError, first_line
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import Account, SubscriptionRow, account_of, is_tenant_level, tenant_of
 from azext_login.profile.state import RowKey, key_of, owner_of
 from azext_login.resource_manager.ask_tenants import Ask, discover, find_tenants
 from azext_login.resource_manager.discovery import Discovery, Progress
+from azext_login.resource_manager.pages import MOST_ROWS
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.usecases.excluded_tenants import ExcludedTenants
 from azext_login.usecases.rows import row_of
@@ -82,6 +83,8 @@ def refresh(
     refreshed: list[SubscriptionRow] = []
     asked_about: set[RowKey] = set()
     interrupted = False
+    stored = session.rows(all_clouds=True, all_identities=True)
+    session.clients.subscription_budget.reserve(len(stored) - len(rules.in_cloud(stored, cloud)))
     with session.clients.stored_tokens() as applications:
         for own in _accounts_to_ask(session, only):
             if interrupted:
@@ -104,6 +107,7 @@ def refresh(
             interrupted = discovery.interrupted
     if excluded and not failures:
         excluded.warn_of_unused()
+    refreshed = _bounded(refreshed, stored, discoveries)
     answered = {
         (cloud, account.key, report.tenant.key)
         for account, discovery in discoveries
@@ -212,6 +216,30 @@ def _refreshed_rows(own: _OwnRows, discovery: Discovery, cloud: str) -> list[Sub
         row_of(subscription, accounts.get(subscription.tenant_key, own.account), cloud)
         for subscription in discovery.subscriptions + further
     ]
+
+
+def _bounded(
+    refreshed: Sequence[SubscriptionRow],
+    stored: Sequence[SubscriptionRow],
+    discoveries: Sequence[tuple[Account, Discovery]],
+) -> list[SubscriptionRow]:
+    """Return the rows without new ones of endless lists that would add to the stored ones, refresh after refresh."""
+    endless = {
+        (account.key, report.tenant.key)
+        for account, discovery in discoveries
+        for report in discovery.failed
+        if isinstance(report.failure, IncompleteListError)
+    }
+    known = set(map(key_of, stored)) if endless else set()
+    room = MOST_ROWS - len(stored)
+    kept = []
+    for row in refreshed:
+        if endless and key_of(row) not in known and (account_of(row).key, tenant_of(row)) in endless:
+            if room <= 0:
+                continue
+            room -= 1
+        kept.append(row)
+    return kept
 
 
 def _by_account(rows: Sequence[SubscriptionRow]) -> list[_OwnRows]:

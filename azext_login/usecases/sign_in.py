@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from azext_login.errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
+from azext_login.errors import (
+    AccountError,
+    ServiceUnreachableError,
+    SignInError,
+    StoreError,
+    UnexpectedAnswerError,
+    first_line,
+)
 from azext_login.host import send_telemetry
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import Account, SubscriptionRow, matches_subscription
+from azext_login.profile.model import Account, SubscriptionRow, account_of, matches_subscription
 from azext_login.profile.state import slot_of
 from azext_login.resource_manager.ask_tenants import discover, find_tenants
 from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport
@@ -94,6 +102,9 @@ def complete(
     :raises SignInError: no subscriptions were found.
     :raises AccountError: every tenant is excluded, or Ctrl-C was pressed before anything was found.
     """
+    with suppress(StoreError):  # storing the rows reports it
+        others = [row for row in session.rows(all_clouds=True, all_identities=True) if account_of(row) != account]
+        session.clients.subscription_budget.reserve(len(others))
     try:
         discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
     except KeyboardInterrupt:
@@ -156,7 +167,7 @@ def _discover(session: Session, request: SignInRequest, credential: Credential) 
         return Discovery((TenantReport(tenant, tuple(found)),))
     discovery = discover([tenant], manager.subscriptions, on_progress=request.on_progress)
     for report in discovery.failed:
-        if report.failure is not None and not discovery.interrupted:
+        if report.failure is not None and not discovery.interrupted and not report.subscriptions:
             raise report.failure
     return discovery
 

@@ -36,7 +36,7 @@ KINDS = {
 
 
 def _fault(
-    kind: str | None, status: int | None, body: str | None, headers: dict[str, str] | None, hang: float
+    kind: str | None, status: int | None, body: str | bytes | None, headers: dict[str, str] | None, hang: float
 ) -> Fault:
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(sorted(KINDS))}")
@@ -89,7 +89,7 @@ class Admin(WorkloadAdmin):
         count: int | None = 1,
         kind: str | None = None,
         status: int | None = None,
-        body: str | None = None,
+        body: str | bytes | None = None,
         headers: dict[str, str] | None = None,
         hang: float = 0.0,
         method: str | None = None,
@@ -108,7 +108,7 @@ class Admin(WorkloadAdmin):
         path: str = ".*",
         kind: str | None = None,
         status: int | None = None,
-        body: str | None = None,
+        body: str | bytes | None = None,
         headers: dict[str, str] | None = None,
         hang: float = 0.0,
     ) -> None:

@@ -18,7 +18,7 @@ class Fault:
     """How to fail. `status` 0 means: answer as usual (after `hang` seconds). `drop` closes the connection."""
 
     status: int = 500
-    body: str = ""
+    body: str | bytes = ""
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
     hang: float = 0.0

@@ -10,7 +10,9 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from azext_login.auth.token_answers import standard_answer
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
+from azext_login.system.http.bounded import replace_body
 from azext_login.system.http.errors import advise_pause, connection_errors, parse_json_object, refuse_if_busy
 from azext_login.system.http.session import LONGEST_REQUEST, SERVER_ERROR, TIMEOUT, TRANSIENT_STATUS
 from azext_login.system.http.waiting import limit_time
@@ -20,6 +22,8 @@ SIGN_IN_SERVICE = "the sign-in service"
 
 # The header with which MSAL marks all requests of one call of its API (msal/telemetry.py).
 _CALL_ID = "client-request-id"
+
+_INSTANCE_DISCOVERY = "/common/discovery/instance"
 
 
 class _RefusedTokens:
@@ -98,6 +102,8 @@ class AuthorityHttpClient:
         answer = self._send("GET", url, kwargs)
         # MSAL would report a 429 as a tenant that does not exist.
         refuse_if_busy(answer, SIGN_IN_SERVICE)
+        if urlsplit(url).path.endswith(_INSTANCE_DISCOVERY) and answer.status_code == 200:
+            _complete_instance_discovery(answer)
         return answer
 
     def close(self) -> None:
@@ -148,4 +154,28 @@ def _check_token_answer(answer: requests.Response) -> Mapping[str, Any]:
             "A proxy or a gateway may have answered in its place. Check the network, and the address with "
             "`az cloud show`; then run the command again in a minute.",
         )
+    try:
+        body = standard_answer(body)
+    except ValueError as error:
+        raise UnexpectedAnswerError(
+            f"{capitalised(SIGN_IN_SERVICE)} at {urlsplit(answer.url).netloc} sent an answer that cannot be used: "
+            f"{error}.",
+            "Run the command again. If that does not help, check the address with `az cloud show`.",
+        ) from error
+    replace_body(answer, body)
     return body
+
+
+def _complete_instance_discovery(answer: requests.Response) -> None:
+    """Add the list of known authorities, which MSAL requires, to an answer without it, and drop what is not a list.
+
+    https://learn.microsoft.com/entra/msal/dotnet/advanced/instance-discovery-details
+    """
+    body = dict(parse_json_object(answer, SIGN_IN_SERVICE))
+    entries = body.get("metadata")
+    body["metadata"] = [
+        {**entry, "aliases": [alias for alias in entry["aliases"] if isinstance(alias, str)]}
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict) and isinstance(entry.get("aliases"), list)
+    ]
+    replace_body(answer, body)

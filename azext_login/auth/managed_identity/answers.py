@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +17,11 @@ import requests
 
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind
+from azext_login.auth.token_answers import standard_identity_answer
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from azext_login.system.http.bounded import replace_body
 from azext_login.system.http.errors import advise_pause_of, content_type
+from azext_login.system.http.json_answers import parse_json
 from azext_login.system.http.session import parse_retry_after
 from azext_login.system.text import capitalised
 
@@ -51,7 +55,6 @@ _LABELLED_GUID = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_MESSAGE = 400  # characters
-_LATEST = 10**12  # POSIX time in seconds; no calendar of Python reaches it
 
 
 class BusyError(UnexpectedAnswerError):
@@ -90,7 +93,7 @@ def check_response(response: requests.Response, source: IdentitySource, identity
             "Another program may have answered instead. Check the environment and run the command again.",
         )
     if 200 <= status < 300:
-        _check_token(body, source, identity)
+        _check_token(response, body, source, identity)
         return
     raise _refusal(status, body, source, identity)
 
@@ -105,26 +108,25 @@ def _is_challenge(response: requests.Response, source: IdentitySource) -> bool:
     return kind.lower() == "basic realm" and bool(separator) and bool(file) and "=" not in file
 
 
-def _check_token(body: Mapping[str, Any], source: IdentitySource, identity: AssignedIdentity) -> None:
-    """Check the members of an answer that MSAL uses without a check of its own.
+def _check_token(
+    response: requests.Response, body: Mapping[str, Any], source: IdentitySource, identity: AssignedIdentity
+) -> None:
+    """Check the members of an answer that MSAL uses without a check of its own, and add those that it requires.
 
     :raises UnexpectedAnswerError: the token or its lifetime is missing or invalid.
     :raises SignInError: the token belongs to another identity.
     """
-    # The member that MSAL uses depends on the source (msal/managed_identity.py).
-    relative = source.kind in (SourceKind.IMDS, SourceKind.ARC, SourceKind.CLOUD_SHELL)
-    lifetime = body.get("expires_in" if relative else "expires_on")
     token = body.get("access_token")
     try:
-        usable = isinstance(token, str) and bool(token) and 0 < int(lifetime or 0) < _LATEST
-    except (TypeError, ValueError, OverflowError):
-        usable = False
-    if not usable:
+        if not isinstance(token, str) or not token:
+            raise ValueError("it has no token")
+        replace_body(response, standard_identity_answer(body, now=time.time()))
+    except ValueError as error:
         raise UnexpectedAnswerError(
             f"{capitalised(source.service)} at {source.place} answered without a token and its lifetime. "
             f"{source.reason} {_KEPT}",
             "Another program may have answered instead. Check the environment and run the command again.",
-        )
+        ) from error
     if source.kind is SourceKind.ARC and identity.option:
         # An agent that supports only the system-assigned identity ignores the ID. Another one repeats it.
         repeated = {
@@ -255,7 +257,7 @@ def _message_of(body: Mapping[str, Any]) -> str:
 def _parse_object(response: requests.Response) -> Mapping[str, Any] | None:
     """Return the JSON object of an answer; None for any other content."""
     try:
-        body = json.loads(response.content)
-    except (ValueError, RecursionError):
+        body = parse_json(response.content)
+    except ValueError:
         return None
     return body if isinstance(body, dict) else None

@@ -157,10 +157,12 @@ class ManagedIdentityCredential:
 
         from azext_login.auth.managed_identity.answers import check_response
         from azext_login.auth.managed_identity.requests import BoundedHttpClient, PinnedCertificateAdapter
+        from azext_login.system.http.bounded import read_answer
 
         source, session = self._source, self._session()
 
         def check(response: Any, *args: Any, **kwargs: Any) -> None:
+            read_answer(response)
             check_response(response, source, self._identity)
 
         def same(url: str) -> str:
@@ -170,6 +172,8 @@ class ManagedIdentityCredential:
 
         session.hooks["response"].append(check)
         if source.kind is SourceKind.SERVICE_FABRIC:
+            # MSAL's own session has this one's hook, which reads the answer, but not the adapter that limits its size.
+            session.stream = True
             session.mount("https://", PinnedCertificateAdapter(self._environ["IDENTITY_SERVER_THUMBPRINT"]))
         user_assigned = {str(self._identity.option).replace("-", "_"): self._identity.value}
         return ManagedIdentityClient(

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from azext_login.auth.managed_identity.answers import BusyError
 from azext_login.auth.managed_identity.sources import IMDS_PATH, IdentitySource, SourceKind
-from azext_login.errors import MalformedAnswerError, ServiceSlowError, ServiceUnreachableError, UnexpectedAnswerError
+from azext_login.errors import ServiceSlowError, ServiceUnreachableError, UnexpectedAnswerError
+from azext_login.system.http.bounded import ACCEPTED_ENCODINGS, BoundedAdapter
 from azext_login.system.http.errors import connection_errors
 from azext_login.system.http.waiting import limit_time
 from azext_login.system.patience import fits, longest_wait
@@ -42,15 +42,18 @@ _LONGEST_BUSY = 10.0
 
 
 def build_direct_session(user_agent: str | None) -> requests.Session:
-    """Return a session that ignores the environment: no proxy, no .netrc, no CA bundle."""
+    """Return a session that ignores the environment: no proxy, no .netrc, no CA bundle. Its answers are bounded."""
     session = requests.Session()
     session.trust_env = False
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, BoundedAdapter())
+    session.headers["Accept-Encoding"] = ACCEPTED_ENCODINGS
     if user_agent:
         session.headers["User-Agent"] = user_agent
     return session
 
 
-class PinnedCertificateAdapter(HTTPAdapter):
+class PinnedCertificateAdapter(BoundedAdapter):
     """Trusts a server by the thumbprint of its certificate only.
 
     The certificate of Service Fabric's service is not signed by an authority that this computer trusts. Older releases
@@ -168,7 +171,9 @@ def translate_errors(source: IdentitySource) -> Iterator[None]:
                     raise
                 problem = "has another certificate than the one that IDENTITY_SERVER_THUMBPRINT names"
                 raise unreachable_error(source, problem) from error
-    except MalformedAnswerError as error:
+    except UnexpectedAnswerError as error:
+        if source.reason in str(error):
+            raise
         raise UnexpectedAnswerError(
             f"{error} {source.reason} Nothing that was stored before has changed.", *error.recommendations
         ) from error

@@ -15,6 +15,7 @@ from azext_login.auth.input_files import refusal
 from azext_login.auth.jwt import is_assertion
 from azext_login.errors import SignInError, UnexpectedAnswerError
 from azext_login.system.http.errors import advise_pause, connection_errors, parse_json_object
+from azext_login.system.http.json_answers import parse_json
 from azext_login.system.http.session import LONGEST_REQUEST, TIMEOUT
 from azext_login.system.http.waiting import limit_time
 from azext_login.system.text import capitalised, fits_header, printable
@@ -195,8 +196,8 @@ def _message_of(response: requests.Response, bearer: _Bearer) -> str:
     It is in `message`, in `value`, or in `Message` within `value` (dotnet/docker-tools#2012).
     """
     try:
-        body = response.json()
-    except (ValueError, RecursionError):
+        body = parse_json(response.content)
+    except ValueError:
         return ""
     match body:
         case {"message": str(text)} | {"value": str(text)} | {"value": {"Message": str(text)}} if text.strip():

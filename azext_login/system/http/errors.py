@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from urllib3.exceptions import LocationParseError
 
 from azext_login.errors import MalformedAnswerError, ServiceBusyError
 from azext_login.system.http.failures import SentRequest
+from azext_login.system.http.json_answers import parse_json
 from azext_login.system.http.session import TRANSIENT_STATUS, parse_retry_after
 from azext_login.system.pauses import describe
 from azext_login.system.text import capitalised, printable
@@ -104,15 +104,20 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
     :raises MalformedAnswerError: the answer is not a JSON object, for example the HTML page of a proxy.
     """
     try:
-        body = json.loads(response.content)
-    except (ValueError, RecursionError):
+        body = parse_json(response.content)
+    except ValueError:
         body = None
     if not isinstance(body, dict):
-        kind = content_type(response)
-        host = urlsplit(response.url).netloc
-        raise MalformedAnswerError(
-            f"{capitalised(service)} at {host} answered something other than a JSON object "
-            f"({kind}, HTTP status {response.status_code}).",
-            "A proxy or a captive portal may have answered in its place. Check the network and run the command again.",
-        )
+        raise not_an_object(response, service)
     return body
+
+
+def not_an_object(response: requests.Response, service: str) -> MalformedAnswerError:
+    """Return the error for an answer that is not a JSON object."""
+    kind = content_type(response)
+    host = urlsplit(response.url).netloc
+    return MalformedAnswerError(
+        f"{capitalised(service)} at {host} answered something other than a JSON object "
+        f"({kind}, HTTP status {response.status_code}).",
+        "A proxy or a captive portal may have answered in its place. Check the network and run the command again.",
+    )

@@ -8,10 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from azext_login.system.http.bounded import (
+    ACCEPTED_ENCODINGS,
+    BoundedAdapter,
+    announces_too_much,
+    check_headers,
+    skip_body,
+)
 from azext_login.system.patience import fits
 from azext_login.system.pauses import pause
 
@@ -77,14 +83,19 @@ class _BoundedRetry(Retry):
         _pool: Any = None,
         _stacktrace: Any = None,
     ) -> _BoundedRetry:
+        if error is not None:
+            check_headers(error, _pool)
         demanded = self.get_retry_after(response) if response is not None else None
-        if demanded is not None and demanded > _LONGEST_PAUSE:
+        is_too_long = demanded is not None and demanded > _LONGEST_PAUSE
+        if is_too_long or (response is not None and announces_too_much(response)):
             return self._give_up(method, url, response, error, _pool, _stacktrace)
         following: _BoundedRetry = super().increment(method, url, response, error, _pool, _stacktrace)
         following._pause = following.get_backoff_time() if demanded is None else demanded
         following._host = getattr(_pool, "host", None) or "The service"
         if not fits(following._pause):
             return self._give_up(method, url, response, error, _pool, _stacktrace)
+        if response is not None:
+            skip_body(response)
         return following
 
     def _give_up(self, *arguments: Any) -> _BoundedRetry:
@@ -102,7 +113,8 @@ def build_session(
     """Return a session that keeps the environment's proxy and CA settings.
 
     The session repeats a request that did not reach the service, and one that an overloaded service rejected. It also
-    repeats a GET whose answer was lost, but not a POST: the service may have redeemed its authorization code.
+    repeats a GET whose answer was lost, but not a POST: the service may have redeemed its authorization code. An answer
+    has at most DOCUMENT_LIMIT bytes, unless the request has `stream=True` (see `BoundedAdapter`).
     """
     retry = _BoundedRetry(
         total=_RETRIES,
@@ -118,7 +130,9 @@ def build_session(
     )
     retry.wait = sleep
     session = requests.Session()
-    session.mount("https://", HTTPAdapter(max_retries=retry, pool_maxsize=64))
+    session.mount("https://", BoundedAdapter(max_retries=retry, pool_maxsize=64))
+    session.mount("http://", BoundedAdapter())
+    session.headers["Accept-Encoding"] = ACCEPTED_ENCODINGS
     if user_agent:
         session.headers["User-Agent"] = f"{requests.utils.default_user_agent()} {user_agent}"
     # requests lets REQUESTS_CA_BUNDLE override `session.verify`, so the switch-off goes into each request.
