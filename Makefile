@@ -50,7 +50,7 @@ parity-oldest:  ## The same on the oldest azure-cli that the extension supports
 	@$(IN_VENV) -m tests.parity --host oldest $(ARGS)
 
 bench:  ## Measure how long the commands take
-	@$(SET_UP) tools newest
+	@$(SET_UP) tools newest $(if $(findstring encrypted,$(ARGS)),keyring)
 	@$(IN_VENV) -m tests.bench $(ARGS)
 
 lint:  ## Check style (ruff) and the direction of imports (import-linter)

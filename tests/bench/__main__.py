@@ -4,6 +4,7 @@
 `python -m tests.bench parallel [COMMANDS]`: eight shells at once; see parallel.py.
 `python -m tests.bench discovery [PAIRS]`: reading all subscriptions again; see discovery.py.
 `python -m tests.bench tokens [PAIRS]`: cached and expired tokens; see tokens.py.
+`python -m tests.bench encrypted [PAIRS]`: a cached token in a keyring; see encrypted.py.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import discovery, parallel, store, tokens
+from tests.bench import discovery, encrypted, parallel, store, tokens
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.sign_in import sign_in
@@ -31,6 +32,7 @@ REPORTS: dict[str, Callable[..., int]] = {
     "parallel": parallel.main,
     "discovery": discovery.main,
     "tokens": tokens.main,
+    "encrypted": encrypted.main,
 }
 
 
