@@ -4,6 +4,7 @@
 #   make test ARGS='-k browser -x'           more for pytest
 #   LOGIN_HOST_NEWEST=/path/to/az make demo  an azure-cli that is already installed
 #   LOGIN_REAL_PROCESSES=1 make test         start the executable for every command, and never fork a stand-in
+#   make parity HOST=/path/to/az             the parity cases on any azure-cli, and what it has that ours does not
 #   make parity ARGS=--fresh                 the same for the parity cases
 
 SHELL := /bin/bash
@@ -12,12 +13,13 @@ PYTHON ?= python3
 # One more than there are processors: some tests wait for a clock.
 JOBS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 ARGS ?=
+HOST ?= newest
 
 SET_UP := $(PYTHON) tests/harness/environments.py
 IN_VENV := .venv/bin/python
 PYTEST := $(IN_VENV) -m pytest
 
-.PHONY: help demo demo-shell check pictures test parity parity-oldest bench lint types format wheel requirements azdev-lint clean
+.PHONY: help demo demo-shell check pictures test parity parity-oldest nightly bench lint types format wheel requirements azdev-lint clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,13 +43,17 @@ test:  ## Run all tests (ARGS= for pytest)
 	@$(SET_UP) tools newest oldest chromium shells keyring
 	@$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
 
-parity:  ## Compare every command line with the built-in commands of the newest azure-cli
+parity:  ## Compare every command line with the built-in commands of the newest azure-cli, or of HOST=/path/to/az
 	@$(SET_UP) tools newest
-	@$(IN_VENV) -m tests.parity --host newest $(ARGS)
+	@$(IN_VENV) -m tests.parity --host $(HOST) $(ARGS)
 
 parity-oldest:  ## The same on the oldest azure-cli that the extension supports
 	@$(SET_UP) tools oldest
 	@$(IN_VENV) -m tests.parity --host oldest $(ARGS)
+
+nightly:  ## The same on the newest azure-cli that has been released, and report what has changed in it
+	@$(SET_UP) tools newest latest
+	@$(IN_VENV) -m tests.parity --host .hosts/latest/bin/az $(ARGS)
 
 bench:  ## Measure how long the commands take
 	@$(SET_UP) tools newest $(if $(findstring encrypted,$(ARGS)),keyring)

@@ -12,6 +12,7 @@ once.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fcntl
 import hashlib
 import importlib.util
@@ -306,6 +307,12 @@ ENVIRONMENTS: dict[str, Callable[[], None]] = {
     "newest": lambda: host("newest", newest_version()),
     "oldest": lambda: host("oldest", oldest_version()),
     "chromium": chromium,
+    "latest": lambda: virtual_environment(
+        HOSTS / "latest",
+        f"azure-cli of {datetime.date.today()}",
+        [["--upgrade", "azure-cli"]],
+        "the latest azure-cli",
+    ),
     "shells": shells,
     "keyring": keyring,
     "azdev": lambda: virtual_environment(

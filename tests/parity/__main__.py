@@ -1,4 +1,8 @@
-"""`python -m tests.parity`: run the suite on one azure-cli and list the differences without a reason."""
+"""`python -m tests.parity`: run the suite on one azure-cli and list the differences without a reason.
+
+With the path of another azure-cli, list also what is new in it or gone from it, compared with the newest known one:
+`make nightly` does so with the newest release.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from pathlib import Path
 from traceback import format_exception
 
 from tests.harness import hosts
+from tests.harness.az import Az
+from tests.harness.environments import oldest_version
 from tests.harness.hosts import Host
 from tests.harness.launchers import REAL, default_launcher
 from tests.harness.stage import Stage
@@ -22,7 +28,9 @@ from tests.parity.both import run_case
 from tests.parity.case import Case
 from tests.parity.cases import CASES
 from tests.parity.compare import Finding
+from tests.parity.host_changes import changes, facts, version_of
 from tests.parity.judging import Verdict, render, unshown
+from tests.parity.options import say_version
 from tests.parity.report import describe
 from tests.parity.run import Suite
 
@@ -39,11 +47,25 @@ def _arguments(args: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
+_KNOWN = ("newest", "oldest")
+
+
 def _host(name: str) -> Host:
-    """Return the host to test. An executable of one's own counts as a newest one."""
-    if name in ("newest", "oldest"):
+    """Return the host to test. Another executable counts as a newest one, unless it has the version of the oldest."""
+    if name in _KNOWN:
         return hosts.named(name)
-    return Host("newest", "unknown", Path(name).absolute())
+    az = Path(name).absolute()
+    version = version_of(az, say_version(az))
+    return Host("oldest" if version == oldest_version() else "newest", version, az)
+
+
+def _report_changes(host: Host, folder: Path) -> int:
+    """Print what a host has that the newest known one does not, and return the number of changes."""
+    known = hosts.newest()
+    found = changes(*(facts(Az(each, folder / each.version)) for each in (known, host)))
+    print(f"azure-cli {host.version} ({host.az}), compared with {known.version}: {len(found)} changes")
+    print(*(f"  {line}" for line in found), sep="\n", flush=True)
+    return len(found)
 
 
 def _run_all(suite: Suite, cases: Sequence[Case], jobs: int) -> tuple[set[str], list[str]]:
@@ -77,7 +99,7 @@ def _run_all(suite: Suite, cases: Sequence[Case], jobs: int) -> tuple[set[str], 
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run what was asked for. 0: everything is the same or explained; 1: something is not."""
+    """Run what was asked for. 0: everything is the same or explained; 1: something is not, or the host has changed."""
     options = _arguments(args)
     if options.render_differences:
         print(render(), end="")
@@ -96,6 +118,7 @@ def main(args: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="login-parity-") as folder, LocalCloud() as cloud:
         launcher = REAL if options.fresh else default_launcher()
+        changed = 0 if options.host in _KNOWN else _report_changes(host, Path(folder, "facts"))
         suite = Suite(host, cloud, Stage(Path(folder, "stage")), Path(folder, "runs"), launcher)
         shown, failures = _run_all(suite, cases, options.jobs)
     outdated = unshown(shown, host.name) if cases == [c for c in CASES if host.name in c.hosts] else []
@@ -106,7 +129,7 @@ def main(args: Sequence[str] | None = None) -> int:
         f"{f', {len(outdated)} differences out of date' if outdated else ''}"
         f" (azure-cli {host.version}, {time.monotonic() - began:.0f} s)"
     )
-    return 1 if failures or outdated else 0
+    return 1 if failures or outdated or changed else 0
 
 
 if __name__ == "__main__":

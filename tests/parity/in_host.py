@@ -5,6 +5,8 @@ input and writes the answer to standard output; `ask` in `options.py` is the oth
 
 - `{"ask": "options", "commands": [...], "prefixes": {command: [...]}}`: every option of the commands, and what each
   prefix stands for. Without prefixes: all prefixes of all options that the parser has.
+- `{"ask": "facts", "words": [...], "used": [...], "settings": [...], "packages": [...]}`: commands and options that
+  begin with these words, signatures of functions (`module:name`), settings that these modules read, versions.
 - `{"ask": "tomorrow", "lines": [[...]]}`: runs command lines on a host that has one more option, and tells whether they
   reached the host's own handler, and with what.
 """
@@ -13,9 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import io
 import json
+import re
 import sys
 from typing import Any
 
@@ -122,6 +126,33 @@ def _listed(choices: Any) -> list[str] | None:
     return None if choices is None else sorted(str(choice) for choice in choices)
 
 
+def facts(question: dict[str, Any]) -> dict[str, str]:
+    """Answer the question about facts: name -> what it is."""
+    from importlib.metadata import version
+
+    found = {f"package {name}": version(name) for name in question["packages"]}
+    for word in question["words"]:
+        parser = parser_of(word)
+        for command, command_parser in parser.subparser_map.items():
+            if command.split()[0] != word:
+                continue
+            found[f"az {command}"] = "a command"
+            for action in command_parser._actions:
+                for string in action.option_strings:
+                    found[f"az {command} {string}"] = f"{action.dest}, choices: {_listed(action.choices)}"
+    for name in question["used"]:
+        module, _, path = name.partition(":")
+        with contextlib.suppress(ImportError, AttributeError):
+            used: Any = functools.reduce(getattr, path.split("."), importlib.import_module(module))
+            found[f"function {name}"] = str(inspect.signature(used))
+    for name in question["settings"]:
+        with contextlib.suppress(ImportError):
+            source = inspect.getsource(importlib.import_module(name))
+            for setting in re.findall(r"""\(\s*['"]core['"],\s*['"](\w+)['"]""", source):
+                found[f"setting core.{setting}"] = "a setting"
+    return found
+
+
 def tomorrow(question: dict[str, Any]) -> list[dict[str, Any]]:
     """Answer the question about a host that has the option --new-host-option of `az login`."""
     from azure.cli.command_modules import profile
@@ -163,7 +194,7 @@ def tomorrow(question: dict[str, Any]) -> list[dict[str, Any]]:
 def main() -> None:
     """Read the question, write the answer. Nothing else may get onto standard output."""
     question = json.load(sys.stdin)
-    answer = {"options": options, "tomorrow": tomorrow}[question["ask"]](question)
+    answer = {"facts": facts, "options": options, "tomorrow": tomorrow}[question["ask"]](question)
     json.dump(answer, sys.stdout)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.harness.az import Az
+from tests.harness.az import NOWHERE, Az
 
 #: The commands that we take over.
 COMMANDS = (
@@ -38,5 +42,24 @@ def ask(az: Az, question: dict[str, Any]) -> Any:
 
 
 def _python_of(az: Path) -> Path:
-    """Return the Python of an azure-cli: the one beside it, as in every virtual environment."""
-    return az.with_name("python")
+    """Return the Python of an azure-cli: the one beside it, as in every virtual environment, or the one that it names.
+
+    Raises:
+        ValueError: `az --version` names none.
+    """
+    beside = az.with_name("python")
+    if beside.exists():
+        return beside
+    found = re.search(r"^Python location '(.+)'$", say_version(az), re.MULTILINE)
+    if not found:
+        raise ValueError(f"{az} does not print the location of its Python")
+    return Path(found[1])
+
+
+@cache
+def say_version(az: Path) -> str:
+    """Return what `az --version` prints."""
+    with tempfile.TemporaryDirectory(prefix="login-parity-") as folder:
+        environment = {"PATH": os.environ["PATH"], "HOME": folder, "AZURE_CONFIG_DIR": folder, "HTTPS_PROXY": NOWHERE}
+        done = subprocess.run([str(az), "--version"], env=environment, capture_output=True, text=True, timeout=170)
+    return done.stdout
