@@ -49,9 +49,16 @@ def printable(text: object) -> str:
     value = str(text)
     if value.isascii() and value.isprintable():
         return value
+    return "".join(" " if char in _WHITE_SPACE else char for char in visible(value))
+
+
+def visible(text: str) -> str:
+    """Return text without the characters that a terminal does not show as such. White space stays as it is."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
-        " " if char in _WHITE_SPACE else char
-        for char in value
+        char
+        for char in text
         if char in _WHITE_SPACE or not (unicodedata.category(char) in _NOT_SHOWN or ord(char) in _VARIATION_SELECTORS)
     )
 

@@ -101,10 +101,6 @@ class _Bearer(AuthBase):
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
-    def redact(self, text: str) -> str:
-        """Return `text`, or an empty text if it quotes the token."""
-        return "" if self._token in text else text
-
 
 def _read_environment(service: _Service, environ: Mapping[str, str]) -> tuple[str, _Bearer]:
     """Return the service's address and the job's token for it.
@@ -170,13 +166,13 @@ def _request_token(
     status = response.status_code
     if status == 429 or status >= 500:
         raise UnexpectedAnswerError(
-            f"{capitalised(service.name)} at {host} failed with HTTP status {status}.{_message_of(response, bearer)}",
+            f"{capitalised(service.name)} at {host} failed with HTTP status {status}.{_message_of(response)}",
             advise_pause(response),
         )
     # Some of Azure DevOps' addresses answer an expired token with status 203 and a sign-in page.
     if status != 200:
         raise SignInError(
-            f"{capitalised(service.name)} at {host} refused with HTTP status {status}.{_message_of(response, bearer)}\n"
+            f"{capitalised(service.name)} at {host} refused with HTTP status {status}.{_message_of(response)}\n"
             "Nothing that was stored has changed.",
             next_step=service.after_refusal + service.set_up,
         )
@@ -190,7 +186,7 @@ def _request_token(
     return assertion
 
 
-def _message_of(response: requests.Response, bearer: _Bearer) -> str:
+def _message_of(response: requests.Response) -> str:
     """Return the message of a refusal as a sentence to append; an empty text without one, or if it contains a token.
 
     It is in `message`, in `value`, or in `Message` within `value` (dotnet/docker-tools#2012).
@@ -203,6 +199,6 @@ def _message_of(response: requests.Response, bearer: _Bearer) -> str:
         case {"message": str(text)} | {"value": str(text)} | {"value": {"Message": str(text)}} if text.strip():
             if is_assertion(text.strip()):
                 return ""
-            message = printable(bearer.redact(text).strip().partition("\n")[0])[:_LONGEST_MESSAGE]
+            message = printable(text.strip().partition("\n")[0])[:_LONGEST_MESSAGE]
             return f" Its message: {message}" if message else ""
     return ""

@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
 from azext_login.errors import UnexpectedAnswerError
+from azext_login.system.http.echoes import remove_echoes
 
 DOCUMENT_LIMIT = 1 << 20
 """Bytes of a token, an identity, an assertion, a discovery document, or an error. They have a few kilobytes."""
@@ -58,6 +59,9 @@ class BoundedAdapter(HTTPAdapter):
 def read_answer(response: requests.Response, limit: int = DOCUMENT_LIMIT) -> None:
     """Read the body of an answer, which `response.content` and `response.text` then return.
 
+    What a refusal repeats of the secrets of the request is removed (`remove_echoes`). Every answer passes here, except
+    a page that is read in pieces.
+
     :raises UnexpectedAnswerError: it has more than `limit` bytes.
     :raises requests.RequestException: it cannot be read to its end, or not be decompressed.
     """
@@ -67,6 +71,7 @@ def read_answer(response: requests.Response, limit: int = DOCUMENT_LIMIT) -> Non
     response._content_consumed = True  # type: ignore[attr-defined]  # as iter_content sets it
     # For an answer without a character set, requests would guess one from all bytes, which takes seconds.
     response.encoding = response.encoding or "utf-8"
+    remove_echoes(response)
 
 
 def pieces_of(response: requests.Response, limit: int) -> Generator[bytes, None, None]:
