@@ -17,6 +17,7 @@ from azext_login.cli.login_workload import options_from_environment, sign_in_wor
 from azext_login.cli.open_session import open_session
 from azext_login.cli.options import serves
 from azext_login.cli.passwords import obtain_secret
+from azext_login.cli.printed_command import printed_login
 from azext_login.cli.progress import progress_line
 from azext_login.cli.reports import report_discovery, report_guess
 from azext_login.cli.results import plain, with_cloud_name
@@ -24,6 +25,7 @@ from azext_login.cli.secret_words import warn_of_secret_on_command_line
 from azext_login.errors import AccountError
 from azext_login.host import send_telemetry
 from azext_login.profile.model import SubscriptionRow
+from azext_login.system.command_line import Command, quote_command
 from azext_login.system.terminal.terminal import StandardTerminal, can_choose
 from azext_login.system.text import printable
 from azext_login.usecases.excluded_tenants import ExcludedTenants
@@ -59,14 +61,15 @@ def login(cmd: Any, options: LoginOptions) -> tuple[SubscriptionRow, ...] | None
     """Log in to Azure."""
     check_usage(options)
     resume()
+    again = printed_login(options)
     session = open_session(cmd.cli_ctx)
     if options.from_env:
         options = options_from_environment(session, options)
     else:
         warn_of_secret_on_command_line(options.password, sys.argv)
     with progress_line(cmd.cli_ctx) as on_progress:
-        outcome = _sign_in(session, options, on_progress)
-    _check_outcome(options, outcome)
+        outcome = _sign_in(session, options, again, on_progress)
+    _check_outcome(options, outcome, again)
     if _offer_choice(session, options, outcome):
         return None
     report_guess(outcome)
@@ -76,8 +79,13 @@ def login(cmd: Any, options: LoginOptions) -> tuple[SubscriptionRow, ...] | None
     return plain([with_cloud_name(row) for row in outcome.rows])
 
 
-def _sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Progress], None]) -> SignInOutcome:
-    """Sign a user or a workload in with the flow that the options ask for."""
+def _sign_in(
+    session: Session, options: LoginOptions, again: Command, on_progress: Callable[[Progress], None]
+) -> SignInOutcome:
+    """Sign a user or a workload in with the flow that the options ask for.
+
+    :param again: the command that ran, for the advice.
+    """
     from azure.cli.core.util import in_cloud_console
 
     claims_challenge = decode_claims_challenge(options.claims_challenge)
@@ -92,6 +100,7 @@ def _sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Pro
         allow_no_subscriptions=options.allow_no_subscriptions,
         skip_subscription_discovery=options.skip_subscription_discovery,
         subscription=options.subscription,
+        again=again,
         # Settings are read before the sign-in: one that cannot be read must not make the user sign in twice.
         excluded_tenants=ExcludedTenants(
             options.exclude_tenants, always=session.settings.exclude_tenants, resolve=session.resolve_tenant
@@ -101,14 +110,15 @@ def _sign_in(session: Session, options: LoginOptions, on_progress: Callable[[Pro
     )
     if options.is_workload:
         return sign_in_workload(session, options, request)
-    flow = _interactive_flow(options, claims_challenge) if options.is_interactive else _password_flow(session, options)
-    return sign_in_user(session, request, flow)
+    if options.is_interactive:
+        return sign_in_user(session, request, _interactive_flow(options, claims_challenge, again))
+    return sign_in_user(session, request, _password_flow(session, options, again))
 
 
-def _interactive_flow(options: LoginOptions, claims_challenge: str | None) -> Authenticate:
+def _interactive_flow(options: LoginOptions, claims_challenge: str | None, again: Command) -> Authenticate:
     from azext_login.auth.entra.errors import Attempt
 
-    attempt = Attempt(tenant=options.tenant, scopes=options.scopes, claims_challenge=claims_challenge)
+    attempt = Attempt(tenant=options.tenant, scopes=options.scopes, claims_challenge=claims_challenge, command=again)
     use_device_code = options.use_device_code or not (options.no_browser or _can_open_browser())
     if use_device_code and options.redirect_port:
         logger.warning(
@@ -163,15 +173,17 @@ def _can_open_browser() -> bool:
     return True
 
 
-def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
+def _password_flow(session: Session, options: LoginOptions, again: Command) -> Authenticate:
     from azext_login.auth.entra.errors import Attempt, explain
     from azext_login.auth.interactive.password import sign_in_with_password
 
     username = str(options.username)
     is_public_cloud = session.settings.authority.startswith("https://login.microsoftonline.com")
     logger.warning(_PASSWORD_NOTICE_PUBLIC if is_public_cloud else _PASSWORD_NOTICE)
-    password = obtain_secret(options.password, command=f"az login --username {username}")
-    attempt = Attempt(tenant=options.tenant, username=username, scopes=options.scopes, with_password=True)
+    password = obtain_secret(options.password, command=again)
+    attempt = Attempt(
+        tenant=options.tenant, username=username, scopes=options.scopes, with_password=True, command=again
+    )
 
     def with_password(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
         result = sign_in_with_password(application, username=username, password=password, scopes=scopes)
@@ -182,12 +194,12 @@ def _password_flow(session: Session, options: LoginOptions) -> Authenticate:
     return with_password
 
 
-def _check_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
+def _check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command) -> None:
     """Report how the tenants answered, and fail if that is not what was requested. The sign-in is already stored.
 
     :raises AccountError: the subscription of --subscription was not found, or Ctrl-C ended the search.
     """
-    report_discovery(outcome.account, outcome.discovery)
+    report_discovery(outcome.account, outcome.discovery, again=again, rows=outcome.rows)
     if outcome.discovery.interrupted:
         raise AccountError(
             f"Ctrl-C ended the search for subscriptions. The sign-in of {outcome.account.name} was kept, with the "
@@ -208,8 +220,12 @@ def _check_outcome(options: LoginOptions, outcome: SignInOutcome) -> None:
         f"The sign-in of {outcome.account.name} was kept.",
         "To choose a subscription, run one of:\n"
         # Other organizations choose these names, and a shell would run a command in them.
-        + "\n".join(f"{printable(name)}:\naz account set --subscription {rows[name]['id']}" for name in similar),
+        + "\n".join(f"{printable(name)}:\n{_set_command(rows[name])}" for name in similar),
     )
+
+
+def _set_command(row: SubscriptionRow) -> str:
+    return quote_command("az", "account", "set", "--subscription", str(row["id"]))
 
 
 def _offer_choice(session: Session, options: LoginOptions, outcome: SignInOutcome) -> bool:

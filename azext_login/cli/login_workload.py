@@ -14,6 +14,7 @@ from knack.log import get_logger
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.login_usage import check_usage
 from azext_login.cli.option_values import AZURE_PIPELINES
+from azext_login.cli.printed_command import printed_login
 from azext_login.errors import AccountError, StoreError
 from azext_login.system.terminal.terminal import is_terminal
 from azext_login.usecases.sign_in import SignInOutcome, SignInRequest
@@ -81,7 +82,6 @@ def sign_in_workload(session: Session, options: LoginOptions, request: SignInReq
     """
     if options.identity:
         return _sign_in_managed_identity(session, options, request)
-    from azext_login.auth.entra.errors import Attempt, login_command
     from azext_login.usecases.sign_in_workload import sign_in_service_principal
 
     if session.clients.service_principals.shares_the_keyring:
@@ -94,15 +94,14 @@ def sign_in_workload(session: Session, options: LoginOptions, request: SignInReq
         raise AccountError(
             "usage error: --service-principal --username NAME --password SECRET --tenant TENANT",
             "Add the tenant of the application, by its ID or domain name:\n"
-            f'az login --service-principal --username "{options.username}" --tenant TENANT',
+            f"{printed_login(options).with_option('--tenant', 'TENANT')}",
         )
     certificate = _read_certificate(options)
     principal = _service_principal(session, options, certificate)
     host_certificate, decrypted_key = _stored_certificate(certificate, options) if certificate else (None, None)
-    attempt = Attempt(tenant=principal.tenant, service_principal=principal.login_options())
     return sign_in_service_principal(
         session,
-        replace(request, again=login_command(attempt)),
+        request,
         principal,
         store_secret=not options.no_store_secret,
         host_certificate=host_certificate,
@@ -117,7 +116,7 @@ def _sign_in_managed_identity(session: Session, options: LoginOptions, request: 
     http = session.clients.http
     if in_cloud_shell():
         request = SignInRequest(
-            again="az login --identity",
+            again=request.again,
             nothing_found="No subscriptions were found in the cloud shell.",
             default_subscription=request.default_subscription,
             on_progress=request.on_progress,
@@ -125,11 +124,9 @@ def _sign_in_managed_identity(session: Session, options: LoginOptions, request: 
         return sign_in_cloud_shell(session, request, CloudShellCredential(http=http))
     from azext_login.auth.managed_identity.credential import ManagedIdentityCredential
 
-    ids = {"client-id": options.client_id, "object-id": options.object_id, "resource-id": options.resource_id}
-    again = " ".join(["az login --identity", *(f'--{name} "{value}"' for name, value in ids.items() if value)])
     request = SignInRequest(
         allow_no_subscriptions=request.allow_no_subscriptions,
-        again=again,
+        again=request.again,
         nothing_found=_NO_ACCESS,
         default_subscription=request.default_subscription,
         on_progress=request.on_progress,
@@ -170,8 +167,8 @@ def _service_principal(
         return replace(principal, kind=FEDERATED_TOKEN, assertion=options.client_assertion)
     from azext_login.cli.passwords import obtain_secret
 
-    command = f"az login --service-principal --username {client_id} --tenant {tenant}"
-    return replace(principal, client_secret=obtain_secret(options.password, command=command))
+    secret = obtain_secret(options.password, command=printed_login(options))
+    return replace(principal, client_secret=secret)
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,27 @@ from __future__ import annotations
 import sys
 
 from azext_login.errors import AccountError
+from azext_login.system.command_line import Command
 from azext_login.system.terminal.terminal import is_terminal
 from azext_login.system.text import is_utf_8
 
 
-def obtain_secret(given: str | None, *, command: str) -> str:
+def obtain_secret(given: str | None, *, command: Command) -> str:
     """Return the user's password or the client secret that --password gives, or else ask for it on the terminal.
 
-    :param command: the `az login` without the secret, for the advice.
+    :param command: the `az login` that runs, for the advice.
     :raises AccountError: the secret is missing and there is no terminal to ask on, or it cannot be sent.
     """
+    again = command.with_option("--password", "@-")
     if not given and not is_terminal(sys.stdin):
         if given is None:
             raise AccountError(
                 "Please specify both username and password in non-interactive mode.",
-                f"To keep the password off the command line, give it on standard input:\n{command} --password=@-",
+                f"To keep the password off the command line, give it on standard input:\n{again}",
             )
         raise AccountError(
             "The password that was given is empty. Nothing was sent, and no stored account has changed.",
-            f"Check the variable, the file or the command that it comes from. Then run:\n{command} --password=@-",
+            f"Check the variable, the file or the command that it comes from. Then run:\n{again}",
         )
     secret = given or ask_for_secret()
     if not is_utf_8(secret):

@@ -17,6 +17,8 @@ from azext_login.errors import (
     UnexpectedAnswerError,
     first_line,
 )
+from azext_login.profile.model import tenant_of
+from azext_login.system.command_line import AZ_LOGIN, Command, option_words, quote_command
 from azext_login.system.terminal.terminal import is_terminal
 from azext_login.system.text import printable, shorten
 
@@ -37,10 +39,17 @@ _LONGEST_NAME, _LONGEST_FINDING = 36, 70
 _LISTED_DUPLICATES = 3
 
 
-def report_discovery(account: Account, discovery: Discovery) -> None:
-    """Report which tenants did not show their subscriptions, and which subscriptions several tenants show."""
+def report_discovery(
+    account: Account, discovery: Discovery, *, again: Command = AZ_LOGIN, rows: Sequence[SubscriptionRow] = ()
+) -> None:
+    """Report which tenants did not show their subscriptions, and which subscriptions several tenants show.
+
+    :param again: the `az login` that ran.
+    :param rows: what was stored. A tenant that was stored without subscriptions, as requested, is not reported.
+    """
     _report_duplicates(discovery)
-    _report_tenants([(account, discovery)], kept=False)
+    stored = frozenset(tenant_of(row) for row in rows)
+    _report_tenants([(account, discovery)], kept=False, again=again, stored=stored)
 
 
 def report_guess(outcome: SignInOutcome) -> None:
@@ -72,7 +81,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
             "The subscriptions of '%s' could not be refreshed and stay as they were. %s To continue, run %s",
             failure.account.name,
             printable(first_line(failure.error)),
-            _to_do(failure.account, failure.error, None),
+            _to_do(failure.account, failure.error, None, AZ_LOGIN),
         )
     for account, discovery in outcome.discoveries:
         if not discovery.reports:
@@ -86,7 +95,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
         logger.warning(
             "Subscription '%s' (%s) is active now. To choose another one, run az account set --subscription ID",
             printable(outcome.newly_active["name"]),
-            outcome.newly_active["id"],
+            printable(outcome.newly_active["id"]),
         )
     if outcome.interrupted:
         raise AccountError(
@@ -108,28 +117,45 @@ def _report_duplicates(discovery: Discovery) -> None:
         subscription = duplicate.subscription
         logger.warning(
             "Subscription %s '%s' can be accessed from tenants %s (used) and %s. To use the other one, run "
-            'az account set --subscription "%s" --tenant "%s"',
+            "%s",
             subscription.id, printable(subscription.name), duplicate.kept_tenant_id, subscription.tenant_id,
-            subscription.id, subscription.tenant_id,
+            quote_command(
+                "az", "account", "set", "--subscription", subscription.id, "--tenant", subscription.tenant_id
+            ),
         )  # fmt: skip
 
 
-def _report_tenants(discoveries: Sequence[tuple[Account, Discovery]], *, kept: bool) -> None:
+def _report_tenants(
+    discoveries: Sequence[tuple[Account, Discovery]],
+    *,
+    kept: bool,
+    again: Command = AZ_LOGIN,
+    stored: frozenset[str] = frozenset(),
+) -> None:
     """Print a table of the tenants that did not answer, or have no subscriptions: name, what happened, what to run.
 
     :param discoveries: each account that was asked. If there are several, the table names the account.
     :param kept: whether the subscriptions from before are still listed.
+    :param again: the `az login` that ran, if one did.
+    :param stored: keys of the tenants that have a row now.
     """
+
+    def is_silent(discovery: Discovery, report: TenantReport) -> bool:
+        if report.failure is not None:
+            return False
+        is_seen = report.tenant.key in stored or _is_seen_elsewhere(discovery, report)
+        return bool(report.subscriptions or kept or is_seen)
+
     asked = sum(len(discovery.reports) for _, discovery in discoveries)
     lines = [
         (
             shorten(printable(account.label), _LONGEST_NAME),
             shorten(printable(report.tenant.display_name or report.tenant.id), _LONGEST_NAME),
-            *_finding(account, report),
+            *_finding(account, report, again),
         )
         for account, discovery in discoveries
         for report in discovery.reports
-        if report.failure is not None or not (report.subscriptions or kept or _is_seen_elsewhere(discovery, report))
+        if not is_silent(discovery, report)
     ]
     if not lines:
         return
@@ -152,12 +178,12 @@ def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:
     return any(duplicate.subscription.tenant_id == report.tenant.id for duplicate in discovery.duplicates)
 
 
-def _finding(account: Account, report: TenantReport) -> tuple[str, str]:
+def _finding(account: Account, report: TenantReport, again: Command) -> tuple[str, str]:
     """Return what happened at a tenant, and the command to run."""
     failure = report.failure
-    to_do = _to_do(account, failure, report.tenant.id)
+    to_do = _to_do(account, failure, report.tenant.id, again)
     if failure is None:
-        return "no subscriptions", f"{to_do} --allow-no-subscriptions" if to_do.startswith("az login") else to_do
+        return "no subscriptions", to_do
     if isinstance(failure, InteractionRequiredError):
         return "asks for more, such as a second factor", to_do
     if isinstance(failure, InterruptedDiscoveryError):
@@ -169,20 +195,23 @@ def _finding(account: Account, report: TenantReport) -> tuple[str, str]:
     return shorten(printable(first_line(failure)), _LONGEST_FINDING), to_do
 
 
-def _to_do(account: Account, failure: Exception | None, tenant: str | None) -> str:
+def _to_do(account: Account, failure: Exception | None, tenant: str | None, again: Command) -> str:
     """Return the command to run after a failure of an account, for one tenant or for all.
 
-    A user signs in again. For a workload, the error of a refused sign-in has the command. Other causes, such as a
-    missing role, are fixed elsewhere, and then a refresh is enough.
+    A user signs in again. For a workload, a refused sign-in has the command. Other causes, such as a missing role, are
+    fixed elsewhere, and then a refresh is enough.
+
+    :param again: the `az login` that ran, or a plain one.
     """
-    where = f' --tenant "{tenant}"' if tenant else ""
-    again = f"az account list --refresh{where}"
+    where = option_words("--tenant", tenant) if tenant else []
+    refresh = quote_command("az", "account", "list", "--refresh", *where)
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
-        return again
+        return refresh
     if account.is_user and not account.keeps_to_its_tenant:
-        return f"az login{where}"
+        command = again.without("--exclude-tenant").with_option("--tenant", tenant) if tenant else again
+        return str(command if failure else command.with_option("--allow-no-subscriptions"))
     advice = [line for text in getattr(failure, "recommendations", None) or () for line in text.splitlines()]
-    return next((line for line in advice if line.startswith("az login")), again)
+    return next((line for line in advice if line.startswith("az login")), refresh)
 
 
 def report_selection(row: SubscriptionRow) -> None:
@@ -198,7 +227,6 @@ def report_sign_out(name: str, outcome: SignOutOutcome) -> None:
         logger.warning("'%s' is not signed in, so no account was signed out. See `az account list`.", name)
     elif outcome.was_active and outcome.remaining:
         logger.warning(
-            'No subscription is active now. Choose one with `az account set --subscription "%s"`, or another from '
-            "`az account list --output table`.",
-            outcome.remaining[0]["id"],
+            "No subscription is active now. Choose one with `%s`, or another from `az account list --output table`.",
+            quote_command("az", "account", "set", "--subscription", str(outcome.remaining[0]["id"])),
         )

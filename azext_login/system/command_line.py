@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from azext_login.system.text import printable
 
@@ -54,9 +55,43 @@ def quote_command(*words: str, shell: Shell | None = None) -> str:
     return " ".join(quote_word(word, shell) for word in words)
 
 
+@dataclass(frozen=True)
+class Command:
+    """A command that a user can paste. Its text is quoted for the shell in use."""
+
+    words: tuple[str, ...]
+    """The program and its subcommand, for example `az` and `login`."""
+    options: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Names with dashes, each with its values."""
+
+    def with_option(self, name: str, *values: str) -> Command:
+        """Return the command with this option, in place of the one of the same name if there is one."""
+        if self.has(name):
+            return Command(self.words, tuple((n, values if n == name else v) for n, v in self.options))
+        return Command(self.words, (*self.options, (name, values)))
+
+    def without(self, *names: str) -> Command:
+        """Return the command without these options."""
+        return Command(self.words, tuple(option for option in self.options if option[0] not in names))
+
+    def has(self, name: str) -> bool:
+        """Tell whether the command has an option of this name."""
+        return any(name == own for own, _ in self.options)
+
+    def __str__(self) -> str:
+        options = (word for name, values in self.options for word in option_words(name, *values))
+        return quote_command(*self.words, *options)
+
+
+AZ_LOGIN = Command(("az", "login"))
+
+
 def option_words(name: str, *values: str) -> list[str]:
-    """Return the words of an option. A value that begins with a dash is joined to its name, as parsers demand."""
-    if len(values) == 1 and values[0].startswith("-"):
+    """Return the words of an option.
+
+    A value that begins with a dash is joined to its name, as parsers demand, and so is @FILE, which az replaces.
+    """
+    if len(values) == 1 and values[0].startswith(("-", "@")):
         return [f"{name}={values[0]}"]
     return [name, *values]
 

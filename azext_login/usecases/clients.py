@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from azext_login.auth.workload.service_principal import ServicePrincipal, ServicePrincipalCredential
     from azext_login.resource_manager.client import ResourceManager
     from azext_login.resource_manager.pages import RowBudget
+    from azext_login.system.command_line import Command
 
 
 class StagedTokens:
@@ -163,14 +164,20 @@ class Clients:
             http_cache=http_cache,
         )
 
-    def user_credential(self, account: Account, applications: ApplicationFactory) -> UserCredential:
-        """Return the credential of a user, whose tokens are obtained without interaction."""
+    def user_credential(
+        self, account: Account, applications: ApplicationFactory, *, command: Command | None = None
+    ) -> UserCredential:
+        """Return the credential of a user, whose tokens are obtained without interaction.
+
+        :param command: the `az login` that runs, for the advice; None for another command.
+        """
         from azext_login.auth.entra.user_credential import UserCredential
 
         return UserCredential(
             applications,
             account.name,
             authority=self._settings.authority,
+            command=command,
             on_agent_session=lambda: send_telemetry("set_agentic_session", True),
         )
 
@@ -214,10 +221,12 @@ class Clients:
         applications: ApplicationFactory,
         *,
         on_assertion: Callable[[str], None] | None = None,
+        command: Command | None = None,
     ) -> ServicePrincipalCredential:
         """Return the credential of a service principal.
 
         :param on_assertion: receives each fresh federated token; None to store it for built-in commands.
+        :param command: the `az login` that runs, for the advice; None for another command.
         """
         from azext_login.auth.workload.service_principal import ServicePrincipalCredential
 
@@ -234,6 +243,7 @@ class Clients:
             authority=self._settings.authority,
             http=lambda: self.http,
             on_assertion=on_assertion or store,
+            command=command,
         )
 
     def has_credentials(self, row: SubscriptionRow) -> bool:

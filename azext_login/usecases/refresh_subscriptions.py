@@ -17,6 +17,7 @@ from azext_login.resource_manager.ask_tenants import Ask, discover, find_tenants
 from azext_login.resource_manager.discovery import Discovery, Progress
 from azext_login.resource_manager.pages import MOST_ROWS
 from azext_login.resource_manager.resources import Subscription, Tenant
+from azext_login.system.command_line import AZ_LOGIN
 from azext_login.usecases.excluded_tenants import ExcludedTenants
 from azext_login.usecases.rows import row_of
 
@@ -148,7 +149,7 @@ def _accounts_to_ask(session: Session, only: Tenant | None) -> list[_OwnRows]:
     if not found:
         raise AccountError(
             f"No account that is signed in can have subscriptions in tenant '{only.id}'.",
-            f'To sign in to it, run:\naz login --tenant "{only.id}"',
+            f"To sign in to it, run:\n{AZ_LOGIN.with_option('--tenant', only.id)}",
         )
     return found
 

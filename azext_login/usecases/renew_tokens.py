@@ -179,7 +179,7 @@ def _current_assertion(
     expires_on = expiry_of(stored) if stored else None
     if principal.source is None:
         if expires_on is not None and expires_on <= now:
-            attempt = Attempt(tenant=principal.tenant, service_principal=principal.login_options())
+            attempt = Attempt(tenant=principal.tenant, service_principal=True, command=principal.login_command())
             raise NotSignedInError(
                 f"The federated token of service principal '{principal.client_id}' has expired. It was given with "
                 "--federated-token, so its source is not known. Nothing was renewed.",

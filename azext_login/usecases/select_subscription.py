@@ -83,6 +83,11 @@ def _not_one(
 
 def _set_command(row: SubscriptionRow) -> str:
     """Return the command that chooses exactly this row."""
-    return (
-        f'az account set --subscription "{row["id"]}" --username "{account_of(row).label}" --tenant "{row["tenantId"]}"'
+    from azext_login.system.command_line import Command
+
+    return str(
+        Command(("az", "account", "set"))
+        .with_option("--subscription", str(row["id"]))
+        .with_option("--username", account_of(row).label)
+        .with_option("--tenant", str(row["tenantId"]))
     )

@@ -169,10 +169,13 @@ class Session:
         try:
             self._clouds.store_choice(self.settings.cloud, active["id"])
         except StoreError as error:
+            from azext_login.system.command_line import quote_command
+
+            set_again = quote_command("az", "account", "set", "--subscription", str(active["id"]))
             raise StoreError(
                 f"{error}\nazureProfile.json is up to date: '{printable(active['name'])}' is active, and sign-ins are "
                 "stored. Only clouds.config is not up to date, so `az cloud set` would choose an earlier subscription.",
-                error.recommendations or f'Then run:\naz account set --subscription "{active["id"]}"',
+                error.recommendations or f"Then run:\n{set_again}",
             ) from error
 
     def forget_subscriptions(self, subscription_ids: Collection[str] | None = None) -> None:

@@ -29,6 +29,7 @@ from azext_login.usecases.rows import row_of, tenant_level_subscription
 if TYPE_CHECKING:
     from azext_login.auth.credential import Credential
     from azext_login.auth.entra.application import ApplicationFactory
+    from azext_login.system.command_line import Command
     from azext_login.usecases.session import Session
 
 Authenticate = Callable[["ApplicationFactory", Any, Sequence[str]], dict[str, Any]]
@@ -45,8 +46,8 @@ class SignInRequest:
     allow_no_subscriptions: bool = False
     skip_subscription_discovery: bool = False
     subscription: str | None = None
-    again: str = ""
-    """The command that repeats the sign-in of a workload, without a secret; "" for a user."""
+    again: Command | None = None
+    """The command that repeats the sign-in, without a secret; None for a plain `az login`."""
     nothing_found: str = ""
     """The message for an account without subscriptions; "" for the default message."""
     excluded_tenants: ExcludedTenants | None = None
@@ -85,7 +86,7 @@ def sign_in_user(session: Session, request: SignInRequest, authenticate: Authent
     """
     staged = session.clients.staged_tokens()
     account = _authenticate(session, request, authenticate, staged.applications)
-    credential = session.clients.user_credential(account, staged.applications)
+    credential = session.clients.user_credential(account, staged.applications, command=request.again)
     return complete(session, request, account, credential, lambda found: staged.keep())
 
 
@@ -115,7 +116,7 @@ def complete(
 
         raise AccountError(
             "Ctrl-C ended the search for subscriptions. Nothing was found before, and nothing was stored.",
-            f"To sign in, run:\n{request.again or login_command(Attempt(tenant=request.tenant))}",
+            f"To sign in, run:\n{login_command(Attempt(tenant=request.tenant, command=request.again))}",
         )
     found = _subscriptions_to_store(request, account, discovery)
     return _store(session, request, account, found, discovery, lambda: keep(found))
@@ -133,7 +134,7 @@ def _authenticate(
     if "msal_telemetry" in result:
         send_telemetry("set_msal_telemetry", result["msal_telemetry"])
     if "error" in result:
-        raise explain(result, Attempt(tenant=request.tenant, scopes=request.scopes))
+        raise explain(result, Attempt(tenant=request.tenant, scopes=request.scopes, command=request.again))
     claims = result.get("id_token_claims") or {}
     # Entra ID names the user in `preferred_username`, AD FS in `upn`.
     name = claims.get("preferred_username") or claims.get("upn")
@@ -198,18 +199,17 @@ def _nothing_found(request: SignInRequest, account: Account, discovery: Discover
     if discovery.failed:
         failures = (f"Tenant {report.tenant.label}: {first_line(report.failure)}" for report in discovery.failed)
         refused = [report for report in discovery.failed if isinstance(report.failure, SignInError)]
-        commands = (login_command(Attempt(tenant=report.tenant.id)) for report in refused)
+        commands = (str(login_command(Attempt(tenant=report.tenant.id, command=request.again))) for report in refused)
         return SignInError(
             "\n".join([message, *failures]),
             next_step="\n".join(["To sign in to one tenant, run:", *commands])
             if refused
             else "Run the command again in a minute.",
         )
+    command = login_command(Attempt(tenant=request.tenant, command=request.again))
     return SignInError(
         message,
-        next_step="To use a tenant without subscriptions, run:\n"
-        + (request.again or login_command(Attempt(tenant=request.tenant)))
-        + " --allow-no-subscriptions",
+        next_step=f"To use a tenant without subscriptions, run:\n{command.with_option('--allow-no-subscriptions')}",
     )
 
 

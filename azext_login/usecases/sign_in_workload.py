@@ -40,7 +40,9 @@ def sign_in_service_principal(
     clients = session.clients
     staged = clients.staged_tokens()
     fetched: list[str] = []
-    credential = clients.service_principal_credential(principal, staged.applications, on_assertion=fetched.append)
+    credential = clients.service_principal_credential(
+        principal, staged.applications, on_assertion=fetched.append, command=request.again
+    )
     credential.token(list(request.scopes or session.settings.arm_scopes), tenant=request.tenant)
 
     def keep(found: Sequence[Subscription]) -> None:

@@ -447,7 +447,7 @@ def test_a_service_principal_whose_secret_is_wrong_by_now_is_told_how_it_signs_i
     entries.write_text(entries.read_text(encoding="utf-8").replace(CI_SECRET, "rotated"), encoding="utf-8")
     make_cold(own_az)
     said = own_az.run(*REFRESH).ok().stderr
-    command = f'az login --service-principal --username "{CI_APP}" --password=@- --tenant "{_guid("fabrikam")}"'
+    command = f"az login --service-principal --username {CI_APP} --password=@- --tenant {_guid('fabrikam')}"
     assert re.search(rf"The client secret of .* {re.escape(command)}$", said, re.MULTILINE)
 
 
@@ -456,7 +456,7 @@ def test_a_tenant_without_a_signed_in_user_is_an_error_with_the_command_to_run(
 ) -> None:
     own_az.run("login", "--service-principal", "-u", CI_APP, f"-p={CI_SECRET}", "-t", "fabrikam.example").ok()
     error = own_az.run(*REFRESH, "--tenant", "contoso.example").failed().stderr
-    assert f'az login --tenant "{_guid("contoso")}"' in error
+    assert f"az login --tenant {_guid('contoso')}" in error
 
 
 # The default.

@@ -204,7 +204,7 @@ def test_the_passphrase_of_a_certificate_is_not_stored_and_is_read_from_the_envi
     assert subscriptions_used(stock(workload_az))
     error = workload_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
     assert "AZURE_CLIENT_CERTIFICATE_PASSWORD" in error
-    assert f'az login --service-principal --username "{CI_APP}" --certificate "{path}" --password=@-' in error
+    assert f"az login --service-principal --username {CI_APP} --certificate {path} --password=@-" in error
     passphrase = {"AZURE_CLIENT_CERTIFICATE_PASSWORD": PASSPHRASE}
     assert token_claims(workload_az, "--resource", VAULT, env=passphrase)["appid"] == CI_APP
     assert not traces(workload_az, PASSPHRASE)
@@ -227,7 +227,7 @@ def test_without_a_stored_secret_commands_work_until_the_token_expires_and_then_
     assert subscriptions_used(stock(workload_az))
     error = workload_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
     assert "was not stored" in error
-    assert f'az login --service-principal --username "{CI_APP}" --password=@-' in error
+    assert f"az login --service-principal --username {CI_APP} --password=@-" in error
 
 
 FROM_ENVIRONMENT = ("login", "--from-env")

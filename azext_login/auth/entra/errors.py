@@ -25,6 +25,7 @@ from azext_login.auth.entra.refusals import (
     find_refusal,
 )
 from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
+from azext_login.system.command_line import AZ_LOGIN, Command, quote_word
 from azext_login.system.text import printable
 
 logger = get_logger(__name__)
@@ -46,8 +47,10 @@ class Attempt:
     """Scopes to name in the advice; None for those that `az login` requests by default."""
     claims_challenge: str | None = None
     with_password: bool = False
-    service_principal: str | None = None
-    """Options of `az login` to sign the service principal in again, without a secret; None for a user."""
+    service_principal: bool = False
+    """Whether it is a service principal, and not a user."""
+    command: Command | None = None
+    """The `az login` to repeat, without a secret; None if another command ran for a user."""
 
 
 def explain(
@@ -109,24 +112,28 @@ def _next_step(refusal: Refusal | None, attempt: Attempt) -> str:
     elif refusal is NEEDS_FACTOR and attempt.with_password and not attempt.tenant and attempt.username:
         # A user principal name ends with a verified domain of its home tenant, so the domain names the tenant.
         attempt = replace(attempt, tenant=attempt.username.rpartition("@")[2])
-    return template.format(command=login_command(attempt), client_id=attempt.username)
+    command = login_command(attempt)
+    if refusal and refusal.is_interactive and not attempt.service_principal:
+        command = command.without("--username", "--password")
+    return template.format(command=command, client_id=quote_word(attempt.username or ""))
 
 
-def login_command(attempt: Attempt) -> str:
-    """Return the `az login` to run, quoted for every shell. Never contains a secret."""
-    parts = ["az login"]
-    if attempt.service_principal:
-        parts.append(attempt.service_principal)
+def login_command(attempt: Attempt) -> Command:
+    """Return the `az login` to run. Never contains a secret."""
+    command = attempt.command or AZ_LOGIN
+    if command.has("--from-env") or command.has("--identity"):
+        # The tenant belongs to the account.
+        return command
     if attempt.tenant:
         # Each tenant has its own policy for second factors, and asks for one only when it is named.
-        parts.append(f'--tenant "{printable(attempt.tenant)}"')
+        command = command.without("--exclude-tenant").with_option("--tenant", attempt.tenant)
     if attempt.scopes and not attempt.service_principal:
         # A resource such as Microsoft Graph may require a factor that Resource Manager does not.
-        parts.append("--scope " + " ".join(f'"{scope}"' for scope in attempt.scopes))
+        command = command.with_option("--scope", *attempt.scopes)
     if attempt.claims_challenge:
         encoded = base64.b64encode(attempt.claims_challenge.encode("utf-8")).decode("ascii")
-        parts.append(f'--claims-challenge "{encoded}"')
-    return " ".join(parts)
+        command = command.with_option("--claims-challenge", encoded)
+    return command
 
 
 def unknown_tenant(tenant: str, address: str) -> SignInError:

@@ -12,6 +12,7 @@ from azext_login.auth.entra.application import ApplicationFactory, authority_err
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE
 from azext_login.auth.entra.errors import Attempt, explain
 from azext_login.errors import AccountError, NotSignedInError
+from azext_login.system.command_line import Command, quote_command
 
 
 class UserCredential:
@@ -26,7 +27,10 @@ class UserCredential:
         clock: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
         on_agent_session: Callable[[], None] = lambda: None,
+        command: Command | None = None,
     ):
+        """:param command: the `az login` that runs, for the advice; None for another command."""
+        self._command = command
         self._applications = applications
         self._username = username
         self._authority = authority
@@ -53,7 +57,11 @@ class UserCredential:
         application = self._applications.build(tenant)
         arguments, claims_challenge = self._agent_arguments(application, claims_challenge)
         attempt = Attempt(
-            tenant=tenant, username=self._username, scopes=advised_scopes, claims_challenge=claims_challenge
+            tenant=tenant,
+            username=self._username,
+            scopes=advised_scopes,
+            claims_challenge=claims_challenge,
+            command=self._command,
         )
         with authority_errors(self._authority, tenant):
             result = application.acquire_token_silent_with_error(
@@ -78,7 +86,7 @@ class UserCredential:
         if len(accounts) > 1:
             raise AccountError(
                 f"Several accounts with the user name '{self._username}' are signed in.",
-                f"Run `az logout --username {self._username}`, then `az login`.",
+                f"Run `{quote_command('az', 'logout', '--username', self._username)}`, then `az login`.",
             )
         return accounts[0]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from dataclasses import dataclass
 
 from azext_login.errors import AccountError, SignInError
+from azext_login.system.command_line import option_words, quote_command
 
 # The host's prefix of the ID in a row of the profile (azure.cli.core._profile.ManagedIdentityAuth), by the option of
 # `az login --identity` that gave the ID.
@@ -69,8 +68,7 @@ class AssignedIdentity:
         """The options that follow `az login --identity`, quoted for a shell, with a space before them."""
         if not self.option or not self.value:
             return ""
-        plain = re.fullmatch(r"[\w./-]+", self.value, re.ASCII)
-        return f" --{self.option} {self.value if plain else shlex.quote(self.value)}"
+        return " " + quote_command(*option_words(f"--{self.option}", self.value))
 
     def __str__(self) -> str:
         if not self.option:

@@ -14,6 +14,7 @@ from azext_login.auth.credential import AccessToken
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind, find_source
 from azext_login.errors import SignInError, UnexpectedAnswerError
+from azext_login.system.command_line import AZ_LOGIN
 from azext_login.system.text import capitalised, printable
 
 logger = get_logger(__name__)
@@ -126,7 +127,8 @@ class ManagedIdentityCredential:
         if own.lower() != tenant.lower():
             raise SignInError(
                 f"The home tenant of {self._identity} is '{own}'. It gets no tokens of the tenant '{tenant}'.",
-                next_step=f"Leave --tenant out, or sign in with an account of that tenant:\naz login --tenant {tenant}",
+                next_step="Leave --tenant out, or sign in with an account of that tenant:\n"
+                f"{AZ_LOGIN.with_option('--tenant', tenant)}",
             )
 
     @cached_property

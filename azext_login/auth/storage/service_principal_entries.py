@@ -63,10 +63,14 @@ class ServicePrincipalEntries:
     def _of_client(self, client_id: str, tenant: str) -> list[ServicePrincipalEntry]:
         found = [entry for entry in self._usable() if _is_client(entry, client_id)]
         if not found:
+            from azext_login.system.command_line import quote_command
+
             raise NotSignedInError(
                 f"No credential of service principal '{client_id}' is stored.",
                 next_step="Run `az login` for this service principal:\n"
-                f'az login --service-principal --username "{client_id}" --password=@- --tenant "{tenant}"',
+                + quote_command(
+                    "az", "login", "--service-principal", "--username", client_id, "--password=@-", "--tenant", tenant
+                ),
             )
         return found
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from azext_login.auth.input_files import decode_text, read_input_file, refusal
 from azext_login.auth.workload.pem import PemBlock, find_blocks
 from azext_login.errors import SignInError
+from azext_login.system.command_line import quote_word
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -271,7 +272,8 @@ def _wrong_passphrase(path: str) -> SignInError:
 def _advise_passphrase(path: str) -> str:
     return (
         f"Set {PASSPHRASE_VARIABLE} to the passphrase, or give it on standard input:\n"
-        f'az login --service-principal --username APP_ID --tenant TENANT_ID --certificate "{path}" --password=@-'
+        "az login --service-principal --username APP_ID --tenant TENANT_ID "
+        f"--certificate {quote_word(path)} --password=@-"
     )
 
 
@@ -285,5 +287,5 @@ def _damaged(path: str) -> SignInError:
 def _unsupported_encryption(path: str) -> SignInError:
     return refusal(
         f"{path} is encrypted with an algorithm that is not supported.",
-        f'Convert it; openssl asks for the passphrase:\nopenssl pkcs12 -legacy -in "{path}" -out NEW.pem',
+        f"Convert it; openssl asks for the passphrase:\nopenssl pkcs12 -legacy -in {quote_word(path)} -out NEW.pem",
     )

@@ -24,6 +24,7 @@ from azext_login.auth.jwt import expiry_of
 from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
 from azext_login.auth.workload.federated_tokens import AssertionSource, FileAssertion, check_assertion, source_from_json
 from azext_login.errors import NotSignedInError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
+from azext_login.system.command_line import AZ_LOGIN, Command
 
 if TYPE_CHECKING:
     import requests
@@ -124,22 +125,21 @@ class ServicePrincipal:
             entry[OWN_KEY] = {_KIND: self.kind, **own}
         return entry
 
-    def login_options(self) -> str:
-        """Return the options of `az login` that sign this service principal in again. Contains no secret."""
-        parts = [f'--service-principal --username "{self.client_id}"']
+    def login_command(self) -> Command:
+        """Return the `az login` that signs this service principal in again, without its tenant. Contains no secret."""
+        command = AZ_LOGIN.with_option("--service-principal").with_option("--username", self.client_id)
         if self.certificate:
-            parts.append(f'--certificate "{self.certificate}"')
+            command = command.with_option("--certificate", self.certificate)
             if self.is_protected:
-                parts.append("--password=@-")
-            if self.send_chain:
-                parts.append("--use-cert-sn-issuer")
-        elif self.source is not None:
-            parts += [f'--{name} "{value}"' for name, value in _source_options(self.source)]
-        elif self.kind == FEDERATED_TOKEN:
-            parts.append("--federated-token=@FILE")
-        else:
-            parts.append("--password=@-")
-        return " ".join(parts)
+                command = command.with_option("--password", "@-")
+            return command.with_option("--use-cert-sn-issuer") if self.send_chain else command
+        if self.source is not None:
+            for name, value in _source_options(self.source):
+                command = command.with_option(f"--{name}", value)
+            return command
+        if self.kind == FEDERATED_TOKEN:
+            return command.with_option("--federated-token", "@FILE")
+        return command.with_option("--password", "@-")
 
 
 def _source_options(source: AssertionSource) -> list[tuple[str, str]]:
@@ -170,13 +170,16 @@ class ServicePrincipalCredential:
         on_assertion: Callable[[str], None] = lambda assertion: None,
         clock: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
+        command: Command | None = None,
     ):
         """:param authority: the cloud's address for sign-in, for error messages.
         :param http: returns the session for requests to a source of federated tokens.
         :param on_assertion: called with each new federated token that a source has returned.
         :param clock: returns POSIX time in seconds.
         :param environ: the environment variables, which a source may read.
+        :param command: the `az login` that runs, for the advice; None for another command.
         """
+        self._command = command
         self._applications = applications
         self._principal = principal
         self._authority = authority
@@ -214,7 +217,12 @@ class ServicePrincipalCredential:
 
     def _attempt(self, tenant: str | None) -> Attempt:
         principal = self._principal
-        return Attempt(tenant=tenant, username=principal.client_id, service_principal=principal.login_options())
+        return Attempt(
+            tenant=tenant,
+            username=principal.client_id,
+            service_principal=True,
+            command=self._command or principal.login_command(),
+        )
 
     def _msal_credential(self, tenant: str | None) -> Any:
         """Return the `client_credential` of msal.ConfidentialClientApplication.

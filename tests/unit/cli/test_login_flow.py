@@ -10,6 +10,7 @@ import pytest
 from azext_login.auth.interactive import broker, browser
 from azext_login.cli import login
 from azext_login.cli.login_options import LoginOptions
+from azext_login.system.command_line import AZ_LOGIN
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def flow_of(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(browser, "sign_in_with_browser", lambda application, request: {"flow": request.port})
 
     def flow_of(options: LoginOptions, *, has_broker: bool = False, is_adfs: bool = False) -> Any:
-        flow = login._interactive_flow(options, None)
+        flow = login._interactive_flow(options, None, AZ_LOGIN)
         applications: Any = SimpleNamespace(is_adfs=is_adfs)
         return flow(applications, SimpleNamespace(_enable_broker=has_broker), [])["flow"]
 

@@ -47,12 +47,12 @@ def _lines_after_sign_in(caplog: pytest.LogCaptureFixture, *reports: TenantRepor
 @pytest.mark.parametrize(
     ("failure", "line"),
     [
-        (None, 'no subscriptions az login --tenant "t" --allow-no-subscriptions'),
-        (InteractionRequiredError("x"), 'asks for more, such as a second factor az login --tenant "t"'),
-        (InterruptedDiscoveryError("x"), 'was not waited for (Ctrl-C) az account list --refresh --tenant "t"'),
-        (ServiceUnreachableError("x"), 'did not answer az account list --refresh --tenant "t"'),
-        (MalformedAnswerError("x"), 'did not answer az account list --refresh --tenant "t"'),
-        (SignInError("You are\nout."), 'You are az login --tenant "t"'),
+        (None, "no subscriptions az login --tenant t --allow-no-subscriptions"),
+        (InteractionRequiredError("x"), "asks for more, such as a second factor az login --tenant t"),
+        (InterruptedDiscoveryError("x"), "was not waited for (Ctrl-C) az account list --refresh --tenant t"),
+        (ServiceUnreachableError("x"), "did not answer az account list --refresh --tenant t"),
+        (MalformedAnswerError("x"), "did not answer az account list --refresh --tenant t"),
+        (SignInError("You are\nout."), "You are az login --tenant t"),
     ],
 )
 def test_each_tenant_has_one_line_with_what_happened_and_what_to_run(
@@ -72,10 +72,10 @@ _REFUSED = SignInError(
     ("account", "failure", "line"),
     [
         (PRINCIPAL, _REFUSED, 'The secret has expired. az login --service-principal --password=@- -t "t"'),
-        (PRINCIPAL, SignInError("No role."), 'No role. az account list --refresh --tenant "t"'),
-        (PRINCIPAL, None, 'no subscriptions az account list --refresh --tenant "t"'),
-        (MANAGED_IDENTITY, SignInError("No role."), 'No role. az account list --refresh --tenant "t"'),
-        (MANAGED_IDENTITY, ServiceUnreachableError("x"), 'did not answer az account list --refresh --tenant "t"'),
+        (PRINCIPAL, SignInError("No role."), "No role. az account list --refresh --tenant t"),
+        (PRINCIPAL, None, "no subscriptions az account list --refresh --tenant t"),
+        (MANAGED_IDENTITY, SignInError("No role."), "No role. az account list --refresh --tenant t"),
+        (MANAGED_IDENTITY, ServiceUnreachableError("x"), "did not answer az account list --refresh --tenant t"),
     ],
 )
 def test_a_workload_is_not_advised_to_sign_in_like_a_user(
@@ -92,8 +92,8 @@ def test_the_account_is_named_where_several_were_asked(caplog: pytest.LogCapture
         report_refresh(RefreshOutcome((), ((ALICE, bad), (PRINCIPAL, good), (BOB, bad))))
     assert _lines(caplog)[1:] == [
         "Account Tenant What happened To do",
-        'alice@contoso.example Name of t No. az login --tenant "t"',
-        'bob@fabrikam.example Name of t No. az login --tenant "t"',
+        "alice@contoso.example Name of t No. az login --tenant t",
+        "bob@fabrikam.example Name of t No. az login --tenant t",
     ]
 
 
@@ -164,7 +164,7 @@ def test_a_tenant_whose_subscriptions_another_one_shows_is_not_called_empty(capl
         report_discovery(ALICE, found)
     (line,) = _lines(caplog)
     assert "from tenants one (used) and two" in line
-    assert 'az account set --subscription "a" --tenant "two"' in line
+    assert "az account set --subscription a --tenant two" in line
 
 
 def test_many_shared_subscriptions_are_counted(caplog: pytest.LogCaptureFixture) -> None:

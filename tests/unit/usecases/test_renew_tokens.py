@@ -298,7 +298,7 @@ def test_the_watch_fails_with_an_expired_federated_token_without_a_source() -> N
     with pytest.raises(NotSignedInError, match="its source is not known") as ended:
         Watched(world).run(4000)
     assert world.now >= START + 300
-    assert 'az login --service-principal --username "0c1f0a3e-app" --federated-token=@FILE' in str(
+    assert "az login --service-principal --username 0c1f0a3e-app --federated-token=@FILE" in str(
         ended.value.recommendations
     )
 

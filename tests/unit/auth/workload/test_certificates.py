@@ -386,7 +386,7 @@ def test_the_error_for_a_wrong_passphrase_explains_how_to_give_it(
     assert "passphrase" in error.error_msg
     assert "AZURE_CLIENT_CERTIFICATE_PASSWORD" in error.recommendations[0]
     assert "is wrong" in error.error_msg
-    assert f'--certificate "{path}" --password=@-' in error.recommendations[0]
+    assert f"--certificate {path} --password=@-" in error.recommendations[0]
 
 
 def test_a_pfx_file_without_a_key_is_explained(write: Callable[..., Path]) -> None:
