@@ -137,7 +137,9 @@ def keyring_conflict(problem: str, names: list[str]) -> EncryptionError:
     :param problem: what the item holds instead, for example "secrets of service principals instead of tokens".
     :param names: the accounts in it, to sign out with.
     """
-    commands = " or ".join(f"`az logout --username {name}`" for name in names) or "`az account clear`"
+    from azext_login.system.command_line import quote_word
+
+    commands = " or ".join(f"`az logout --username {quote_word(name)}`" for name in names) or "`az account clear`"
     return EncryptionError(
         f"The keyring holds {problem}. On this system, both encrypted stores share one keyring item "
         "(core.encrypt_token_cache).",
