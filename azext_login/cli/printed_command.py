@@ -11,11 +11,14 @@ from azext_login.system.command_line import AZ_LOGIN, Command
 # How the user gives a secret again: on standard input, or in a file where another secret may need standard input.
 _SECRETS = {"password": "@-", "client_assertion": "@FILE"}
 
+# The kind of the account, or of the flow, comes first.
+_FIRST = ("service_principal", "identity", "from_env", "use_device_code")
+
 
 def printed_login(options: LoginOptions) -> Command:
     """Return the `az login` that repeats a sign-in. Each secret is replaced with the way to give it again."""
     command, described = AZ_LOGIN, options_of(LoginOptions)
-    for field in dataclasses.fields(options):
+    for field in sorted(dataclasses.fields(options), key=lambda field: field.name not in _FIRST):
         value = getattr(options, field.name)
         if value == field.default or value in (None, False, "", ()):
             continue

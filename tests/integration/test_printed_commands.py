@@ -24,7 +24,7 @@ _PRINCIPAL = ("--service-principal", "--username", CI_APP, "--tenant", "contoso.
         (
             (*_PRINCIPAL, "-p=wrong", "--no-store-secret", "--allow-no-subscriptions"),
             [
-                *("--username", CI_APP, "--password=@-", "--service-principal", "--no-store-secret"),
+                *("--service-principal", "--username", CI_APP, "--password=@-", "--no-store-secret"),
                 "--allow-no-subscriptions",
             ],
         ),
