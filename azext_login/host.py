@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -12,6 +13,13 @@ from typing import Any
 from azext_login.errors import AccountError
 
 POWERSHELL_SETTINGS = "AzureRmContextSettings.json"
+
+# sys.platform -> settings of its brokers, and whether the broker is on without the setting.
+_BROKERS = {
+    "win32": {"enable_broker_on_windows": True},
+    "darwin": {"enable_broker_on_mac": False},
+    "linux": {"enable_broker_on_linux": False, "enable_broker_on_wsl": False},
+}
 
 # Our command -> the function of azure.cli.command_modules.profile.custom that serves it in the host.
 _HOST_OPERATIONS = {
@@ -70,8 +78,11 @@ class HostSettings:
     """Reads the setting core.encrypt_token_cache, when a store of secrets is opened. If it is neither on nor off, this
     raises the error of the host's configuration."""
     use_http_cache: bool
-    broker_on_windows: bool
-    broker_on_mac: bool
+    may_use_broker: bool
+    """Whether a user's tokens may come from an account broker of this operating system."""
+    broker_switches: Callable[[], Mapping[str, bool]]
+    """Returns the arguments about account brokers for MSAL's PublicClientApplication, and tells the host's telemetry.
+    Loads MSAL."""
     instance_discovery: bool
     client_capabilities: tuple[str, ...]
     verify_certificates: bool
@@ -150,8 +161,8 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
         subscriptions_api_version=get_api_version(cli_ctx, ResourceType.MGMT_RESOURCE_SUBSCRIPTIONS),
         encryption_setting=lambda: bool(should_encrypt_token_cache(cli_ctx)),
         use_http_cache=switch(config, "use_msal_http_cache", True),
-        broker_on_windows=switch(config, "enable_broker_on_windows", True),
-        broker_on_mac=switch(config, "enable_broker_on_mac", False),
+        may_use_broker=any(switch(config, name, is_on) for name, is_on in _BROKERS.get(sys.platform, {}).items()),
+        broker_switches=partial(_broker_switches, cli_ctx),
         instance_discovery=switch(config, "instance_discovery", True),
         # CP1: we can answer claims challenges (continuous access evaluation).
         client_capabilities=() if "AZURE_IDENTITY_DISABLE_CP1" in os.environ else ("CP1",),
@@ -193,19 +204,30 @@ def exit_with(cli_ctx: Any, code: int) -> None:
     """Exit with `code` after the result of the command was printed. With 0, nothing changes."""
     if not code:
         return
-    import sys
-
     from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
 
     cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, lambda *_, **__: sys.exit(code))
 
 
-def send_broker_telemetry(settings: HostSettings) -> None:
-    """Pass the broker settings to the host's telemetry; older hosts take only the Windows one."""
-    from azure.cli.core.telemetry import set_broker_info
+def _broker_switches(cli_ctx: Any) -> dict[str, bool]:
+    """Ask the host which brokers are on: their settings and defaults differ between releases.
 
-    values = (settings.broker_on_windows, settings.broker_on_mac)
-    set_broker_info(*values[: len(inspect.signature(set_broker_info).parameters)])
+    For example, azure-cli#31169 adds `core.enable_broker_on_wsl`. If a setting that the host reads here is neither on
+    nor off, the host fails, and the settings of azure-cli 2.91 count.
+    """
+    import configparser
+
+    try:
+        from azure.cli.core._profile import _create_identity_instance
+
+        identity = _create_identity_instance(cli_ctx, cli_ctx.cloud.endpoints.active_directory)
+        prefix = "_enable_broker_on_"
+        return {name[1:]: value for name, value in vars(identity).items() if name.startswith(prefix)}
+    except (ImportError, TypeError, ValueError, configparser.Error):
+        return {
+            f"enable_broker_on_{system}": switch(cli_ctx.config, f"enable_broker_on_{system}", is_on)
+            for system, is_on in (("windows", True), ("mac", False))
+        }
 
 
 def send_telemetry(setter: str, value: Any) -> None:

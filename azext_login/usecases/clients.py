@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from knack.log import get_logger
 
 from azext_login.errors import StoreError
-from azext_login.host import HostSettings, send_broker_telemetry, send_telemetry
+from azext_login.host import HostSettings, send_telemetry
 from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, SubscriptionRow, account_of
 from azext_login.system.directory import PrivateDirectory
 
@@ -149,15 +149,13 @@ class Clients:
         from azext_login.auth.entra.http_client import AuthorityHttpClient
 
         settings = self._settings
-        send_broker_telemetry(settings)
         return ApplicationFactory(
             ApplicationSettings(
                 authority=settings.authority,
                 is_adfs=settings.is_adfs,
                 instance_discovery=settings.instance_discovery,
                 client_capabilities=settings.client_capabilities,
-                broker_on_windows=settings.broker_on_windows,
-                broker_on_mac=settings.broker_on_mac,
+                broker_switches=settings.broker_switches(),
             ),
             token_cache=token_cache,
             http_client=AuthorityHttpClient(self.http, settings.authority, verify=settings.verify_certificates),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -288,11 +287,8 @@ def _query_of(session: Session, row: SubscriptionRow, request: TokenRequest) -> 
 
 def _is_decided_by_cache(session: Session, row: SubscriptionRow, environ: Mapping[str, str]) -> bool:
     """Tell whether the cache alone decides which token an account gets: no broker and no agent session."""
-    settings = session.settings
-    uses_broker = (sys.platform == "win32" and settings.broker_on_windows) or (
-        sys.platform == "darwin" and settings.broker_on_mac
-    )
-    return not ((account_of(row).is_user and uses_broker) or environ.get(AGENT_SESSION_VARIABLE))
+    uses_broker = account_of(row).is_user and session.settings.may_use_broker
+    return not (uses_broker or environ.get(AGENT_SESSION_VARIABLE))
 
 
 def _key_of(query: TokenQuery, request: TokenRequest) -> str:

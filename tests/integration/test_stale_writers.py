@@ -29,10 +29,19 @@ from tests.users import ALICE, BOB, CAROL
 _CLOUD_SET = ("cloud", "set", "--name", CLOUD_NAME)
 
 _HELD = """
-import os, runpy, sys, time
+import json, os, runpy, sys, time
 from azure.cli.core._session import Session
 
 save = Session.save
+
+def replace_file(session):
+    # As a later azure-cli writes its files (azure-cli#34060).
+    with open(session.filename + ".tmp", "w", encoding=session._encoding) as stream:
+        json.dump(session.data, stream)
+    os.replace(session.filename + ".tmp", session.filename)
+
+if os.environ.get("LATER_HOST"):
+    save = replace_file
 
 def hold_and_save(session):
     if session.filename and session.filename.endswith("azureProfile.json"):
@@ -70,8 +79,11 @@ def _builtin(az: Az) -> Az:
 
 
 @contextmanager
-def _held(az: Az, tmp_path: Path, *command: str) -> Iterator[None]:
-    """Run a built-in command that has read the profile before the block, and writes it after the block."""
+def _held(az: Az, tmp_path: Path, *command: str, later_host: bool = False) -> Iterator[None]:
+    """Run a built-in command that has read the profile before the block, and writes it after the block.
+
+    later_host: it replaces the file in one step.
+    """
     script, held, released = tmp_path / "held.py", tmp_path / "held", tmp_path / "released"
     script.write_text(_HELD, encoding="utf-8")
     cloud_before = "AzureCloud" if command[:2] == ("cloud", "set") else None
@@ -82,7 +94,14 @@ def _held(az: Az, tmp_path: Path, *command: str) -> Iterator[None]:
         stderr=PIPE,
         text=True,
         # `cloud set` writes the profile only when it comes from another cloud.
-        env=_builtin(az).environment({"HELD": held, "RELEASED": released, "AZURE_CLOUD_NAME": cloud_before}),
+        env=_builtin(az).environment(
+            {
+                "HELD": held,
+                "RELEASED": released,
+                "AZURE_CLOUD_NAME": cloud_before,
+                "LATER_HOST": "1" if later_host else None,
+            }
+        ),
         cwd=az.config_dir,
     )
     try:
@@ -121,14 +140,18 @@ def _rewrite(az: Az, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command",
-    [_CLOUD_SET, ("account", "set", "--subscription", "Contoso Development")],
-    ids=["cloud set", "account set"],
+    "command, later_host",
+    [
+        (_CLOUD_SET, False),
+        (("account", "set", "--subscription", "Contoso Development"), False),
+        (("account", "set", "--subscription", "Contoso Development"), True),
+    ],
+    ids=["cloud set", "account set", "account set of a host that replaces the file"],
 )
 def test_a_sign_in_that_a_built_in_process_overwrites_comes_back_with_one_line(
-    signed_in: Az, cloud: LocalCloud, tmp_path: Path, command: Sequence[str]
+    signed_in: Az, cloud: LocalCloud, tmp_path: Path, command: Sequence[str], later_host: bool
 ) -> None:
-    with _held(signed_in, tmp_path, *command):
+    with _held(signed_in, tmp_path, *command, later_host=later_host):
         sign_in(signed_in, cloud, BOB).ok()
         before = _listed(_all_accounts(signed_in))
     assert BOB not in {row["user"]["name"] for row in signed_in.profile()["subscriptions"]}
@@ -140,6 +163,47 @@ def test_a_sign_in_that_a_built_in_process_overwrites_comes_back_with_one_line(
     again = _all_accounts(signed_in)
     assert _listed(again) == before
     assert not again.stderr
+
+
+# Python runs this before anything else.
+_HELD_HERE = """
+import os, time
+
+replace = os.replace
+
+def held(source, target, **directories):
+    if os.path.basename(target) == "azureProfile.json":
+        open(os.environ["HELD"], "w").close()
+        while not os.path.exists(os.environ["RELEASED"]):
+            time.sleep(0.02)
+    replace(source, target, **directories)
+
+os.replace = held
+"""
+
+
+@pytest.mark.parametrize("later_host", [False, True], ids=["in place", "in one step"])
+def test_a_built_in_process_that_writes_while_the_extension_is_writing_costs_no_account(
+    both: Az, tmp_path: Path, later_host: bool
+) -> None:
+    before = _listed(_all_accounts(both))
+    folder, words = tmp_path / "here", ("account", "set", "-s", "Fabrikam Main")
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(_HELD_HERE, encoding="utf-8")
+    held, released = folder / "held", folder / "released"
+    writing = both.start(*words, env={"PYTHONPATH": folder, "HELD": held, "RELEASED": released})
+    try:
+        while not held.exists():
+            assert writing.poll() is None, writing.communicate()
+            time.sleep(0.02)
+        with _held(both, tmp_path, "account", "set", "--subscription", "Contoso Development", later_host=later_host):
+            pass
+    finally:
+        released.touch()
+        result = both.result(writing, *words)
+    result.ok()
+    assert _listed(_all_accounts(both)) == before
+    assert _defaults(both) == ["Fabrikam Main"]
 
 
 def test_a_choice_that_a_built_in_process_overwrites_is_kept_or_its_loss_is_told(signed_in: Az, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +30,8 @@ class ApplicationSettings:
     """Whether the authority is an AD FS server, which has no tenants."""
     instance_discovery: bool
     client_capabilities: Sequence[str]
-    broker_on_windows: bool
-    broker_on_mac: bool
+    broker_switches: Mapping[str, bool]
+    """The arguments of PublicClientApplication that turn account brokers on or off."""
 
 
 class ApplicationFactory:
@@ -67,8 +67,7 @@ class ApplicationFactory:
             return PublicClientApplication(
                 AZURE_CLI_CLIENT_ID,
                 **self._common(tenant),
-                enable_broker_on_windows=self._settings.broker_on_windows,
-                enable_broker_on_mac=self._settings.broker_on_mac,
+                **self._settings.broker_switches,
                 enable_pii_log=True,
             )
 

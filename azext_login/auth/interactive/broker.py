@@ -1,4 +1,4 @@
-"""Sign-in through the operating system's account broker: Web Account Manager on Windows, Company Portal on macOS."""
+"""Sign-in through the operating system's account broker, for example Web Account Manager or Company Portal."""
 
 from __future__ import annotations
 
