@@ -16,6 +16,11 @@ from typing import Any
 import requests
 
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
+from azext_login.auth.managed_identity.missing_service import (
+    advise_on_foreign_answer,
+    foreign_answer_error,
+    likely_cause,
+)
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind
 from azext_login.auth.token_answers import standard_identity_answer
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
@@ -76,26 +81,36 @@ def check_response(response: requests.Response, source: IdentitySource, identity
     status = response.status_code
     if _is_challenge(response, source):
         return
-    if status in (_TRANSIENT_OF_IMDS if source.kind is SourceKind.IMDS else _TRANSIENT):
+    body = _parse_object(response)
+    if _is_transient(status, body, response, source):
         raise _busy_error(response, source)
     if status == 403 and "unreachable" in response.text:
         # Docker Desktop's proxy gives this answer for IMDS on a computer outside Azure.
         raise ServiceUnreachableError(
             f"{capitalised(source.service)} at {source.place} cannot be reached: a proxy on this computer answered "
             f"instead. {source.reason} {_KEPT}",
-            f"Managed identities exist in Azure only. {source.alternative}",
+            advise_on_foreign_answer(source),
         )
-    body = _parse_object(response)
+    if response.is_redirect:
+        raise foreign_answer_error(source, f"answered with a redirect to another address (HTTP status {status})")
     if body is None:
-        raise UnexpectedAnswerError(
-            f"{capitalised(source.service)} at {source.place} answered something other than a JSON object "
-            f"({content_type(response)}, HTTP status {status}). {source.reason} {_KEPT}",
-            "Another program may have answered instead. Check the environment and run the command again.",
+        raise foreign_answer_error(
+            source, f"answered something other than a JSON object ({content_type(response)}, HTTP status {status})"
         )
     if 200 <= status < 300:
         _check_token(response, body, source, identity)
         return
     raise _refusal(status, body, source, identity)
+
+
+def _is_transient(
+    status: int, body: Mapping[str, Any] | None, response: requests.Response, source: IdentitySource
+) -> bool:
+    """Tell whether the same request may succeed later."""
+    if source.kind is not SourceKind.IMDS:
+        return status in _TRANSIENT
+    # The metadata services of other clouds, at the same address, answer with a page that reads "Not Found".
+    return status in _TRANSIENT_OF_IMDS and not (status == 404 and body is None and response.content.strip())
 
 
 def _is_challenge(response: requests.Response, source: IdentitySource) -> bool:
@@ -122,11 +137,7 @@ def _check_token(
             raise ValueError("it has no token")
         replace_body(response, standard_identity_answer(body, now=time.time()))
     except ValueError as error:
-        raise UnexpectedAnswerError(
-            f"{capitalised(source.service)} at {source.place} answered without a token and its lifetime. "
-            f"{source.reason} {_KEPT}",
-            "Another program may have answered instead. Check the environment and run the command again.",
-        ) from error
+        raise foreign_answer_error(source, "answered without a token and its lifetime") from error
     if source.kind is SourceKind.ARC and identity.option:
         # An agent that supports only the system-assigned identity ignores the ID. Another one repeats it.
         repeated = {
@@ -162,7 +173,10 @@ def _busy_error(response: requests.Response, source: IdentitySource) -> BusyErro
         advice += (
             " If that does not help, check the spelling of --scope or --resource, and that the identity is assigned."
         )
-    message = _message_of(_parse_object(response) or {})
+    body = _parse_object(response)
+    message = _message_of(body or {})
+    if body is None and response.content.strip():
+        advice += " If this process does not run in Azure, another program has answered in place of the service."
     return BusyError(
         f"{capitalised(source.service)} at {source.place} cannot issue a token at the moment (HTTP status {status})"
         f"{': ' + message if message else ''}. {source.reason} {_KEPT}",
@@ -197,6 +211,10 @@ def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, ident
         if identity.option:
             headline = f"{capitalised(str(identity))} is not assigned to the resource that this command runs on."
         advice = listed or (source.alternative if source.federated else _advise_assignment(source, identity))
+    elif status in (401, 403) and source.kind is SourceKind.IMDS:
+        # It demands no secret, so it refuses no process.
+        headline = f"The request for a token was refused. {likely_cause(source)}"
+        advice = advise_on_foreign_answer(source)
     elif status in (401, 403):
         headline = "The request for a token was refused."
         advice = "The environment may have the secret of another process. Run the command again in a new shell."

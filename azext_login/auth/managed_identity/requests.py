@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import requests
 
 from azext_login.auth.managed_identity.answers import BusyError
+from azext_login.auth.managed_identity.missing_service import foreign_answer_error, unreachable_error
 from azext_login.auth.managed_identity.sources import IMDS_PATH, IdentitySource, SourceKind
-from azext_login.errors import ServiceSlowError, ServiceUnreachableError, UnexpectedAnswerError
+from azext_login.errors import MalformedAnswerError, ServiceSlowError, ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.system.http.bounded import ACCEPTED_ENCODINGS, BoundedAdapter
 from azext_login.system.http.errors import connection_errors
 from azext_login.system.http.waiting import limit_time
@@ -171,31 +172,21 @@ def translate_errors(source: IdentitySource) -> Iterator[None]:
                     raise
                 problem = "has another certificate than the one that IDENTITY_SERVER_THUMBPRINT names"
                 raise unreachable_error(source, problem) from error
-    except UnexpectedAnswerError as error:
-        if source.reason in str(error):
-            raise
+    except MalformedAnswerError as error:
         raise UnexpectedAnswerError(
             f"{error} {source.reason} Nothing that was stored before has changed.", *error.recommendations
         ) from error
+    except UnexpectedAnswerError as error:
+        if source.reason in str(error):
+            raise
+        raise foreign_answer_error(source, _problem_in(error, source)) from error
     except ServiceUnreachableError as error:
         if source.reason in str(error):
             raise
-        problem = str(error).rstrip(".").removeprefix(f"{capitalised(source.service)} at {source.place} ")
-        raise unreachable_error(source, problem) from error
+        raise unreachable_error(source, _problem_in(error, source)) from error
 
 
-def unreachable_error(source: IdentitySource, problem: str) -> ServiceUnreachableError:
-    """Return the error for a service that did not answer.
-
-    :param problem: a predicate without a full stop, for example "did not answer in time".
-    """
-    advice = "Managed identities exist on Azure resources, and on servers that are connected with Azure Arc."
-    if source.chosen_by:
-        advice += f" If this process does not run on one: unset {' '.join(source.chosen_by)}."
-    elif source.kind is SourceKind.IMDS:
-        advice += " In a container on one, the network has to allow connections to 169.254.169.254."
-    return ServiceUnreachableError(
-        f"No managed identity was found. {capitalised(source.service)} at {source.place} {problem}. {source.reason} "
-        "Nothing that was stored before has changed.",
-        f"{advice} {source.alternative}",
-    )
+def _problem_in(error: Exception, source: IdentitySource) -> str:
+    """Return the predicate of an error's message about a service."""
+    message, subject = str(error).rstrip("."), f"{capitalised(source.service)} at {source.place} "
+    return message.removeprefix(subject) if message.startswith(subject) else f"cannot be used: {message}"

@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from azext_login.auth.jwt import claims_of
-from azext_login.auth.managed_identity.answers import check_response
+from azext_login.auth.managed_identity.answers import BusyError, check_response
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
-from azext_login.auth.managed_identity.sources import find_source
+from azext_login.auth.managed_identity.sources import find_cloud_shell_source, find_source
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY
 from tests.localcloud.managedidentity_endpoints import ARC_TOKENS
@@ -62,6 +62,108 @@ def test_an_answer_without_a_token_is_one_clear_error(
     assert "It was asked because of the environment" in text
     assert "s3cret" not in text
     assert "hotel" not in text
+
+
+_SOURCES = {
+    "IMDS": (
+        find_source({}, exists=lambda path: False),
+        "This computer is probably not in Azure",
+        "bypass every proxy",
+    ),
+    "a host of IMDS": (
+        find_source({"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://a"}, exists=lambda path: False),
+        "another program answers",
+        "unset AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    ),
+    "App Service": (
+        find_source({"IDENTITY_ENDPOINT": "http://a/b", "IDENTITY_HEADER": "c"}),
+        "another program answers",
+        "unset IDENTITY_ENDPOINT IDENTITY_HEADER",
+    ),
+    "Machine Learning": (
+        find_source({"MSI_ENDPOINT": "http://a/b", "MSI_SECRET": "c"}),
+        "another program answers",
+        "unset MSI_ENDPOINT MSI_SECRET",
+    ),
+    "Azure Arc": (
+        find_source({"IDENTITY_ENDPOINT": "http://a/b", "IMDS_ENDPOINT": "http://a"}),
+        "another program answers",
+        "unset IDENTITY_ENDPOINT IMDS_ENDPOINT",
+    ),
+    "the agent of Azure Arc": (
+        find_source({}, exists=lambda path: True, platform="linux"),
+        "Another program probably answers",
+        "azcmagent show",
+    ),
+    "Cloud Shell": (
+        find_cloud_shell_source({"MSI_ENDPOINT": "http://a/b"}),
+        "another program answers",
+        "If this is Cloud Shell, open a new one",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _SOURCES)
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [
+        (403, "text/plain", "Forbidden"),
+        (403, "text/html", "<h1>Forbidden</h1>"),
+        (401, "text/plain", ""),
+        (404, "text/html", "<h1>Not Found</h1>"),
+        (405, "text/plain", "Method not allowed"),
+        (302, "text/html", ""),
+        (307, "application/json", "{}"),
+        (200, "text/html", "<h1>Welcome</h1>"),
+        (200, "application/json", '{"status": "ok"}'),
+        (200, "application/json", "null"),
+    ],
+)
+def test_an_answer_of_something_else_is_explained_with_its_likely_cause_and_the_ways_out(
+    name: str, status: int, kind: str, body: str
+) -> None:
+    source, cause, way_out = _SOURCES[name]
+    answer = requests.Response()
+    answer.status_code, answer.url, answer._content = status, source.address, body.encode()
+    answer.headers["Content-Type"] = kind
+    if 300 <= status < 400:
+        answer.headers["Location"] = "https://portal.example/"
+    answer.request = requests.Request("GET", source.address).prepare()
+    with pytest.raises(UnexpectedAnswerError) as caught:
+        check_response(answer, source, AssignedIdentity())
+    text = said(caught.value)
+    assert cause in text
+    assert way_out in text
+    assert "az login" in text
+    assert source.place in text
+    assert not isinstance(caught.value, BusyError)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_of_another_metadata_service_has_the_likely_cause_too(status: int) -> None:
+    source, cause, way_out = _SOURCES["IMDS"]
+    answer = requests.Response()
+    answer.status_code, answer.url, answer._content = status, source.address, b'{"message": "Missing header"}'
+    answer.request = requests.Request("GET", source.address).prepare()
+    with pytest.raises(SignInError) as caught:
+        check_response(answer, source, AssignedIdentity())
+    text = said(caught.value)
+    assert cause in text
+    assert way_out in text
+    assert "Missing header" in text
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n"])
+def test_a_program_that_is_no_such_service_is_explained_in_the_same_way(answer: bytes) -> None:
+    with (
+        listening(answer) as (address, _),
+        in_environment({"MSI_ENDPOINT": f"http://{address}", "MSI_SECRET": "x"}),
+        pytest.raises((UnexpectedAnswerError, ServiceUnreachableError)) as caught,
+    ):
+        credential().token(SCOPES)
+    text = said(caught.value)
+    assert "unset MSI_ENDPOINT MSI_SECRET" in text
+    assert "az cloud show" not in text
 
 
 @pytest.mark.parametrize("kind", KINDS)
