@@ -142,7 +142,7 @@ class _PendingRequest:
         :param cached_since: POSIX time in seconds; a fresh token that was stored before does not count.
         """
         session, request = self.session, self.request
-        if not _is_decided_by_cache(session, self.row, self.environ):
+        if self.environ.get(AGENT_SESSION_VARIABLE):
             return _CachedTokens()
         tokens = session.clients.token_cache.usable()
         fresh = None
@@ -150,7 +150,7 @@ class _PendingRequest:
         if not session.settings.is_adfs:
             validity = max(request.validity, FRESH_FOR)
             fresh = find_token(tokens, self.query, now=now, validity=validity, cached_since=cached_since)
-        if fresh is not None or request.force:
+        if fresh is not None or request.force or not _is_decided_by_cache(session, self.row, self.environ):
             return _CachedTokens(fresh)
         stale = find_stale_token(tokens, self._query_of_stale(), now=now, validity=request.least_validity)
         return _CachedTokens(stale=stale)

@@ -188,7 +188,6 @@ def _put(az: Az, content: str) -> None:
 def test_with_a_keyring_a_new_token_can_be_asked_for_and_an_old_one_be_used_without_the_service(
     make_az: Callable[..., Az], own_cloud: LocalCloud, keyring: dict[str, str]
 ) -> None:
-    """Tokens in a keyring are MSAL's to find, but what is asked of their lifetime holds for them as well."""
     az = make_az(cloud=own_cloud).with_env(**keyring)
     sign_in(az, own_cloud, ALICE).ok()
 

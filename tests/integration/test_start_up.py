@@ -87,3 +87,9 @@ def test_a_cached_token_in_the_keyring_is_found_without_msal(
     ours = {name.partition(".")[2] for name in loaded if name.startswith("azext_login.")}
     assert ours == {*_CACHED_TOKEN, "auth.storage.encryption", "auth.storage.host_persistence"}
     assert sorted(loaded & _SLOW) == []
+
+
+def test_a_cached_token_is_found_without_msal_where_an_account_broker_is_on(signed_in: Az, tmp_path: Path) -> None:
+    """As it is by default on Windows. MSAL asks the broker only if it has no valid token."""
+    az = signed_in.with_env(AZURE_CORE_ENABLE_BROKER_ON_LINUX="true")
+    assert sorted(_loaded(az, tmp_path, "account", "get-access-token") & _SLOW) == []

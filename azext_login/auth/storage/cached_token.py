@@ -3,7 +3,8 @@
 MSAL has rules of its own for its cache (msal/application.py,
 `_acquire_token_silent_from_cache_and_possibly_refresh_it`; msal/token_cache.py, `search`). Importing MSAL takes longer
 than everything else that a command with a cached token does. The rules here are a subset of MSAL's: in any case of
-doubt the result is None, and MSAL decides.
+doubt the result is None, and MSAL decides. MSAL asks an account broker only after it has found no valid token, so what
+is found here is right for accounts of a broker too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ _TIME = re.compile(r"[0-9]{1,11}")
 
 # The authority type of accounts at Entra ID; AD FS and Cloud Shell have rules of their own.
 _ENTRA = "MSSTS"
-_BROKER = "broker"
 
 # The second section holds tokens with an `ext_cache_key`.
 _SECTIONS = ("AccessToken", "atext")
@@ -168,7 +168,6 @@ def _is_plain(account: CacheEntry, environment: str, home: str, username: str) -
         and account.get("home_account_id") == home
         and str(account.get("username")).lower() == username.lower()
         and account.get("authority_type") == _ENTRA
-        and account.get("account_source") != _BROKER
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from types import ModuleType
 from typing import Any, NoReturn
 from unittest import mock
 
@@ -68,7 +70,7 @@ class _Answer:
         """Return: the status is 200."""
 
 
-def _msal_finds(sections: Mapping[str, Any], query: TokenQuery) -> str | None:
+def _msal_finds(sections: Mapping[str, Any], query: TokenQuery, *, has_broker: bool = False) -> str | None:
     """Return the token that MSAL itself returns without a request, or None."""
     cache = msal.SerializableTokenCache()
     cache.deserialize(json.dumps(sections))
@@ -80,19 +82,20 @@ def _msal_finds(sections: Mapping[str, Any], query: TokenQuery) -> str | None:
     }
     try:
         with mock.patch("time.time", return_value=CLOCK):
-            return _ask_msal(query, common)
+            return _ask_msal(query, common, has_broker)
     except NetworkAsked:
         # Before it returns a token that is due for renewal, MSAL asks for a new one.
         return None
 
 
-def _ask_msal(query: TokenQuery, common: dict[str, Any]) -> str | None:
+def _ask_msal(query: TokenQuery, common: dict[str, Any], has_broker: bool) -> str | None:
     scopes = list(query.scopes)
     if query.username is None:
         application = msal.ConfidentialClientApplication(query.client_id, client_credential="secret", **common)
         result = application.acquire_token_for_client(scopes)
     else:
         application = msal.PublicClientApplication(query.client_id, **common)
+        application._enable_broker = has_broker
         accounts = application.get_accounts(query.username)
         if len(accounts) != 1:
             return None
@@ -381,11 +384,34 @@ def test_a_token_in_the_place_of_another_one_is_left_to_msal() -> None:
     assert find_token(sections, USER_QUERY, now=NOW) is None
 
 
-@pytest.mark.parametrize("change", [{"authority_type": "ADFS"}, {"account_source": "broker"}, {"environment": ALIAS}])
+@pytest.mark.parametrize("change", [{"authority_type": "ADFS"}, {"environment": ALIAS}])
 def test_accounts_with_rules_of_their_own_are_left_to_msal(change: dict[str, str]) -> None:
     sections = _sections(_cache_with())
     (account,) = sections["Account"].values()
     account.update(change)
+    assert find_token(sections, USER_QUERY, now=NOW) is None
+
+
+def test_a_token_of_an_account_broker_is_found_because_msal_does_not_ask_the_broker_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sections = _sections(_cache_with())
+    (account,) = sections["Account"].values()
+    account["account_source"] = "broker"
+    asked = []
+    broker = ModuleType("msal.broker")
+    broker._acquire_token_silently = lambda *words, **names: asked.append(words)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "msal.broker", broker)
+    assert _msal_finds(sections, USER_QUERY, has_broker=True) == "secret"
+    assert not asked
+    found = find_token(sections, USER_QUERY, now=NOW)
+    assert found is not None
+    assert found.secret == "secret"
+    # The broker is what MSAL asks where there is no valid token.
+    for entry in sections["AccessToken"].values():
+        entry["expires_on"] = str(NOW + 10)
+    _msal_finds(sections, USER_QUERY, has_broker=True)
+    assert asked
     assert find_token(sections, USER_QUERY, now=NOW) is None
 
 
