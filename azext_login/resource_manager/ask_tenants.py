@@ -49,7 +49,7 @@ def find_tenants(
     :param patience: seconds after which the request times out.
     :raises ServiceUnreachableError: the request timed out.
     """
-    call = BackgroundCall(ask)
+    call = BackgroundCall(ask, has_progress=True)
     began = clock()
     while not call.wait(_TICK):
         if clock() - began > patience:

@@ -13,7 +13,7 @@ _thread = threading.local()
 
 
 def serves_main_thread() -> bool:
-    """Tell whether this is the main thread, or one in which a `BackgroundCall` of the main thread runs."""
+    """Tell whether this is the main thread, or one in which a call of it runs that may show what it waits for."""
     return threading.current_thread() is threading.main_thread() or getattr(_thread, "serves_main_thread", False)
 
 
@@ -32,11 +32,12 @@ def start_thread(work: Callable[[], None]) -> bool:
 class BackgroundCall(Generic[Result]):
     """One call that runs in a thread of its own; in the caller's where the system allows no more threads."""
 
-    def __init__(self, call: Callable[[], Result]):
+    def __init__(self, call: Callable[[], Result], *, has_progress: bool = False):
+        """:param has_progress: whether the caller shows the progress, so that the call itself shows nothing."""
         self._call = call
         self._outcome: Callable[[], Result] | None = None
         self._has_ended = threading.Event()
-        self._serves_main_thread = serves_main_thread()
+        self._serves_main_thread = serves_main_thread() and not has_progress
         if not start_thread(self._run):
             self._run()
 

@@ -60,6 +60,7 @@ def test_a_thread_of_a_search_announces_nothing(monkeypatch: pytest.MonkeyPatch,
 
     start_thread(search)
     assert done.wait(60)
+    BackgroundCall(lambda: pauses.announce("beside a line of progress"), has_progress=True).wait(60)
     BackgroundCall(lambda: pauses.announce("for the main thread")).wait(60)
     assert _shown(log) == ["for the main thread"]
 
