@@ -16,7 +16,7 @@ from types import TracebackType
 
 from azext_login.errors import StoreError
 from azext_login.system.directory import Entry
-from azext_login.system.patience import longest_wait
+from azext_login.system.patience import SILENT_WAIT, longest_wait
 
 # Seconds, as in msal-extensions.
 _TIMEOUT = 5.0
@@ -39,16 +39,22 @@ class HostLock:
 
     def __enter__(self) -> HostLock:
         """:raises StoreError: another process did not release the lock in time, or the file cannot be locked."""
-        began, timeout = self._clock(), None
+        began, timeout, is_announced = self._clock(), None, False
         try:
             while not self._try():
                 if timeout is None:
                     timeout = longest_wait(self._timeout)
-                if self._clock() - began >= timeout:
+                waited = self._clock() - began
+                if waited >= timeout:
                     raise StoreError(
                         f"{self._holder()} has held {self._lock_file} for several seconds. {self._file} is unchanged.",
                         "Wait for it to finish, or end it, and run the command again.",
                     )
+                if waited >= SILENT_WAIT and not is_announced:
+                    is_announced = True
+                    from azext_login.system.pauses import announce
+
+                    announce(f"{self._holder()} holds {self._lock_file}. Waiting for it to finish.")
                 time.sleep(_INTERVAL)
         except OSError as error:
             raise StoreError(

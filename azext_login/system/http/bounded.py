@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
 from azext_login.errors import UnexpectedAnswerError
-from azext_login.system.http.echoes import remove_echoes
+from azext_login.system.http.echoes import remove_echoes, remove_echoes_in_headers
 
 DOCUMENT_LIMIT = 1 << 20
 """Bytes of a token, an identity, an assertion, a discovery document, or an error. They have a few kilobytes."""
@@ -51,6 +51,7 @@ class BoundedAdapter(HTTPAdapter):
         :raises UnexpectedAnswerError: the answer is too large.
         """
         response = super().send(request, True, *args, **options)
+        remove_echoes_in_headers(response)
         if not stream:
             read_answer(response)
         return response
@@ -59,8 +60,8 @@ class BoundedAdapter(HTTPAdapter):
 def read_answer(response: requests.Response, limit: int = DOCUMENT_LIMIT) -> None:
     """Read the body of an answer, which `response.content` and `response.text` then return.
 
-    What a refusal repeats of the secrets of the request is removed (`remove_echoes`). Every answer passes here, except
-    a page that is read in pieces.
+    What a refusal repeats of the secrets of the request is removed. Every answer passes here, except a page that is
+    read in pieces.
 
     :raises UnexpectedAnswerError: it has more than `limit` bytes.
     :raises requests.RequestException: it cannot be read to its end, or not be decompressed.

@@ -51,18 +51,14 @@ _MOST_CUTS = 200
 
 
 def remove_echoes(response: requests.Response) -> None:
-    """Remove the secrets of its request from the body, the headers and the reason of an answer whose body was read."""
-    # An answer of our own has no request.
-    secrets = tuple(secrets_of(response.request)) if response.request is not None else ()
+    """Remove the secrets of its request from the body of an answer, which was read."""
+    secrets = _secrets_sent_for(response)
     if not secrets:
         return
     body = _parsed(response.content)
     if response.status_code == 200 and isinstance(body, dict) and "error" not in body:
         return
     redaction = Redaction(secrets)
-    response.reason = redaction.of_text(str(response.reason or ""))
-    for name, value in list(response.headers.items()):
-        response.headers[name] = redaction.of_text(value)
     if body is not None:
         cleaned = redaction.of_json(body)
         if cleaned == body:
@@ -73,6 +69,26 @@ def remove_echoes(response: requests.Response) -> None:
         content = redaction.of_text(text).encode("utf-8", "surrogateescape")
     response._content = content
     response.encoding = "utf-8"
+
+
+def remove_echoes_in_headers(response: requests.Response) -> None:
+    """Remove the secrets of its request from the headers and the reason of an answer, before its body is read.
+
+    A challenge is one of them, and the advice for the user repeats it. Of a result in JSON, no header is shown.
+    """
+    is_json = response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/json"
+    secrets = () if response.status_code == 200 and is_json else _secrets_sent_for(response)
+    if not secrets:
+        return
+    redaction = Redaction(secrets)
+    response.reason = redaction.of_text(str(response.reason or ""))
+    for name, value in list(response.headers.items()):
+        response.headers[name] = redaction.of_text(value)
+
+
+def _secrets_sent_for(response: requests.Response) -> tuple[str, ...]:
+    # An answer of our own has no request.
+    return tuple(secrets_of(response.request)) if response.request is not None else ()
 
 
 def secrets_of(request: requests.PreparedRequest) -> Iterator[str]:

@@ -14,6 +14,7 @@ from azext_login.errors import MalformedAnswerError, ServiceBusyError
 from azext_login.system.http.failures import SentRequest
 from azext_login.system.http.json_answers import parse_json
 from azext_login.system.http.session import TRANSIENT_STATUS, parse_retry_after
+from azext_login.system.http.surroundings import proxy_of
 from azext_login.system.pauses import describe
 from azext_login.system.text import capitalised, printable
 
@@ -114,10 +115,11 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
 
 def not_an_object(response: requests.Response, service: str) -> MalformedAnswerError:
     """Return the error for an answer that is not a JSON object."""
-    kind = content_type(response)
+    kind, proxy = content_type(response), proxy_of(response.url)
     host = urlsplit(response.url).netloc
+    way = f" The request went through {proxy}." if proxy is not None else ""
     return MalformedAnswerError(
         f"{capitalised(service)} at {host} answered something other than a JSON object "
-        f"({kind}, HTTP status {response.status_code}).",
+        f"({kind}, HTTP status {response.status_code}).{way}",
         "A proxy or a captive portal may have answered in its place. Check the network and run the command again.",
     )

@@ -27,7 +27,7 @@ from azext_login.resource_manager.client import ResourceManager
 from azext_login.resource_manager.resources import Tenant
 from azext_login.system.http.echoes import REMOVED, Redaction, remove_echoes, secrets_of
 from azext_login.system.http.session import build_session
-from tests.unit.auth.managed_identity.environments import in_environment
+from tests.unit.auth.managed_identity.environments import in_environment, listening
 from tests.unit.auth.managed_identity.identities import SCOPES
 
 TOKEN = "0.AXkAcanary_refresh-token/with+signs==." + "Zq8" * 30
@@ -226,6 +226,23 @@ def test_the_token_for_resource_manager_does_not_come_back(echo: _Echo, form: st
         with pytest.raises(AzCLIError) as caught:
             list(client.subscriptions(Tenant("t", None, None)))
     _assert_clean(TOKEN, caught.value, caught.value.recommendations)
+
+
+def test_a_challenge_that_repeats_the_token_is_not_repeated() -> None:
+    """The advice for the user contains the claims of a challenge."""
+    claims = base64.b64encode(json.dumps({"access_token": {"x": TOKEN}}).encode()).decode()
+    challenge = f'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer claims="{claims}"\r\nContent-Length: 2\r\n\r\n{{}}'
+    asked: list[str | None] = []
+
+    def token(tenant: str | None, claims: str | None) -> str:
+        asked.append(claims)
+        return TOKEN
+
+    with listening(challenge.encode()) as (address, _):
+        client = ResourceManager(f"http://{address}", session=build_session(), api_version="2022-12-01", token=token)
+        with pytest.raises(AzCLIError) as caught:
+            list(client.subscriptions(Tenant("t", None, None)))
+    _assert_clean(TOKEN, asked, caught.value)
 
 
 @pytest.mark.parametrize(

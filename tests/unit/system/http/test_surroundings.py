@@ -19,7 +19,7 @@ import trustme
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.errors import ServiceUnreachableError
-from azext_login.system.http.errors import connection_errors
+from azext_login.system.http.errors import connection_errors, not_an_object
 from azext_login.system.http.session import build_session
 from tests.unit.auth.managed_identity.environments import black_hole, listening
 
@@ -290,3 +290,13 @@ def test_a_request_that_ignores_the_environment_names_nothing_of_it() -> None:
     ):
         raise requests.exceptions.ConnectTimeout("timed out")
     assert not _named(str(caught.value))
+
+
+def test_a_proxy_that_may_have_answered_in_place_of_the_service_is_named() -> None:
+    answer = requests.Response()
+    answer.status_code, answer.url, answer._content = 200, SERVICE, b"<h1>Welcome</h1>"
+    for settings in ({}, {"HTTPS_PROXY": f"http://user:{PASSWORD}@{REFUSED}"}):
+        with _configured(settings):
+            text = str(not_an_object(answer, "the sign-in service"))
+        assert _named(text) == set(settings)
+        assert "s3cret" not in text
