@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from tests.harness.browser_user import BrowserUser, open_page
 from tests.harness.http_user import HttpUser, LastPage
 from tests.harness.sign_in import sign_in_with_code
 from tests.localcloud import LocalCloud
-from tests.users import ALICE, MIA
+from tests.users import ALICE, BOB, MIA
 
 
 def test_the_code_entered_elsewhere_signs_in(az: Az, make_http_user: Callable[..., HttpUser]) -> None:
@@ -46,6 +47,22 @@ def test_a_code_that_no_user_enters_expires_with_an_error(make_az: Callable[...,
     az = make_az(cloud=own_cloud)
     result, _ = sign_in_with_code(az, lambda url, code: LastPage(url, 0, "not visited"))
     assert "expired" in result.failed().stderr
+
+
+def test_a_plain_openid_provider_signs_a_user_in_and_renews_the_token(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, make_http_user: Callable[..., HttpUser]
+) -> None:
+    own_cloud.admin.plain_openid()
+    az = make_az(cloud=own_cloud)
+    result, _ = sign_in_with_code(az, lambda url, code: make_http_user(BOB, at=own_cloud, user_code=code).visit(url))
+    assert "Fabrikam Main" in {row["name"] for row in result.ok().json()}
+    token = az.run("account", "get-access-token", "--scope", "https://vault.azure.net/.default").ok().json()
+    assert token["tokenType"] == "Bearer"
+    assert 3500 < token["expires_on"] - time.time() < 3700
+    az.run("account", "list", "--refresh").ok()
+    own_cloud.admin.revoke(BOB)
+    refused = az.run("account", "get-access-token", "--scope", "https://graph.microsoft.com/.default").failed()
+    assert "az login" in refused.stderr
 
 
 @pytest.mark.browser

@@ -81,6 +81,10 @@ class Admin(WorkloadAdmin):
         if expires_in is not None:
             self._state.change_settings(device_expires_in=expires_in)
 
+    def plain_openid(self, plain: bool = True) -> None:
+        """Answer as an OpenID provider that is not Entra ID: without members that the RFCs leave optional."""
+        self._state.change_settings(plain_openid=plain)
+
     # -- faults --------------------------------------------------------------------------------------------------
 
     def fail_next(

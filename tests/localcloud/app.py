@@ -20,6 +20,7 @@ from tests.localcloud.faults import Fault
 from tests.localcloud.federation import local_fetch
 from tests.localcloud.issuers import issuers_blueprint
 from tests.localcloud.pages import pages_blueprint
+from tests.localcloud.plainopenid import make_plain
 from tests.localcloud.requestlog import LoggedRequest
 from tests.localcloud.service import TokenService
 from tests.localcloud.state import State
@@ -98,6 +99,8 @@ def add_hooks(app: Flask, state: State) -> None:
     def note(response: Response) -> Response:
         if request.path.startswith(_OPERATORS):
             return response
+        if state.settings.plain_openid:
+            make_plain(response)
         response.headers.setdefault("x-ms-request-id", str(uuid4()))
         correlation: Any = request.headers.get("x-ms-client-request-id") or request.headers.get("client-request-id")
         response.headers.setdefault("x-ms-correlation-request-id", correlation or str(uuid4()))

@@ -32,6 +32,7 @@ class Settings:
     page_size: int = 100
     latency_ms: int = 0
     clock_offset: float = 0.0
+    plain_openid: bool = False
 
 
 @dataclass(frozen=True)
