@@ -9,11 +9,12 @@ from azure.cli.core.decorators import Completer
 
 @Completer  # type: ignore[untyped-decorator]  # the host is untyped
 def complete_users(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[str]:
-    """Return the names of the signed-in accounts."""
+    """Return the signed-in accounts by the names that options take: a managed identity is named by its ID."""
     from azext_login.cli.open_session import open_session
+    from azext_login.profile.model import account_of
 
-    rows = open_session(cmd.cli_ctx).rows(all_clouds=True)
-    return sorted({str((row.get("user") or {}).get("name")) for row in rows})
+    rows = open_session(cmd.cli_ctx).rows(all_clouds=True, all_identities=True)
+    return sorted({account_of(row).label for row in rows})
 
 
 @Completer  # type: ignore[untyped-decorator]
@@ -21,6 +22,6 @@ def complete_tenants(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[st
     """Return the tenants of the known subscriptions, by ID and by domain name."""
     from azext_login.cli.open_session import open_session
 
-    rows = open_session(cmd.cli_ctx).rows()
+    rows = open_session(cmd.cli_ctx).rows(all_identities=True)
     found = {row.get("tenantId") for row in rows} | {row.get("tenantDefaultDomain") for row in rows}
     return sorted(str(tenant) for tenant in found if tenant)

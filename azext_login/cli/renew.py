@@ -33,12 +33,20 @@ _SOME_FAILED = 10
 def renew_account(cmd: Any, options: RenewOptions) -> dict[str, Any] | None:
     """Renew the federated token and the access tokens of an account before they expire."""
     session = open_session(cmd.cli_ctx)
-    row = session.account_row(options.username, options.tenant)
+    row = _find_row(session, options)
     renewal = _watch(session, row) if options.watch else _renew_once(session, row)
     if renewal is None:
         return None
     exit_with(cmd.cli_ctx, _SOME_FAILED if renewal.failures else 0)
     return _result(renewal)
+
+
+def _find_row(session: Session, options: RenewOptions) -> SubscriptionRow:
+    from azext_login.usecases.choose_account import find_account
+
+    given = ["--tenant", options.tenant] if options.tenant else []
+    command = ["az", "account", "renew", *given]
+    return find_account(session, username=options.username, tenant=options.tenant, command=command)
 
 
 def _renew_once(session: Session, row: SubscriptionRow) -> Renewal:

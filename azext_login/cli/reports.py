@@ -55,17 +55,40 @@ def report_discovery(
 def report_guess(outcome: SignInOutcome) -> None:
     """Report which subscription became the default because the user has chosen none, and how to choose."""
     if outcome.unusable_default is not None:
-        logger.warning(
-            "login.default_subscription is '%s', but no enabled subscription of %s has this ID or name.",
-            printable(outcome.unusable_default),
-            outcome.account.label,
-        )
+        _report_unusable_default(outcome, outcome.unusable_default)
     if outcome.guessed is not None:
         logger.warning(
             "'%s' is the default subscription now, the first of %d. To choose another one, run az account set "
             '--subscription ID. To choose it for every sign-in, run az config set login.default_subscription="ID"',
             printable(outcome.guessed["name"]), len(outcome.rows),
         )  # fmt: skip
+
+
+def _report_unusable_default(outcome: SignInOutcome, word: str) -> None:
+    """Report that the configured default names no enabled subscription, or several."""
+    from azext_login.profile.model import is_enabled
+    from azext_login.profile.words import with_subscription
+    from azext_login.system.command_line import quote_command
+    from azext_login.usecases.ambiguity import label_of
+
+    found = with_subscription(filter(is_enabled, outcome.rows), word)
+    if not found:
+        logger.warning(
+            "login.default_subscription is '%s', but no enabled subscription of %s has this ID or name.",
+            printable(word),
+            outcome.account.label,
+        )
+        return
+    lines = [
+        f"{printable(label_of(row))}:\n"
+        + quote_command("az", "config", "set", f"login.default_subscription={row['id']}")
+        for row in found
+    ]
+    logger.warning(
+        "login.default_subscription is '%s', but several enabled subscriptions of %s have this name, so none of them "
+        "was chosen. To choose one for every sign-in, run one of:\n%s",
+        printable(word), outcome.account.label, "\n".join(lines),
+    )  # fmt: skip
 
 
 def report_refresh(outcome: RefreshOutcome) -> None:

@@ -16,7 +16,7 @@ from azext_login.cli.option_values import RESOURCE_TYPES
 from azext_login.cli.options import serves
 from azext_login.cli.token_options import ExportOptions, TokenOptions
 from azext_login.errors import AccountError, first_line
-from azext_login.profile.model import SubscriptionRow, account_of, tenant_key, tenant_of
+from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.patience import limit_waits
 from azext_login.usecases.get_token import TokenRequest, get_token
 
@@ -32,8 +32,7 @@ logger = get_logger(__name__)
 def get_access_token(cmd: Any, options: TokenOptions) -> dict[str, Any]:
     """Return an access token for utilities to access Azure."""
     session = open_session(cmd.cli_ctx)
-    row = _find_row(session, options)
-    token = _get_token(session, cmd.cli_ctx, row, options)
+    row, token = _obtain_token(session, cmd.cli_ctx, options, ["az", "account", "get-access-token"])
     result: dict[str, Any] = {
         "tokenType": "Bearer",
         "accessToken": token.secret,
@@ -70,29 +69,41 @@ def export_token(cmd: Any, options: ExportOptions) -> None:
     if not (options.resource or options.scopes or options.resource_type):
         options = dataclasses.replace(options, resource=default_resource(options.token_format))
     session = open_session(cmd.cli_ctx)
-    token = _get_token(session, cmd.cli_ctx, _find_row(session, options), options)
+    command = ["az", "account", "export-token", "--format", options.token_format]
+    _, token = _obtain_token(session, cmd.cli_ctx, options, command)
     write_token(token, options.token_format, output=output)
 
 
-def _find_row(session: Session, options: TokenOptions) -> SubscriptionRow:
-    """Return the row of the account that the token is for.
+def _obtain_token(
+    session: Session, cli_ctx: Any, options: TokenOptions, command: Sequence[str]
+) -> tuple[SubscriptionRow, AccessToken]:
+    """Return the token, and the row of the account that it is for.
 
+    :param command: the words of the command without its account, for the advice.
     :raises NotSignedInError: no account is signed in to this cloud.
-    :raises AccountError: there is no such subscription or account, or the account is bound to another tenant.
+    :raises AccountError: there is no such subscription or account, there are several, or the account is bound to
+        another tenant.
     """
+    subscription, tenant = options.subscription, options.tenant
+    if not (tenant or options.username):
+        row = session.find(subscription, command=_with_options(command, options))
+        return row, _get_token(session, cli_ctx, row, options)
+    from azext_login.usecases.choose_account import check_tenant, choose_account, find_account
+
+    command = _with_options(command, options)
     if options.username:
-        row = session.account_row(options.username, subscription=options.subscription)
-    else:
-        row = session.find(options.subscription)
-    account, tenant = account_of(row), options.tenant
-    if tenant and tenant_key(tenant) != tenant_of(row) and account.keeps_to_its_tenant:
-        kind = "managed identity" if account.is_managed_identity else "Cloud Shell"
-        raise AccountError(
-            f"For {kind} account, getting access token for non-current tenants is not supported. The specified tenant "
-            f"must be the current tenant {row['tenantId']}",
-            "Remove --tenant, or sign in with an account of that tenant with `az login`.",
-        )
-    return row
+        row = find_account(session, username=options.username, subscription=subscription, command=command)
+        check_tenant(row, tenant)
+        return row, _get_token(session, cli_ctx, row, options)
+    choice = choose_account(session, tenant=tenant, subscription=subscription, command=command)
+    return choice.use(lambda row: _get_token(session, cli_ctx, row, options))
+
+
+def _with_options(command: Sequence[str], options: TokenOptions) -> Sequence[str]:
+    """Return the words of a command with the options that say what the token is for."""
+    given = (("--resource-type", options.resource_type), ("--resource", options.resource), ("--tenant", options.tenant))
+    scopes = ["--scope", *options.scopes] if options.scopes else []
+    return [*command, *scopes, *(word for name, value in given if value for word in (name, value))]
 
 
 def _scopes_of(options: TokenOptions, row: SubscriptionRow) -> Sequence[str]:

@@ -44,8 +44,6 @@ _ROW_KEYS = frozenset(
 )  # fmt: skip
 _USER_KEYS = frozenset((*_NAME_AND_TYPE, ASSIGNED_IDENTITY, CLOUD_SHELL, SN_ISSUER))
 
-_TENANT_KEYS = ("tenantId", "tenantDefaultDomain", "tenantDisplayName")
-
 
 @dataclass(frozen=True)
 class Account:
@@ -138,13 +136,3 @@ def tenant_key(tenant: str) -> str:
 def tenant_of(row: Mapping[str, Any]) -> str:
     """Return the key of the tenant that a row belongs to."""
     return tenant_key(str(row.get("tenantId")))
-
-
-def is_in_tenant(row: Mapping[str, Any], tenant: str) -> bool:
-    """Tell whether a row belongs to a tenant, given by its GUID, default domain or display name in any case."""
-    return tenant_key(tenant) in (tenant_key(str(row.get(key))) for key in _TENANT_KEYS)
-
-
-def matches_subscription(row: Mapping[str, Any], wanted: str) -> bool:
-    """Tell whether `wanted` is the row's subscription ID or name, without regard to case."""
-    return wanted.lower() in (str(row.get("id", "")).lower(), str(row.get("name", "")).lower())

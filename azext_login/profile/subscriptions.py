@@ -12,7 +12,6 @@ from azext_login.profile.model import (
     is_enabled,
     is_tenant_level,
     keep_foreign_keys,
-    matches_subscription,
     tenant_key,
     tenant_of,
 )
@@ -27,6 +26,7 @@ from azext_login.profile.state import (
     slot_of,
     without_duplicates,
 )
+from azext_login.profile.words import with_subscription
 
 
 def in_cloud(rows: Iterable[SubscriptionRow], cloud: str) -> list[SubscriptionRow]:
@@ -39,9 +39,10 @@ def active_row(rows: Iterable[SubscriptionRow]) -> SubscriptionRow | None:
     return next((row for row in rows if row.get("isDefault")), None)
 
 
-def matching(rows: Iterable[SubscriptionRow], wanted: str) -> list[SubscriptionRow]:
-    """Return the rows whose subscription ID or name is `wanted`."""
-    return [row for row in rows if matches_subscription(row, wanted)]
+def _only_named(rows: Iterable[SubscriptionRow], word: str | None) -> SubscriptionRow | None:
+    """Return the row of the one subscription with this ID or name, or None. A name that several have chooses none."""
+    found = with_subscription(rows, word) if word else []
+    return found[0] if len(found) == 1 else None
 
 
 def _first_enabled(rows: Iterable[SubscriptionRow]) -> SubscriptionRow | None:
@@ -109,15 +110,16 @@ def sign_in(
             move_to_active_view(state, again)
     new_rows = {id(row) for row in new}
     fresh = [row for row in state.rows if id(row) in new_rows]
-    chosen = next(iter(matching(fresh, preferred)), None) if preferred else None
+    wanted = _only_named(fresh, preferred)
+    chosen = wanted
     if chosen is None and was_active is not None:
         chosen = next((row for row in fresh if slot_of(row) == slot_of(was_active)), None)
-    chosen = chosen or _last_choice(state, fresh) or _first_enabled(matching(fresh, fallback) if fallback else [])
+    chosen = chosen or _last_choice(state, fresh) or _only_named(filter(is_enabled, fresh), fallback)
     if chosen is None:
         chosen = first_usable(_in_order_of(new, fresh))
         if chosen is not None and sum(map(is_enabled, fresh)) > 1:
             on_guess(chosen)
-    make_active(state, chosen, deliberate=preferred is not None)
+    make_active(state, chosen, deliberate=wanted is not None)
     return chosen
 
 
@@ -145,7 +147,7 @@ def refresh(
     if chosen is None:
         usable = [row for row in state.rows if key_of(row) in fresh]
         own = [row for row in usable if was_active is None or account_of(row).key == account_of(was_active).key]
-        chosen = _last_choice(state, own) or _first_enabled(matching(usable, fallback) if fallback else [])
+        chosen = _last_choice(state, own) or _only_named(filter(is_enabled, usable), fallback)
         chosen = chosen or first_usable(usable)
     for row in state.all_rows():
         row["isDefault"] = row is chosen

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from azext_login.errors import AccountError
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import SubscriptionRow, account_of, is_in_tenant
+from azext_login.profile import words
+from azext_login.profile.model import SubscriptionRow
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def select_subscription(
                 )
             found = [previous]
         else:
-            found = rules.in_cloud(_candidates(state, subscription, username, tenant), cloud)
+            found = _candidates(state, cloud, subscription, username, tenant)
         if len(found) != 1:
             raise _not_one(subscription, found, cloud, username, tenant)
         rules.make_active(state, found[0])
@@ -48,17 +49,16 @@ def select_subscription(
 
 
 def _candidates(
-    state: ProfileState, subscription: str, username: str | None, tenant: str | None
+    state: ProfileState, cloud: str, subscription: str, username: str | None, tenant: str | None
 ) -> list[SubscriptionRow]:
     # Without an account or a tenant, only the rows that built-in commands see count: every command line that works with
     # them works here.
-    rows = state.all_rows() if username or tenant else state.rows
-    found = rules.matching(rows, subscription)
-    if username:
-        found = [row for row in found if account_of(row).matches(username)]
+    rows = rules.in_cloud(state.all_rows() if username or tenant else state.rows, cloud)
     if tenant:
-        found = [row for row in found if is_in_tenant(row, tenant)]
-    return found
+        rows = words.of_tenant(rows, tenant)
+    if username:
+        rows = words.of_account(rows, username)
+    return words.with_subscription(rows, subscription)
 
 
 def _not_one(
@@ -77,17 +77,7 @@ def _not_one(
             'az account list --all-identities --query "[].[name, user.name, tenantId]" --output table'
         )
     if found:
-        next_step = "\n".join(["To choose one, run:", *map(_set_command, found)])
+        from azext_login.usecases.ambiguity import set_command
+
+        next_step = "\n".join(["To choose one, run:", *map(set_command, found)])
     return AccountError(f"The subscription of '{printable(subscription)}' {problem} {where}.", next_step)
-
-
-def _set_command(row: SubscriptionRow) -> str:
-    """Return the command that chooses exactly this row."""
-    from azext_login.system.command_line import Command
-
-    return str(
-        Command(("az", "account", "set"))
-        .with_option("--subscription", str(row["id"]))
-        .with_option("--username", account_of(row).label)
-        .with_option("--tenant", str(row["tenantId"]))
-    )

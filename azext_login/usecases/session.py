@@ -16,8 +16,9 @@ from knack.log import get_logger
 from azext_login.errors import AccountError, NotSignedInError, StoreError
 from azext_login.host import HostSettings
 from azext_login.profile import subscriptions as rules
+from azext_login.profile import words
 from azext_login.profile.clouds import CloudConfig
-from azext_login.profile.model import SubscriptionRow, account_of, is_in_tenant
+from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.profile.state import ProfileState
 from azext_login.profile.store import ProfileStore
 from azext_login.system.directory import PrivateDirectory
@@ -72,9 +73,12 @@ class Session:
         state = self.state()
         return [rules.refresh_failure_of(state, row) for row in rows]
 
-    def find(self, subscription: str | None = None) -> SubscriptionRow:
+    def find(
+        self, subscription: str | None = None, *, command: Sequence[str] = ("az", "account", "show")
+    ) -> SubscriptionRow:
         """Return the row of a subscription (ID or name), or the active one.
 
+        :param command: the words of the command without the subscription, for the advice.
         :raises NotSignedInError: no account is signed in to this cloud.
         :raises AccountError: there is no such subscription, there are several, or no subscription is active.
         """
@@ -86,45 +90,17 @@ class Session:
             if active is None:
                 raise AccountError("No subscription found. Run 'az account set' to select a subscription.")
             return active
-        found = rules.matching(rows, subscription)
+        found = words.with_subscription(rows, subscription)
         if not found:
             raise AccountError(
                 f"Subscription '{printable(subscription)}' not found. Check the spelling and casing and try again.",
                 "List the subscriptions with `az account list --all --output table`.",
             )
         if len(found) > 1:
-            raise AccountError(
-                f"Multiple subscriptions with the name '{printable(subscription)}' found. Specify the subscription ID.",
-                "Their IDs: " + ", ".join(str(row["id"]) for row in found),
-            )
+            from azext_login.usecases.ambiguity import several_subscriptions
+
+            raise several_subscriptions(subscription, found, command)
         return found[0]
-
-    def account_row(
-        self, username: str | None = None, tenant: str | None = None, *, subscription: str | None = None
-    ) -> SubscriptionRow:
-        """Return a row of an account, or of the active one without a user name; in a tenant, if one is given.
-
-        :param tenant: GUID, domain or display name.
-        :param subscription: ID or name.
-        :raises NotSignedInError: no account is signed in to this cloud.
-        :raises AccountError: there is no such account, or it has no such tenant or subscription.
-        """
-        if username is None and tenant is None:
-            return self.find()
-        rows = self.rows(all_identities=True)
-        active = rules.active_row(rows)
-        name = username or (account_of(active).label if active is not None else "")
-        found = [row for row in rows if account_of(row).matches(name) and (not tenant or is_in_tenant(row, tenant))]
-        if subscription:
-            found = rules.matching(found, subscription)
-        if not found:
-            where = f" in tenant '{printable(tenant)}'" if tenant else ""
-            where += f" with a subscription '{printable(subscription)}'" if subscription else ""
-            raise AccountError(
-                f"'{printable(name)}' is not signed in{where}.",
-                "List the accounts with `az account list --all-identities`, or sign in with `az login`.",
-            )
-        return next((row for row in found if row is active), found[0])
 
     def active_user(self) -> str:
         """Return the name of the active account.

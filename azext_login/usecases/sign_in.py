@@ -18,8 +18,9 @@ from azext_login.errors import (
 )
 from azext_login.host import send_telemetry
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.model import Account, SubscriptionRow, account_of, matches_subscription
+from azext_login.profile.model import Account, SubscriptionRow, account_of
 from azext_login.profile.state import slot_of
+from azext_login.profile.words import with_subscription
 from azext_login.resource_manager.ask_tenants import discover, find_tenants
 from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport
 from azext_login.resource_manager.resources import Subscription, Tenant
@@ -244,7 +245,7 @@ def _store(
         return SignInOutcome(
             account, shown, discovery, guessed=guesses[0], unusable_default=request.default_subscription
         )
-    matches = [row for row in shown if matches_subscription(row, request.subscription)]
+    matches = with_subscription(shown, request.subscription)
     return SignInOutcome(
         account, matches or shown, discovery, unmatched_subscription=None if matches else request.subscription
     )

@@ -18,7 +18,7 @@ _EVERY_COMMAND = (
     "_completers", "_format", "_help", "_params", "_parser", "_validators", "commands", "errors", "host",
     "cli", "cli.collector", "cli.open_session", "cli.option_values", "cli.options", "cli.results", "cli.secret_words",
     "profile", "profile.clouds", "profile.json_text", "profile.last_good", "profile.model", "profile.state",
-    "profile.store", "profile.subscriptions",
+    "profile.store", "profile.subscriptions", "profile.words",
     "system", "system.damaged_files", "system.directory", "system.entries", "system.file_lock", "system.files",
     "system.links", "system.patience", "system.signals", "system.strict_json", "system.text",
     "usecases", "usecases.session",

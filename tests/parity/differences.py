@@ -162,6 +162,29 @@ DIFFERENCES: tuple[Difference, ...] = (
         hosts=("newest",),
     ),
     Difference(
+        "account-of-tenant",
+        builtin="``get-access-token --tenant`` fails if the active account is not in the tenant, also if another "
+        "account is signed in to it.",
+        here="If the tenant does not know the active account, the one account that is signed in to the tenant gets the "
+        "token, and a line on standard error names it.",
+        reason="the user is signed in already, and a program cannot choose the account",
+        cases=("^(bob_and_carol|alice_and_identity): account get-access-token --tenant <fabrikam>",),
+        aspects=frozenset({"exit code", "stdout", "advice", "access tokens"}),
+        here_says="using '.*', which is signed in to it",
+    ),
+    Difference(
+        "login-same-name",
+        builtin="If several subscriptions have the name of ``az login --subscription``, the first of them becomes the "
+        "default.",
+        here="The sign-in is kept, and the command fails with the commands that choose one of them, as ``az account "
+        "set`` does. On a terminal, the list opens.",
+        reason="a name that exists twice chooses the wrong subscription half of the time",
+        cases=("^same_names_in_cloud: login",),
+        aspects=frozenset({"exit code", "stdout", "rows", "clouds"}),
+        here_says="Multiple subscriptions with the name",
+        hosts=("newest",),
+    ),
+    Difference(
         "empty-scope",
         builtin='With ``get-access-token --scope ""``, a user gets a token for Microsoft Graph. For a managed '
         "identity, the command fails and advises to sign in again.",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from azext_login.cli.picker.pick import pick_subscription
 from azext_login.errors import AccountError, NotSignedInError
-from azext_login.profile.model import SubscriptionRow, account_of, is_in_tenant
+from azext_login.profile import words
+from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.text import printable
 from azext_login.usecases.select_subscription import select_subscription
 from azext_login.usecases.session import Session
@@ -24,7 +25,8 @@ def select_interactively(
     everything = session.rows(all_identities=True)
     if not everything:
         raise NotSignedInError("Please run 'az login' to setup account.")
-    rows = [row for row in everything if _is_offered(row, username, tenant)]
+    rows = words.of_tenant(everything, tenant) if tenant else everything
+    rows = words.of_account(rows, username) if username else rows
     if not rows:
         given = " ".join(
             f"{name} '{value}'" for name, value in (("--username", username), ("--tenant", tenant)) if value
@@ -43,9 +45,3 @@ def select_interactively(
             "To choose one without the list, run `az account set --subscription NAME_OR_ID`.",
         ) from cancelled
     return select_subscription(session, chosen["id"], username=account_of(chosen).label, tenant=chosen["tenantId"])
-
-
-def _is_offered(row: SubscriptionRow, username: str | None, tenant: str | None) -> bool:
-    if username and not account_of(row).matches(username):
-        return False
-    return not tenant or is_in_tenant(row, tenant)

@@ -60,6 +60,7 @@ CASES = (
         # Another user, the same user again, with something already stored.
         Case("login --use-device-code", state="alice", user=BOB, fast=True),
         Case("login --use-device-code", state="bob", user=ALICE),
+        Case("login --use-device-code -s 'Same Name'", state="same_names_in_cloud", hosts=("newest",)),
         Case("login --use-device-code", state="alice"),
         Case("login --use-device-code", state="disabled_default"),
         Case("login --use-device-code", state="none_default"),

@@ -73,6 +73,10 @@ CASES = (
         Case("account get-access-token", state="two_clouds_other_active"),
         Case("account get-access-token -s 'Same Name'", state="same_names"),
         Case("account get-access-token -s <shared>", state="alice_and_bob"),
+        Case("account get-access-token --tenant <fabrikam>", state="alice_and_bob"),
+        Case("account get-access-token --tenant <fabrikam>", state="bob_and_carol"),
+        Case("account get-access-token --tenant <contoso>", state="bob_and_carol"),
+        Case("account get-access-token --tenant <fabrikam>", state="alice_and_identity", machine="virtual machine"),
     ),
     *group(
         Quick("account get-access-token"),

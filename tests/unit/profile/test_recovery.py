@@ -30,6 +30,7 @@ from azext_login.profile.state import (
     usable_rows,
 )
 from azext_login.profile.store import ProfileStore
+from azext_login.profile.words import with_subscription
 from azext_login.resource_manager.resources import Subscription
 from azext_login.system.directory import PrivateDirectory
 from azext_login.usecases.rows import row_of
@@ -364,7 +365,7 @@ class TwoWriters(RuleBasedStateMachine):
     @rule(number=st.integers(0, 2))
     def we_choose(self, number: int) -> None:
         with self._store.change() as state:
-            row = next(iter(rules.matching(state.rows, f"id-{number}")), None)
+            row = next(iter(with_subscription(state.rows, f"id-{number}")), None)
             if row is not None:
                 rules.make_active(state, row)
 
