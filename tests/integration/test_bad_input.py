@@ -250,6 +250,19 @@ def test_a_ca_bundle_that_is_not_there_is_one_error_that_names_the_setting(az: A
     assert "/no/such/bundle.pem" in error
 
 
+@pytest.mark.parametrize(
+    "content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"]
+)
+def test_a_ca_bundle_without_certificates_is_named_and_not_the_service(
+    az: Az, alice: User, tmp_path: Path, content: str
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(content, encoding="ascii")
+    error = password_sign_in(az.with_env(REQUESTS_CA_BUNDLE=bundle), alice)
+    assert f"{bundle} (environment variable REQUESTS_CA_BUNDLE) contains no certificate" in error
+    assert "could not be verified" not in error
+
+
 @pytest.mark.parametrize("where", ["openid-configuration", "/oauth2/v2.0/token", "^/tenants", "^/subscriptions"])
 @pytest.mark.parametrize("kind", ["html", "malformed"])
 def test_an_answer_that_is_not_json_is_one_error(

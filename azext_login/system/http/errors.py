@@ -37,13 +37,13 @@ def connection_errors(
     try:
         yield
     except requests.exceptions.SSLError as error:
-        raise asked.tls_error(error) from error
+        raise asked.after(error).tls_error(error) from error
     except requests.exceptions.ProxyError as error:
-        raise asked.proxy_error(error) from error
+        raise asked.after(error).proxy_error(error) from error
     except requests.exceptions.Timeout as error:
-        raise asked.timeout_error(error) from error
+        raise asked.after(error).timeout_error(error) from error
     except requests.exceptions.ConnectionError as error:
-        raise asked.connection_error(error) from error
+        raise asked.after(error).connection_error(error) from error
     except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
         raise asked.incomplete_answer() from error
     except (requests.exceptions.InvalidHeader, UnicodeEncodeError) as error:

@@ -6,7 +6,7 @@ import os
 import re
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timezone
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,6 +44,13 @@ class SentRequest:
     address: str
     to_check: str
     is_direct: bool = False
+    url: str = ""
+    """The address of the request itself, if it is known: its scheme determines the proxy."""
+
+    def after(self, error: requests.exceptions.RequestException) -> SentRequest:
+        """Return this record with the address of the request that failed."""
+        url = getattr(error.request, "url", None)
+        return replace(self, url=str(url)) if url else self
 
     @property
     def _name(self) -> str:
@@ -63,7 +70,7 @@ class SentRequest:
 
     @property
     def _url(self) -> str:
-        return self.address if "://" in self.address else f"https://{self.address}"
+        return self.url or (self.address if "://" in self.address else f"https://{self.address}")
 
     @property
     def _way(self) -> str:

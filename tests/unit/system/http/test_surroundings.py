@@ -151,6 +151,14 @@ def test_nothing_is_named_that_did_not_fail(url: str, settings: dict[str, str]) 
     assert "az cloud show" in text
 
 
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_the_proxy_of_a_plain_http_address_is_named(variable: str) -> None:
+    """Build systems may serve federated tokens at one, on this computer."""
+    text = _error({"HTTPS_PROXY": "http://other.invalid", variable: f"http://{REFUSED}"}, "http://127.0.0.2:1/token")
+    assert f"the proxy http://{REFUSED} (environment variable {variable}) could not be reached" in text
+    assert _named(text) == {variable}
+
+
 def test_a_host_that_cannot_be_resolved_is_named() -> None:
     text = _error({})
     assert "the name 'login.invalid' cannot be resolved" in text
