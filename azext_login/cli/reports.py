@@ -212,7 +212,7 @@ def _finding(account: Account, report: TenantReport, again: Command) -> tuple[st
     if isinstance(failure, InterruptedDiscoveryError):
         return f"was not {'read to the end' if report.subscriptions else 'waited for'} (Ctrl-C)", to_do
     if isinstance(failure, IncompleteListError):
-        return "has too many subscriptions to read all", to_do
+        return "was not read to the end: its list is too long", to_do
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
         return "did not answer", to_do
     return shorten(printable(first_line(failure)), _LONGEST_FINDING), to_do

@@ -68,3 +68,35 @@ def test_two_tenants_have_a_token_each(own_az: Az, own_cloud: LocalCloud) -> Non
         for domain in ("contoso.example", "fabrikam.example")
     }
     assert len(tokens) == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("login", "--tenant", "contoso.example"), ("login",), ("account", "list", "--refresh")],
+    ids=["one tenant", "all tenants", "refresh"],
+)
+def test_a_list_in_a_circle_keeps_what_it_showed_and_is_reported(
+    own_az: Az, own_cloud: LocalCloud, command: tuple[str, ...]
+) -> None:
+    before = {row["id"] for row in own_az.profile()["subscriptions"]}
+    new = "0f1e2d3c-0000-4000-8000-000000000001"
+    here = f"{own_cloud.url}/subscriptions?api-version=2022-12-01"
+    body = f'{{"value": [{{"id": "/subscriptions/{new}", "state": NaN}}], "nextLink": "{here}"}}'
+    own_cloud.admin.fail_next("^/subscriptions", count=None, status=200, body=body)
+    found = sign_in(own_az, own_cloud, ALICE, *command[1:]) if command[0] == "login" else own_az.run(*command)
+    assert "was not read to the end" in found.ok().stderr
+    assert '"state": null' in own_az.profile_path.read_text(encoding="utf-8")
+    after = {row["id"] for row in own_az.profile()["subscriptions"]}
+    assert new in after
+    if command[0] == "account":
+        assert before <= after
+
+
+def test_a_list_of_tenants_in_a_circle_is_used_as_far_as_it_goes(own_az: Az, own_cloud: LocalCloud) -> None:
+    contoso = own_cloud.directory.tenant("contoso.example").id
+    here = f"{own_cloud.url}/tenants?api-version=2022-12-01"
+    body = f'{{"value": [{{"tenantId": "{contoso}"}}], "nextLink": "{here}"}}'
+    own_cloud.admin.fail_next("^/tenants", count=None, status=200, body=body)
+    found = sign_in(own_az, own_cloud, ALICE).ok()
+    assert "continued /tenants with a page that it had sent before" in found.stderr
+    assert {row["tenantId"] for row in found.json()} == {contoso}

@@ -154,6 +154,39 @@ def test_a_subscription_of_another_shape_is_one_error_of_its_tenant(
     assert [type(report.failure) for report in found.reports] == [UnexpectedAnswerError]
 
 
+@pytest.mark.parametrize(
+    ("members", "name", "details"),
+    [
+        ("", "", {}),
+        ('"displayName": null, "state": null', "", {}),
+        ('"displayName": NaN, "state": 1e999, "tenantId": Infinity', "", {}),
+        ('"displayName": 7, "state": ["Enabled"], "tenantId": {}', "", {}),
+        ('"displayName": "half \\ud800", "state": true', "half \ufffd", {}),
+        ('"displayName": "' + "x" * 100_000 + '"', "x" * 512, {}),
+        ('"displayName": "first", "displayName": "last"', "last", {}),
+        ('"managedByTenants": NaN', "", {}),
+        ('"managedByTenants": []', "", {"managedByTenants": []}),
+        ('"managedByTenants": [{"tenantId": NaN}]', "", {"managedByTenants": [{"tenantId": None}]}),
+        ('"managedByTenants": [' + ",".join(["{}"] * 1000) + "]", "", {"managedByTenants": [{"tenantId": None}] * 100}),
+        ('"other": [NaN, ' + "9" * 5000 + "]", "", {}),
+    ],
+)
+def test_a_row_is_read_whatever_its_optional_members_are(
+    own_cloud: LocalCloud,
+    manager_of: Callable[..., ResourceManager],
+    members: str,
+    name: str,
+    details: dict[str, Any],
+) -> None:
+    manager = manager_of(ALICE)
+    contoso = own_cloud.directory.tenant("contoso.example").id
+    row = f'"id": "/subscriptions/{contoso}"' + (f", {members}" if members else "")
+    own_cloud.admin.fail_next("^/subscriptions", count=None, status=200, body=f'{{"value": [{{{row}}}]}}')
+    (found,) = manager.subscriptions(Tenant(contoso))
+    assert (found.id, found.name, found.state) == (contoso, name, None)
+    assert found.details == {"homeTenantId": None, "managedByTenants": None, **details}
+
+
 def test_a_list_that_goes_in_a_circle_is_ended(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:

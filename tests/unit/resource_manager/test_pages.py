@@ -11,7 +11,7 @@ import pytest
 
 from azext_login.errors import IncompleteListError, UnexpectedAnswerError
 from azext_login.resource_manager.ask_tenants import discover
-from azext_login.resource_manager.pages import Page, RowBudget, Share, follow_pages
+from azext_login.resource_manager.pages import Page, RowBudget, Share, follow_pages, subscription_budget
 from azext_login.resource_manager.resources import Subscription, Tenant
 
 FIRST = "https://management.example/subscriptions"
@@ -90,6 +90,24 @@ def test_rows_with_much_text_use_the_budget_up_as_well() -> None:
     kept, cut_off = _ids(share, _page(*("x" * 200 for _ in range(100))))
     assert 3 <= len(kept) <= 6
     assert cut_off is not None
+
+
+def test_ten_thousand_subscriptions_of_a_tenant_with_long_names_fit() -> None:
+    share = Share(subscription_budget(), further="Contoso Research and Development, Inc." + "contoso.onmicrosoft.com")
+    rows = [
+        {
+            "id": f"/subscriptions/0f1e2d3c-0000-4000-8000-{number:012}",
+            "displayName": f"Contoso Research and Development, production {number:019}",
+            "state": "Enabled",
+            "tenantId": "0f1e2d3c-0000-4000-8000-000000000000",
+            "managedByTenants": [{"tenantId": "0f1e2d3c-0000-4000-8000-000000000000"}],
+        }
+        for number in range(10_000)
+    ]
+    page = share.read_page([json.dumps({"value": rows}).encode()], dict)
+    assert page is not None
+    assert page.cut_off is None
+    assert page.rows == rows
 
 
 def test_stored_rows_leave_less_room_but_always_some() -> None:
