@@ -223,6 +223,15 @@ DIFFERENCES: tuple[Difference, ...] = (
         aspects=frozenset({"exit code", *_LIST, "profile", "service principals", "crash"}),
     ),
     Difference(
+        "advice-that-was-followed",
+        builtin="``az login --allow-no-subscriptions`` advises ``az login --allow-no-subscriptions`` if a tenant has no "
+        "subscriptions.",
+        here="A command does not advise the option that it was given.",
+        reason="the advice has been followed",
+        cases=("^empty: login (--use-device-code|-u .*) --allow-no-subscriptions \\(by carol\\)",),
+        aspects=frozenset({"advice"}),
+    ),
+    Difference(
         "checked-before-sending",
         builtin="A certificate that has expired or does not belong to the key is sent, and so is a federated token "
         "that is not a token. The answer of the service is about signatures and assertions.",
