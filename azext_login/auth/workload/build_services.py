@@ -160,6 +160,8 @@ def _request_token(
             auth=bearer,
             timeout=TIMEOUT,
             allow_redirects=False,
+            # An http address is one of this computer, and a proxy may be on another one.
+            proxies={"http": ""},
             verify=None if http.verify else False,
         )
         response = limit_time(LONGEST_REQUEST, ask, service=f"{service.name} at {host}")

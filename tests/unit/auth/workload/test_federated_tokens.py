@@ -317,6 +317,19 @@ def test_a_redirect_is_not_followed(system: BuildSystem, service: TokenService, 
         assert other.received == []
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+def test_the_job_token_for_a_service_on_this_computer_is_not_sent_to_a_proxy(
+    system: BuildSystem, service: TokenService, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    with serving() as proxy:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)  # requests itself reads them
+        monkeypatch.setenv(variable, proxy.address)
+        service.answer({system.member: TOKEN})
+        assert system.fetch(system.environ(service)) == TOKEN
+        assert proxy.received == []
+
+
 def test_a_password_in_netrc_does_not_replace_the_job_token(
     system: BuildSystem, service: TokenService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
