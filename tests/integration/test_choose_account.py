@@ -184,3 +184,20 @@ def test_a_named_account_or_subscription_is_not_replaced(carol: Az) -> None:
         result = carol.run(*TOKEN, "--tenant", _FABRIKAM, *options).failed()
         assert "AADSTS50020" in result.stderr
         assert "using" not in result.stderr
+
+
+def test_a_subscription_of_another_account_in_the_tenant_is_found(
+    make_az: Callable[..., Az], own_cloud: LocalCloud
+) -> None:
+    """bob and alice have the subscription through different tenants. alice is active, and no longer in Fabrikam."""
+    own_cloud.admin.leave_tenant(ALICE, _FABRIKAM)
+    az = make_az(cloud=own_cloud)
+    sign_in(az, own_cloud, BOB).ok()
+    sign_in(az, own_cloud, ALICE).ok()
+    shared = next(row["id"] for row in az.profile()["subscriptions"] if row["name"] == "Shared Platform")
+    for word in ("Shared Platform", shared.upper()):
+        assert _user_of(az.run(*TOKEN, "--subscription", word)) == ALICE
+        result = az.run(*TOKEN, "--tenant", _FABRIKAM, "--subscription", word)
+        assert _user_of(result) == BOB
+        assert result.json()["subscription"] == shared
+        assert f"using '{BOB}'" in result.stderr

@@ -14,6 +14,7 @@ import subprocess
 import termios
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -426,14 +427,29 @@ def test_a_sign_in_with_one_subscription_does_not_wait(
     assert _active(az) == "Contoso Development"
 
 
+def test_a_name_of_two_subscriptions_opens_the_list_of_them(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, make_http_user: Callable[..., HttpUser]
+) -> None:
+    for name in ("Contoso Development", "Fabrikam Main"):
+        own_cloud.admin.rename_subscription(name, "Same")
+    az = make_az(cloud=own_cloud)
+    screen = _sign_in(az, partial(make_http_user, at=own_cloud), options=("--subscription", "SAME"))
+    screen.wait_for("2 of 2")
+    screen.press("fabrikam", _ENTER)
+    assert screen.finish() == 0
+    (active,) = [row for row in az.profile()["subscriptions"] if row["isDefault"]]
+    assert (active["name"], active["tenantDefaultDomain"]) == ("Same", "fabrikam.example")
+
+
 def _sign_in(
     az: Az,
     make_http_user: Callable[..., HttpUser],
     size: tuple[int, int] = (30, 200),
     user: str = ALICE,
     output: str = "none",
+    options: tuple[str, ...] = (),
 ) -> Screen:
-    terminal = az.pty("login", "--no-browser", "-o", output, size=size)
+    terminal = az.pty("login", "--no-browser", "-o", output, *options, size=size)
     terminal.expect(r"(https://localhost:\d+/(?:[^\s]|\r\n)*response_mode=query[^\s]*(?:\r\n[^\s]+)*)\s")
     assert isinstance(terminal.match, re.Match)
     make_http_user(user).visit(re.sub(r"\s", "", terminal.match[1]))
