@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,9 @@ LARGEST_FILE = 64_000_000
 """Bytes. No file of ours is as large, except the list of subscriptions."""
 
 _MOST_LINKS = 40
+
+has_access_lists = sys.platform == "win32"
+"""Whether access lists take the place of modes. Tests set it."""
 
 
 class PrivateDirectory:
@@ -59,7 +63,7 @@ class PrivateDirectory:
         """
         if not HAS_DESCRIPTORS:
             if create:
-                self.path.mkdir(parents=True, exist_ok=True)
+                _make_by_path(self.path)
             return None
         if self._descriptor is None:
             start, path = None, self.path
@@ -93,6 +97,24 @@ class PrivateDirectory:
             return os.listdir(self.path if descriptor is None else descriptor)
         except FileNotFoundError:
             return []
+
+
+def _make_by_path(path: Path) -> None:
+    if path.is_dir():
+        return
+    _make_by_path(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+        _restrict_access(path)
+
+
+def _restrict_access(new: Path) -> None:
+    """Restrict a new file or directory on Windows to this user, where the directory that it is in admits others."""
+    if has_access_lists:
+        from azext_login.system.windows_access import is_in_profile, restrict_to_owner
+
+        if not is_in_profile(new):
+            restrict_to_owner(new)
 
 
 def _below(path: Path, base: Path) -> Path:
@@ -197,6 +219,7 @@ class Entry:
         name, directory = self._at(create=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | NOT_THROUGH_LINKS
         descriptor = os.open(name, flags, PRIVATE_FILE, dir_fd=directory)
+        _restrict_access(self.path)
         owner = self.directory.owner()
         if owner is not None:
             give_to_owner(descriptor, owner)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.az import Az, Result
+from tests.harness.az import Az
 from tests.harness.hosts import Host
 from tests.harness.other_user import NOBODY, Tree, attacker, give_away, public_directory, require_superuser, tree_of
 from tests.harness.sign_in import sign_in
@@ -149,13 +149,14 @@ def _copy(template: Az, folder: Path) -> Az:
     return replace(template, config_dir=folder)
 
 
-def _run(az: Az, command: str, cloud: LocalCloud, certificate: Path) -> Result:
+def _words(command: str, cloud: LocalCloud, certificate: Path) -> tuple[tuple[str, ...], str]:
+    """Return the arguments and the standard input of a command."""
     if command == "login":
-        return az.run("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}", "--query", "[].id", timeout=30)
+        return ("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}", "--query", "[].id"), ""
     if command == "workload":
-        words = (*SERVICE_PRINCIPAL, "--certificate", certificate, "--password=@-", "--store-decrypted-key")
-        return az.run(*words, "--query", "[].id", input=PASSPHRASE, timeout=30)
-    return az.run(*_COMMANDS[command], timeout=30)
+        words = (*SERVICE_PRINCIPAL, "--certificate", str(certificate), "--password=@-", "--store-decrypted-key")
+        return (*words, "--query", "[].id"), PASSPHRASE
+    return _COMMANDS[command], ""
 
 
 def _plant(az: Az, outside: _Outside, kind: str, names: tuple[str, ...]) -> None:
@@ -202,7 +203,8 @@ def test_nothing_outside_the_directory_changes(
     for command in commands:
         az = _copy(template, tmp_path / "azure")
         _plant(az, outside, kind, names)
-        result = _run(az, command, workload_cloud, certificate)
+        words, text = _words(command, workload_cloud, certificate)
+        result = az.run(*words, input=text, timeout=30)
         result.assert_clean()
         assert tree_of(outside.folder) == outside.before, f"{result}"
         assert not _secrets_in(az.config_dir), f"{result}"
@@ -305,8 +307,11 @@ def test_no_race_changes_a_file_of_the_superuser(
                 shutil.rmtree(az.config_dir / name, ignore_errors=True)
             if race.damaged:
                 (az.config_dir / race.damaged).write_text('{"AccessToken": {', encoding="utf-8")
+            words, text = _words(race.command, workload_cloud, certificate)
+            # Before the attack: starting it uses the directory as well.
+            process = az.start(*words, cwd=public)
             with attacker(partial(race.step, az.config_dir, outside)):
-                result = _run(az, race.command, workload_cloud, certificate)
+                result = az.result(process, *words, input=text, timeout=30)
             assert _ours(tree_of(outside.folder)) == _ours(outside.before), f"try {number}: {result}"
             assert not _secrets_in(home), f"try {number}: {result}"
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from azext_login.errors import StoreError
+from azext_login.system import entries
 from azext_login.system.directory import Entry
 from azext_login.system.patience import SILENT_WAIT, longest_wait
 
@@ -98,11 +99,11 @@ class HostLock:
         descriptor, self._descriptor = self._descriptor, None
         with contextlib.suppress(OSError):
             # While it is locked, so that no lock of another process is deleted. Windows deletes closed files only.
-            if sys.platform != "win32" and self._is_current(descriptor):
+            if not entries.refuses_open_files and self._is_current(descriptor):
                 self._lock_file.unlink()
         _unlock(descriptor)
         os.close(descriptor)
-        if sys.platform == "win32":
+        if entries.refuses_open_files:
             with contextlib.suppress(OSError):
                 self._lock_file.unlink()
 

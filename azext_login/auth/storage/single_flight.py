@@ -146,7 +146,9 @@ class SingleFlight:
         if not self._locked:
             return
         try:
-            write_atomically(self._record_file, strict_json.dumps(record).encode("utf-8"))
+            write_atomically(
+                self._record_file, strict_json.dumps(record).encode("utf-8"), locked=not self._lock.is_missing
+            )
         except StoreError as problem:
             logger.debug("The outcome could not be recorded for other processes: %s", problem)
 

@@ -21,6 +21,7 @@ from azext_login.resource_manager.resources import Subscription
 from azext_login.system.directory import PrivateDirectory
 from azext_login.usecases.rows import row_of
 from tests import users
+from tests.unit.windows import file_system as file_system
 
 ALICE = Account(users.ALICE)
 

@@ -31,6 +31,7 @@ from azext_login.errors import (
 )
 from azext_login.system.directory import PrivateDirectory
 from tests.harness.waiting import until
+from tests.unit.windows import file_system as file_system
 
 KEY = "alice, tenant, scope"
 
@@ -255,10 +256,11 @@ def test_after_its_patience_a_process_learns_that_another_one_has_the_turn(tmp_p
 # The files
 
 
-def test_records_and_locks_are_private_and_contain_no_user_name(tmp_path: Path) -> None:
+def test_records_and_locks_are_private_and_contain_no_user_name(tmp_path: Path, file_system: str) -> None:
     with _failing(tmp_path, _ERRORS[0], at=100.0):
         (folder,) = tmp_path.iterdir()
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        # Windows has access lists instead of modes.
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700 or file_system == "windows"
         for path in folder.iterdir():
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             assert "alice" not in path.name

@@ -21,6 +21,7 @@ from azext_login.auth.storage.token_cache import TokenCache, without_identity
 from azext_login.errors import StoreError
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
+from tests.unit.windows import file_system as file_system
 from tests.users import ALICE, BOB, CAROL
 
 
