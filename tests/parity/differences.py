@@ -224,8 +224,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "advice-that-was-followed",
-        builtin="``az login --allow-no-subscriptions`` advises ``az login --allow-no-subscriptions`` if a tenant has no "
-        "subscriptions.",
+        builtin="``az login --allow-no-subscriptions`` advises ``az login --allow-no-subscriptions`` if a tenant has "
+        "no subscriptions.",
         here="A command does not advise the option that it was given.",
         reason="the advice has been followed",
         cases=("^empty: login (--use-device-code|-u .*) --allow-no-subscriptions \\(by carol\\)",),
