@@ -231,6 +231,9 @@ def _to_do(account: Account, failure: Exception | None, tenant: str | None, agai
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
         return refresh
     if account.is_user and not account.keeps_to_its_tenant:
+        if isinstance(failure, InteractionRequiredError):
+            # A password alone does not provide what the tenant asks for.
+            again = again.without("--username", "--password")
         command = again.without("--exclude-tenant").with_option("--tenant", tenant) if tenant else again
         return str(command if failure else command.with_option("--allow-no-subscriptions"))
     advice = [line for text in getattr(failure, "recommendations", None) or () for line in text.splitlines()]

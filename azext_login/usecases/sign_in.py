@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from azext_login.errors import (
     AccountError,
+    InteractionRequiredError,
     ServiceUnreachableError,
     SignInError,
     StoreError,
@@ -187,6 +188,17 @@ def _subscriptions_to_store(request: SignInRequest, account: Account, discovery:
     return found
 
 
+def _command_for(report: TenantReport, account: Account, again: Command | None) -> Command:
+    """Return the `az login` for a tenant that has refused."""
+    from azext_login.auth.entra.errors import Attempt, login_command
+
+    command = login_command(Attempt(tenant=report.tenant.id, command=again))
+    if account.is_user and isinstance(report.failure, InteractionRequiredError):
+        # A password alone does not provide what the tenant asks for.
+        return command.without("--username", "--password")
+    return command
+
+
 def _nothing_found(request: SignInRequest, account: Account, discovery: Discovery) -> SignInError:
     from azext_login.auth.entra.errors import Attempt, login_command
 
@@ -200,7 +212,7 @@ def _nothing_found(request: SignInRequest, account: Account, discovery: Discover
     if discovery.failed:
         failures = (f"Tenant {report.tenant.label}: {first_line(report.failure)}" for report in discovery.failed)
         refused = [report for report in discovery.failed if isinstance(report.failure, SignInError)]
-        commands = (str(login_command(Attempt(tenant=report.tenant.id, command=request.again))) for report in refused)
+        commands = (str(_command_for(report, account, request.again)) for report in refused)
         return SignInError(
             "\n".join([message, *failures]),
             next_step="\n".join(["To sign in to one tenant, run:", *commands])

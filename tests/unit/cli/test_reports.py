@@ -20,6 +20,7 @@ from azext_login.errors import (
 from azext_login.profile.model import Account
 from azext_login.resource_manager.discovery import Discovery, DuplicateView, TenantReport
 from azext_login.resource_manager.resources import Subscription, Tenant
+from azext_login.system.command_line import AZ_LOGIN
 from azext_login.usecases.refresh_subscriptions import RefreshFailure, RefreshOutcome
 from azext_login.usecases.sign_in import SignInOutcome
 from tests import users
@@ -60,6 +61,24 @@ def test_each_tenant_has_one_line_with_what_happened_and_what_to_run(
 ) -> None:
     lines = _lines_after_sign_in(caplog, _report("fine", subscriptions=["a"]), _report("t", failure))
     assert lines == ["1 of 2 tenants did not show subscriptions:", "Tenant What happened To do", f"Name of t {line}"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "command"),
+    [
+        (InteractionRequiredError("x"), "az login --allow-no-subscriptions --tenant t"),
+        (SignInError("No."), "az login --username a --password=@- --allow-no-subscriptions --tenant t"),
+    ],
+)
+def test_a_tenant_that_asks_for_more_is_not_signed_in_to_with_the_password(
+    caplog: pytest.LogCaptureFixture, failure: AzCLIError, command: str
+) -> None:
+    again = AZ_LOGIN.with_option("--username", "a").with_option("--password", "@-")
+    with caplog.at_level(logging.WARNING):
+        report_discovery(
+            ALICE, Discovery((_report("t", failure),)), again=again.with_option("--allow-no-subscriptions")
+        )
+    assert _lines(caplog)[-1].endswith(command)
 
 
 _REFUSED = SignInError(
