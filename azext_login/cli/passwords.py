@@ -40,8 +40,11 @@ def ask_for_secret(prompt: str = "Password: ") -> str:
     """
     from knack.prompting import prompt_pass
 
+    from azext_login.system.terminal.terminal_mode import echo_switched_off
+
     try:
-        secret: str = prompt_pass(prompt)
+        with echo_switched_off(sys.stdin):
+            secret: str = prompt_pass(prompt)
     except UnicodeDecodeError:
         raise _not_utf_8() from None
     except EOFError:

@@ -1,43 +1,83 @@
-"""What Ctrl-C and SIGTERM do to a block of code: exit cleanly, wait, or stop it.
+"""What signals do to a block of code: restore something first, wait, or stop the block.
 
-By default, Ctrl-C raises KeyboardInterrupt wherever the main thread is, and SIGTERM ends the process on the spot:
-`finally` does not run. Three context managers change that for as long as a block runs:
+By default, Ctrl-C raises KeyboardInterrupt wherever the main thread is, and other signals end or stop the process on
+the spot: `finally` does not run. Three context managers change that for as long as a block runs:
 
-* `exit_on_termination`: SIGTERM raises SystemExit, so that `finally` runs. For what has to be restored: a terminal.
+* `restore_on_signals`: signals that end or stop the process first restore what the block has changed: a terminal.
 * `defer_signals`: handlers wait until the block has finished. For what has to be completed: the replacement of files.
 * `stop_on_signals`: the first signal ends the block, and the command goes on. For what runs until it is stopped.
 
-They nest. `defer_signals` delays whatever handlers are set, those of the other two included. `exit_on_termination`
-leaves SIGTERM alone where it already has a handler. Handlers are set and run in the main thread only (a rule of
-Python's `signal` module), so in other threads the first two do nothing, and the third may not be used.
+They nest. `defer_signals` delays whatever handlers are set, those of the other two included. `restore_on_signals`
+leaves a signal alone that already has a handler or is ignored. Handlers are set and run in the main thread only (a
+rule of Python's `signal` module), so in other threads the first two do nothing, and the third may not be used.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+
+# Signals that end the process, unless it handles them: POSIX signal.h(0p), and on Windows Ctrl-Break.
+_ENDING = ("SIGALRM", "SIGBREAK", "SIGHUP", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+# Those of them that ask for an orderly exit, so that `finally` runs.
+_ASKING = ("SIGBREAK", "SIGTERM")
 
 
 @contextmanager
-def exit_on_termination() -> Iterator[None]:
-    """Raise SystemExit for SIGTERM within the block, unless SIGTERM has a handler already."""
-    if not _is_main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+def restore_on_signals(
+    give_back: Callable[[], object], take_again: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Call `give_back` before a signal ends or stops the process within the block.
+
+    Then SIGTERM and Ctrl-Break raise SystemExit. The other signals do what they do by default, so the parent sees the
+    same exit status as without this function. The end of the block restores nothing.
+
+    :param give_back: may be called at any point of the block, and more than once.
+    :param take_again: called when the process continues: after `fg`, and also after `bg`.
+    """
+    if not _is_main_thread():
         yield
         return
-    signal.signal(signal.SIGTERM, _exit)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        give_back()
+        if signal.Signals(number).name in _ASKING:
+            # The exit code that a shell reports for a process that a signal has ended.
+            raise SystemExit(128 + number)
+        _act_by_default(number)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        give_back()
+        _act_by_default(number)
+        signal.signal(number, stop)
+        # No SIGCONT arrives if the process was not stopped, because no shell could continue it.
+        take_again()
+
+    handlers = dict.fromkeys(_ENDING, end) | {"SIGTSTP": stop, "SIGCONT": lambda number, frame: take_again()}
+    numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
+    unhandled = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     try:
+        for number in unhandled:
+            signal.signal(number, numbers[number])
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in unhandled:
+            signal.signal(number, signal.SIG_DFL)
 
 
-def _exit(number: int, frame: FrameType | None) -> NoReturn:
-    # The exit code that a shell reports for a process that a signal has ended.
-    raise SystemExit(128 + number)
+def stop_process() -> None:
+    """Stop the job, as Ctrl-Z does where the terminal makes no signal of it. Windows has no such signal."""
+    if hasattr(signal, "SIGTSTP"):
+        os.kill(0, signal.SIGTSTP)  # the job: with the script that has started this process
+
+
+def _act_by_default(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 # Within `defer_signals`: the signals that arrived, in their order, and the handlers that wait for them.

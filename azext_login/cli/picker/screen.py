@@ -6,15 +6,24 @@ as the list opens.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TextIO
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TextIO
 
 from azext_login.cli.picker.choices import Choice, ChoiceList
 from azext_login.cli.picker.drawing import Drawer
-from azext_login.system.signals import exit_on_termination
+from azext_login.cli.picker.pasted_text import PasteSplitter, Piece
+from azext_login.system.signals import restore_on_signals, stop_process
+
+if sys.platform != "win32":
+    from azext_login.system.terminal.terminal_mode import TerminalMode
 
 if TYPE_CHECKING:
+    from prompt_toolkit.application import Application
     from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.input import Input
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -22,6 +31,8 @@ if TYPE_CHECKING:
 
 # Arrow keys, and Alt with another key, send Escape first. After twice this time (seconds) Escape was pressed alone.
 _ESCAPE_PAUSE = 0.1
+# The DEC private modes and the style that prompt_toolkit sets: alternate screen, bracketed paste, hidden cursor.
+_LEAVE = b"\x1b[?1049l\x1b[?2004l\x1b[?25h\x1b[0m"
 
 
 class NoScreenError(Exception):
@@ -74,7 +85,8 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
         color_depth=ColorDepth.DEPTH_1_BIT,
     )
     application.ttimeoutlen = application.timeoutlen = _ESCAPE_PAUSE
-    with exit_on_termination():
+    terminal = _Terminal(application, stdin, screen)
+    with restore_on_signals(terminal.give_back, terminal.take_again), terminal.watched():
         try:
             return application.run()
         except SystemExit:
@@ -85,6 +97,51 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
             output.reset_attributes()
             output.flush()
             raise
+        finally:
+            terminal.close()
+
+
+class _Terminal:
+    """Restores the terminal before a signal ends or stops the process, and shows the list again after `fg`.
+
+    On Windows, SIGTERM and Ctrl-Break raise SystemExit, and prompt_toolkit restores the console.
+    """
+
+    def __init__(self, application: Application[Choice], stdin: TextIO, screen: TextIO) -> None:
+        self._application = application
+        self._screen = screen.fileno()
+        self._mode: TerminalMode | None = None
+        if sys.platform != "win32":
+            self._mode = TerminalMode(stdin.fileno())
+            application.after_render += lambda _: self._adopt()
+
+    def give_back(self) -> None:
+        if self._mode is None:
+            return
+        # Not with prompt_toolkit's output, in the middle of which a signal may arrive.
+        with contextlib.suppress(OSError):
+            os.write(self._screen, _LEAVE)
+        self._mode.give_back()
+
+    def take_again(self) -> None:
+        if self._mode is not None and self._mode.take_again() and self._application.loop is not None:
+            self._application.loop.call_soon_threadsafe(self._draw_again)
+
+    def watched(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._mode is None else self._mode.watched()
+
+    def close(self) -> None:
+        if self._mode is not None:
+            self._mode.close()
+
+    def _adopt(self) -> None:
+        """Remember prompt_toolkit's mode."""
+        if self._mode is not None:
+            self._mode.adopt()
+
+    def _draw_again(self) -> None:
+        self._application.renderer.reset(leave_alternate_screen=True)
+        self._application.invalidate()
 
 
 def _keys(choices: ChoiceList) -> KeyBindings:
@@ -115,7 +172,7 @@ def _keys(choices: ChoiceList) -> KeyBindings:
         ("enter", "c-j"): take,
         ("escape", "c-d"): lambda event: event.app.exit(exception=EOFError()),
         ("c-c", "<sigint>"): lambda event: event.app.exit(exception=KeyboardInterrupt()),
-        ("c-z",): lambda event: event.app.suspend_to_background(),
+        ("c-z",): lambda event: stop_process(),
         # Alt with a key arrives as Escape and the key, and does not mean to cancel.
         ("escape <any>",): lambda event: None,
     }
@@ -134,8 +191,48 @@ def _open(stdin: TextIO, screen: TextIO) -> tuple[Input, Output]:
         from prompt_toolkit.output.win32 import NoConsoleScreenBufferError
 
         try:
-            return create_input(stdin), create_output(screen)
+            keyboard, output = create_input(stdin), create_output(screen)
         except NoConsoleScreenBufferError as error:
             # The terminal is not a Windows console, but for instance that of Git Bash.
             raise NoScreenError(str(error)) from error
-    return create_input(stdin), create_output(screen)
+        # The consoles of Windows 10 and later report keys as terminals do.
+        _end_pastes(keyboard.console_input_reader, "_vt100_parser")
+        return keyboard, output
+    keyboard = create_input(stdin)
+    _end_pastes(keyboard, "vt100_parser")
+    return keyboard, create_output(screen)
+
+
+def _end_pastes(keyboard: Any, attribute: str) -> None:
+    """Let a keyboard report keys again after a paste without an end, for which prompt_toolkit (3.0.53) waits forever.
+
+    :param attribute: the name of its parser; a keyboard may have none.
+    """
+    if not hasattr(keyboard, attribute):
+        return
+    from prompt_toolkit.input.vt100_parser import Vt100Parser
+    from prompt_toolkit.key_binding import KeyPress
+    from prompt_toolkit.keys import Keys
+
+    class Parser(Vt100Parser):
+        def __init__(self, feed_key_callback: Callable[[KeyPress], None]) -> None:
+            super().__init__(feed_key_callback)
+            self._splitter = PasteSplitter(time.monotonic)
+
+        def feed(self, data: str) -> None:
+            self._take(self._splitter.feed(data))
+            if self._splitter.has_escape:
+                super().flush()  # an escape begins a key, so the key before is complete
+
+        def flush(self) -> None:
+            self._take(self._splitter.flush())
+            super().flush()
+
+        def _take(self, pieces: Iterable[Piece]) -> None:
+            for piece in pieces:
+                if piece.is_pasted:
+                    self.feed_key_callback(KeyPress(Keys.BracketedPaste, piece.text))
+                else:
+                    super().feed(piece.text)
+
+    setattr(keyboard, attribute, Parser(getattr(keyboard, attribute).feed_key_callback))

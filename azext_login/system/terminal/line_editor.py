@@ -42,6 +42,8 @@ class LineEditor:
         :raises KeyboardInterrupt: Ctrl-C arrived as a character.
         """
         for char in characters:
+            if char < " " and char != _ESCAPE:
+                self._escape = ""  # a sequence without its end does not swallow Ctrl-C or Enter
             if self._escape or char == _ESCAPE:
                 self._take_escape(char)
             elif char == _CTRL_C:

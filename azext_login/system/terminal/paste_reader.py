@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from azext_login.system.signals import exit_on_termination
+from azext_login.system.signals import restore_on_signals
 from azext_login.system.terminal.line_editor import LineEditor
 from azext_login.system.terminal.raw_terminal import raw_terminal
 
@@ -30,7 +30,7 @@ class PasteReader:
     """Takes the terminal over until `close`, and shows stars for what is typed and pasted.
 
     Call `poll` in a loop, about ten times a second. `close` restores the terminal and discards what was typed and not
-    read. So does the exit of the process, by a signal (SIGTERM) as well. In a background job, the terminal stays as it
+    read. So do the exit of the process and signals that end or stop it. In a background job, the terminal stays as it
     is, and no line arrives.
     """
 
@@ -49,7 +49,7 @@ class PasteReader:
         # First, so that even an interrupt within the next lines leaves the terminal restored.
         atexit.register(self.close)
         self._resources.callback(atexit.unregister, self.close)
-        self._resources.enter_context(exit_on_termination())
+        self._resources.enter_context(restore_on_signals(self._terminal.suspend, self._terminal.open))
         self._resources.callback(self._terminal.close)
         self._terminal.open()
 

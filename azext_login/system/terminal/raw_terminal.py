@@ -21,8 +21,11 @@ class RawTerminal(Protocol):
     def read(self) -> str | None:
         """Return what was typed since the last call, perhaps "", or None after the end of the input."""
 
+    def suspend(self) -> None:
+        """Restore the terminal until it is opened or read again."""
+
     def close(self) -> None:
-        """Restore the terminal. Idempotent."""
+        """Restore the terminal for good: nothing takes it over again, and nothing is read. Idempotent."""
 
 
 class ConsoleTerminal:
@@ -46,17 +49,21 @@ class ConsoleTerminal:
                 keys.append("\x04" if key == "\x1a" else key)  # Ctrl-Z ends the input of a console
         return "".join(keys)
 
-    def close(self) -> None:
+    def suspend(self) -> None:
         # The rest of a paste must not reach the shell, which would run it as a command.
         self.read()
+
+    def close(self) -> None:
+        self.suspend()
 
 
 if sys.platform != "win32":
     import codecs
-    import contextlib
     import os
     import select
     import termios
+
+    from azext_login.system.terminal.terminal_mode import TerminalMode, is_in_foreground
 
     _LOCAL_FLAGS = 3  # index in the list of tcgetattr, termios(3)
     _CONTROL_CHARACTERS = 6
@@ -70,22 +77,25 @@ if sys.platform != "win32":
 
         def __init__(self, descriptor: int) -> None:
             self._descriptor = descriptor
-            self._saved: list[Any] | None = None
+            self._mode: TerminalMode | None = None
+            self._is_closed = False
             self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
         def open(self) -> None:
-            if self._in_foreground():
-                # Saved before it is changed, so that an interrupt in between restores the right mode.
-                self._saved = termios.tcgetattr(self._descriptor)
+            if not self._is_closed and is_in_foreground(self._descriptor):
                 self._take_over()
 
         def read(self) -> str | None:
-            # The kernel stops a background process that changes the mode of the terminal (SIGTTOU).
-            if self._saved is None or not self._in_foreground():
+            if self._is_closed:
+                return None
+            if not is_in_foreground(self._descriptor):
+                # The script that started this process may have ended, and its shell have kept our mode.
+                self.suspend()
                 return ""
             data = b""
             has_ended = False
             try:
+                # Before each read as well: after Ctrl-Z, the shell that continues this process has set its own mode.
                 self._take_over()
                 while len(data) < _MAX_PER_READ and self._readable(_NEXT_PIECE if data else 0):
                     piece = os.read(self._descriptor, _CHUNK)
@@ -98,32 +108,28 @@ if sys.platform != "win32":
             text = self._decoder.decode(data, has_ended)
             return None if has_ended and not text else text
 
+        def suspend(self) -> None:
+            if self._mode is not None:
+                self._mode.give_back()
+
         def close(self) -> None:
-            saved, self._saved = self._saved, None
-            if saved is None or not self._in_foreground():
-                return
-            # With a flush: the rest of a paste must not reach the shell, which would run it as a command.
-            with contextlib.suppress(termios.error):
-                termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, saved)
+            self._is_closed = True
+            self.suspend()
 
         def _take_over(self) -> None:
-            # Before each read as well: after Ctrl-Z, the shell that continues this process has set its own mode.
-            mode = termios.tcgetattr(self._descriptor)
-            unwanted = termios.ICANON | termios.ECHO | termios.IEXTEN
-            if mode[_LOCAL_FLAGS] & unwanted:
-                mode[_LOCAL_FLAGS] = mode[_LOCAL_FLAGS] & ~unwanted | termios.ISIG
-                mode[_CONTROL_CHARACTERS][termios.VMIN] = 1
-                mode[_CONTROL_CHARACTERS][termios.VTIME] = 0
-                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, mode)
+            # Found in the foreground only: in the background, the mode is that of another program.
+            self._mode = self._mode or TerminalMode(self._descriptor)
+            self._mode.take(_without_lines_and_echo)
 
         def _readable(self, seconds: float) -> bool:
             return bool(select.select([self._descriptor], [], [], seconds)[0])
 
-        def _in_foreground(self) -> bool:
-            try:
-                return os.tcgetpgrp(self._descriptor) == os.getpgrp()
-            except OSError:
-                return True  # the terminal of another session, which has no job control here
+    def _without_lines_and_echo(mode: list[Any]) -> None:
+        unwanted = termios.ICANON | termios.ECHO | termios.IEXTEN
+        if mode[_LOCAL_FLAGS] & unwanted:
+            mode[_LOCAL_FLAGS] = mode[_LOCAL_FLAGS] & ~unwanted | termios.ISIG
+            mode[_CONTROL_CHARACTERS][termios.VMIN] = 1
+            mode[_CONTROL_CHARACTERS][termios.VTIME] = 0
 
 
 def raw_terminal(stdin: TextIO) -> RawTerminal:

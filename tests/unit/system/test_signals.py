@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ import pytest
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import replace_after
-from azext_login.system.signals import defer_signals, exit_on_termination, stop_on_signals
+from azext_login.system.signals import defer_signals, restore_on_signals, stop_on_signals
 from tests.harness.entries import entry_at
 from tests.unit.system.lock_holder import lock_held
 
@@ -88,7 +89,7 @@ def test_sigterm_exits_with_the_code_of_a_shell_and_runs_finally() -> None:
     steps = []
 
     def work() -> None:
-        with exit_on_termination():
+        with restore_on_signals(lambda: steps.append("restored")):
             try:
                 _send(signal.SIGTERM)
             finally:
@@ -97,7 +98,36 @@ def test_sigterm_exits_with_the_code_of_a_shell_and_runs_finally() -> None:
     with _handlers_restored(), pytest.raises(SystemExit) as caught:
         work()
     assert caught.value.code == 128 + signal.SIGTERM
-    assert steps == ["finally"]
+    assert steps == ["restored", "finally"]
+
+
+@pytest.mark.parametrize("name", ["SIGALRM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU"])
+def test_a_signal_restores_first_and_then_ends_the_process_as_by_default(name: str) -> None:
+    status, written = _status_of_child(getattr(signal, name), signal.SIG_DFL)
+    assert os.WIFSIGNALED(status)
+    assert os.WTERMSIG(status) == getattr(signal, name)
+    assert written == b"restored"
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    assert _status_of_child(signal.SIGHUP, signal.SIG_IGN) == (0, b"")
+
+
+def _status_of_child(number: int, handler: signal.Handlers) -> tuple[int, bytes]:
+    """Send a process a signal within `restore_on_signals`; return its wait status and what it restored."""
+    import resource
+
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        with contextlib.suppress(BaseException):
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            signal.signal(number, handler)
+            with restore_on_signals(lambda: os.write(writing, b"restored")):
+                _send(number)
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as restored:
+        return os.waitpid(child, 0)[1], restored.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -125,7 +155,7 @@ def test_a_block_without_a_signal_is_not_stopped() -> None:
 
 def test_a_signal_that_stops_a_block_waits_until_a_file_is_replaced(tmp_path: Path) -> None:
     path, steps = tmp_path / "file", []
-    with _handlers_restored(), stop_on_signals(), exit_on_termination():
+    with _handlers_restored(), stop_on_signals(), restore_on_signals(lambda: None):
         with replace_after(entry_at(path), b"new"):
             _send(signal.SIGTERM)
         steps.append("not stopped")
@@ -137,7 +167,7 @@ def test_in_another_thread_nothing_changes() -> None:
     handlers = []
 
     def work() -> None:
-        with defer_signals(), exit_on_termination():
+        with defer_signals(), restore_on_signals(lambda: None):
             handlers.extend([signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)])
 
     thread = threading.Thread(target=work)

@@ -340,9 +340,10 @@ def test_control_keys_do_what_they_do_in_a_terminal(keys: str, expected: str | N
     assert Typist().line(*keys) == expected
 
 
-def test_ctrl_c_as_a_character_interrupts_just_as_well() -> None:
+@pytest.mark.parametrize("before", ["abc", "\x1b", "\x1b[", "\x1b[20", "\x1bO", "\x1b[200~abc", "\x1b[200~abc\x1b["])
+def test_ctrl_c_as_a_character_interrupts_just_as_well(before: str) -> None:
     with pytest.raises(KeyboardInterrupt):
-        Typist().line("abc\x03")
+        Typist().line(f"{before}\x03")
 
 
 def test_stars_come_and_go_with_the_characters() -> None:
