@@ -436,7 +436,8 @@ def test_what_we_write_is_plain_ascii_without_a_byte_order_mark(tmp_path: Path, 
         text = written.read_bytes().decode("ascii")
         assert text.startswith("{")
         json.loads(text)
-    assert _load(tmp_path)[SUBSCRIPTIONS][0]["name"] == name
+    # Half of a pair of surrogates is no character, and strict parsers refuse it.
+    assert _load(tmp_path)[SUBSCRIPTIONS][0]["name"] == name.replace("\ud800", "\ufffd")
 
 
 @settings(max_examples=60)
