@@ -255,6 +255,20 @@ def test_a_terminal_that_can_do_no_more_is_asked_for_a_number(many: Az, term: st
     assert _active(many) == _name(5)
 
 
+def test_an_old_prompt_toolkit_is_named_and_a_number_asked_for(many: Az, tmp_path: Path) -> None:
+    """The `interactive` extension brings version 1.0.18."""
+    package = tmp_path / "prompt_toolkit"
+    package.mkdir()
+    (package / "__init__.py").write_text("__version__ = '1.0.18'\n", encoding="utf-8")
+    terminal = many.pty("account", "set", env={"PYTHONPATH": str(tmp_path)}, size=(40, 400))
+    terminal.expect_exact("it needs prompt_toolkit 3, but prompt_toolkit 1.0.18 was loaded from ")
+    terminal.expect_exact(str(package))
+    terminal.expect_exact(_NUMBER_PROMPT)
+    terminal.sendline("")
+    terminal.expect(pexpect.EOF)
+    assert _active(many) == _name(_DEFAULT)
+
+
 @pytest.mark.parametrize("broken", ["missing", "old"])
 def test_without_the_library_the_user_types_a_number(many: Az, tmp_path: Path, broken: str) -> None:
     extensions = tmp_path / "extensions"

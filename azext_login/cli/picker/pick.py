@@ -37,7 +37,7 @@ def pick_subscription(rows: Sequence[SubscriptionRow]) -> SubscriptionRow:
         try:
             return choose_on_screen(ChoiceList(choices), stdin=sys.stdin, screen=output).row
         except NoScreenError as error:
-            logger.info("The list of subscriptions cannot be shown; choose by number: %s", error)
+            logger.warning("The list of subscriptions cannot be shown: %s. Choose by number.", error)
     return _choose_by_number(choices, StandardTerminal(output)).row
 
 

@@ -18,6 +18,7 @@ from azext_login.cli.picker.choices import Choice, ChoiceList
 from azext_login.cli.picker.drawing import Drawer
 from azext_login.cli.picker.pasted_text import PasteSplitter, Piece
 from azext_login.system.signals import restore_on_signals, stop_process
+from azext_login.system.text import printable
 
 if sys.platform != "win32":
     from azext_login.system.terminal.terminal_mode import TerminalMode
@@ -57,9 +58,11 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
 
         keys = _keys(choices)
         keyboard, output = _open(stdin, screen)
-    except (ImportError, ValueError, OSError) as error:
-        # It is missing, or another extension has loaded an old version that lacks a module or a key.
+    except OSError as error:
         raise NoScreenError(str(error)) from error
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        # It is missing, or an old version that lacks a module or a key comes first on the path.
+        raise NoScreenError(f"it needs prompt_toolkit 3, but {_loaded_toolkit()} ({error})") from error
 
     drawer = Drawer(choices, get_cwidth)
     cursor = Point(0, 0)
@@ -99,6 +102,15 @@ def choose_on_screen(choices: ChoiceList, *, stdin: TextIO, screen: TextIO) -> C
             raise
         finally:
             terminal.close()
+
+
+def _loaded_toolkit() -> str:
+    """Return which prompt_toolkit was loaded, for example that of the `interactive` extension."""
+    module = sys.modules.get("prompt_toolkit")
+    if module is None:
+        return "no prompt_toolkit can be loaded"
+    version = printable(str(getattr(module, "__version__", "an unknown version")))
+    return f"prompt_toolkit {version} was loaded from {printable(str(getattr(module, '__file__', None)))}"
 
 
 class _Terminal:
