@@ -199,18 +199,23 @@ def _command_for(report: TenantReport, account: Account, again: Command | None) 
     return command
 
 
+def _said(report: TenantReport, discovery: Discovery) -> str:
+    """Return why a tenant failed: one line for each of several tenants, and the whole message for the only one."""
+    return first_line(report.failure) if len(discovery.failed) > 1 else str(report.failure)
+
+
 def _nothing_found(request: SignInRequest, account: Account, discovery: Discovery) -> SignInError:
     from azext_login.auth.entra.errors import Attempt, login_command
 
     if request.skip_subscription_discovery:
-        reasons = "".join(f"\n{first_line(report.failure)}" for report in discovery.failed)
+        reasons = "".join(f"\n{_said(report, discovery)}" for report in discovery.failed)
         return SignInError(
             f"The subscription '{request.subscription}' could not be retrieved for '{account.name}'. "
             f"Ensure the subscription exists and that you have access to it. Nothing was stored.{reasons}"
         )
     message = f"{request.nothing_found or f'No subscriptions found for {account.name}.'} Nothing was stored."
     if discovery.failed:
-        failures = (f"Tenant {report.tenant.label}: {first_line(report.failure)}" for report in discovery.failed)
+        failures = (f"Tenant {report.tenant.label}: {_said(report, discovery)}" for report in discovery.failed)
         refused = [report for report in discovery.failed if isinstance(report.failure, SignInError)]
         commands = (str(_command_for(report, account, request.again)) for report in refused)
         return SignInError(

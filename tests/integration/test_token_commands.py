@@ -29,6 +29,8 @@ from tests.users import ALICE, BOB, CAROL
 
 TOKEN = ("account", "get-access-token")
 _REQUESTS = "/token$"
+NOBODY = "00000000-0000-0000-0000-000000000001"
+TRACE_LINE = r"Trace ID: [0-9a-f-]{36} Correlation ID: [0-9a-f-]{36} Timestamp: [0-9-]{10} [0-9:]{8}Z"
 
 
 @pytest.fixture
@@ -307,10 +309,11 @@ def test_who_has_chosen_no_subscription_is_told_to_choose_one(signed_in: Az) -> 
     "cause, words",
     [
         ("no tokens", r"az login"),
-        ("session ended", r"AADSTS50173(.|\n)*az login"),
+        ("session ended", rf"AADSTS50173(.|\n)*\n{TRACE_LINE}\n(.|\n)*az login"),
         ("second factor", r"AADSTS50076(.|\n)*az login --tenant"),
         ("consent", r"AADSTS65001(.|\n)*az login .*--scope \"?https://needs-consent"),
-        ("unknown tenant", r"(?i)tenant 'nobody\.example'"),
+        ("unknown tenant", rf"(?i)tenant 'nobody\.example'(.|\n)*AADSTS90002: .*\n{TRACE_LINE}"),
+        ("unknown tenant ID", rf"(?i)tenant '{NOBODY}'(.|\n)*AADSTS90002: .*\n{TRACE_LINE}"),
     ],
 )
 def test_the_error_names_the_cause_and_what_to_run(
@@ -327,7 +330,7 @@ def test_the_error_names_the_cause_and_what_to_run(
     elif cause == "consent":
         options = ("--resource", "https://needs-consent.localcloud.example")
     else:
-        options = ("--tenant", "nobody.example")
+        options = ("--tenant", NOBODY if cause == "unknown tenant ID" else "nobody.example")
     assert re.search(words, alice_here.run(*TOKEN, *options).failed().stderr)
 
 

@@ -15,6 +15,7 @@ from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.auth.entra.errors import unknown_tenant
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.auth.input_files import refusal
+from azext_login.auth.refusal_trace import refusal_in
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.system.http.errors import connection_errors
 from azext_login.system.text import capitalised, printable
@@ -121,7 +122,7 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
                     "with `az cloud show`; then run the command again.",
                 ) from error
             if "Unable to get authority configuration" in str(error):
-                raise unknown_tenant(tenant or "organizations", address) from error
+                raise unknown_tenant(tenant or "organizations", address, _discovery_refusal(error)) from error
             if "scope value that is reserved" in str(error):
                 raise SignInError(
                     "openid, profile and offline_access cannot be requested: every sign-in includes them.",
@@ -150,6 +151,14 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
                 f"{printable(error) or type(error).__name__}.",
                 "Check its address with `az cloud show`. The option --debug shows where it failed.",
             ) from error
+
+
+def _discovery_refusal(error: ValueError) -> Mapping[str, Any]:
+    """Return the authority's refusal of a discovery document. MSAL's first error quotes it, and its second does not.
+
+    "OIDC Discovery failed on ... Error: <answer>" (msal/authority.py, `tenant_discovery`)
+    """
+    return refusal_in(str(error.__context__ or "").partition("Error: ")[2])
 
 
 def _is_json_error(error: BaseException | None) -> bool:

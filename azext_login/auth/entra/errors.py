@@ -24,6 +24,7 @@ from azext_login.auth.entra.refusals import (
     Refusal,
     find_refusal,
 )
+from azext_login.auth.refusal_trace import with_trace, without_trace
 from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
 from azext_login.system.command_line import AZ_LOGIN, Command, quote_word
 from azext_login.system.text import printable
@@ -58,30 +59,31 @@ def explain(
 ) -> SignInError | ServiceBusyError:
     """Return the error to raise for an OAuth error answer (RFC 6749 section 5.2, with Entra's additions).
 
-    A refusal names the command to sign in with. A failure of the service does not: signing in would not help.
+    A refusal names the command to sign in with. A failure of the service does not: signing in would not help. The last
+    line of the message has the IDs and the time of the answer.
     """
     listed, word = error.get("error_codes"), error.get("error")
     codes = frozenset(code for code in listed if isinstance(code, int)) if isinstance(listed, list) else frozenset()
-    detail = _first_line(error.get("error_description")) or _reason(word)
+    detail = _sentence(error.get("error_description")) or _reason(word)
     logger.info("Entra refused: codes=%s %s", sorted(codes), " ".join(
         f"{key}={printable(error.get(key))}" for key in ("error", "suberror", "trace_id", "correlation_id")
     ))  # fmt: skip
 
     word = word if isinstance(word, str) else None
     if find_refusal([BUSY], codes, word):
-        return ServiceBusyError(f"{BUSY.sentence}\n{detail}", BUSY.next_step)
+        return ServiceBusyError(with_trace(f"{BUSY.sentence}\n{detail}", error), BUSY.next_step)
     clocks = clock_problem(error.get("error_description"), clock())
     if clocks is not None:
         # MSAL writes the time of this computer into the assertion of a certificate.
         return SignInError(
-            f"{clocks}\n{detail}",
+            with_trace(f"{clocks}\n{detail}", error),
             entra_error=error,
             next_step="Set the clock of this computer; then run the command again.",
         )
     refusal = _refusal_of(codes, word, attempt)
     kind = InteractionRequiredError if refusal and refusal.is_interactive else SignInError
     return kind(
-        f"{_fill(refusal.sentence, attempt)}\n{detail}" if refusal else detail,
+        with_trace(f"{_fill(refusal.sentence, attempt)}\n{detail}" if refusal else detail, error),
         entra_error=error,
         next_step=_next_step(refusal, attempt),
     )
@@ -136,10 +138,15 @@ def login_command(attempt: Attempt) -> Command:
     return command
 
 
-def unknown_tenant(tenant: str, address: str) -> SignInError:
-    """Return the error for a tenant that the authority has no discovery document for."""
+def unknown_tenant(tenant: str, address: str, refusal: Mapping[str, Any]) -> SignInError:
+    """Return the error for a tenant that the authority has no discovery document for.
+
+    :param refusal: the authority's answer; empty if it gave none.
+    """
+    message = f"Tenant '{printable(tenant)}' was not found at {address}. Nothing that was stored before has changed."
+    detail = _sentence(refusal.get("error_description"))
     return SignInError(
-        f"Tenant '{printable(tenant)}' was not found at {address}. Nothing that was stored before has changed.",
+        with_trace(f"{message}\n{detail}" if detail else message, refusal),
         next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`. Then run "
         "`az login` with the right --tenant. A user can omit --tenant; a service principal needs it.",
     )
@@ -165,8 +172,6 @@ def _reason(error: Any) -> str:
     return printable(error or "The service gave no reason.")[:_LONGEST_DETAIL]
 
 
-def _first_line(description: Any) -> str:
-    """Return Entra's sentence without the trace lines that follow it."""
-    if not isinstance(description, str):
-        return ""
-    return printable(description.strip().partition("\n")[0].partition(" Trace ID:")[0])[:_LONGEST_DETAIL].strip()
+def _sentence(description: Any) -> str:
+    """Return Entra's sentence without the IDs and the time that follow it."""
+    return printable(without_trace(description))[:_LONGEST_DETAIL].strip() if isinstance(description, str) else ""

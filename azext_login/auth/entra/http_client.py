@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from azext_login.auth.refusal_trace import trace_of
 from azext_login.auth.token_answers import standard_answer
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.system.http.bounded import replace_body
@@ -101,7 +102,7 @@ class AuthorityHttpClient:
             url = self._realms + quote(name, safe="@") + separator + query
         answer = self._send("GET", url, kwargs)
         # MSAL would report a 429 as a tenant that does not exist.
-        refuse_if_busy(answer, SIGN_IN_SERVICE)
+        refuse_if_busy(answer, SIGN_IN_SERVICE, trace_of(answer))
         if urlsplit(url).path.endswith(_INSTANCE_DISCOVERY) and answer.status_code == 200:
             _complete_instance_discovery(answer)
         return answer
@@ -142,10 +143,10 @@ def _check_token_answer(answer: requests.Response) -> Mapping[str, Any]:
     if answer.status_code >= SERVER_ERROR and answer.status_code not in TRANSIENT_STATUS:
         raise ServiceUnreachableError(
             f"{capitalised(SIGN_IN_SERVICE)} at {urlsplit(answer.url).netloc} failed (HTTP status "
-            f"{answer.status_code}).",
+            f"{answer.status_code}).\n{trace_of(answer)}".rstrip(),
             advise_pause(answer),
         )
-    refuse_if_busy(answer, SIGN_IN_SERVICE)
+    refuse_if_busy(answer, SIGN_IN_SERVICE, trace_of(answer))
     body = parse_json_object(answer, SIGN_IN_SERVICE)
     if not any(isinstance(body.get(name), str) and body[name] for name in ("access_token", "device_code", "error")):
         raise UnexpectedAnswerError(

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from azext_login.auth.entra.errors import not_one_tenant, unknown_tenant
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
+from azext_login.auth.refusal_trace import refusal_in, trace_of
 from azext_login.errors import UnexpectedAnswerError
 from azext_login.system.http.errors import connection_errors, parse_json_object, refuse_if_busy
 from azext_login.system.http.session import TIMEOUT
@@ -23,13 +24,13 @@ def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
     """
     authority = authority.rstrip("/")
     if not is_utf_8(domain):
-        raise unknown_tenant(domain.encode("utf-8", "replace").decode("utf-8"), authority)
+        raise unknown_tenant(domain.encode("utf-8", "replace").decode("utf-8"), authority, {})
     url = f"{authority}/{quote(domain, safe='')}/v2.0/.well-known/openid-configuration"
     with connection_errors(SIGN_IN_SERVICE, authority):
         response = http.get(url, timeout=TIMEOUT, verify=None if verify else False)
-    refuse_if_busy(response, SIGN_IN_SERVICE)
+    refuse_if_busy(response, SIGN_IN_SERVICE, trace_of(response))
     if 400 <= response.status_code < 500:
-        raise unknown_tenant(domain, authority)
+        raise unknown_tenant(domain, authority, refusal_in(response.content))
     document = parse_json_object(response, SIGN_IN_SERVICE)
     # An issuer reads https://login.microsoftonline.com/<GUID>/v2.0.
     parts = str(document.get("issuer", "")).split("/")

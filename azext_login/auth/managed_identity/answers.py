@@ -22,6 +22,7 @@ from azext_login.auth.managed_identity.missing_service import (
     likely_cause,
 )
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind
+from azext_login.auth.refusal_trace import with_trace, without_trace
 from azext_login.auth.token_answers import standard_identity_answer
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.system.http.bounded import replace_body
@@ -178,8 +179,11 @@ def _busy_error(response: requests.Response, source: IdentitySource) -> BusyErro
     if body is None and response.content.strip():
         advice += " If this process does not run in Azure, another program has answered in place of the service."
     return BusyError(
-        f"{capitalised(source.service)} at {source.place} cannot issue a token at the moment (HTTP status {status})"
-        f"{': ' + message if message else ''}. {source.reason} {_KEPT}",
+        with_trace(
+            f"{capitalised(source.service)} at {source.place} cannot issue a token at the moment (HTTP status {status})"
+            f"{': ' + message if message else ''}. {source.reason} {_KEPT}",
+            body or {},
+        ),
         advice,
         retry_after=pause,
     )
@@ -224,8 +228,11 @@ def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, ident
         headline = f"No token was issued for {identity}."
         advice = listed or f"Check the ID, and run the command again:\naz login --identity{identity.arguments}"
     return SignInError(
-        f"{headline}\n{capitalised(source.service)} at {source.place} answered with HTTP status {status}: "
-        f"{message or 'no message'}\n{source.reason} {_KEPT}",
+        with_trace(
+            f"{headline}\n{capitalised(source.service)} at {source.place} answered with HTTP status {status}: "
+            f"{message or 'no message'}\n{source.reason} {_KEPT}",
+            body,
+        ),
         next_step=advice,
     )
 
@@ -267,7 +274,7 @@ def _message_of(body: Mapping[str, Any]) -> str:
     for name in ("error_description", "message", "Message", "error", "code"):
         text = parts.get(name)
         if isinstance(text, str) and text.strip():
-            line = text.strip().splitlines()[0].partition(" Trace ID:")[0]
+            line = without_trace(text)
             return "".join(c if c.isprintable() else "?" for c in line)[:_LONGEST_MESSAGE].rstrip(". ")
     return ""
 

@@ -76,16 +76,18 @@ def is_busy(response: requests.Response) -> bool:
     return response.status_code == 429 or response.status_code >= 500
 
 
-def refuse_if_busy(response: requests.Response, service: str) -> None:
+def refuse_if_busy(response: requests.Response, service: str, last_line: str = "") -> None:
     """Check that the service is neither overloaded nor broken.
 
+    :param last_line: the last line of the error, by which the service's administrators find the request.
     :raises ServiceBusyError: it is.
     """
     if is_busy(response):
         host, status = urlsplit(response.url).netloc, response.status_code
         problem = "is busy" if status in TRANSIENT_STATUS else "is overloaded or broken"
         raise ServiceBusyError(
-            f"{capitalised(service)} at {host} {problem} (HTTP status {status}).", advise_pause(response)
+            f"{capitalised(service)} at {host} {problem} (HTTP status {status}).\n{last_line}".rstrip(),
+            advise_pause(response),
         )
 
 

@@ -121,8 +121,52 @@ def test_a_password_that_needs_a_second_factor_names_the_home_tenant() -> None:
     assert "az login --tenant woodgrove.example" in error.recommendations[0]
 
 
-def test_trace_lines_stay_out_of_the_message() -> None:
-    assert "Trace ID" not in explain(_answer(50126), Attempt()).error_msg
+_TRACE = "1b2c3d4e-0000-4111-8222-abcdefabcdef"
+_CORRELATION = "5b2c3d4e-0000-4111-8222-abcdefabcdef"
+_TRACE_LINE = f"Trace ID: {_TRACE} Correlation ID: {_CORRELATION} Timestamp: 2026-01-01 10:11:12Z"
+_MEMBERS = {"trace_id": _TRACE, "correlation_id": _CORRELATION, "timestamp": "2026-01-01 10:11:12Z"}
+
+
+@pytest.mark.parametrize("principal", [False, True])
+@pytest.mark.parametrize("code", [50126, 50076, 90055, 700024, 90002, 1])
+@pytest.mark.parametrize(
+    ("after", "members"),
+    [
+        (f" {_TRACE_LINE}", _MEMBERS),
+        (f" {_TRACE_LINE}", {}),
+        (f"\r\nTrace ID: {_TRACE}\r\nCorrelation ID: {_CORRELATION}\r\nTimestamp: 2026-01-01 10:11:12Z", {}),
+        (f" Correlation ID: {_CORRELATION}. Timestamp: 2026-01-01 10:11:12Z", {"trace_id": _TRACE}),
+        ("", _MEMBERS),
+        (" Trace ID: cut... Correlation ID: \x1b[2J Timestamp: now", _MEMBERS),
+    ],
+    ids=["both", "text", "lines of text", "parts of both", "members", "invalid text"],
+)
+def test_the_last_line_of_a_refusal_has_the_ids_and_the_time_that_support_asks_for(
+    after: str, members: dict[str, str], code: int, principal: bool
+) -> None:
+    answer = {"error": "x", "error_codes": [code], "error_description": f"AADSTS{code}: Some text.{after}", **members}
+    lines = str(explain(answer, Attempt(service_principal=principal))).splitlines()
+    assert lines[-2:] == [f"AADSTS{code}: Some text.", _TRACE_LINE]
+    assert "ID:" not in "".join(lines[:-1])
+
+
+@pytest.mark.parametrize(
+    "value", ["", "s3cret", "1-2-3 az login", "\x1b[2J", "1" * 37, "1\n2", "12...", None, 5, ["1"], "2026-01-01\n", "٣"]
+)
+@pytest.mark.parametrize("member", list(_MEMBERS))
+def test_what_is_no_id_or_time_is_not_shown_as_one(member: str, value: Any) -> None:
+    lines = str(explain({"error": "x", "error_description": "No.", **_MEMBERS, member: value}, Attempt())).splitlines()
+    assert len(lines) == 2
+    assert lines[-1] in [
+        _TRACE_LINE.replace(f"Trace ID: {_TRACE} ", ""),
+        _TRACE_LINE.replace(f"Correlation ID: {_CORRELATION} ", ""),
+        _TRACE_LINE.partition(" Timestamp")[0],
+    ]
+
+
+def test_a_sentence_about_an_id_stays_whole() -> None:
+    text = f"Correlation ID: {_CORRELATION} is not known here."
+    assert str(explain({"error": "x", "error_description": text}, Attempt())).splitlines()[0] == text
 
 
 @given(

@@ -99,3 +99,23 @@ def test_a_token_of_another_sign_in_and_another_call_are_new_requests() -> None:
     for token, call in (("first", "one"), ("of another sign-in", "one"), ("first", "two")):
         assert _refresh(client, WOODGROVE, token, call=call) == 400
     assert len(endpoints.asked) == 3
+
+
+@pytest.mark.parametrize("status", [429, 500, 501, 503])
+def test_the_error_of_a_busy_or_broken_service_ends_with_the_ids_of_its_answer(status: int) -> None:
+    class Busy(requests.Session):
+        def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+            answer = requests.Response()
+            answer.url, answer.status_code = str(url), status
+            answer._content = json.dumps({"error": "x", "trace_id": "12ab-34", "correlation_id": "no ID"}).encode()
+            return answer
+
+    client = AuthorityHttpClient(Busy(), AUTHORITY)
+    asks: list[Callable[[], object]] = [
+        lambda: client.get(f"{AUTHORITY}/x"),
+        lambda: client.post(WOODGROVE, data={"grant_type": "x"}),
+    ]
+    for ask in asks:
+        with pytest.raises(AzCLIError) as caught:
+            ask()
+        assert str(caught.value).splitlines()[1:] == ["Trace ID: 12ab-34"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import uuid
 
 import pytest
@@ -261,8 +262,32 @@ def test_the_error_for_an_unknown_resource_advises_to_check_the_spelling(client:
     text = said(caught.value)
     assert text.startswith("The requested scope or resource was not found.")
     assert "AADSTS500011" in text
-    assert "Trace ID" not in text
+    assert text.count("Trace ID:") == 1
+    last = str(caught.value).splitlines()[-1]
+    assert re.fullmatch(r"Trace ID: [0-9a-f-]{36} Correlation ID: [0-9a-f-]{36} Timestamp: [0-9-]{10} [0-9:]{8}Z", last)
     assert text.endswith("az login --identity")
+
+
+@pytest.mark.parametrize("status", [400, 429])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "No.", "correlationId": VM_IDENTITY},
+        {"error": {"code": "x", "message": "No.", "correlationId": VM_IDENTITY}},
+        {"error": "x", "error_description": f"No. Correlation ID: {VM_IDENTITY}"},
+        {"error": "x", "error_description": "No.", "correlation_id": VM_IDENTITY, "timestamp": "\x1b[2J"},
+    ],
+)
+@pytest.mark.parametrize("name", _SOURCES)
+def test_the_last_line_of_every_refusal_has_its_correlation_id(name: str, body: dict[str, object], status: int) -> None:
+    source = _SOURCES[name][0]
+    answer = requests.Response()
+    answer.status_code, answer.url, answer._content = status, source.address, json.dumps(body).encode()
+    answer.request = requests.Request("GET", source.address).prepare()
+    with pytest.raises((SignInError, BusyError)) as caught:
+        check_response(answer, source, AssignedIdentity())
+    assert str(caught.value).splitlines()[-1] == f"Correlation ID: {VM_IDENTITY}"
+    assert str(caught.value).count(VM_IDENTITY) == 1
 
 
 @pytest.mark.parametrize("kind", ["app_service", "machine_learning"])
