@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -387,6 +388,19 @@ def test_a_sign_in_with_every_tenant_excluded_stores_nothing(own_az: Az, own_clo
     assert "excluded" in error
     assert "Nothing was stored" in error
     assert not own_az.run(*LIST).ok().json()
+
+
+@pytest.mark.parametrize(("user", "is_whole"), [(BOB, True), (ALICE, False)], ids=["one tenant", "several tenants"])
+def test_a_sign_in_that_every_tenant_refused_has_the_whole_refusal_of_an_only_one(
+    own_az: Az, own_cloud: LocalCloud, user: str, is_whole: bool
+) -> None:
+    refusal = json.dumps({"error": "invalid_grant", "error_codes": [50057], "error_description": "AADSTS50057: Off.",
+                          "trace_id": "12ab-34"})  # fmt: skip
+    own_cloud.admin.fail_next("^/[0-9a-f-]{36}/oauth2/v2.0/token$", status=400, body=refusal, count=None)
+    error = sign_in(own_az, own_cloud, user).failed().stderr
+    assert "Nothing was stored" in error
+    assert ("AADSTS50057: Off.\nTrace ID: 12ab-34\n" in error) == is_whole
+    assert ("Trace ID" in error) == is_whole
 
 
 @pytest.mark.parametrize(

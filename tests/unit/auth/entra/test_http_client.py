@@ -13,7 +13,8 @@ from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.entra.application import authority_errors
 from azext_login.auth.entra.http_client import AuthorityHttpClient
-from azext_login.errors import MalformedAnswerError, UnexpectedAnswerError
+from azext_login.auth.entra.tenants import resolve_tenant
+from azext_login.errors import MalformedAnswerError, SignInError, UnexpectedAnswerError
 
 AUTHORITY = "https://login.contoso.example"
 
@@ -119,3 +120,33 @@ def test_the_error_of_a_busy_or_broken_service_ends_with_the_ids_of_its_answer(s
         with pytest.raises(AzCLIError) as caught:
             ask()
         assert str(caught.value).splitlines()[1:] == ["Trace ID: 12ab-34"]
+
+
+@pytest.mark.parametrize(
+    ("body", "rest"),
+    [
+        (
+            {
+                "error_description": "AADSTS90002: No such tenant. Trace ID: 12ab-34 Correlation ID: 5",
+                "trace_id": "12ab-34",
+            },
+            ["AADSTS90002: No such tenant.", "Trace ID: 12ab-34 Correlation ID: 5"],
+        ),
+        ({"error_description": ["x"]}, []),
+        (["x"], []),
+        (None, []),
+    ],
+)
+def test_the_error_for_an_unknown_domain_quotes_the_service(body: object, rest: list[str]) -> None:
+    class Refusing(requests.Session):
+        def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+            answer = requests.Response()
+            answer.url, answer.status_code = str(url), 400
+            answer._content = b"<html>" if body is None else json.dumps(body).encode()
+            return answer
+
+    with pytest.raises(SignInError) as caught:
+        resolve_tenant(Refusing(), AUTHORITY, "nowhere.example", verify=True)
+    first, *others = str(caught.value).splitlines()
+    assert "Tenant 'nowhere.example' was not found" in first
+    assert others == rest
