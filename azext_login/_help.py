@@ -58,9 +58,13 @@ examples:
       text: az login --use-device-code
     - name: Log in with a user name. The command asks for the password.
       text: az login --username johndoe@contoso.com
-    - name: Log in with a password from standard input, so that no history and no list of processes shows it.
+    - name: >-
+        Log in with a password from standard input, so that no history and no list of processes shows it. If you specify
+        a password that begins with '-', write --password=VALUE.
       text: az login --username johndoe@contoso.com --password=@-
-    - name: Log in with a service principal and a client secret from standard input.
+    - name: >-
+        Log in with a service principal and a client secret from standard input. If you specify a secret that begins
+        with '-', write --password=VALUE.
       text: az login --service-principal --username APP_ID --password=@- --tenant TENANT_ID
     - name: Log in with a service principal and a certificate.
       text: az login --service-principal --username APP_ID --certificate /path/to/cert.pem --tenant TENANT_ID

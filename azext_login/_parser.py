@@ -1,4 +1,4 @@
-"""Adjusts the host's argument parser: no notice about overriding, and abbreviations that keep their meaning."""
+"""Adjusts the host's argument parser: no notice about overriding, abbreviations that keep their meaning, one hint."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def register_parser_hooks(loader: Any) -> None:
             command_parser = parser.subparser_map.get(name)
             if command_parser is not None:
                 _keep_out_of_abbreviations(command_parser, name)
+                _explain_values_with_a_dash(command_parser)
 
     loader.cli_ctx.register_event(EVENT_INVOKER_CMD_TBL_LOADED, adjust)
 
@@ -59,3 +60,41 @@ def _keep_out_of_abbreviations(parser: argparse.ArgumentParser, command: str) ->
         return [candidate for candidate in collect(option_string) if candidate[0].dest not in added]
 
     setattr(parser, "_get_option_tuples", without_added)  # noqa: B010  # not an attribute that type checkers know
+
+
+def _explain_values_with_a_dash(parser: argparse.ArgumentParser) -> None:
+    """Add a hint to the usage error about an option whose value begins with "-".
+
+    argparse takes such a word for an option, and reports that the option before it has no value. The hint names the
+    option alone: the word may be a secret.
+    """
+    parse, fail = parser.parse_known_args, parser.error
+    words: list[str] = []
+
+    def remember(args: Any = None, namespace: Any = None) -> Any:
+        words[:] = args or ()
+        return parse(args, namespace)
+
+    def error(message: str) -> Any:
+        option = _option_before_a_dash(parser, message, words)
+        hint = f". If the value begins with '-', write {option}=VALUE." if option else ""
+        return fail(message + hint)
+
+    setattr(parser, "parse_known_args", remember)  # noqa: B010  # a method, to type checkers
+    setattr(parser, "error", error)  # noqa: B010
+
+
+def _option_before_a_dash(parser: argparse.ArgumentParser, message: str, words: list[str]) -> str | None:
+    """Return the long spelling of the option that a message reports without a value, if a word with "-" follows it."""
+    for action in parser._actions:
+        spellings = action.option_strings
+        start = f"argument {'/'.join(spellings)}: expected "
+        if spellings and message in (f"{start}one argument", f"{start}at least one argument"):
+            # argparse accepts the beginning of a long spelling too.
+            given = (
+                word in spellings or (len(word) > 2 and any(long.startswith(word) for long in spellings))
+                for word in words
+            )
+            if any(is_option and after.startswith("-") for is_option, after in zip(given, words[1:], strict=False)):
+                return next((long for long in spellings if long.startswith("--")), spellings[0])
+    return None
