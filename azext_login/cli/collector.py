@@ -21,7 +21,10 @@ def pause(cli_ctx: Any) -> None:
 
 
 def resume() -> None:
-    """Switch the collector on, in a command that runs for longer."""
+    """Switch the collector on, in a command that runs for longer: it waits for a user, a service or another process.
+
+    MSAL's applications, for example, contain cycles: a watch would keep all that it has ever created.
+    """
     gc.enable()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from knack.log import get_logger
 
 from azext_login.cli.account_options import RenewOptions
+from azext_login.cli.collector import resume
 from azext_login.cli.open_session import open_session
 from azext_login.cli.options import serves
 from azext_login.errors import first_line
@@ -32,6 +33,7 @@ _SOME_FAILED = 10
 @serves("account renew", RenewOptions)
 def renew_account(cmd: Any, options: RenewOptions) -> dict[str, Any] | None:
     """Renew the federated token and the access tokens of an account before they expire."""
+    resume()
     session = open_session(cmd.cli_ctx)
     row = _find_row(session, options)
     renewal = _watch(session, row) if options.watch else _renew_once(session, row)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
+from azext_login.cli.collector import resume
 from azext_login.cli.open_session import open_session
 from azext_login.cli.option_values import RESOURCE_TYPES
 from azext_login.cli.options import serves
@@ -140,7 +141,7 @@ def _get_token(session: Session, cli_ctx: Any, row: SubscriptionRow, options: To
         claims_challenge=decode_claims_challenge(options.claims_challenge),
         advised_scopes=scopes,
     )
-    outcome = get_token(session, row, request)
+    outcome = get_token(session, row, request, before_waiting=resume)
     if outcome.renewal_failure is not None:
         logger.warning(
             "The token could not be renewed and is used as it is, for the %d seconds that it is still valid: %s",

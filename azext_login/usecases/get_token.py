@@ -73,6 +73,7 @@ def get_token(
     row: SubscriptionRow,
     request: TokenRequest,
     *,
+    before_waiting: Callable[[], object] = lambda: None,
     clock: Callable[[], float] = time.time,
     environ: Mapping[str, str] = os.environ,
 ) -> TokenOutcome:
@@ -82,6 +83,7 @@ def get_token(
     service cannot be reached, or something else answers in its place, a stale token is used that is still valid for
     as long as requested. With such a token, we wait for a new one for a few seconds only.
 
+    :param before_waiting: called if the cache does not have the token, before a lock or a service is waited for.
     :raises NotSignedInError: the tokens of the account are no longer stored.
     :raises SignInError: the sign-in service refused, or its tokens are not valid for as long as requested.
     :raises ServiceUnreachableError: the service did not answer, and no cached token will do.
@@ -90,6 +92,7 @@ def get_token(
     began = clock()
     query = _query_of(session, row, request)
     if query is None or request.claims_challenge is not None:
+        before_waiting()
         token = _request_token(session, row, request)
         _check_lifetime(token.expires_on - clock(), request)
         return TokenOutcome(token)
@@ -100,6 +103,7 @@ def get_token(
     cached = pending.look_up(began)
     if cached.fresh is not None and not request.force:
         return TokenOutcome(cached.fresh)
+    before_waiting()
     from azext_login.auth.storage.single_flight import PATIENCE, SingleFlight
 
     # Where only MSAL can read the cache, it may have a fresh token, so we do not wait long either.

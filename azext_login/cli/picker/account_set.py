@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from azext_login.cli.collector import resume
 from azext_login.cli.picker.pick import pick_subscription
 from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile import words
@@ -22,6 +23,7 @@ def select_interactively(
     :raises AccountError: no subscription matches, or the user chose none.
     :raises KeyboardInterrupt: the user pressed Ctrl-C. Nothing was changed.
     """
+    resume()
     everything = session.rows(all_identities=True)
     if not everything:
         raise NotSignedInError("Please run 'az login' to setup account.")
