@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from azext_login.cli.option_values import exclude_tenants_option
 from azext_login.cli.options import option
-from azext_login.system.terminal.terminal import can_choose
+from azext_login.system.terminal.streams import can_choose
 
 
 @dataclass(frozen=True, kw_only=True)

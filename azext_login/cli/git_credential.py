@@ -16,7 +16,7 @@ from typing import TextIO
 
 from knack.log import get_logger
 
-from azext_login.system.terminal.terminal import is_terminal
+from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.threads import BackgroundCall
 
 logger = get_logger(__name__)

@@ -26,7 +26,8 @@ from azext_login.errors import AccountError
 from azext_login.host import send_telemetry
 from azext_login.profile.model import SubscriptionRow
 from azext_login.system.command_line import Command, quote_command
-from azext_login.system.terminal.terminal import StandardTerminal, can_choose
+from azext_login.system.terminal.streams import can_choose
+from azext_login.system.terminal.terminal import StandardTerminal
 from azext_login.system.text import printable
 from azext_login.usecases.excluded_tenants import ExcludedTenants
 from azext_login.usecases.session import Session

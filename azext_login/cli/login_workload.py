@@ -16,7 +16,7 @@ from azext_login.cli.login_usage import check_usage
 from azext_login.cli.option_values import AZURE_PIPELINES
 from azext_login.cli.printed_command import printed_login
 from azext_login.errors import AccountError, StoreError
-from azext_login.system.terminal.terminal import is_terminal
+from azext_login.system.terminal.streams import is_terminal
 from azext_login.usecases.sign_in import SignInOutcome, SignInRequest
 
 if TYPE_CHECKING:

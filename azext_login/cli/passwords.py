@@ -6,7 +6,7 @@ import sys
 
 from azext_login.errors import AccountError
 from azext_login.system.command_line import Command
-from azext_login.system.terminal.terminal import is_terminal
+from azext_login.system.terminal import streams
 from azext_login.system.text import is_utf_8
 
 
@@ -17,7 +17,7 @@ def obtain_secret(given: str | None, *, command: Command) -> str:
     :raises AccountError: the secret is missing and there is no terminal to ask on, or it cannot be sent.
     """
     again = command.with_option("--password", "@-")
-    if not given and not is_terminal(sys.stdin):
+    if not given and not streams.is_terminal(sys.stdin):
         if given is None:
             raise AccountError(
                 "Please specify both username and password in non-interactive mode.",
@@ -38,13 +38,8 @@ def ask_for_secret(prompt: str = "Password: ") -> str:
 
     :raises AccountError: the user enters nothing, or bytes that are not UTF-8.
     """
-    from knack.prompting import prompt_pass
-
-    from azext_login.system.terminal.terminal_mode import echo_switched_off
-
     try:
-        with echo_switched_off(sys.stdin):
-            secret: str = prompt_pass(prompt)
+        secret = _read_hidden_line(prompt)
     except UnicodeDecodeError:
         raise _not_utf_8() from None
     except EOFError:
@@ -56,6 +51,19 @@ def ask_for_secret(prompt: str = "Password: ") -> str:
             "Run the command again and enter it. The terminal does not show what you type.",
         )
     return secret
+
+
+def _read_hidden_line(prompt: str) -> str:
+    if streams.has_consoles:
+        from azext_login.system.terminal.windows_console import read_hidden_line, this_console
+
+        return read_hidden_line(prompt, this_console())
+    from knack.prompting import prompt_pass
+
+    from azext_login.system.terminal.terminal_mode import echo_switched_off
+
+    with echo_switched_off(sys.stdin):
+        return str(prompt_pass(prompt))
 
 
 def _not_utf_8() -> AccountError:

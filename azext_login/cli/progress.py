@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from azext_login.host import switch
-from azext_login.system.terminal.terminal import is_terminal
+from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from azext_login.errors import (
 )
 from azext_login.profile.model import tenant_of
 from azext_login.system.command_line import AZ_LOGIN, Command, option_words, quote_command
-from azext_login.system.terminal.terminal import is_terminal
+from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.text import printable, shorten
 
 if TYPE_CHECKING:

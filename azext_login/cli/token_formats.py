@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from azext_login.errors import AccountError, StoreError, UnexpectedAnswerError
-from azext_login.system.terminal.terminal import is_terminal
+from azext_login.system.terminal.streams import is_terminal
 
 if TYPE_CHECKING:
     from azext_login.auth.credential import AccessToken

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from knack.log import get_logger
 
 from azext_login.system.patience import SILENT_WAIT
-from azext_login.system.terminal.terminal import is_terminal
+from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.threads import serves_main_thread
 
 logger = get_logger(__name__)

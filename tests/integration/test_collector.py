@@ -119,6 +119,7 @@ def test_a_list_that_waits_for_a_choice_runs_with_the_collector(asked_az: Az, tm
     terminal = asked_az.pty("account", "set", env={"COLLECTOR_REPORT": tmp_path / "report"})
     try:
         terminal.expect("Contoso Development")
+        assert terminal.pid is not None
         assert _is_collecting(terminal.pid, tmp_path / "report")
     finally:
         terminal.close(force=True)

@@ -24,7 +24,7 @@ _EVERY_COMMAND = (
     "usecases", "usecases.session",
 )  # fmt: skip
 
-_SHOW = (*_EVERY_COMMAND, "cli.account_options", "cli.accounts", "system.terminal", "system.terminal.terminal")
+_SHOW = (*_EVERY_COMMAND, "cli.account_options", "cli.accounts", "system.terminal", "system.terminal.streams")
 
 _CACHED_TOKEN = (
     *_EVERY_COMMAND,

@@ -10,7 +10,8 @@ from knack.log import get_logger
 
 from azext_login.cli.picker.choices import Choice, ChoiceList, choices_of
 from azext_login.profile.model import SubscriptionRow
-from azext_login.system.terminal.terminal import StandardTerminal, can_draw, screen
+from azext_login.system.terminal.streams import can_draw, screen
+from azext_login.system.terminal.terminal import StandardTerminal
 from azext_login.system.text import shorten
 
 logger = get_logger(__name__)

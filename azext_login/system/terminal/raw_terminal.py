@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any, Protocol, TextIO
+
+from azext_login.system.terminal import streams
+from azext_login.system.terminal.windows_console import Console, read_key, this_console
 
 _MAX_PER_READ = 256 * 1024
 _CHUNK = 64 * 1024
@@ -31,22 +33,17 @@ class RawTerminal(Protocol):
 class ConsoleTerminal:
     """A Windows console. It does not echo the keys that are read in this way, and has no mode to set or restore."""
 
-    def __init__(self, key_is_waiting: Callable[[], bool], read_key: Callable[[], str]) -> None:
-        """Take ``msvcrt.kbhit`` and ``msvcrt.getwch``."""
-        self._key_is_waiting = key_is_waiting
-        self._read_key = read_key
+    def __init__(self, console: Console) -> None:
+        self._console = console
 
     def open(self) -> None:
         pass
 
     def read(self) -> str | None:
         keys: list[str] = []
-        while len(keys) < _MAX_PER_READ and self._key_is_waiting():
-            key = self._read_key()
-            if key in ("\0", "\xe0"):
-                self._read_key()  # arrows and function keys are two characters
-            else:
-                keys.append("\x04" if key == "\x1a" else key)  # Ctrl-Z ends the input of a console
+        while len(keys) < _MAX_PER_READ and self._console.kbhit():
+            key = read_key(self._console)
+            keys.append("\x04" if key == "\x1a" else key)  # Ctrl-Z ends the input of a console
         return "".join(keys)
 
     def suspend(self) -> None:
@@ -137,10 +134,8 @@ def raw_terminal(stdin: TextIO) -> RawTerminal:
 
     :raises ValueError: `stdin` is not a terminal.
     """
-    if not stdin.isatty():
+    if not streams.is_terminal(stdin):
         raise ValueError("The input is not a terminal.")
-    if sys.platform == "win32":
-        import msvcrt
-
-        return ConsoleTerminal(msvcrt.kbhit, msvcrt.getwch)
+    if streams.has_consoles:
+        return ConsoleTerminal(this_console())
     return PosixTerminal(stdin.fileno())

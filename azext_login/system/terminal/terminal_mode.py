@@ -128,8 +128,7 @@ if sys.platform != "win32":
 def echo_switched_off(stdin: TextIO) -> Iterator[None]:
     """Switch echo off for a prompt within the block, and restore it, also before a signal ends or stops the process.
 
-    The controlling terminal counts, where `getpass` reads, or else `stdin`. On Windows, nothing echoes what `getpass`
-    reads.
+    The controlling terminal counts, where `getpass` reads, or else `stdin`. Windows consoles do not echo such keys.
     """
     if sys.platform == "win32":
         yield

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 
 from azext_login.system.terminal.line_editor import LineEditor
 from azext_login.system.terminal.paste_reader import PasteReader
-from azext_login.system.terminal.raw_terminal import ConsoleTerminal
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 if sys.platform != "win32":
@@ -284,16 +283,6 @@ print(status, flush=True)
 def test_what_is_no_terminal_is_refused() -> None:
     with pytest.raises(ValueError, match="terminal"):
         PasteReader(io.StringIO("http://localhost"), write=print)
-
-
-def test_keys_of_a_windows_console_are_read_without_blocking_and_discarded_at_the_end() -> None:
-    keys = list("ab\xe0Hc\0;d\x1a")
-    console = ConsoleTerminal(lambda: bool(keys), lambda: keys.pop(0))
-    assert console.read() == "abcd\x04"
-    assert console.read() == ""
-    keys += "the rest of a paste\r"
-    console.close()
-    assert not keys
 
 
 @dataclass

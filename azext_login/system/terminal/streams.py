@@ -1,0 +1,42 @@
+"""Which of the standard streams are terminals, and what can be shown on them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+has_consoles = sys.platform == "win32"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a standard stream is a terminal. For a stream that was closed (`<&-`), Python has None.
+
+    On Windows it is a console: `isatty` is true for NUL as well.
+    """
+    if stream is None or not stream.isatty():
+        return False
+    if not has_consoles:
+        return True
+    from azext_login.system.terminal.windows_console import is_console
+
+    return is_console(stream)
+
+
+def can_choose() -> bool:
+    """Tell whether a choice can be offered: as in the built-in, input and output must both be terminals."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stdout)
+
+
+def screen() -> TextIO:
+    """Return the stream for a choice, given that `can_choose`: standard error if it is a terminal as well.
+
+    With `2>file` it is standard output. Otherwise the command would wait for the answer to an invisible question.
+    """
+    return sys.stderr if is_terminal(sys.stderr) else sys.stdout
+
+
+def can_draw(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
+    """Tell whether the terminal can place text anywhere on the screen: TERM names its kind, except on Windows."""
+    kind = environ.get("TERM", "").lower()
+    return kind not in ("dumb", "unknown") and (bool(kind) or platform == "win32")
