@@ -54,7 +54,7 @@ def ask_for_secret(prompt: str = "Password: ") -> str:
 
 
 def _read_hidden_line(prompt: str) -> str:
-    if streams.has_consoles:
+    if streams.is_windows:
         from azext_login.system.terminal.windows_console import read_hidden_line, this_console
 
         return read_hidden_line(prompt, this_console())

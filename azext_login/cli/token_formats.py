@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from azext_login.errors import AccountError, StoreError, UnexpectedAnswerError
-from azext_login.system.terminal.streams import is_terminal
+from azext_login.system.terminal.streams import is_broken_pipe, is_terminal
 
 if TYPE_CHECKING:
     from azext_login.auth.credential import AccessToken
@@ -73,11 +73,12 @@ def write_token(token: AccessToken, token_format: str, *, output: str | None) ->
         else:
             stdout.write(text.encode("ascii"))
             stdout.flush()
-    except BrokenPipeError:
-        # The reader has closed the pipe. Built-in commands report nothing in that case.
-        _drop_output()
     except OSError as error:
+        is_unread = is_broken_pipe(error, sys.stdout)
         _drop_output()
+        if is_unread:
+            # Built-in commands report nothing in that case.
+            return
         raise StoreError(
             f"The token could not be written to standard output: {error.strerror or error}. It stays cached.",
             "Run the same command again with an output that can be written to.",

@@ -80,5 +80,5 @@ def install(monkeypatch: pytest.MonkeyPatch) -> WindowsConsole:
     console = WindowsConsole()
     monkeypatch.setitem(sys.modules, "msvcrt", cast(ModuleType, console))
     monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=console), raising=False)
-    monkeypatch.setattr(streams, "has_consoles", True)
+    monkeypatch.setattr(streams, "is_windows", True)
     return console

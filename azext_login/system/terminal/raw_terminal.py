@@ -136,6 +136,6 @@ def raw_terminal(stdin: TextIO) -> RawTerminal:
     """
     if not streams.is_terminal(stdin):
         raise ValueError("The input is not a terminal.")
-    if streams.has_consoles:
+    if streams.is_windows:
         return ConsoleTerminal(this_console())
     return PosixTerminal(stdin.fileno())

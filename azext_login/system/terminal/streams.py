@@ -1,12 +1,15 @@
-"""Which of the standard streams are terminals, and what can be shown on them."""
+"""Which of the standard streams are terminals, what can be shown on them, and whether anything still reads them."""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import sys
 from collections.abc import Mapping
 from typing import TextIO
 
-has_consoles = sys.platform == "win32"
+is_windows = sys.platform == "win32"
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -16,7 +19,7 @@ def is_terminal(stream: TextIO | None) -> bool:
     """
     if stream is None or not stream.isatty():
         return False
-    if not has_consoles:
+    if not is_windows:
         return True
     from azext_login.system.terminal.windows_console import is_console
 
@@ -40,3 +43,13 @@ def can_draw(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
     """Tell whether the terminal can place text anywhere on the screen: TERM names its kind, except on Windows."""
     kind = environ.get("TERM", "").lower()
     return kind not in ("dumb", "unknown") and (bool(kind) or platform == "win32")
+
+
+def is_broken_pipe(error: OSError, stream: TextIO) -> bool:
+    """Tell whether a write failed because the program that reads the stream has closed its pipe.
+
+    On Windows, that may also be EINVAL (see `subprocess.Popen._stdin_write`), which has other causes too.
+    """
+    if isinstance(error, BrokenPipeError):
+        return True
+    return is_windows and error.errno == errno.EINVAL and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from dotenv import dotenv_values
@@ -18,8 +21,9 @@ from hypothesis import strategies as st
 
 from azext_login.auth.credential import AccessToken
 from azext_login.cli.option_values import TOKEN_FORMATS
-from azext_login.cli.token_formats import FORMATS, default_resource, format_token
-from azext_login.errors import AccountError, UnexpectedAnswerError
+from azext_login.cli.token_formats import FORMATS, default_resource, format_token, write_token
+from azext_login.errors import AccountError, StoreError, UnexpectedAnswerError
+from azext_login.system.terminal import streams
 from tests.harness.environments import SHELLS, in_ci
 
 EXPIRES_ON = 1_900_000_000
@@ -296,3 +300,41 @@ def test_there_is_no_format_that_the_command_line_does_not_know() -> None:
 @pytest.mark.parametrize("token_format", TOKEN_FORMATS)
 def test_only_git_has_a_resource_of_its_own(token_format: str) -> None:
     assert (default_resource(token_format) is not None) == (token_format == "git")
+
+
+@pytest.mark.parametrize(
+    ("is_windows", "to_pipe", "number", "is_reported"),
+    [
+        (False, True, errno.EPIPE, False),
+        (True, True, errno.EPIPE, False),
+        (True, True, errno.EINVAL, False),
+        (True, True, errno.ENOSPC, True),
+        (True, False, errno.EINVAL, True),
+        (False, True, errno.EINVAL, True),
+    ],
+)
+def test_a_closed_pipe_is_no_error_and_every_other_failed_write_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_windows: bool, to_pipe: bool, number: int, is_reported: bool
+) -> None:
+    """Windows is a stand-in: there, a pipe whose reader has closed it is often EINVAL."""
+
+    def fail(data: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    reader, writer = os.pipe()
+    file = os.open(tmp_path / "output", os.O_CREAT | os.O_WRONLY)
+    stdout = SimpleNamespace(buffer=SimpleNamespace(write=fail), fileno=lambda: writer if to_pipe else file)
+    monkeypatch.setattr(streams, "is_windows", is_windows)
+    monkeypatch.setattr("sys.stdout", stdout)
+    token = AccessToken("a.b.c", EXPIRES_ON)
+    try:
+        if is_reported:
+            with pytest.raises(StoreError, match="could not be written"):
+                write_token(token, "header", output=None)
+        else:
+            write_token(token, "header", output=None)
+        os.write(stdout.fileno(), b"nothing is written any more")
+        assert (tmp_path / "output").read_bytes() == b""
+    finally:
+        for descriptor in (reader, writer, file):
+            os.close(descriptor)
