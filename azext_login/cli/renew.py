@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from azext_login.cli.open_session import open_session
 from azext_login.cli.options import serves
 from azext_login.errors import first_line
 from azext_login.host import exit_with
+from azext_login.system.launching_script import watch_script
 from azext_login.system.signals import stop_on_signals
 from azext_login.system.text import format_time, printable
 from azext_login.usecases.renew_tokens import Renewal, renew, watch
@@ -61,20 +61,22 @@ def _renew_once(session: Session, row: SubscriptionRow) -> Renewal:
 def _watch(session: Session, row: SubscriptionRow) -> Renewal | None:
     """Renew until a signal stops it (SIGINT, SIGTERM, on Windows SIGBREAK), and report each round that differs.
 
+    It also stops when the script that started this Python has ended. It deliberately outlives the shell of a job.
+
     A signal stops a round that is under way too. What that round has renewed so far is stored, and a file that is
     being written is written completely (`write_atomically`).
 
     :return: what the last round did; None if none succeeded.
     """
     reports = _WatchReports()
-    script = _launching_script()
+    has_script_ended = watch_script()
     with stop_on_signals() as is_signalled:
         watch(
             session,
             row,
             report=reports.add,
             report_failure=_report_failed_round,
-            is_stopped=lambda: is_signalled() or (script is not None and os.getppid() != script),
+            is_stopped=lambda: is_signalled() or has_script_ended(),
         )
     logger.warning("%s Stopped. What was renewed stays stored.", _time_of(time.time()))
     return reports.last
@@ -151,19 +153,3 @@ def _result(renewal: Renewal) -> dict[str, Any]:
         "accessTokens": [{"scopes": list(token.scopes), "expires_on": token.expires_on} for token in renewal.tokens],
         "failed": [{"scopes": list(failure.scopes), "error": str(failure.error)} for failure in renewal.failures],
     }
-
-
-def _launching_script() -> int | None:
-    """Return the process ID of the `az` script that started this Python, if a script did.
-
-    Linux packages and Homebrew install `az` as a shell script. A job knows the process ID of that script alone, and
-    ending the script does not reach Python, so a watch stops when the script has ended. Where `az` is Python from the
-    start, the parent is the job's shell, and a watch deliberately outlives that one.
-    """
-    import psutil
-
-    try:
-        words = psutil.Process(os.getppid()).cmdline()
-    except psutil.Error:
-        return None
-    return os.getppid() if any(os.path.basename(word) == "az" for word in words[:3]) else None
