@@ -9,6 +9,7 @@ DAVE = "dave@contoso.example"
 ERIN = "erin@outlook.example"
 MIA = "mia@woodgrove.example"
 NINA = "nina@contoso.example"
+OSCAR = "oscar@tailspin.example"
 #: In a cloud with generated tenants only.
 MAX = "max@generated.example"
 #: In Azure Stack, which has a directory of its own.

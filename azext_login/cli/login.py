@@ -73,7 +73,7 @@ def login(cmd: Any, options: LoginOptions) -> tuple[SubscriptionRow, ...] | None
     _check_outcome(options, outcome, again)
     if _offer_choice(session, options, outcome):
         return None
-    _check_choice(options, outcome)
+    _check_choice(outcome)
     report_guess(outcome)
     if options.identity:
         # The built-in prints the stored rows of a managed identity, with `environmentName`.
@@ -230,17 +230,17 @@ def _set_command(row: SubscriptionRow) -> str:
     return quote_command("az", "account", "set", "--subscription", str(row["id"]))
 
 
-def _check_choice(options: LoginOptions, outcome: SignInOutcome) -> None:
+def _check_choice(outcome: SignInOutcome) -> None:
     """Fail if --subscription names several subscriptions. The sign-in is already stored.
 
     :raises AccountError: it does.
     """
-    if not options.subscription or outcome.unmatched_subscription is not None or len(outcome.rows) < 2:
+    if outcome.ambiguous_subscription is None:
         return
     from azext_login.usecases.ambiguity import ambiguous, label_of
 
     raise ambiguous(
-        f"Multiple subscriptions with the name '{printable(options.subscription)}' found. The sign-in of "
+        f"Multiple subscriptions with the name '{printable(outcome.ambiguous_subscription)}' found. The sign-in of "
         f"{outcome.account.name} was kept.",
         ((label_of(row), ["az", "account", "set", "--subscription", str(row["id"])]) for row in outcome.rows),
     )

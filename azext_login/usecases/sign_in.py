@@ -72,6 +72,8 @@ class SignInOutcome:
     discovery: Discovery
     unmatched_subscription: str | None = None
     """The requested subscription, if it was not found. The sign-in itself is stored."""
+    ambiguous_subscription: str | None = None
+    """The requested subscription, if it is the name of all `rows`, which are several. The sign-in itself is stored."""
     guessed: SubscriptionRow | None = None
     """The default, if it was chosen only because it is the first of several."""
     unusable_default: str | None = None
@@ -264,5 +266,9 @@ def _store(
         )
     matches = with_subscription(shown, request.subscription)
     return SignInOutcome(
-        account, matches or shown, discovery, unmatched_subscription=None if matches else request.subscription
+        account,
+        matches or shown,
+        discovery,
+        unmatched_subscription=None if matches else request.subscription,
+        ambiguous_subscription=request.subscription if len(matches) > 1 else None,
     )

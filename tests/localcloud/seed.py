@@ -15,7 +15,7 @@ from tests.localcloud.directory import (
     User,
     stable_guid,
 )
-from tests.users import ALICE, BOB, CAROL, DAVE, ERIN, MAX, MIA, NINA
+from tests.users import ALICE, BOB, CAROL, DAVE, ERIN, MAX, MIA, NINA, OSCAR
 
 #: The public client id of the Azure CLI (azure-cli-core, auth/constants.py).
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
@@ -102,6 +102,13 @@ def _users() -> tuple[User, ...]:
             consent="admin",
             note="consent is refused: needs admin approval (AADSTS90094, then AADSTS65004)",
         ),
+        User(
+            OSCAR,
+            "Oscar Odermatt",
+            "oscar-local-password",
+            _member("oscar", TAILSPIN),
+            note="home Tailspin; sees two subscriptions of the same name",
+        ),
     )
 
 
@@ -119,6 +126,7 @@ RETIRED = _subscription("retired", "Contoso Retired", CONTOSO, state="Disabled")
 FABRIKAM_MAIN = _subscription("fabrikam-main", "Fabrikam Main", FABRIKAM)
 LONG = _subscription("long", "Fabrikam  Research, Analytics & 'Data Science' Sandbox (temporary since 2019)", FABRIKAM)
 VAULT = _subscription("vault", "Woodgrove Vault", WOODGROVE)
+TWINS = tuple(_subscription(key, "Same Name", TAILSPIN) for key in ("twin-1", "twin-2"))
 
 
 def _access() -> tuple[Access, ...]:
@@ -132,6 +140,8 @@ def _access() -> tuple[Access, ...]:
         rows.append(Access(user, WOODGROVE.id, VAULT.id))
     for user in (ERIN, NINA, DAVE):
         rows.append(Access(user, CONTOSO.id, DEVELOPMENT.id))
+    for sub in TWINS:
+        rows.append(Access(OSCAR, TAILSPIN.id, sub.id))
     rows.append(Access(CI_APP, CONTOSO.id, PRODUCTION.id))
     rows.append(Access(CI_APP, CONTOSO.id, DEVELOPMENT.id))
     rows.append(Access(CI_APP, FABRIKAM.id, FABRIKAM_MAIN.id))
@@ -165,7 +175,7 @@ def default_directory(tenants: int = 0, subscriptions: int = 0) -> Directory:
     directory = Directory(
         (CONTOSO, FABRIKAM, WOODGROVE, TAILSPIN, CONSUMERS),
         _users(),
-        (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED, FABRIKAM_MAIN, LONG, VAULT),
+        (PRODUCTION, DEVELOPMENT, UNICODE, SHARED, RETIRED, FABRIKAM_MAIN, LONG, VAULT, *TWINS),
         _applications(),
         _access(),
     )

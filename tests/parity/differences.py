@@ -179,7 +179,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         here="The sign-in is kept, and the command fails with the commands that choose one of them, as ``az account "
         "set`` does. On a terminal, the list opens.",
         reason="a name that exists twice chooses the wrong subscription half of the time",
-        cases=("^same_names_in_cloud: login",),
+        cases=("^empty: login --use-device-code -s 'Same Name'",),
         aspects=frozenset({"exit code", "stdout", "rows", "clouds"}),
         here_says="Multiple subscriptions with the name",
         hosts=("newest",),

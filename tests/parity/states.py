@@ -120,11 +120,6 @@ def _one_more_tenant_level_row(document: Any) -> None:
     document["subscriptions"].append(row)
 
 
-def _rename_two_subscriptions(admin: Admin) -> None:
-    for name in ("Contoso Development", "Fabrikam Main"):
-        admin.rename_subscription(name, "Same Name")
-
-
 _REGISTER_OTHER = "cloud register -n OtherCloud --endpoint-resource-manager <url>"
 
 STATES: dict[str, State] = {
@@ -182,7 +177,6 @@ STATES: dict[str, State] = {
     "disabled_default": State("account set -s <retired>", after="alice"),
     "none_default": State(after="alice", edit=edit_json(PROFILE, _choose_none)),
     "bob_and_carol": State("login --use-device-code --allow-no-subscriptions", after="bob", user=CAROL),
-    "same_names_in_cloud": State(cloud=_rename_two_subscriptions),
     "same_names": State(after="bob", edit=edit_json(PROFILE, _name_all_rows_alike)),
     # Files as time and accidents leave them.
     "expired_tokens": State(after="alice", edit=edit_json(TOKENS, _expire_access_tokens)),

@@ -44,7 +44,7 @@ CASES = (
         "login --identity --client-id ''",
         # What is not for it, and what contradicts it.
         "login --identity -s <shared>",
-        "login --identity -s nonsense",
+        Quick("login --identity -s nonsense"),
         "login --identity --scope https://graph.microsoft.com/.default",
         "login --identity --claims-challenge not-base64!",
         "login --identity --certificate nowhere.pem",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.parity.case import Case, Fault, Quick, group
-from tests.users import ALICE, BOB, CAROL, ERIN, MIA, NINA
+from tests.users import ALICE, BOB, CAROL, ERIN, MIA, NINA, OSCAR
 
 _GUID = "00000000-1111-2222-3333-444444444444"
 _GRAPH = "https://graph.microsoft.com/.default"
@@ -60,7 +60,7 @@ CASES = (
         # Another user, the same user again, with something already stored.
         Case("login --use-device-code", state="alice", user=BOB, fast=True),
         Case("login --use-device-code", state="bob", user=ALICE),
-        Case("login --use-device-code -s 'Same Name'", state="same_names_in_cloud", hosts=("newest",)),
+        Case("login --use-device-code -s 'Same Name'", state="empty", user=OSCAR, hosts=("newest",)),
         Case("login --use-device-code", state="alice"),
         Case("login --use-device-code", state="disabled_default"),
         Case("login --use-device-code", state="none_default"),
