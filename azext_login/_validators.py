@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from knack.log import get_logger
+from azext_login.system.log import get_logger
 
 logger = get_logger(__name__)
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from azext_login.errors import UnexpectedAnswerError
+from azext_login.system.text import is_id
 
 
 def claims_of(access_token: str) -> Mapping[str, Any]:
@@ -30,6 +31,20 @@ def claims_of(access_token: str) -> Mapping[str, Any]:
             "Something other than Azure's service may have answered. Check the environment and run the command again.",
         )
     return claims
+
+
+def tenant_in(access_token: str) -> str:
+    """Return the tenant of an access token that its issuer has just answered with.
+
+    :raises UnexpectedAnswerError: it is not a JSON Web Token, or names no tenant.
+    """
+    tenant = claims_of(access_token).get("tid")
+    if not is_id(tenant):
+        raise UnexpectedAnswerError(
+            "The access token names no tenant.",
+            "Something other than Azure's service may have answered. Check the environment and run the command again.",
+        )
+    return str(tenant)
 
 
 def is_assertion(text: str) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from knack.log import get_logger
-
 from azext_login.cli.account_options import ListOptions, LogoutOptions, SetOptions, ShowOptions
 from azext_login.cli.collector import resume
 from azext_login.cli.open_session import open_session
@@ -13,6 +11,7 @@ from azext_login.cli.options import serves
 from azext_login.cli.results import plain, share_equal_strings, with_cloud_name
 from azext_login.errors import AccountError
 from azext_login.profile.model import SubscriptionRow, is_enabled
+from azext_login.system.log import get_logger
 from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)

@@ -10,9 +10,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from knack.log import get_logger
-
 from azext_login.errors import AccountError
+from azext_login.system.log import get_logger
 
 logger = get_logger(__name__)
 

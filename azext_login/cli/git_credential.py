@@ -14,8 +14,7 @@ from functools import partial
 from itertools import takewhile
 from typing import TextIO
 
-from knack.log import get_logger
-
+from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.threads import BackgroundCall
 

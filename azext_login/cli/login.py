@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from knack.log import get_logger
-
 from azext_login.auth.entra.claims_challenge import decode_claims_challenge
 from azext_login.cli.collector import resume
 from azext_login.cli.login_options import LoginOptions
@@ -26,6 +24,7 @@ from azext_login.errors import AccountError
 from azext_login.host import send_telemetry
 from azext_login.profile.model import SubscriptionRow
 from azext_login.system.command_line import Command, quote_command
+from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import can_choose
 from azext_login.system.terminal.terminal import StandardTerminal
 from azext_login.system.text import printable

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knack.log import get_logger
-
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.login_usage import check_usage
 from azext_login.cli.option_values import AZURE_PIPELINES
 from azext_login.cli.printed_command import printed_login
 from azext_login.errors import AccountError, StoreError
+from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import is_terminal
 from azext_login.usecases.sign_in import SignInOutcome, SignInRequest
 

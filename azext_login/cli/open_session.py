@@ -6,14 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from knack.log import get_logger
-
 from azext_login.host import POWERSHELL_SETTINGS, activate_cloud, new_installation_id, read_host_settings
 from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import SubscriptionRow
 from azext_login.profile.store import ProfileStore
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.files import make_all_private, read_text
+from azext_login.system.log import get_logger
 from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)

@@ -15,6 +15,7 @@ from functools import wraps
 from typing import Any
 
 from azext_login.host import call_host, host_signature
+from azext_login.system.text import visible
 
 _KEY = "option"
 
@@ -105,7 +106,7 @@ def serves(command: str, record: type | None = None) -> Callable[[Callable[..., 
             if any(arguments.get(name, p.default) != p.default for name, p in unknown.items()):
                 return call_host(command, cmd, arguments, {name: each.name for name, each in options.items()})
             if record is None:
-                return handler(cmd)
+                return _run(handler, cmd)
             given = record(**{name: value for name, value in arguments.items() if name in options})
             empty = [name for name in options if is_blank(getattr(given, name))]
             if empty:
@@ -113,7 +114,7 @@ def serves(command: str, record: type | None = None) -> Callable[[Callable[..., 
 
                 rules = {name: options[name].when_empty if name in hosts else None for name in empty}
                 given = check_values(given, rules, {name: options[name].name for name in empty})
-            return handler(cmd, given)
+            return _run(handler, cmd, given)
 
         ours = {field.name: _default(field) for field in dataclasses.fields(record)} if record is not None else {}
         # The parser lists the options in this order when an abbreviation is ambiguous: the host's first, in its order.
@@ -128,6 +129,18 @@ def serves(command: str, record: type | None = None) -> Callable[[Callable[..., 
         return dispatch
 
     return decorate
+
+
+def _run(handler: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a handler. Errors quote names and answers from outside, of which a terminal is to obey nothing."""
+    from azure.cli.core.azclierror import AzCLIError
+
+    try:
+        return handler(*arguments)
+    except AzCLIError as error:
+        error.error_msg = visible(str(error.error_msg))
+        error.recommendations = [visible(str(advice)) for advice in error.recommendations]
+        raise
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

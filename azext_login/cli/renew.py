@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from knack.log import get_logger
-
 from azext_login.cli.account_options import RenewOptions
 from azext_login.cli.collector import resume
 from azext_login.cli.open_session import open_session
@@ -14,6 +12,7 @@ from azext_login.cli.options import serves
 from azext_login.errors import first_line
 from azext_login.host import exit_with
 from azext_login.system.launching_script import watch_script
+from azext_login.system.log import get_logger
 from azext_login.system.signals import stop_on_signals
 from azext_login.system.text import format_time, printable
 from azext_login.usecases.renew_tokens import Renewal, renew, watch

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from knack.log import get_logger
-
 from azext_login.errors import (
     AccountError,
     IncompleteListError,
@@ -19,6 +17,7 @@ from azext_login.errors import (
 )
 from azext_login.profile.model import tenant_of
 from azext_login.system.command_line import AZ_LOGIN, Command, option_words, quote_command
+from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.text import printable, shorten
 

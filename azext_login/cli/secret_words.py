@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from knack.log import get_logger
+from azext_login.system.log import get_logger
 
 logger = get_logger(__name__)
 

@@ -9,8 +9,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from knack.log import get_logger
-
 from azext_login.cli.collector import resume
 from azext_login.cli.open_session import open_session
 from azext_login.cli.option_values import RESOURCE_TYPES
@@ -18,6 +16,7 @@ from azext_login.cli.options import serves
 from azext_login.cli.token_options import ExportOptions, TokenOptions
 from azext_login.errors import AccountError, first_line
 from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.system.log import get_logger
 from azext_login.system.patience import limit_waits
 from azext_login.usecases.get_token import TokenRequest, get_token
 

@@ -8,13 +8,12 @@ import re
 import time
 from collections.abc import Callable, Collection
 
-from knack.log import get_logger
-
 from azext_login.errors import StoreError
 from azext_login.system.damaged_files import find_quarantined, quarantine_file
 from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_text, remove_leftovers, write_atomically
+from azext_login.system.log import get_logger
 
 logger = get_logger(__name__)
 

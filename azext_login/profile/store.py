@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from knack.log import get_logger
-
 from azext_login.errors import StoreError
 from azext_login.profile.json_text import Fingerprint, copy_json, fingerprint_of, parts_of
 from azext_login.profile.last_good import LARGEST_LIST, LastGoodCopy
@@ -30,6 +28,7 @@ from azext_login.system.damaged_files import find_quarantined, quarantine_file, 
 from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_bytes, remove_if_present, remove_leftovers, replace_after
+from azext_login.system.log import get_logger
 from azext_login.system.signals import defer_signals
 
 if TYPE_CHECKING:

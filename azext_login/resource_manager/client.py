@@ -9,7 +9,6 @@ from typing import Any
 
 import requests
 from azure.cli.core.azclierror import AzCLIError
-from knack.log import get_logger
 
 from azext_login.errors import (
     IncompleteListError,
@@ -40,7 +39,8 @@ from azext_login.system.http.errors import (
 )
 from azext_login.system.http.json_answers import without_surrogates
 from azext_login.system.http.waiting import retry_request
-from azext_login.system.text import is_utf_8, printable
+from azext_login.system.log import get_logger
+from azext_login.system.text import is_id, is_utf_8, printable, shorten, without_controls
 
 logger = get_logger(__name__)
 
@@ -49,7 +49,7 @@ TokenSource = Callable[[str | None, str | None], str]
 
 _SERVICE = "Azure Resource Manager"
 
-_LONGEST_QUOTE = 1000  # characters
+_LONGEST_QUOTE, _LONGEST_ID = 1000, 50  # characters
 
 # Seconds to establish a connection, and seconds between two packets of an answer.
 _TIMEOUT = (10.0, 30.0)
@@ -132,7 +132,7 @@ class ResourceManager:
     def _subscription(self, item: Mapping[str, Any], tenant: Tenant, described: bool) -> Subscription:
         details: dict[str, Any] = {}
         if self._api_version >= _DETAILED_API_VERSION:
-            details["homeTenantId"] = _text_or_none(item, "tenantId")
+            details["homeTenantId"] = _id_or_none(item)
             if described:
                 details["tenantDefaultDomain"] = tenant.default_domain
                 details["tenantDisplayName"] = tenant.display_name
@@ -141,10 +141,10 @@ class ResourceManager:
         if self._api_version >= _MANAGED_BY_API_VERSION:
             managed_by = item.get("managedByTenants")
             details["managedByTenants"] = (
-                None if managed_by is None else [{"tenantId": entry.get("tenantId")} for entry in managed_by]
+                None if managed_by is None else [{"tenantId": _id_or_none(entry)} for entry in managed_by]
             )
         return Subscription(
-            id=_last_part(_text_in(item, "id")),
+            id=_checked_id(_text_in(item, "id").rpartition("/")[2], "subscription"),
             name=_text_or_none(item, "displayName") or "",
             state=_text_or_none(item, "state"),
             tenant_id=tenant.id,
@@ -223,7 +223,7 @@ class ResourceManager:
 
 def _tenant(item: Mapping[str, Any]) -> Tenant:
     return Tenant(
-        id=_text_in(item, "tenantId"),
+        id=_checked_id(_text_in(item, "tenantId"), "tenant"),
         display_name=_text_or_none(item, "displayName"),
         default_domain=_text_or_none(item, "defaultDomain"),
     )
@@ -240,7 +240,7 @@ def _trim(item: object, members: Collection[str]) -> dict[str, Any]:
     for name, value in row.items():
         if isinstance(value, str):
             text = value[:_LONGEST_TEXT]
-            row[name] = text if name in _IDS else without_surrogates(text)
+            row[name] = text if name in _IDS else without_controls(without_surrogates(text))
         elif name == "managedByTenants" and isinstance(value, list):
             row[name] = [_trim(entry, ("tenantId",)) for entry in value[:_MOST_MANAGING]]
         else:
@@ -260,15 +260,22 @@ def _text_or_none(item: Mapping[str, Any], key: str) -> str | None:
     return value if isinstance(value, str) and is_utf_8(value) else None
 
 
-def _last_part(path: str) -> str:
-    """Return the last part of a resource's ID.
+def _id_or_none(item: Mapping[str, Any]) -> str | None:
+    value = item.get("tenantId")
+    return value if is_id(value) else None
 
-    :raises UnexpectedAnswerError: it is empty.
+
+def _checked_id(word: str, kind: str) -> str:
+    """Return an ID, which goes into files, requests, and commands to paste.
+
+    :param kind: of what.
+    :raises UnexpectedAnswerError: it is none.
     """
-    last = path.rpartition("/")[2]
-    if not last:
-        raise _unexpected("answered with a subscription that has no ID")
-    return last
+    if not word:
+        raise _unexpected(f"answered with a {kind} that has no ID")
+    if not is_id(word):
+        raise _unexpected(f"listed a {kind} whose ID is not an ID: '{shorten(printable(word), _LONGEST_ID)}'")
+    return word
 
 
 def _claims_challenge(response: requests.Response) -> str | None:

@@ -6,8 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from knack.log import get_logger
-
+from azext_login.system.log import get_logger
 from azext_login.system.patience import SILENT_WAIT
 from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.threads import serves_main_thread

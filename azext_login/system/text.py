@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import datetime, tzinfo
 
@@ -12,6 +13,10 @@ _WHITE_SPACE = "\t\n\r"
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # They select a narrow or a wide form of the character before them, and terminals disagree about its width.
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+# C0 and C1 controls, and the characters that turn the direction of text: https://www.unicode.org/reports/tr9/
+_OBEYED = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+# Tenants and subscriptions have GUIDs. Other clouds, and stand-ins for them, may have other words.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def is_utf_8(text: str) -> bool:
@@ -21,6 +26,16 @@ def is_utf_8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_id(text: object) -> bool:
+    """Tell whether this can be the ID of a tenant or a subscription: a word that no shell and no terminal obeys."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def without_controls(text: str) -> str:
+    """Return text with U+FFFD in place of the characters that a terminal obeys instead of showing them."""
+    return _OBEYED.sub("\ufffd", text)
 
 
 def fits_header(text: str) -> bool:

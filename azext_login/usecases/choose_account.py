@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from knack.log import get_logger
-
 from azext_login.errors import AccountError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile import words
 from azext_login.profile.model import SubscriptionRow, account_of, tenant_key, tenant_of
 from azext_login.profile.state import slot_of
+from azext_login.system.log import get_logger
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from knack.log import get_logger
-
 from azext_login.errors import StoreError
 from azext_login.host import HostSettings, send_telemetry
 from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, SubscriptionRow, account_of
 from azext_login.system.directory import PrivateDirectory
+from azext_login.system.log import get_logger
 
 logger = get_logger(__name__)
 

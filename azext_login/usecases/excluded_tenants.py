@@ -6,10 +6,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from knack.log import get_logger
-
 from azext_login.errors import SignInError
 from azext_login.resource_manager.resources import Tenant
+from azext_login.system.log import get_logger
 
 logger = get_logger(__name__)
 

@@ -11,8 +11,6 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from knack.log import get_logger
-
 from azext_login.errors import AccountError, NotSignedInError, StoreError
 from azext_login.host import HostSettings
 from azext_login.profile import subscriptions as rules
@@ -22,6 +20,7 @@ from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.profile.state import ProfileState
 from azext_login.profile.store import ProfileStore
 from azext_login.system.directory import PrivateDirectory
+from azext_login.system.log import get_logger
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:

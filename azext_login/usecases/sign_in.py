@@ -25,6 +25,7 @@ from azext_login.profile.words import with_subscription
 from azext_login.resource_manager.ask_tenants import discover, find_tenants
 from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport
 from azext_login.resource_manager.resources import Subscription, Tenant
+from azext_login.system.text import is_utf_8, without_controls
 from azext_login.usecases.excluded_tenants import ExcludedTenants
 from azext_login.usecases.rows import row_of, tenant_level_subscription
 
@@ -142,12 +143,20 @@ def _authenticate(
     claims = result.get("id_token_claims") or {}
     # Entra ID names the user in `preferred_username`, AD FS in `upn`.
     name = claims.get("preferred_username") or claims.get("upn")
-    if not name:
+    return Account(user_name(name))
+
+
+def user_name(claim: object) -> str:
+    """Return the name of a user, as a token has it. It goes into files, and to the terminal.
+
+    :raises SignInError: it is none, or a terminal would obey it.
+    """
+    if not isinstance(claim, str) or not claim or without_controls(claim) != claim or not is_utf_8(claim):
         raise SignInError(
             "The sign-in service did not name the user who signed in. Nothing was stored.",
             next_step="Check its address with `az cloud show`; then run the command again.",
         )
-    return Account(str(name))
+    return claim
 
 
 def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from azext_login.auth.jwt import claims_of
+from azext_login.auth.jwt import claims_of, tenant_in
 from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, SN_ISSUER, Account
-from azext_login.usecases.sign_in import SignInOutcome, SignInRequest, complete
+from azext_login.usecases.sign_in import SignInOutcome, SignInRequest, complete, user_name
 
 if TYPE_CHECKING:
     from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential
@@ -75,9 +75,9 @@ def sign_in_managed_identity(
     :raises SignInError: the computer has no such identity, or no subscriptions were found.
     :raises ServiceUnreachableError: no service on the computer issues tokens.
     """
-    claims = claims_of(credential.token(session.settings.arm_scopes).secret)
+    tenant = tenant_in(credential.token(session.settings.arm_scopes).secret)
     account = Account(credential.user_name, _WORKLOAD, {ASSIGNED_IDENTITY: credential.assigned_identity_info})
-    request = dataclasses.replace(request, tenant=str(claims.get("tid")))
+    request = dataclasses.replace(request, tenant=tenant)
     return complete(session, request, account, credential, lambda found: None)
 
 
@@ -86,7 +86,8 @@ def sign_in_cloud_shell(session: Session, request: SignInRequest, credential: Cl
 
     :raises SignInError: Cloud Shell refused, or no subscriptions were found.
     """
-    claims = claims_of(credential.token(session.settings.arm_scopes).secret)
-    account = Account(str(claims.get("unique_name", "N/A")), details={CLOUD_SHELL: True})
-    request = dataclasses.replace(request, tenant=str(claims.get("tid")))
+    token = credential.token(session.settings.arm_scopes).secret
+    tenant, name = tenant_in(token), claims_of(token).get("unique_name", "N/A")
+    account = Account(user_name(name), details={CLOUD_SHELL: True})
+    request = dataclasses.replace(request, tenant=tenant)
     return complete(session, request, account, credential, lambda found: None)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from knack.log import get_logger
-
 from azext_login.auth.storage.single_flight import purge
 from azext_login.errors import EncryptionError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.profile.state import slot_of
 from azext_login.system.files import remove_if_present
+from azext_login.system.log import get_logger
 
 if TYPE_CHECKING:
     from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries

@@ -20,7 +20,7 @@ _EVERY_COMMAND = (
     "profile", "profile.clouds", "profile.json_text", "profile.last_good", "profile.model", "profile.state",
     "profile.store", "profile.subscriptions", "profile.words",
     "system", "system.damaged_files", "system.directory", "system.entries", "system.file_lock", "system.files",
-    "system.links", "system.patience", "system.signals", "system.strict_json", "system.text",
+    "system.links", "system.log", "system.patience", "system.signals", "system.strict_json", "system.text",
     "usecases", "usecases.session",
 )  # fmt: skip
 

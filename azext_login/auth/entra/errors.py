@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from knack.log import get_logger
-
 from azext_login.auth.entra.clocks import clock_problem
 from azext_login.auth.entra.refusals import (
     BUSY,
@@ -27,6 +25,7 @@ from azext_login.auth.entra.refusals import (
 from azext_login.auth.refusal_trace import with_trace, without_trace
 from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
 from azext_login.system.command_line import AZ_LOGIN, Command, quote_word
+from azext_login.system.log import get_logger
 from azext_login.system.text import printable
 
 logger = get_logger(__name__)

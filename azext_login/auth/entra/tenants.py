@@ -11,7 +11,7 @@ from azext_login.auth.refusal_trace import refusal_in, trace_of
 from azext_login.errors import UnexpectedAnswerError
 from azext_login.system.http.errors import connection_errors, parse_json_object, refuse_if_busy
 from azext_login.system.http.session import TIMEOUT
-from azext_login.system.text import capitalised, is_utf_8, printable
+from azext_login.system.text import capitalised, is_id, is_utf_8, printable
 
 
 def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
@@ -34,12 +34,13 @@ def resolve_tenant(http: Any, authority: str, domain: str, verify: bool) -> str:
     document = parse_json_object(response, SIGN_IN_SERVICE)
     # An issuer reads https://login.microsoftonline.com/<GUID>/v2.0.
     parts = str(document.get("issuer", "")).split("/")
-    if len(parts) < 4:
+    tenant = parts[3] if len(parts) > 3 else ""
+    if "{" in tenant:
+        # The issuer of an endpoint for many tenants has a placeholder instead of the GUID.
+        raise not_one_tenant(domain)
+    if not is_id(tenant):
         raise UnexpectedAnswerError(
             f"{capitalised(SIGN_IN_SERVICE)} at {authority} named no issuer for tenant '{printable(domain)}'.",
             "Check the tenant's ID or domain name, and the active cloud with `az cloud show`.",
         )
-    if "{" in parts[3]:
-        # The issuer of an endpoint for many tenants has a placeholder instead of the GUID.
-        raise not_one_tenant(domain)
-    return parts[3]
+    return tenant

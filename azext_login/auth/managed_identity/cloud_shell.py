@@ -90,7 +90,14 @@ class CloudShellCredential:
 
         source = self._source
         with translate_errors(source):
-            result: Mapping[str, Any] = self._application.acquire_token_interactive(list(scopes), prompt="none")
+            try:
+                result: Mapping[str, Any] = self._application.acquire_token_interactive(list(scopes), prompt="none")
+            except (AttributeError, KeyError, TypeError) as error:
+                # MSAL requires claims of the token (iss, sub, exp, iat), and checks neither them nor their types.
+                raise UnexpectedAnswerError(
+                    f"The token service of Cloud Shell at {source.place} issued a token without the usual claims.",
+                    "Open a new Cloud Shell and run the command again.",
+                ) from error
         if "access_token" not in result:
             raise UnexpectedAnswerError(
                 f"The token service of Cloud Shell at {source.place} issued no token: {result.get('error')}.",

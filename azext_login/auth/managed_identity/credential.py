@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from knack.log import get_logger
-
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind, find_source
 from azext_login.errors import SignInError, UnexpectedAnswerError
 from azext_login.system.command_line import AZ_LOGIN
+from azext_login.system.log import get_logger
 from azext_login.system.text import capitalised, printable
 
 logger = get_logger(__name__)
@@ -121,9 +120,9 @@ class ManagedIdentityCredential:
     def _check_tenant(self, token: AccessToken, tenant: str | None) -> None:
         if not tenant:
             return
-        from azext_login.auth.jwt import claims_of
+        from azext_login.auth.jwt import tenant_in
 
-        own = str(claims_of(token.secret).get("tid"))
+        own = tenant_in(token.secret)
         if own.lower() != tenant.lower():
             raise SignInError(
                 f"The home tenant of {self._identity} is '{own}'. It gets no tokens of the tenant '{tenant}'.",

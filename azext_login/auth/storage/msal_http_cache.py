@@ -7,11 +7,10 @@ import json
 import pickle
 from typing import Any
 
-from knack.log import get_logger
-
 from azext_login.errors import StoreError
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.files import read_bytes, remove_if_present, remove_leftovers, write_atomically
+from azext_login.system.log import get_logger
 
 logger = get_logger(__name__)
 

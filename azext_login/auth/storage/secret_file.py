@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from knack.log import get_logger
-
 from azext_login.auth.storage.host_lock import HostLock
 from azext_login.errors import EncryptionError, LockHeldError, StoreError
 from azext_login.system import strict_json
@@ -19,6 +17,7 @@ from azext_login.system.damaged_files import find_quarantined, quarantine_file, 
 from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_text, remove_if_present, remove_leftovers, write_atomically
+from azext_login.system.log import get_logger
 
 if TYPE_CHECKING:
     from azext_login.auth.storage.encryption import EncryptedContent

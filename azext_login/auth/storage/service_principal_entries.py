@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from knack.log import get_logger
-
 from azext_login.auth.storage.secret_file import SharedSecretFile
 from azext_login.auth.storage.token_cache import sections_in
 from azext_login.errors import NotSignedInError, StoreError
 from azext_login.system.damaged_files import quarantine_file
 from azext_login.system.directory import PrivateDirectory
+from azext_login.system.log import get_logger
 
 logger = get_logger(__name__)
 

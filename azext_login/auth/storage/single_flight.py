@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any
 
 from azure.cli.core.azclierror import AzCLIError
-from knack.log import get_logger
 
 from azext_login.errors import (
     InteractionRequiredError,
@@ -29,6 +28,7 @@ from azext_login.system import strict_json
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_bytes, remove_directory, remove_if_present, write_atomically
+from azext_login.system.log import get_logger
 
 logger = get_logger(__name__)
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from knack.log import get_logger
-
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.errors import Attempt, explain, login_command
@@ -25,6 +23,7 @@ from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
 from azext_login.auth.workload.federated_tokens import AssertionSource, FileAssertion, check_assertion, source_from_json
 from azext_login.errors import NotSignedInError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
 from azext_login.system.command_line import AZ_LOGIN, Command
+from azext_login.system.log import get_logger
 
 if TYPE_CHECKING:
     import requests

@@ -6,10 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from knack.log import get_logger
-
 from azext_login.cli.picker.choices import Choice, ChoiceList, choices_of
 from azext_login.profile.model import SubscriptionRow
+from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import can_draw, screen
 from azext_login.system.terminal.terminal import StandardTerminal
 from azext_login.system.text import shorten

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from knack.log import get_logger
-
+from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import is_terminal
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from knack.arguments import CLIArgumentType
 from azext_login import _completers, _params, _validators, commands, host
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.options import given_options, option, options_of, secret_options, serves
+from azext_login.errors import AccountError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,16 @@ def test_the_signature_has_the_hosts_parameters_first_and_in_its_order(handler: 
 
 def test_the_handler_gets_the_record(handler: Any) -> None:
     assert handler("cmd", name="n", size="s", tomorrow=None) == ("ours", Options(name="n", size="s"))
+
+
+def test_a_terminal_obeys_nothing_in_an_error(handler: Any) -> None:
+    @serves("do", Options)
+    def fail(cmd: Any, options: Options) -> None:
+        raise AccountError("a\x1b[31m\u202eb\nc", "d\x07e")
+
+    with pytest.raises(AccountError) as caught:
+        fail("cmd", name="n")
+    assert (caught.value.error_msg, caught.value.recommendations) == ("a[31mb\nc", ["de"])
 
 
 def test_an_option_that_only_the_host_knows_goes_to_the_host(handler: Any) -> None:

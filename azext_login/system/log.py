@@ -1,0 +1,27 @@
+"""The loggers of the package. What they print is text: a terminal obeys nothing in it, whoever chose the names."""
+
+from __future__ import annotations
+
+import logging
+
+from knack.log import get_logger as get_host_logger
+
+from azext_login.system.text import visible
+
+
+def get_logger(name: str) -> logging.Logger:
+    """Return the host's logger for a module, whose messages have nothing but text and white space."""
+    logger: logging.Logger = get_host_logger(name)
+    logger.addFilter(_keep_text)
+    return logger
+
+
+def _keep_text(record: logging.LogRecord) -> bool:
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError):
+        # logging reports a message whose arguments do not fit.
+        return True
+    if visible(message) != message:
+        record.msg, record.args = visible(message), ()
+    return True
