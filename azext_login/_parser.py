@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from azext_login.cli.collector import resume, skip_at_exit
+from azext_login.host import remember_query
 
 
 def register_parser_hooks(loader: Any) -> None:
@@ -27,6 +28,7 @@ def register_parser_hooks(loader: Any) -> None:
             if command_parser is not None:
                 _keep_out_of_abbreviations(command_parser, name)
                 _explain_values_with_a_dash(command_parser)
+                remember_query(loader.cli_ctx, command_parser)
 
     loader.cli_ctx.register_event(EVENT_INVOKER_CMD_TBL_LOADED, adjust)
 

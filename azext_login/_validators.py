@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azext_login.system.log import get_logger
+
+if TYPE_CHECKING:
+    from azext_login.system.command_line import Command
 
 logger = get_logger(__name__)
 
@@ -30,8 +33,20 @@ def validate_tenant(cmd: Any, namespace: argparse.Namespace) -> None:
         raise ValueError("usage error: --tenant is empty. Give the tenant's ID or its domain name.")
     from azext_login.cli.open_session import open_session
 
-    namespace.tenant = open_session(cmd.cli_ctx).resolve_tenant(tenant)
+    namespace.tenant = open_session(cmd.cli_ctx, again=_login_of(cmd, namespace)).resolve_tenant(tenant)
     logger.debug("Resolved tenant domain name %s to GUID %s", tenant, namespace.tenant)
+
+
+def _login_of(cmd: Any, namespace: argparse.Namespace) -> Command | None:
+    """Return the running `az login`, for the advice; None for another command."""
+    if cmd.name != "login":
+        return None
+    from azext_login.cli.login_options import LoginOptions
+    from azext_login.cli.options import options_of
+    from azext_login.cli.printed_command import printed_command
+
+    given = {name: getattr(namespace, name) for name in options_of(LoginOptions)}
+    return printed_command(cmd, LoginOptions(**given))
 
 
 def validate_tenant_to_refresh(cmd: Any, namespace: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, partial, wraps
 from typing import Any
 
 from azext_login.errors import AccountError
@@ -228,6 +228,35 @@ def _broker_switches(cli_ctx: Any) -> dict[str, bool]:
             f"enable_broker_on_{system}": switch(cli_ctx.config, f"enable_broker_on_{system}", is_on)
             for system, is_on in (("windows", True), ("mac", False))
         }
+
+
+_QUERY = "azext_login_query"
+
+
+def remember_query(cli_ctx: Any, parser: Any) -> None:
+    """Keep the text of --query: the host keeps only the compiled query, inside a function.
+
+    Options of every command are shared, so the parsers of several commands may have the same one.
+    """
+    for action in parser._actions:
+        if "--query" in action.option_strings and not hasattr(action.type, "__wrapped__"):
+            compiled = action.type
+
+            @wraps(compiled)
+            def keep(text: str, compiled: Callable[[str], Any] = compiled) -> Any:
+                query = compiled(text)
+                cli_ctx.invocation.data[_QUERY] = text
+                return query
+
+            action.type = keep
+
+
+def output_options(cli_ctx: Any) -> dict[str, str]:
+    """Return what the command line gives for --query, and for --output if it is not the configured format."""
+    output = cli_ctx.invocation.data.get("output")
+    usual = cli_ctx.config.get("core", "output", fallback="json")
+    given = {"--query": cli_ctx.invocation.data.get(_QUERY), "--output": None if output == usual else output}
+    return {name: value for name, value in given.items() if value}
 
 
 def send_telemetry(setter: str, value: Any) -> None:

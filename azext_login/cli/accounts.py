@@ -6,7 +6,7 @@ from typing import Any
 
 from azext_login.cli.account_options import ListOptions, LogoutOptions, SetOptions, ShowOptions
 from azext_login.cli.collector import resume
-from azext_login.cli.open_session import open_session
+from azext_login.cli.open_session import again_of, open_session
 from azext_login.cli.options import serves
 from azext_login.cli.results import plain, share_equal_strings, with_cloud_name
 from azext_login.errors import AccountError
@@ -82,7 +82,7 @@ def _refresh(cli_ctx: Any, session: Session, options: ListOptions) -> None:
 @serves("account show", ShowOptions)
 def show_account(cmd: Any, options: ShowOptions) -> SubscriptionRow:
     """Return one subscription, the active one by default."""
-    return open_session(cmd.cli_ctx).find(options.subscription)
+    return open_session(cmd.cli_ctx).find(options.subscription, again=again_of(cmd, options))
 
 
 @serves("account set", SetOptions)

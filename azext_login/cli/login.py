@@ -15,7 +15,7 @@ from azext_login.cli.login_workload import options_from_environment, sign_in_wor
 from azext_login.cli.open_session import open_session
 from azext_login.cli.options import serves
 from azext_login.cli.passwords import obtain_secret
-from azext_login.cli.printed_command import printed_login
+from azext_login.cli.printed_command import printed_command
 from azext_login.cli.progress import progress_line
 from azext_login.cli.reports import report_discovery, report_guess
 from azext_login.cli.results import plain, with_cloud_name
@@ -23,7 +23,7 @@ from azext_login.cli.secret_words import warn_of_secret_on_command_line
 from azext_login.errors import AccountError
 from azext_login.host import send_telemetry
 from azext_login.profile.model import SubscriptionRow
-from azext_login.system.command_line import Command, quote_command
+from azext_login.system.command_line import Command
 from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import can_choose
 from azext_login.system.terminal.terminal import StandardTerminal
@@ -61,8 +61,8 @@ def login(cmd: Any, options: LoginOptions) -> tuple[SubscriptionRow, ...] | None
     """Log in to Azure."""
     check_usage(options)
     resume()
-    again = printed_login(options)
-    session = open_session(cmd.cli_ctx)
+    again = printed_command(cmd, options)
+    session = open_session(cmd.cli_ctx, again=again)
     if options.from_env:
         options = options_from_environment(session, options)
     else:
@@ -225,8 +225,8 @@ def _check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command
     )
 
 
-def _set_command(row: SubscriptionRow) -> str:
-    return quote_command("az", "account", "set", "--subscription", str(row["id"]))
+def _set_command(row: SubscriptionRow) -> Command:
+    return Command(("az", "account", "set")).with_option("--subscription", str(row["id"]))
 
 
 def _check_choice(outcome: SignInOutcome) -> None:
@@ -241,7 +241,7 @@ def _check_choice(outcome: SignInOutcome) -> None:
     raise ambiguous(
         f"Multiple subscriptions with the name '{printable(outcome.ambiguous_subscription)}' found. The sign-in of "
         f"{outcome.account.name} was kept.",
-        ((label_of(row), ["az", "account", "set", "--subscription", str(row["id"])]) for row in outcome.rows),
+        ((label_of(row), _set_command(row)) for row in outcome.rows),
     )
 
 

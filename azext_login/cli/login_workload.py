@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.login_usage import check_usage
 from azext_login.cli.option_values import AZURE_PIPELINES
-from azext_login.cli.printed_command import printed_login
 from azext_login.errors import AccountError, StoreError
+from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.log import get_logger
+from azext_login.system.login_command import IDENTITY_LOGIN
 from azext_login.system.terminal.streams import is_terminal
 from azext_login.usecases.sign_in import SignInOutcome, SignInRequest
 
@@ -83,20 +84,20 @@ def sign_in_workload(session: Session, options: LoginOptions, request: SignInReq
         return _sign_in_managed_identity(session, options, request)
     from azext_login.usecases.sign_in_workload import sign_in_service_principal
 
+    again = request.again or AZ_LOGIN
     if session.clients.service_principals.shares_the_keyring:
         raise StoreError(
             "A service principal cannot sign in here with core.encrypt_token_cache. On this system, the Azure CLI "
             "stores tokens and secrets in the same entry of the keyring, and one overwrites the other.",
-            "Turn encryption off with `az config set core.encrypt_token_cache=false`, and run `az login` again.",
+            f"Turn encryption off with `az config set core.encrypt_token_cache=false`; then sign in again:\n{again}",
         )
     if not options.tenant and not session.settings.is_adfs:
         raise AccountError(
             "usage error: --service-principal --username NAME --password SECRET --tenant TENANT",
-            "Add the tenant of the application, by its ID or domain name:\n"
-            f"{printed_login(options).with_option('--tenant', 'TENANT')}",
+            f"Add the tenant of the application, by its ID or domain name:\n{again.with_option('--tenant', 'TENANT')}",
         )
-    certificate = _read_certificate(options)
-    principal = _service_principal(session, options, certificate)
+    certificate = _read_certificate(options, again)
+    principal = _service_principal(session, options, certificate, again)
     host_certificate, decrypted_key = _stored_certificate(certificate, options) if certificate else (None, None)
     return sign_in_service_principal(
         session,
@@ -112,7 +113,7 @@ def _sign_in_managed_identity(session: Session, options: LoginOptions, request: 
     from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential, in_cloud_shell
     from azext_login.usecases.sign_in_workload import sign_in_cloud_shell, sign_in_managed_identity
 
-    http = session.clients.http
+    http, again = session.clients.http, request.again or IDENTITY_LOGIN
     if in_cloud_shell():
         request = SignInRequest(
             again=request.again,
@@ -120,7 +121,7 @@ def _sign_in_managed_identity(session: Session, options: LoginOptions, request: 
             default_subscription=request.default_subscription,
             on_progress=request.on_progress,
         )
-        return sign_in_cloud_shell(session, request, CloudShellCredential(http=http))
+        return sign_in_cloud_shell(session, request, CloudShellCredential(http=http, command=again))
     from azext_login.auth.managed_identity.credential import ManagedIdentityCredential
 
     request = SignInRequest(
@@ -130,16 +131,19 @@ def _sign_in_managed_identity(session: Session, options: LoginOptions, request: 
         default_subscription=request.default_subscription,
         on_progress=request.on_progress,
     )
-    credential = ManagedIdentityCredential(options.client_id, options.object_id, options.resource_id, http=http)
+    credential = ManagedIdentityCredential(
+        options.client_id, options.object_id, options.resource_id, http=http, command=again
+    )
     return sign_in_managed_identity(session, request, credential)
 
 
 def _service_principal(
-    session: Session, options: LoginOptions, certificate: _CertificateFile | None
+    session: Session, options: LoginOptions, certificate: _CertificateFile | None, again: Command
 ) -> ServicePrincipal:
     """Return the service principal with its credential. Asks for the client secret if no option gives a credential.
 
     :param certificate: the one to use, if any.
+    :param again: the command that runs, for the advice.
     """
     from azext_login.auth.workload.service_principal import (
         CERTIFICATE,
@@ -166,7 +170,7 @@ def _service_principal(
         return replace(principal, kind=FEDERATED_TOKEN, assertion=options.client_assertion)
     from azext_login.cli.passwords import obtain_secret
 
-    secret = obtain_secret(options.password, command=printed_login(options))
+    secret = obtain_secret(options.password, command=again)
     return replace(principal, client_secret=secret)
 
 
@@ -180,7 +184,7 @@ class _CertificateFile:
     content: ClientCertificate
 
 
-def _read_certificate(options: LoginOptions) -> _CertificateFile | None:
+def _read_certificate(options: LoginOptions, again: Command) -> _CertificateFile | None:
     """Return the certificate to sign in with, if there is one.
 
     A file that cannot be used is refused here, before anything is sent, even if another credential is given: --password
@@ -194,8 +198,8 @@ def _read_certificate(options: LoginOptions) -> _CertificateFile | None:
 
     path = Path(options.certificate).expanduser().absolute()
     is_protected = needs_passphrase(path)
-    passphrase = _obtain_passphrase(options.password) if is_protected else None
-    content = read_certificate(path, passphrase=passphrase, now=time.time())
+    passphrase = _obtain_passphrase(options.password, again) if is_protected else None
+    content = read_certificate(path, passphrase=passphrase, now=time.time(), command=again)
     if options.password and not is_protected:
         if content.host_readable:
             # The built-in treats the password as a client secret and prefers that.
@@ -205,7 +209,7 @@ def _read_certificate(options: LoginOptions) -> _CertificateFile | None:
     return _CertificateFile(str(path), is_protected, passphrase, content)
 
 
-def _obtain_passphrase(given: str | None) -> str | None:
+def _obtain_passphrase(given: str | None, again: Command) -> str | None:
     """Return the passphrase of the certificate file, if it is known."""
     from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
 
@@ -213,7 +217,7 @@ def _obtain_passphrase(given: str | None) -> str | None:
     if not passphrase and is_terminal(sys.stdin):
         from azext_login.cli.passwords import ask_for_secret
 
-        passphrase = ask_for_secret("Passphrase of the certificate: ")
+        passphrase = ask_for_secret("Passphrase of the certificate: ", command=again)
     return passphrase
 
 

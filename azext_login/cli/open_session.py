@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azext_login.host import POWERSHELL_SETTINGS, activate_cloud, new_installation_id, read_host_settings
 from azext_login.profile.clouds import CloudConfig
@@ -14,6 +15,9 @@ from azext_login.system.directory import PrivateDirectory
 from azext_login.system.files import make_all_private, read_text
 from azext_login.system.log import get_logger
 from azext_login.usecases.session import Session
+
+if TYPE_CHECKING:
+    from azext_login.system.command_line import Command
 
 logger = get_logger(__name__)
 
@@ -25,8 +29,25 @@ _PRIVATE = (
 )  # fmt: skip
 
 
-def open_session(cli_ctx: Any) -> Session:
-    """Return the session of a running command."""
+def again_of(cmd: Any, options: Any) -> Callable[[], Command]:
+    """Return a function that returns the running command, to be run again. It is called if an error advises that.
+
+    :param options: the record of the options.
+    """
+
+    def again() -> Command:
+        from azext_login.cli.printed_command import printed_command
+
+        return printed_command(cmd, options)
+
+    return again
+
+
+def open_session(cli_ctx: Any, *, again: Command | None = None) -> Session:
+    """Return the session of a running command.
+
+    :param again: the command if it is an `az login`, for the advice.
+    """
     from azure.cli.core._session import ACCOUNT
     from azure.cli.core.api import get_config_dir
 
@@ -55,5 +76,5 @@ def open_session(cli_ctx: Any) -> Session:
         active_cloud=settings.cloud,
         host_copy=lambda: ACCOUNT.data,
     )
-    session = Session(settings, config_dir, store, clouds, host_account=ACCOUNT)
+    session = Session(settings, config_dir, store, clouds, host_account=ACCOUNT, again=again)
     return session

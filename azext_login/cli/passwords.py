@@ -27,21 +27,22 @@ def obtain_secret(given: str | None, *, command: Command) -> str:
             "The password that was given is empty. Nothing was sent, and no stored account has changed.",
             f"Check the variable, the file or the command that it comes from. Then run:\n{again}",
         )
-    secret = given or ask_for_secret()
+    secret = given or ask_for_secret(command=command)
     if not is_utf_8(secret):
-        raise _not_utf_8()
+        raise _not_utf_8(command)
     return secret
 
 
-def ask_for_secret(prompt: str = "Password: ") -> str:
+def ask_for_secret(prompt: str = "Password: ", *, command: Command) -> str:
     """Ask for a secret on the terminal. There must be one.
 
+    :param command: the `az login` that runs, for the advice.
     :raises AccountError: the user enters nothing, or bytes that are not UTF-8.
     """
     try:
         secret = _read_hidden_line(prompt)
     except UnicodeDecodeError:
-        raise _not_utf_8() from None
+        raise _not_utf_8(command) from None
     except EOFError:
         # Ctrl-D.
         secret = ""
@@ -66,8 +67,8 @@ def _read_hidden_line(prompt: str) -> str:
         return str(prompt_pass(prompt))
 
 
-def _not_utf_8() -> AccountError:
+def _not_utf_8(command: Command) -> AccountError:
     return AccountError(
         "The password holds bytes that are not UTF-8. Nothing was sent, and no stored account has changed.",
-        "Save it as UTF-8, and give it in a file: az login --username NAME --password=@FILE",
+        f"Save it as UTF-8, and give it in a file:\n{command.with_option('--password', '@FILE')}",
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.options import options_of
+from azext_login.host import output_options
 from azext_login.system.command_line import AZ_LOGIN, Command
 
 # How the user gives a secret again: on standard input, or in a file where another secret may need standard input.
@@ -15,18 +17,39 @@ _SECRETS = {"password": "@-", "client_assertion": "@FILE"}
 _FIRST = ("service_principal", "identity", "from_env", "use_device_code")
 
 
+def printed_command(cmd: Any, options: Any) -> Command:
+    """Return the command that repeats the running one, with what was given for --query and --output.
+
+    :param cmd: the host's command, which the handler gets.
+    :param options: the record of its options.
+    """
+    command = _with_options(Command(("az", *cmd.name.split())), options)
+    for name, value in output_options(cmd.cli_ctx).items():
+        command = command.with_option(name, value)
+    return command
+
+
 def printed_login(options: LoginOptions) -> Command:
     """Return the `az login` that repeats a sign-in. Each secret is replaced with the way to give it again."""
-    command, described = AZ_LOGIN, options_of(LoginOptions)
+    return _with_options(AZ_LOGIN, options)
+
+
+def _with_options(command: Command, options: Any) -> Command:
+    described = options_of(type(options))
     for field in sorted(dataclasses.fields(options), key=lambda field: field.name not in _FIRST):
         value = getattr(options, field.name)
-        if value == field.default or value in (None, False, "", ()):
+        if not value or value == field.default:
             continue
-        if not field.repr:
-            values = [_SECRETS[field.name]]
-        elif value is True:
-            values = []
-        else:
-            values = list(map(str, value)) if isinstance(value, (list, tuple)) else [str(value)]
+        values = [_SECRETS[field.name]] if not field.repr else _words_of(value)
         command = command.with_option(described[field.name].name, *values)
     return command
+
+
+def _words_of(value: Any) -> list[str]:
+    """Return the words that the parser turns into this value."""
+    if value is True:
+        return []
+    if isinstance(value, float):
+        # --min-validity takes whole seconds.
+        value = int(value)
+    return list(map(str, value)) if isinstance(value, (list, tuple)) else [str(value)]

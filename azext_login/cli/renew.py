@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from azext_login.cli.account_options import RenewOptions
 from azext_login.cli.collector import resume
-from azext_login.cli.open_session import open_session
+from azext_login.cli.open_session import again_of, open_session
 from azext_login.cli.options import serves
 from azext_login.errors import first_line
 from azext_login.host import exit_with
@@ -34,20 +34,15 @@ def renew_account(cmd: Any, options: RenewOptions) -> dict[str, Any] | None:
     """Renew the federated token and the access tokens of an account before they expire."""
     resume()
     session = open_session(cmd.cli_ctx)
-    row = _find_row(session, options)
+    from azext_login.usecases.choose_account import find_account
+
+    again = again_of(cmd, options)
+    row = find_account(session, username=options.username, tenant=options.tenant, again=again)
     renewal = _watch(session, row) if options.watch else _renew_once(session, row)
     if renewal is None:
         return None
     exit_with(cmd.cli_ctx, _SOME_FAILED if renewal.failures else 0)
     return _result(renewal)
-
-
-def _find_row(session: Session, options: RenewOptions) -> SubscriptionRow:
-    from azext_login.usecases.choose_account import find_account
-
-    given = ["--tenant", options.tenant] if options.tenant else []
-    command = ["az", "account", "renew", *given]
-    return find_account(session, username=options.username, tenant=options.tenant, command=command)
 
 
 def _renew_once(session: Session, row: SubscriptionRow) -> Renewal:

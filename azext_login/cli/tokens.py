@@ -6,11 +6,11 @@ import dataclasses
 import datetime
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from azext_login.cli.collector import resume
-from azext_login.cli.open_session import open_session
+from azext_login.cli.open_session import again_of, open_session
 from azext_login.cli.option_values import RESOURCE_TYPES
 from azext_login.cli.options import serves
 from azext_login.cli.token_options import ExportOptions, TokenOptions
@@ -22,6 +22,7 @@ from azext_login.usecases.get_token import TokenRequest, get_token
 
 if TYPE_CHECKING:
     from azext_login.auth.credential import AccessToken
+    from azext_login.system.command_line import Command
     from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
@@ -32,7 +33,7 @@ logger = get_logger(__name__)
 def get_access_token(cmd: Any, options: TokenOptions) -> dict[str, Any]:
     """Return an access token for utilities to access Azure."""
     session = open_session(cmd.cli_ctx)
-    row, token = _obtain_token(session, cmd.cli_ctx, options, ["az", "account", "get-access-token"])
+    row, token = _obtain_token(session, cmd.cli_ctx, options, again_of(cmd, options))
     result: dict[str, Any] = {
         "tokenType": "Bearer",
         "accessToken": token.secret,
@@ -66,44 +67,36 @@ def export_token(cmd: Any, options: ExportOptions) -> None:
 
         if not may_have_token(sys.stdin, options.allow_host):
             return
+    again = again_of(cmd, options)
     if not (options.resource or options.scopes or options.resource_type):
         options = dataclasses.replace(options, resource=default_resource(options.token_format))
     session = open_session(cmd.cli_ctx)
-    command = ["az", "account", "export-token", "--format", options.token_format]
-    _, token = _obtain_token(session, cmd.cli_ctx, options, command)
+    _, token = _obtain_token(session, cmd.cli_ctx, options, again)
     write_token(token, options.token_format, output=output)
 
 
 def _obtain_token(
-    session: Session, cli_ctx: Any, options: TokenOptions, command: Sequence[str]
+    session: Session, cli_ctx: Any, options: TokenOptions, again: Callable[[], Command]
 ) -> tuple[SubscriptionRow, AccessToken]:
     """Return the token, and the row of the account that it is for.
 
-    :param command: the words of the command without its account, for the advice.
+    :param again: returns the running command, for the advice.
     :raises NotSignedInError: no account is signed in to this cloud.
     :raises AccountError: there is no such subscription or account, there are several, or the account is bound to
         another tenant.
     """
     subscription, tenant = options.subscription, options.tenant
     if not (tenant or options.username):
-        row = session.find(subscription, command=_with_options(command, options))
+        row = session.find(subscription, again=again)
         return row, _get_token(session, cli_ctx, row, options)
     from azext_login.usecases.choose_account import check_tenant, choose_account, find_account
 
-    command = _with_options(command, options)
     if options.username:
-        row = find_account(session, username=options.username, subscription=subscription, command=command)
+        row = find_account(session, username=options.username, subscription=subscription, again=again)
         check_tenant(row, tenant)
         return row, _get_token(session, cli_ctx, row, options)
-    choice = choose_account(session, tenant=tenant, subscription=subscription, command=command)
+    choice = choose_account(session, tenant=tenant, subscription=subscription, again=again)
     return choice.use(lambda row: _get_token(session, cli_ctx, row, options))
-
-
-def _with_options(command: Sequence[str], options: TokenOptions) -> Sequence[str]:
-    """Return the words of a command with the options that say what the token is for."""
-    given = (("--resource-type", options.resource_type), ("--resource", options.resource), ("--tenant", options.tenant))
-    scopes = ["--scope", *options.scopes] if options.scopes else []
-    return [*command, *scopes, *(word for name, value in given if value for word in (name, value))]
 
 
 def _scopes_of(options: TokenOptions, row: SubscriptionRow) -> Sequence[str]:

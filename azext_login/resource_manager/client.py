@@ -29,6 +29,7 @@ from azext_login.resource_manager.pages import (
     tenant_budget,
 )
 from azext_login.resource_manager.resources import Subscription, Tenant
+from azext_login.system.command_line import Command
 from azext_login.system.http.bounded import pieces_of, read_answer
 from azext_login.system.http.errors import (
     advise_pause,
@@ -87,9 +88,11 @@ class ResourceManager:
         headers: Mapping[str, str] | None = None,
         verify: bool = True,
         budget: RowBudget | None = None,
+        again: Command | None = None,
     ):
         """:param headers: sent with every request, for example the host's request ID.
         :param budget: what several clients may read together; None for a budget of its own.
+        :param again: the `az login` that runs, for the advice; None for another command.
         """
         self._endpoint = endpoint.rstrip("/")
         self._session = session
@@ -97,7 +100,8 @@ class ResourceManager:
         self._token = token
         self._headers = dict(headers or {})
         self._verify = verify
-        self._budget = budget or subscription_budget()
+        self._again = again
+        self._budget = budget or subscription_budget(again)
 
     def tenants(self) -> list[Tenant]:
         """Return the tenants that the account is a member or a guest of, each once."""
@@ -107,7 +111,7 @@ class ResourceManager:
     def _listed_tenants(self) -> list[Tenant]:
         found: list[Tenant] = []
         try:
-            found += map(_tenant, self._pages("/tenants", None, _TENANT_MEMBERS, Share(tenant_budget())))
+            found += map(_tenant, self._pages("/tenants", None, _TENANT_MEMBERS, Share(tenant_budget(self._again))))
         except IncompleteListError as error:
             if not found:
                 raise
@@ -200,7 +204,7 @@ class ResourceManager:
             response.close()
             response = self._send(url, self._token(tenant_id, claims))
         if response.status_code != 200:
-            raise _refusal(response, self._object(response))
+            raise _refusal(response, self._object(response), self._again)
         return response
 
     def _object(self, response: requests.Response) -> Mapping[str, Any]:
@@ -294,14 +298,15 @@ def _claims_challenge(response: requests.Response) -> str | None:
         return None
 
 
-def _refusal(response: requests.Response, body: Mapping[str, Any]) -> AzCLIError:
+def _refusal(response: requests.Response, body: Mapping[str, Any], again: Command | None) -> AzCLIError:
     """Return the error for an answer other than 200, with the code and message of the service."""
     error = body.get("error")
     code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
     code, message = printable(code or response.reason), printable(message or "no reason given")
     text = f"{_SERVICE} refused ({response.status_code} {code}): {message[:_LONGEST_QUOTE]}"
     if response.status_code == 401:
-        return SignInError(text, next_step="Sign in again with the same `az login` command as before.")
+        same = f"Sign in again:\n{again}" if again else "Sign in again with the same `az login` command as before."
+        return SignInError(text, next_step=same)
     if response.status_code == 403:
         return SignInError(text, next_step="Ask an administrator of the tenant; then run the command again.")
     if is_busy(response):

@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from azext_login.errors import IncompleteListError, UnexpectedAnswerError
+from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.http.json_answers import read_list
+from azext_login.system.login_command import one_tenant
 from azext_login.system.text import printable
 
 PAGE_LIMIT = 64 << 20
@@ -96,15 +98,18 @@ class RowBudget:
             self._text += sum(lengths)
 
 
-def subscription_budget() -> RowBudget:
-    """Return the budget for all subscriptions that a command reads."""
-    next_step = "To see all subscriptions of one tenant, run `az login --tenant TENANT`."
+def subscription_budget(again: Command | None = None) -> RowBudget:
+    """Return the budget for all subscriptions that a command reads.
+
+    :param again: the `az login` that runs, for the advice; None for another command.
+    """
+    next_step = f"To see all subscriptions of one tenant, run:\n{one_tenant(again or AZ_LOGIN)}"
     return RowBudget("subscriptions", next_step, rows=MOST_ROWS, text=MOST_TEXT)
 
 
-def tenant_budget() -> RowBudget:
-    """Return the budget for the tenants of an account."""
-    next_step = "To use another tenant, run `az login --tenant TENANT`."
+def tenant_budget(again: Command | None = None) -> RowBudget:
+    """Return the budget for the tenants of an account. The parameter is that of `subscription_budget`."""
+    next_step = f"To use another tenant, run:\n{one_tenant(again or AZ_LOGIN)}"
     return RowBudget("tenants", next_step, rows=MOST_TENANTS, text=MOST_TENANTS_TEXT)
 
 

@@ -16,6 +16,7 @@ from azext_login.system.log import get_logger
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:
+    from azext_login.system.command_line import Command
     from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
@@ -33,12 +34,12 @@ class AccountChoice:
     """The account to ask for a token first, and those to use if its tenant does not know it."""
 
     row: SubscriptionRow
+    again: Callable[[], Command]
+    """Returns the running command."""
     others: tuple[SubscriptionRow, ...] = ()
     """A row of each other account that is signed in to the tenant."""
     tenant: str = ""
     """The tenant as the command line gives it."""
-    command: Sequence[str] = ()
-    """The words of the command, without the account."""
     find_others: Callable[[], tuple[SubscriptionRow, ...]] = tuple
     """Finds the other accounts when they are needed."""
 
@@ -77,32 +78,31 @@ class AccountChoice:
 
 
 def choose_account(
-    session: Session, *, command: Sequence[str], tenant: str | None = None, subscription: str | None = None
+    session: Session, *, again: Callable[[], Command], tenant: str | None = None, subscription: str | None = None
 ) -> AccountChoice:
     """Return the account whose token a command gets, if it names none.
 
     It is the account of the subscription, or the active one. In another tenant, it is still asked first, unless its
     tokens are all of one tenant.
 
-    :param command: the words of the command, for the advice.
+    :param again: returns the running command, for the advice.
     :param tenant: GUID or domain, as given.
     :param subscription: ID or name.
     :raises NotSignedInError: no account is signed in to this cloud.
     :raises AccountError: there is no such subscription, there are several, or no account of the tenant can be chosen.
     """
     if not tenant:
-        return AccountChoice(session.find(subscription, command=command))
+        return AccountChoice(session.find(subscription, again=again), again)
     rows = session.rows(all_identities=True)
     in_tenant = words.of_tenant(rows, tenant)
     first = rules.active_row(rows)
     if subscription or (first is None and not in_tenant):
-        first = session.find(subscription, command=command)
+        first = session.find(subscription, again=again)
     if first is None:
-        choice = AccountChoice(in_tenant[0], _one_of_each_account(in_tenant), tenant, command)
-        return AccountChoice(choice.only_other("no account is active"))
+        choice = AccountChoice(in_tenant[0], again, _one_of_each_account(in_tenant), tenant)
+        return AccountChoice(choice.only_other("no account is active"), again)
     if _of_account(in_tenant, first):
-        return AccountChoice(first)
-    command = [*command, *(["--subscription", subscription] if subscription else [])]
+        return AccountChoice(first, again)
 
     def find_others() -> tuple[SubscriptionRow, ...]:
         found = in_tenant or _of_domain(session, rows, tenant)
@@ -110,10 +110,10 @@ def choose_account(
         return () if _of_account(found, first) else _one_of_each_account(usable)
 
     if not account_of(first).keeps_to_its_tenant:
-        return AccountChoice(first, (), tenant, command, find_others)
-    choice = AccountChoice(first, find_others(), tenant, command)
+        return AccountChoice(first, again, (), tenant, find_others)
+    choice = AccountChoice(first, again, find_others(), tenant)
     if choice.others:
-        return AccountChoice(choice.only_other(f"'{account_of(first).label}' has tokens of its own tenant only"))
+        return AccountChoice(choice.only_other(f"'{account_of(first).label}' has tokens of its own tenant only"), again)
     check_tenant(first, tenant)
     return choice
 
@@ -165,7 +165,7 @@ def check_tenant(row: SubscriptionRow, tenant: str | None) -> None:
 def find_account(
     session: Session,
     *,
-    command: Sequence[str],
+    again: Callable[[], Command],
     username: str | None = None,
     tenant: str | None = None,
     subscription: str | None = None,
@@ -174,17 +174,16 @@ def find_account(
 
     Without a user name, it is the active account, or else the only one that is signed in to the tenant.
 
-    :param command: the words of the command, for the advice.
+    :param again: returns the running command, for the advice.
     :param tenant: GUID, domain or display name.
     :param subscription: ID or name.
     :raises NotSignedInError: no account is signed in to this cloud.
     :raises AccountError: there is no such account, there are several, or it has no such tenant or subscription.
     """
     if username is None and tenant is None:
-        return session.find(subscription, command=command)
+        return session.find(subscription, again=again)
     from azext_login.usecases import ambiguity
 
-    given = ["--username", username] if username else []
     rows = session.rows(all_identities=True)
     active = rules.active_row(rows)
     in_tenant = (words.of_tenant(rows, tenant) or _of_domain(session, rows, tenant)) if tenant else rows
@@ -192,20 +191,19 @@ def find_account(
         found = words.of_account(in_tenant, username)
         if len({account_of(row).key for row in found}) > 1:
             message = f"Several accounts with the name '{printable(username)}' are signed in."
-            wanted = ["--subscription", subscription] if subscription else []
-            raise ambiguity.several_accounts(message, found, [*command, *wanted])
+            raise ambiguity.several_accounts(message, found, again())
     else:
         found = (active and _of_account(in_tenant, active)) or list(in_tenant)
     if tenant and len({tenant_of(row) for row in found}) > 1:
-        raise ambiguity.several_tenants(tenant, found, [*command, *given])
+        raise ambiguity.several_tenants(tenant, found, again())
     if not username and found and not (active and _of_account(found, active)):
         reason = "the active account is not signed in to it" if active else "no account is active"
-        choice = AccountChoice(found[0], _one_of_each_account(found), str(tenant), command)
+        choice = AccountChoice(found[0], again, _one_of_each_account(found), str(tenant))
         found = [choice.only_other(reason)]
     if subscription:
         found = words.with_subscription(found, subscription)
         if len({slot_of(row) for row in found}) > 1:
-            raise ambiguity.several_subscriptions(subscription, found, [*command, *given])
+            raise ambiguity.several_subscriptions(subscription, found, again())
     if not found:
         raise _not_signed_in(username or (account_of(active).label if active else ""), tenant, subscription)
     return next((row for row in found if row is active), found[0])
@@ -227,8 +225,8 @@ def _several(reason: str, choice: AccountChoice) -> AccountError:
     error = several_accounts(
         f"Tenant '{printable(choice.tenant)}': {reason}, and several other accounts are signed in to it.",
         choice.others,
-        choice.command,
+        choice.again(),
     )
-    commands = (set_command(row) for row in choice.others)
+    commands = (str(set_command(row)) for row in choice.others)
     error.set_recommendation("\n".join(["To make one of them the active account, for programs too, run:", *commands]))
     return error

@@ -55,7 +55,9 @@ class StagedTokens:
 class Clients:
     """Creates the clients and stores of one command. Nothing is imported or opened before its first use."""
 
-    def __init__(self, settings: HostSettings, config_dir: PrivateDirectory):
+    def __init__(self, settings: HostSettings, config_dir: PrivateDirectory, *, again: Command | None = None):
+        """:param again: the `az login` that runs, for the advice; None for another command."""
+        self._again = again
         self._settings = settings
         self._config_dir = config_dir
 
@@ -155,6 +157,7 @@ class Clients:
                 instance_discovery=settings.instance_discovery,
                 client_capabilities=settings.client_capabilities,
                 broker_switches=settings.broker_switches(),
+                again=self._again,
             ),
             token_cache=token_cache,
             http_client=AuthorityHttpClient(self.http, settings.authority, verify=settings.verify_certificates),
@@ -277,6 +280,7 @@ class Clients:
             headers=settings.request_headers,
             verify=settings.verify_certificates,
             budget=self.subscription_budget,
+            again=self._again,
         )
 
     @cached_property
@@ -284,7 +288,7 @@ class Clients:
         """How many subscriptions the command may read, from all accounts and tenants together."""
         from azext_login.resource_manager.pages import subscription_budget
 
-        return subscription_budget()
+        return subscription_budget(self._again)
 
 
 def _sections_of(cache: Any) -> dict[str, Any]:

@@ -79,5 +79,5 @@ def _not_one(
     if found:
         from azext_login.usecases.ambiguity import set_command
 
-        next_step = "\n".join(["To choose one, run:", *map(set_command, found)])
+        next_step = "\n".join(["To choose one, run:", *(str(set_command(row)) for row in found)])
     return AccountError(f"The subscription of '{printable(subscription)}' {problem} {where}.", next_step)

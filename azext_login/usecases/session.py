@@ -24,6 +24,7 @@ from azext_login.system.log import get_logger
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:
+    from azext_login.system.command_line import Command
     from azext_login.usecases.clients import Clients
 
 logger = get_logger(__name__)
@@ -40,8 +41,12 @@ class Session:
         clouds: CloudConfig,
         *,
         host_account: Any,
+        again: Command | None = None,
     ):
-        """:param host_account: the host's in-memory copy of azureProfile.json (`azure.cli.core._session.ACCOUNT`)."""
+        """:param host_account: the host's in-memory copy of azureProfile.json (`azure.cli.core._session.ACCOUNT`).
+        :param again: the `az login` that runs, for the advice; None for another command.
+        """
+        self._again = again
         self.settings = settings
         self.config_dir = config_dir
         self.store = store
@@ -53,7 +58,7 @@ class Session:
         """The clients of Entra ID and Azure Resource Manager, created on first use."""
         from azext_login.usecases.clients import Clients
 
-        return Clients(self.settings, self.config_dir)
+        return Clients(self.settings, self.config_dir, again=self._again)
 
     # Reading
 
@@ -72,12 +77,10 @@ class Session:
         state = self.state()
         return [rules.refresh_failure_of(state, row) for row in rows]
 
-    def find(
-        self, subscription: str | None = None, *, command: Sequence[str] = ("az", "account", "show")
-    ) -> SubscriptionRow:
+    def find(self, subscription: str | None = None, *, again: Callable[[], Command]) -> SubscriptionRow:
         """Return the row of a subscription (ID or name), or the active one.
 
-        :param command: the words of the command without the subscription, for the advice.
+        :param again: returns the running command, for the advice.
         :raises NotSignedInError: no account is signed in to this cloud.
         :raises AccountError: there is no such subscription, there are several, or no subscription is active.
         """
@@ -98,7 +101,7 @@ class Session:
         if len(found) > 1:
             from azext_login.usecases.ambiguity import several_subscriptions
 
-            raise several_subscriptions(subscription, found, command)
+            raise several_subscriptions(subscription, found, again())
         return found[0]
 
     def active_user(self) -> str:
@@ -170,4 +173,7 @@ class Session:
         """
         from azext_login.auth.entra.tenants import resolve_tenant
 
-        return resolve_tenant(self.clients.http, self.settings.authority, domain, self.settings.verify_certificates)
+        settings = self.settings
+        return resolve_tenant(
+            self.clients.http, settings.authority, domain, settings.verify_certificates, again=self._again
+        )

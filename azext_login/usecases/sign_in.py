@@ -134,7 +134,7 @@ def _authenticate(
     from azext_login.auth.entra.errors import Attempt, explain
 
     application = applications.build(request.tenant)
-    with authority_errors(session.settings.authority, request.tenant):
+    with authority_errors(session.settings.authority, request.tenant, request.again):
         result = authenticate(applications, application, list(request.scopes or session.settings.arm_scopes))
     if "msal_telemetry" in result:
         send_telemetry("set_msal_telemetry", result["msal_telemetry"])

@@ -17,7 +17,9 @@ from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.auth.input_files import refusal
 from azext_login.auth.refusal_trace import refusal_in
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.http.errors import connection_errors
+from azext_login.system.login_command import another_way
 from azext_login.system.text import capitalised, printable
 
 
@@ -33,6 +35,8 @@ class ApplicationSettings:
     client_capabilities: Sequence[str]
     broker_switches: Mapping[str, bool]
     """The arguments of PublicClientApplication that turn account brokers on or off."""
+    again: Command | None = None
+    """The `az login` that runs, for the advice; None for another command."""
 
 
 class ApplicationFactory:
@@ -64,7 +68,7 @@ class ApplicationFactory:
         """
         from msal import PublicClientApplication
 
-        with authority_errors(self._settings.authority, tenant):
+        with authority_errors(self._settings.authority, tenant, self._settings.again):
             return PublicClientApplication(
                 AZURE_CLI_CLIENT_ID,
                 **self._common(tenant),
@@ -81,7 +85,7 @@ class ApplicationFactory:
         """
         from msal import ConfidentialClientApplication
 
-        with authority_errors(self._settings.authority, tenant):
+        with authority_errors(self._settings.authority, tenant, self._settings.again):
             return ConfidentialClientApplication(client_id, client_credential=credential, **self._common(tenant))
 
     def _common(self, tenant: str | None) -> dict[str, Any]:
@@ -96,8 +100,11 @@ class ApplicationFactory:
 
 
 @contextmanager
-def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None]:
-    """Turn the errors that MSAL raises for an authority, or for its answers, into one error with a next step."""
+def authority_errors(authority: str, tenant: str | None = None, again: Command | None = None) -> Iterator[None]:
+    """Turn the errors that MSAL raises for an authority, or for its answers, into one error with a next step.
+
+    :param again: the `az login` that runs, for the advice; None for another command.
+    """
     from msal.exceptions import MsalServiceError
 
     address = f"{urlsplit(authority).scheme}://{urlsplit(authority).netloc}"
@@ -122,7 +129,7 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
                     "with `az cloud show`; then run the command again.",
                 ) from error
             if "Unable to get authority configuration" in str(error):
-                raise unknown_tenant(tenant or "organizations", address, _discovery_refusal(error)) from error
+                raise unknown_tenant(tenant or "organizations", address, _discovery_refusal(error), again) from error
             if "scope value that is reserved" in str(error):
                 raise SignInError(
                     "openid, profile and offline_access cannot be requested: every sign-in includes them.",
@@ -142,7 +149,7 @@ def authority_errors(authority: str, tenant: str | None = None) -> Iterator[None
             raise MalformedAnswerError(
                 f"The federation server to which {SIGN_IN_SERVICE} at {address} refers answered something other than "
                 "XML.",
-                "Ask the administrators of that server. Or sign in with a browser:\naz login",
+                f"Ask the administrators of that server. Or sign in with a browser:\n{another_way(again or AZ_LOGIN)}",
             ) from error
         except (LookupError, ArithmeticError, AttributeError, TypeError, AssertionError) as error:
             # MSAL does not check the structure of an answer.

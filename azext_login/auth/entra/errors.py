@@ -26,6 +26,7 @@ from azext_login.auth.refusal_trace import with_trace, without_trace
 from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
 from azext_login.system.command_line import AZ_LOGIN, Command, quote_word
 from azext_login.system.log import get_logger
+from azext_login.system.login_command import every_tenant, one_tenant
 from azext_login.system.text import printable
 
 logger = get_logger(__name__)
@@ -127,7 +128,7 @@ def login_command(attempt: Attempt) -> Command:
         return command
     if attempt.tenant:
         # Each tenant has its own policy for second factors, and asks for one only when it is named.
-        command = command.without("--exclude-tenant").with_option("--tenant", attempt.tenant)
+        command = one_tenant(command, attempt.tenant)
     if attempt.scopes and not attempt.service_principal:
         # A resource such as Microsoft Graph may require a factor that Resource Manager does not.
         command = command.with_option("--scope", *attempt.scopes)
@@ -137,25 +138,31 @@ def login_command(attempt: Attempt) -> Command:
     return command
 
 
-def unknown_tenant(tenant: str, address: str, refusal: Mapping[str, Any]) -> SignInError:
+def unknown_tenant(tenant: str, address: str, refusal: Mapping[str, Any], again: Command | None = None) -> SignInError:
     """Return the error for a tenant that the authority has no discovery document for.
 
     :param refusal: the authority's answer; empty if it gave none.
+    :param again: the `az login` that runs; None for another command.
     """
     message = f"Tenant '{printable(tenant)}' was not found at {address}. Nothing that was stored before has changed."
     detail = _sentence(refusal.get("error_description"))
     return SignInError(
         with_trace(f"{message}\n{detail}" if detail else message, refusal),
-        next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`. Then run "
-        "`az login` with the right --tenant. A user can omit --tenant; a service principal needs it.",
+        next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`. A user can omit "
+        f"--tenant; a service principal needs it. To sign in, run:\n{one_tenant(again or AZ_LOGIN)}",
     )
 
 
-def not_one_tenant(name: str) -> SignInError:
-    """Return the error for a name that means many tenants, such as `common` or `organizations`."""
+def not_one_tenant(name: str, again: Command | None = None) -> SignInError:
+    """Return the error for a name that means many tenants, such as `common` or `organizations`.
+
+    :param again: the `az login` that runs; None for another command.
+    """
+    command = every_tenant(again or AZ_LOGIN)
+    omit = "." if command.has("--tenant") else ", or omit --tenant to sign in to all tenants:"
     return SignInError(
         f"'{name}' does not name one tenant.",
-        next_step="Give the tenant's ID or its domain name, or omit --tenant to sign in to all tenants:\naz login",
+        next_step=f"Give the tenant's ID or its domain name{omit}\n{command}",
     )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE
-from azext_login.auth.entra.errors import Attempt, explain
+from azext_login.auth.entra.errors import Attempt, explain, login_command
 from azext_login.errors import AccountError, NotSignedInError
-from azext_login.system.command_line import Command, quote_command
+from azext_login.system.command_line import Command
 
 
 class UserCredential:
@@ -63,30 +63,36 @@ class UserCredential:
             claims_challenge=claims_challenge,
             command=self._command,
         )
-        with authority_errors(self._authority, tenant):
+        again = login_command(attempt)
+        with authority_errors(self._authority, tenant, self._command):
             result = application.acquire_token_silent_with_error(
-                list(scopes), self._account(application), claims_challenge=claims_challenge, **arguments
+                list(scopes), self._account(application, again), claims_challenge=claims_challenge, **arguments
             )
         if not result:
             raise NotSignedInError(
                 f"The token cache has no token of '{self._username}' that can be used or renewed.",
-                next_step="Please run 'az login' to sign in again.",
+                next_step=f"To sign in again, run:\n{again}",
             )
         if "error" in result:
             raise explain(result, attempt)
         return AccessToken.from_result(result, now=self._clock())
 
-    def _account(self, application: Any) -> Any:
+    def _account(self, application: Any, again: Command) -> Any:
+        """Return MSAL's account of the user.
+
+        :param again: the `az login` for the token, for the advice.
+        """
         accounts = application.get_accounts(self._username)
         if not accounts:
             raise NotSignedInError(
                 f"User '{self._username}' does not exist in MSAL token cache.",
-                next_step="Please run 'az login' to sign in again.",
+                next_step=f"To sign in again, run:\n{again}",
             )
         if len(accounts) > 1:
             raise AccountError(
                 f"Several accounts with the user name '{self._username}' are signed in.",
-                f"Run `{quote_command('az', 'logout', '--username', self._username)}`, then `az login`.",
+                "Sign all of them out, and sign in again:\n"
+                f"{Command(('az', 'logout')).with_option('--username', self._username)}\n{again}",
             )
         return accounts[0]
 

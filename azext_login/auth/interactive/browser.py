@@ -28,6 +28,8 @@ from azext_login.auth.interactive.pasted_address import PastedAddressError, pars
 from azext_login.auth.interactive.redirect_listeners import PortInUseError
 from azext_login.auth.interactive.redirect_receiver import AuthorizationAnswer, RedirectReceiver
 from azext_login.errors import SignInError
+from azext_login.system.command_line import AZ_LOGIN, Command
+from azext_login.system.login_command import another_way
 from azext_login.system.terminal.paste_reader import PasteReader
 
 # How long the user may take, in seconds. Entra's own sign-in page expires earlier.
@@ -35,6 +37,8 @@ TIME_LIMIT = 15 * 60.0
 
 # How often the flow checks the terminal for pasted text, in seconds.
 _TICK = 0.1
+
+_DEVICE_CODE = "--use-device-code"
 
 _FORM_POST = "form_post"
 _QUERY = "query"
@@ -74,7 +78,7 @@ def sign_in_with_browser(application: Any, request: BrowserSignIn) -> dict[str, 
 
     :raises SignInError: the port is in use, the user declined, Entra refused, or no answer arrived in time.
     """
-    with closing(_listen(request.port)) as receiver:
+    with closing(_listen(request.port, request.attempt.command or AZ_LOGIN)) as receiver:
         flows = _PendingFlows(application, request, receiver)
         with closing(_UserDialog(request, flows, receiver.redirect_uri)) as dialog:
             dialog.start()
@@ -82,17 +86,20 @@ def sign_in_with_browser(application: Any, request: BrowserSignIn) -> dict[str, 
         return _redeem_code(request, receiver, flows, answer)
 
 
-def _listen(port: int) -> RedirectReceiver:
-    """Listen for the browser's answer, or explain why that is not possible."""
-    use_device_code = "sign in with a code that you enter in any browser:\naz login --use-device-code"
+def _listen(port: int, again: Command) -> RedirectReceiver:
+    """Listen for the browser's answer, or explain why that is not possible.
+
+    :param again: the `az login` that runs.
+    """
+    use_device_code = f"sign in with a code that you enter in any browser:\n{another_way(again, _DEVICE_CODE)}"
     try:
         return RedirectReceiver(port=port)
     except PortInUseError as error:
         raise SignInError(
             f"Port {port} of localhost is in use: another program listens on it, so the browser's answer cannot arrive "
             "there. Nothing was changed.",
-            next_step="Stop the other program, or choose another port:\naz login --redirect-port PORT\n"
-            f"Or {use_device_code}",
+            next_step="Stop the other program, or choose another port:\n"
+            f"{again.with_option('--redirect-port', 'PORT')}\nOr {use_device_code}",
         ) from error
     except OSError as error:
         where = f"on port {port} of localhost" if port else "on localhost"
@@ -157,10 +164,11 @@ class _UserDialog:
             self._offer_address("To sign in, open this address in a web browser:", self._flows.start(_QUERY))
             return
         address = self._flows.start(_FORM_POST)
+        again = self._request.attempt.command or AZ_LOGIN
         self._request.terminal.show_notice(
             f"A web browser has been opened at {address.partition('?')[0]}. Please continue the login in the web "
             "browser. If no web browser is available or if the web browser fails to open, press Ctrl-C and use "
-            "device code flow with `az login --use-device-code`, or `az login --no-browser`."
+            f"device code flow with `{another_way(again, _DEVICE_CODE)}`, or `{again.with_option('--no-browser')}`."
         )
         # A browser command may run until the user closes the window, so the flow does not wait for it.
         threading.Thread(target=self._launch, args=(address,), daemon=True).start()
@@ -240,7 +248,8 @@ def _wait_for_answer(request: BrowserSignIn, receiver: RedirectReceiver, dialog:
             dialog.explain_hsts()
     raise SignInError(
         f"The sign-in was not completed within {request.time_limit / 60:.0f} minutes. Nothing was changed.",
-        next_step="Run the command again. If no browser can reach this computer, use:\naz login --use-device-code",
+        next_step="Run the command again. If no browser can reach this computer, use:\n"
+        f"{another_way(request.attempt.command or AZ_LOGIN, _DEVICE_CODE)}",
     )
 
 

@@ -25,10 +25,12 @@ from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind
 from azext_login.auth.refusal_trace import with_trace, without_trace
 from azext_login.auth.token_answers import standard_identity_answer
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from azext_login.system.command_line import Command
 from azext_login.system.http.bounded import replace_body
 from azext_login.system.http.errors import advise_pause_of, content_type
 from azext_login.system.http.json_answers import parse_json
 from azext_login.system.http.session import parse_retry_after
+from azext_login.system.login_command import with_identity
 from azext_login.system.text import capitalised
 
 _KEPT = "Nothing that was stored before has changed."
@@ -155,7 +157,7 @@ def single_identity_error(source: IdentitySource, identity: AssignedIdentity) ->
     return SignInError(
         f"{capitalised(source.service)} issues tokens for one identity only, not for {identity}. "
         f"{source.reason} {_KEPT}",
-        next_step="Leave the ID out:\naz login --identity",
+        next_step=f"Leave the ID out:\n{with_identity(source.command)}",
     )
 
 
@@ -193,7 +195,7 @@ def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, ident
     message = _message_of(body)
     everything = json.dumps(body, ensure_ascii=False)
     lower = everything.lower()
-    commands = [f"az login --identity{found.arguments}" for found in _find_identities(everything, identity)]
+    commands = [str(found.login_command(source.command)) for found in _find_identities(everything, identity)]
     listed = "Sign in with one of these:\n" + "\n".join(commands) if commands else ""
     if _SEVERAL in lower:
         headline = (
@@ -202,13 +204,13 @@ def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, ident
         )
         advice = listed or (
             "Name one of them with its client ID, which the Azure portal shows on the identity's page:\n"
-            "az login --identity --client-id CLIENT_ID"
+            f"{_with_client_id(source)}"
         )
     elif any(text in lower for text in _UNKNOWN_RESOURCE):
         headline = "The requested scope or resource was not found."
         advice = (
             "Check the spelling of --scope or --resource. An example of a scope is https://vault.azure.net/.default. "
-            f"To sign in again:\naz login --identity{identity.arguments}"
+            f"To sign in again:\n{identity.login_command(source.command)}"
         )
     elif any(text in lower for text in _NOT_ASSIGNED):
         headline = "The resource that this command runs on has no system-assigned managed identity."
@@ -226,7 +228,7 @@ def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, ident
             advice = "The agent's challenge failed. Run the command again, and check the agent with:\nazcmagent show"
     else:
         headline = f"No token was issued for {identity}."
-        advice = listed or f"Check the ID, and run the command again:\naz login --identity{identity.arguments}"
+        advice = listed or f"Check the ID, and run the command again:\n{identity.login_command(source.command)}"
     return SignInError(
         with_trace(
             f"{headline}\n{capitalised(source.service)} at {source.place} answered with HTTP status {status}: "
@@ -238,20 +240,25 @@ def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, ident
 
 
 def _advise_assignment(source: IdentitySource, identity: AssignedIdentity) -> str:
+    again = identity.login_command(source.command)
     if identity.option:
         return (
             "Check the ID. If it is right, assign the identity to the resource, for a virtual machine with "
             "`az vm identity assign --identities RESOURCE_ID`; then run:\n"
-            f"az login --identity{identity.arguments}"
+            f"{again}"
         )
     if source.kind is SourceKind.ARC:
-        return "Check that the server is connected with `azcmagent show`; then run:\naz login --identity"
+        return f"Check that the server is connected with `azcmagent show`; then run:\n{again}"
     if source.kind is SourceKind.SERVICE_FABRIC:
-        return "Configure one for the application in the cluster, deploy it again, then run:\naz login --identity"
+        return f"Configure one for the application in the cluster, deploy it again, then run:\n{again}"
     return (
         "Turn it on for the resource, for a virtual machine with `az vm identity assign`; then run the command again. "
-        "Or name a user-assigned one:\naz login --identity --client-id CLIENT_ID"
+        f"Or name a user-assigned one:\n{_with_client_id(source)}"
     )
+
+
+def _with_client_id(source: IdentitySource) -> Command:
+    return with_identity(source.command, "client-id", "CLIENT_ID")
 
 
 def _find_identities(text: str, wanted: AssignedIdentity) -> list[AssignedIdentity]:

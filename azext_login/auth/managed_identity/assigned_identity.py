@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from azext_login.errors import AccountError, SignInError
-from azext_login.system.command_line import option_words, quote_command
+from azext_login.system.command_line import Command
+from azext_login.system.login_command import IDENTITY_LOGIN, with_identity
 
 # The host's prefix of the ID in a row of the profile (azure.cli.core._profile.ManagedIdentityAuth), by the option of
 # `az login --identity` that gave the ID.
@@ -63,12 +64,12 @@ class AssignedIdentity:
         """The `user.name` of a row of the profile."""
         return "userAssignedIdentity" if self.option else "systemAssignedIdentity"
 
-    @property
-    def arguments(self) -> str:
-        """The options that follow `az login --identity`, quoted for a shell, with a space before them."""
-        if not self.option or not self.value:
-            return ""
-        return " " + quote_command(*option_words(f"--{self.option}", self.value))
+    def login_command(self, command: Command = IDENTITY_LOGIN) -> Command:
+        """Return the `az login --identity` that signs in as this identity.
+
+        :param command: the one whose other options are repeated.
+        """
+        return with_identity(command, self.option, self.value)
 
     def __str__(self) -> str:
         if not self.option:

@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,8 @@ from azext_login.auth.managed_identity.sources import (
     find_cloud_shell_source,
 )
 from azext_login.errors import SignInError, UnexpectedAnswerError
+from azext_login.system.command_line import Command
+from azext_login.system.login_command import IDENTITY_LOGIN, another_way
 
 
 def in_cloud_shell(environ: Mapping[str, str] = os.environ) -> bool:
@@ -40,8 +43,10 @@ class CloudShellCredential:
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        command: Command = IDENTITY_LOGIN,
     ):
         """Create a credential; nothing is sent. The parameters are those of ManagedIdentityCredential."""
+        self._command = command
         self._user_agent: str | None = http.headers.get("User-Agent")
         self._environ = environ
         self._clock = clock
@@ -81,9 +86,10 @@ class CloudShellCredential:
             raise SignInError(
                 f"The token service of Cloud Shell is not available: the environment variable {CLOUD_SHELL_VARIABLE} "
                 "does not begin with cloud-shell.",
-                next_step="If this is Cloud Shell, open a new one. Elsewhere, sign in another way:\naz login",
+                next_step="If this is Cloud Shell, open a new one. Elsewhere, sign in another way:\n"
+                f"{another_way(self._command)}",
             )
-        return find_cloud_shell_source(self._environ)
+        return replace(find_cloud_shell_source(self._environ), command=self._command)
 
     def _ask(self, scopes: Sequence[str]) -> Mapping[str, Any]:
         from azext_login.auth.managed_identity.requests import translate_errors

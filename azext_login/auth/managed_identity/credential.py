@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +13,9 @@ from azext_login.auth.credential import AccessToken
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind, find_source
 from azext_login.errors import SignInError, UnexpectedAnswerError
-from azext_login.system.command_line import AZ_LOGIN
+from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.log import get_logger
+from azext_login.system.login_command import with_identity
 from azext_login.system.text import capitalised, printable
 
 logger = get_logger(__name__)
@@ -35,6 +37,7 @@ class ManagedIdentityCredential:
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        command: Command | None = None,
     ):
         """Create a credential; nothing is sent.
 
@@ -43,6 +46,7 @@ class ManagedIdentityCredential:
         :param environ: the environment of this process, which MSAL reads as well.
         :param clock: returns POSIX time in seconds.
         :param sleep: waits the given seconds before a request to a busy service is repeated.
+        :param command: the `az login` that runs, for the advice; None for another command.
         :raises SignInError: more than one ID is given.
         """
         self._identity = AssignedIdentity.from_ids(client_id, object_id, resource_id)
@@ -51,6 +55,7 @@ class ManagedIdentityCredential:
         self._clock = clock
         self._sleep = sleep
         self._is_reachable = False
+        self._command = command
 
     @classmethod
     def from_info(
@@ -95,7 +100,7 @@ class ManagedIdentityCredential:
         :param scopes: scopes of one resource, for which the token is requested.
         :param tenant: GUID of the tenant of the token. A managed identity has tokens of its home tenant only.
         :param claims_challenge: JSON; a cached token is then not used.
-        :param advised_scopes: not used; `az login --identity` takes no scopes.
+        :param advised_scopes: scopes to name in the advice to sign in with another account.
         :raises SignInError: the identity is not assigned to this resource, the tenant is not its own, or the service
             refused for another reason.
         :raises ServiceUnreachableError: the service did not answer.
@@ -114,33 +119,35 @@ class ManagedIdentityCredential:
             sleep=self._sleep,
         )
         token = AccessToken.from_result(result, now=self._clock())
-        self._check_tenant(token, tenant)
+        self._check_tenant(token, tenant, advised_scopes)
         return token
 
-    def _check_tenant(self, token: AccessToken, tenant: str | None) -> None:
+    def _check_tenant(self, token: AccessToken, tenant: str | None, advised_scopes: Sequence[str] | None) -> None:
         if not tenant:
             return
         from azext_login.auth.jwt import tenant_in
 
         own = tenant_in(token.secret)
         if own.lower() != tenant.lower():
+            command = AZ_LOGIN.with_option("--tenant", tenant)
+            if advised_scopes:
+                command = command.with_option("--scope", *advised_scopes)
             raise SignInError(
                 f"The home tenant of {self._identity} is '{own}'. It gets no tokens of the tenant '{tenant}'.",
-                next_step="Leave --tenant out, or sign in with an account of that tenant:\n"
-                f"{AZ_LOGIN.with_option('--tenant', tenant)}",
+                next_step=f"Leave --tenant out, or sign in with an account of that tenant:\n{command}",
             )
 
     @cached_property
     def _source(self) -> IdentitySource:
         from azext_login.auth.managed_identity.answers import single_identity_error
 
-        source = find_source(self._environ)
+        source = replace(find_source(self._environ), command=self._command or self._identity.login_command())
         logger.debug("Managed identities: %s at %s. %s", source.service, source.place, source.reason)
         if source.kind is SourceKind.CLOUD_SHELL:
             # MSAL would send the request to IMDS, which Cloud Shell does not have.
             raise SignInError(
                 f"Cloud Shell has no managed identity. It has the tokens of the user who opened it. {source.reason}",
-                next_step="Sign in as that user:\naz login --identity",
+                next_step=f"Sign in as that user:\n{with_identity(source.command)}",
             )
         if source.kind is SourceKind.SERVICE_FABRIC and self._identity.option:
             # MSAL would return a token of another identity than the requested one.
@@ -258,5 +265,5 @@ def _unreadable_key_error(source: IdentitySource, error: OSError) -> SignInError
         "changed.",
         next_step="Members of the group himds (Linux) or 'Hybrid agent extension applications' (Windows) can read it. "
         "Join the group, sign in to the computer again, then run:\n"
-        "sudo usermod -aG himds $USER\naz login --identity",
+        f"sudo usermod -aG himds $USER\n{source.command}",
     )

@@ -10,6 +10,8 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from azext_login.errors import SignInError
+from azext_login.system.command_line import Command
+from azext_login.system.login_command import IDENTITY_LOGIN, another_way
 from azext_login.system.text import fits_header
 
 IMDS_HOST_VARIABLE = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
@@ -69,6 +71,8 @@ class IdentitySource:
     """Names of all variables that are set and could determine a service."""
     federated: bool = False
     """Whether the environment names a federated token, with which a workload of a cluster can sign in."""
+    command: Command = IDENTITY_LOGIN
+    """The `az login` that runs, or that signs the stored account in again; for the advice."""
 
     @property
     def service(self) -> str:
@@ -101,8 +105,9 @@ class IdentitySource:
     def alternative(self) -> str:
         """Advice: how to sign in without a managed identity."""
         if self.federated:
-            return f"{_FEDERATED_TOKEN_VARIABLE} is set. To sign in with that federated token:\naz login --from-env"
-        return "Elsewhere, sign in another way:\naz login"
+            from_env = another_way(self.command, "--from-env")
+            return f"{_FEDERATED_TOKEN_VARIABLE} is set. To sign in with that federated token:\n{from_env}"
+        return f"Elsewhere, sign in another way:\n{another_way(self.command)}"
 
 
 def find_source(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from azext_login.auth.input_files import decode_text, read_input_file, refusal
 from azext_login.auth.workload.pem import PemBlock, find_blocks
 from azext_login.errors import SignInError
-from azext_login.system.command_line import quote_word
+from azext_login.system.command_line import Command, quote_word
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -69,19 +69,20 @@ def needs_passphrase(path: Path) -> bool:
     return bool(keys) and all(block.is_encrypted for block in keys)
 
 
-def load_file(path: Path, passphrase: str | None) -> FileContent:
+def load_file(path: Path, passphrase: str | None, command: Command) -> FileContent:
     """Return the private keys and certificates of a PEM or PKCS#12 (PFX; RFC 7292) file.
 
     There is at least one of each, but a PEM file whose only key cannot be used has `unusable_key` instead.
 
     :param passphrase: None or empty without one; ignored if the file has none.
+    :param command: the `az login` with this certificate, for the advice.
     :raises SignInError: the file cannot be read, is another kind of file, lacks the key or the certificate, or the
         passphrase is missing or wrong.
     """
     raw = _read(path)
     shown = os.path.abspath(path)
     if is_pkcs12(raw):
-        return _from_pkcs12(shown, raw, passphrase or None)
+        return _from_pkcs12(shown, raw, passphrase or None, command)
     blocks = find_blocks(decode_text(raw))
     keys = [block for block in blocks if block.is_private_key]
     certificates = [block for block in blocks if block.is_certificate]
@@ -91,7 +92,7 @@ def load_file(path: Path, passphrase: str | None) -> FileContent:
         raise _incomplete(shown, "a certificate", "private key")
     if not certificates:
         raise _incomplete(shown, "a private key", "certificate")
-    return _from_pem(shown, raw, keys, certificates, passphrase or None)
+    return _from_pem(shown, raw, keys, certificates, passphrase or None, command)
 
 
 def unsupported_key(path: str, kind: str) -> SignInError:
@@ -117,7 +118,7 @@ def _read(path: Path) -> bytes:
     return read_input_file(path, what="the certificate file", limit=_LONGEST_FILE)
 
 
-def _from_pkcs12(path: str, raw: bytes, passphrase: str | None) -> FileContent:
+def _from_pkcs12(path: str, raw: bytes, passphrase: str | None, command: Command) -> FileContent:
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
@@ -128,7 +129,7 @@ def _from_pkcs12(path: str, raw: bytes, passphrase: str | None) -> FileContent:
         if not _is_about_passphrase(error):
             raise _damaged(path) from error
         # `from None`: an error of encoding quotes the passphrase.
-        raise (_wrong_passphrase(path) if passphrase else _passphrase_missing(path)) from None
+        raise (_wrong_passphrase if passphrase else _passphrase_missing)(path, command) from None
     if key is None:
         raise _incomplete(path, "certificates" if certificates else "no certificate", "private key")
     if not certificates:
@@ -165,13 +166,18 @@ def _is_about_passphrase(error: ValueError) -> bool:
 
 
 def _from_pem(
-    path: str, raw: bytes, keys: Sequence[PemBlock], certificates: Sequence[PemBlock], passphrase: str | None
+    path: str,
+    raw: bytes,
+    keys: Sequence[PemBlock],
+    certificates: Sequence[PemBlock],
+    passphrase: str | None,
+    command: Command,
 ) -> FileContent:
     usable: list[PrivateKeyTypes] = []
     unusable: SignInError | None = None
     for block in keys:
         try:
-            usable.append(_load_key(path, block, passphrase))
+            usable.append(_load_key(path, block, passphrase, command))
         except SignInError as error:  # Another key in the file may belong to the certificate.
             unusable = unusable or error
     loaded = [one for one in map(_load_certificate, certificates) if one is not None]
@@ -180,7 +186,7 @@ def _from_pem(
     return FileContent(path, raw, usable, loaded, unusable)
 
 
-def _load_key(path: str, block: PemBlock, passphrase: str | None) -> PrivateKeyTypes:
+def _load_key(path: str, block: PemBlock, passphrase: str | None, command: Command) -> PrivateKeyTypes:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -190,14 +196,14 @@ def _load_key(path: str, block: PemBlock, passphrase: str | None) -> PrivateKeyT
             "Convert a copy of the key, and append the certificate to the file:\nssh-keygen -p -m PKCS8 -f COPY_OF_KEY",
         )
     if block.is_encrypted and not passphrase:
-        raise _passphrase_missing(path)
+        raise _passphrase_missing(path, command)
     try:
         password = _encoded(passphrase, "surrogateescape") if block.is_encrypted and passphrase else None
         return load_pem_private_key(block.text().encode("ascii"), password)
     except UnsupportedAlgorithm as error:
         raise (_unsupported_encryption(path) if password else unsupported_key(path, "unknown")) from error
     except (ValueError, TypeError):
-        raise (_wrong_passphrase(path) if block.is_encrypted else _damaged(path)) from None
+        raise (_wrong_passphrase(path, command) if block.is_encrypted else _damaged(path)) from None
 
 
 def _load_certificate(block: PemBlock) -> Certificate | None:
@@ -261,19 +267,18 @@ def _incomplete(path: str, found: str, missing: str) -> SignInError:
     return refusal(f"{path} contains {found}, but no {missing}.", COMBINE)
 
 
-def _passphrase_missing(path: str) -> SignInError:
-    return refusal(f"{path} is encrypted, and no passphrase was given.", _advise_passphrase(path))
+def _passphrase_missing(path: str, command: Command) -> SignInError:
+    return refusal(f"{path} is encrypted, and no passphrase was given.", _advise_passphrase(command))
 
 
-def _wrong_passphrase(path: str) -> SignInError:
-    return refusal(f"The passphrase of {path} is wrong, or the file is damaged.", _advise_passphrase(path))
+def _wrong_passphrase(path: str, command: Command) -> SignInError:
+    return refusal(f"The passphrase of {path} is wrong, or the file is damaged.", _advise_passphrase(command))
 
 
-def _advise_passphrase(path: str) -> str:
+def _advise_passphrase(command: Command) -> str:
     return (
         f"Set {PASSPHRASE_VARIABLE} to the passphrase, or give it on standard input:\n"
-        "az login --service-principal --username APP_ID --tenant TENANT_ID "
-        f"--certificate {quote_word(path)} --password=@-"
+        f"{command.with_option('--password', '@-')}"
     )
 
 

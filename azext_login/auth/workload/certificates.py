@@ -17,6 +17,7 @@ from azext_login.auth.workload.certificate_files import (
     unsupported_key,
 )
 from azext_login.auth.workload.pem import find_blocks, is_plain
+from azext_login.system.command_line import Command
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -64,7 +65,7 @@ class ClientCertificate:
         return self.private_key + self.chain
 
 
-def read_certificate(path: Path, *, passphrase: str | None, now: float) -> ClientCertificate:
+def read_certificate(path: Path, *, passphrase: str | None, now: float, command: Command) -> ClientCertificate:
     """Read the certificate and the key of a service principal from a PEM or PKCS#12 (PFX) file.
 
     The blocks of a PEM file may be in any order and may be surrounded by other text. The certificate is the one that
@@ -73,10 +74,11 @@ def read_certificate(path: Path, *, passphrase: str | None, now: float) -> Clien
     :param path: the file, without `~`.
     :param passphrase: of the key or the PFX file; None or empty without one. Ignored if the file has none.
     :param now: POSIX time in seconds.
+    :param command: the `az login` with this certificate, for the advice. Contains no secret.
     :raises SignInError: the file cannot be read or lacks the key or the certificate, they do not belong together, the
         passphrase is missing or wrong, the key is not RSA, or the certificate is not valid now.
     """
-    content = load_file(path, passphrase)
+    content = load_file(path, passphrase, command)
     key, candidates = _match_key(content)
     leaf = _select_valid(content.path, candidates, now)
     return _client_certificate(content, key, leaf)

@@ -208,7 +208,7 @@ class ServicePrincipalCredential:
         application = self._applications.build_confidential(
             self._principal.client_id, self._msal_credential(tenant), tenant
         )
-        with authority_errors(self._authority, tenant):
+        with authority_errors(self._authority, tenant, self._command or self._principal.login_command()):
             result = application.acquire_token_for_client(list(scopes), claims_challenge=claims_challenge)
         if "error" in result:
             raise explain(result, self._attempt(tenant))
@@ -234,16 +234,21 @@ class ServicePrincipalCredential:
         if principal.certificate:
             if principal.is_protected and not principal.passphrase:
                 return {"client_assertion": self._fail_without_passphrase}
-            return self._msal_certificate(Path(principal.certificate))
+            return self._msal_certificate(Path(principal.certificate), tenant)
         if principal.source is not None or principal.assertion:
             return {"client_assertion": self._new_or_stored_assertion}
         return {"client_assertion": lambda: self._fail_without_credential(tenant)}
 
-    def _msal_certificate(self, path: Path) -> Any:
+    def _msal_certificate(self, path: Path, tenant: str | None) -> Any:
         from azext_login.auth.workload.certificates import read_certificate
 
         try:
-            certificate = read_certificate(path, passphrase=self._principal.passphrase, now=self._clock())
+            certificate = read_certificate(
+                path,
+                passphrase=self._principal.passphrase,
+                now=self._clock(),
+                command=login_command(self._attempt(tenant)),
+            )
         except SignInError as error:
             problem = error
 

@@ -58,8 +58,9 @@ def test_two_ids_are_refused() -> None:
 
 @pytest.mark.parametrize("value", HOSTILE_WORDS[:-6])
 def test_the_options_are_quoted_for_a_shell(value: str) -> None:
-    words = shlex.split(named("client-id", value).arguments)
-    assert words in ([], ["--client-id", value], [f"--client-id={value}"])
+    words = shlex.split(str(named("client-id", value).login_command()))
+    assert words[:3] == ["az", "login", "--identity"]
+    assert words[3:] in ([], ["--client-id", value], [f"--client-id={value}"])
 
 
 def test_identities_are_described_by_what_the_user_typed() -> None:

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from azext_login.auth.workload.certificates import ClientCertificate, needs_passphrase, read_certificate
 from azext_login.auth.workload.pem import find_blocks
 from azext_login.errors import SignInError
+from azext_login.system.command_line import AZ_LOGIN
 from tests.unit.auth.workload.certificates import DAY, NOW, issue
 
 PASSPHRASE = "Grüße, 世界 -@\"'"
@@ -34,6 +35,7 @@ INTERMEDIATE = issue("intermediate", issuer=ROOT)
 LEAF = issue("ci-app", issuer=INTERMEDIATE)
 OTHER = issue("other")
 CHAIN = LEAF.pem + INTERMEDIATE.pem
+_COMMAND = AZ_LOGIN.with_option("--service-principal")
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 def read(path: Path, passphrase: str | None = None, now: datetime = NOW) -> ClientCertificate:
-    return read_certificate(path, passphrase=passphrase, now=now.timestamp())
+    return read_certificate(path, passphrase=passphrase, now=now.timestamp(), command=_COMMAND)
 
 
 def refusal(path: Path, passphrase: str | None = None, now: datetime = NOW) -> SignInError:

@@ -86,23 +86,23 @@ def test_a_password_has_the_characters_that_were_typed_and_no_codes_of_keys(
     console: WindowsConsole, pressed: list[str], text: str
 ) -> None:
     console.press(*pressed, "\r")
-    assert ask_for_secret("Passphrase: ") == text
+    assert ask_for_secret("Passphrase: ", command=AZ_LOGIN) == text
     assert console.shown == "Passphrase: \r\n"
 
 
 def test_backspace_and_ctrl_c_have_their_effect_in_a_password(console: WindowsConsole) -> None:
     console.press("x", "\b", "\b", "a", LEFT, "\xe0", "\b", "b", "\r")
-    assert ask_for_secret() == "ab"
+    assert ask_for_secret(command=AZ_LOGIN) == "ab"
     console.press("a", "\x03", "b", "\r")
     with pytest.raises(KeyboardInterrupt):
-        ask_for_secret()
+        ask_for_secret(command=AZ_LOGIN)
     assert "a" not in console.shown.replace("Password: ", "")
 
 
 def test_a_password_of_arrows_is_none(console: WindowsConsole) -> None:
     console.press(UP, LEFT, "\r")
     with pytest.raises(AccountError, match="Nothing was entered"):
-        ask_for_secret()
+        ask_for_secret(command=AZ_LOGIN)
 
 
 @pytest.mark.parametrize(

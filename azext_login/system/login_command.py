@@ -1,0 +1,55 @@
+"""The `az login` that an error advises in place of the one that ran: the same purpose, and another way to sign in."""
+
+from __future__ import annotations
+
+from azext_login.system.command_line import AZ_LOGIN, Command
+
+# What a sign-in is for. The other options of `az login` describe who signs in, and how.
+_PURPOSE = frozenset(
+    ("--tenant", "--scope", "--claims-challenge", "--allow-no-subscriptions", "--skip-subscription-discovery",
+     "--subscription", "--exclude-tenant")
+)  # fmt: skip
+
+# What does not go together with a way to sign in.
+_CONTRADICTIONS = {
+    "--identity": ("--tenant", "--exclude-tenant", "--skip-subscription-discovery"),
+    "--from-env": ("--tenant", "--exclude-tenant"),
+}
+
+_IDENTITIES = ("--client-id", "--object-id", "--resource-id")
+
+
+def another_way(command: Command, *way: str) -> Command:
+    """Return the `az login` with the purpose of `command`.
+
+    :param way: the option of another way to sign in, such as --use-device-code; nothing for a web browser.
+    """
+    contradictions = {name for option in way for name in _CONTRADICTIONS.get(option, ())}
+    kept = tuple((name, values) for name, values in command.options if name in _PURPOSE and name not in contradictions)
+    return Command(command.words, (*((option, ()) for option in way), *kept))
+
+
+def one_tenant(command: Command, tenant: str = "TENANT") -> Command:
+    """Return the `az login` for one tenant."""
+    return command.without("--exclude-tenant").with_option("--tenant", tenant)
+
+
+def every_tenant(command: Command) -> Command:
+    """Return the `az login` for all tenants of a user. A service principal has to name its tenant."""
+    if command.has("--service-principal"):
+        return command.with_option("--tenant", "TENANT")
+    return command.without("--tenant", "--skip-subscription-discovery")
+
+
+def with_identity(command: Command, option: str | None = None, value: str | None = None) -> Command:
+    """Return the `az login --identity` with another managed identity.
+
+    :param option: client-id, object-id or resource-id; None for the system-assigned identity.
+    """
+    command = command if command.has("--identity") else another_way(command, "--identity")
+    command = command.without(*_IDENTITIES)
+    return command.with_option(f"--{option}", value) if option and value else command
+
+
+IDENTITY_LOGIN = with_identity(AZ_LOGIN)
+"""Signs in as the system-assigned managed identity."""
