@@ -35,7 +35,7 @@ def list_accounts(cmd: Any, options: ListOptions) -> tuple[SubscriptionRow, ...]
     _check_usage(options)
     session = open_session(cmd.cli_ctx)
     if options.refresh:
-        _refresh(cmd.cli_ctx, session, options)
+        _refresh(cmd, session, options)
     rows = session.rows(all_clouds=options.all, all_identities=options.all_identities)
     if not rows:
         logger.warning('Please run "az login" to access your accounts.')
@@ -66,17 +66,17 @@ def _check_usage(options: ListOptions) -> None:
             raise AccountError(message, "Run `az account list --help` for examples.")
 
 
-def _refresh(cli_ctx: Any, session: Session, options: ListOptions) -> None:
+def _refresh(cmd: Any, session: Session, options: ListOptions) -> None:
     from azext_login.cli.progress import progress_line
     from azext_login.cli.reports import report_refresh
     from azext_login.usecases.refresh_subscriptions import refresh
 
     resume()
-    with progress_line(cli_ctx) as on_progress:
+    with progress_line(cmd.cli_ctx) as on_progress:
         outcome = refresh(
             session, tenant=options.tenant, exclude_tenants=options.exclude_tenants, on_progress=on_progress
         )
-    report_refresh(outcome)
+    report_refresh(outcome, again=again_of(cmd, options)())
 
 
 @serves("account show", ShowOptions)
@@ -94,7 +94,8 @@ def set_account(cmd: Any, options: SetOptions) -> None:
     if options.subscription is None:
         from azext_login.cli.picker.account_set import select_interactively
 
-        row = select_interactively(session, username=options.username, tenant=options.tenant)
+        again = again_of(cmd, options)
+        row = select_interactively(session, again=again, username=options.username, tenant=options.tenant)
     else:
         from azext_login.usecases.select_subscription import select_subscription
 

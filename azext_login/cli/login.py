@@ -17,7 +17,7 @@ from azext_login.cli.options import serves
 from azext_login.cli.passwords import obtain_secret
 from azext_login.cli.printed_command import printed_command
 from azext_login.cli.progress import progress_line
-from azext_login.cli.reports import report_discovery, report_guess
+from azext_login.cli.reports import refresh_command, report_discovery, report_guess
 from azext_login.cli.results import plain, with_cloud_name
 from azext_login.cli.secret_words import warn_of_secret_on_command_line
 from azext_login.errors import AccountError
@@ -205,7 +205,7 @@ def _check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command
         raise AccountError(
             f"Ctrl-C ended the search for subscriptions. The sign-in of {outcome.account.name} was kept, with the "
             f"{len(outcome.rows)} that were found until then.",
-            "To look for the others, run:\naz account list --refresh",
+            f"To look for the others, run:\n{refresh_command(again)}",
         )
     wanted = outcome.unmatched_subscription
     if wanted is None:

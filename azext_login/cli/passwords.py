@@ -6,6 +6,7 @@ import sys
 
 from azext_login.errors import AccountError
 from azext_login.system.command_line import Command
+from azext_login.system.login_command import with_password
 from azext_login.system.terminal import streams
 from azext_login.system.text import is_utf_8
 
@@ -16,7 +17,7 @@ def obtain_secret(given: str | None, *, command: Command) -> str:
     :param command: the `az login` that runs, for the advice.
     :raises AccountError: the secret is missing and there is no terminal to ask on, or it cannot be sent.
     """
-    again = command.with_option("--password", "@-")
+    again = with_password(command, "@-")
     if not given and not streams.is_terminal(sys.stdin):
         if given is None:
             raise AccountError(
@@ -70,5 +71,5 @@ def _read_hidden_line(prompt: str) -> str:
 def _not_utf_8(command: Command) -> AccountError:
     return AccountError(
         "The password holds bytes that are not UTF-8. Nothing was sent, and no stored account has changed.",
-        f"Save it as UTF-8, and give it in a file:\n{command.with_option('--password', '@FILE')}",
+        f"Save it as UTF-8, and give it in a file:\n{with_password(command, '@FILE')}",
     )

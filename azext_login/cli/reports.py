@@ -16,8 +16,9 @@ from azext_login.errors import (
     first_line,
 )
 from azext_login.profile.model import tenant_of
-from azext_login.system.command_line import AZ_LOGIN, Command, option_words, quote_command
+from azext_login.system.command_line import AZ_LOGIN, Command, quote_command
 from azext_login.system.log import get_logger
+from azext_login.system.login_command import one_tenant
 from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.text import printable, shorten
 
@@ -48,7 +49,14 @@ def report_discovery(
     """
     _report_duplicates(discovery)
     stored = frozenset(tenant_of(row) for row in rows)
-    _report_tenants([(account, discovery)], kept=False, again=again, stored=stored)
+    _report_tenants([(account, discovery)], kept=False, again=again, refresh=refresh_command(again), stored=stored)
+
+
+def refresh_command(again: Command) -> Command:
+    """Return the `az account list --refresh` that asks the tenants of an `az login`."""
+    command = Command(("az", "account", "list")).with_option("--refresh")
+    where = tuple(option for option in again.options if option[0] in ("--tenant", "--exclude-tenant"))
+    return Command(command.words, command.options + where)
 
 
 def report_guess(outcome: SignInOutcome) -> None:
@@ -90,9 +98,10 @@ def _report_unusable_default(outcome: SignInOutcome, word: str) -> None:
     )  # fmt: skip
 
 
-def report_refresh(outcome: RefreshOutcome) -> None:
+def report_refresh(outcome: RefreshOutcome, *, again: Command) -> None:
     """Report which accounts and tenants could not be read again.
 
+    :param again: the `az account list` that ran.
     :raises AccountError: Ctrl-C ended the refresh. What was read until then is stored.
     """
     for failure in outcome.failures:
@@ -103,7 +112,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
             "The subscriptions of '%s' could not be refreshed and stay as they were. %s To continue, run %s",
             failure.account.name,
             printable(first_line(failure.error)),
-            _to_do(failure.account, failure.error, None, AZ_LOGIN),
+            _to_do(failure.account, failure.error, None, AZ_LOGIN, again),
         )
     for account, discovery in outcome.discoveries:
         if not discovery.reports:
@@ -112,7 +121,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
                 "see which tenants are excluded every time, run az config get login.exclude_tenants",
                 account.label,
             )
-    _report_tenants(outcome.discoveries, kept=True)
+    _report_tenants(outcome.discoveries, kept=True, refresh=again)
     if outcome.newly_active is not None:
         logger.warning(
             "Subscription '%s' (%s) is active now. To choose another one, run az account set --subscription ID",
@@ -123,7 +132,7 @@ def report_refresh(outcome: RefreshOutcome) -> None:
         raise AccountError(
             "Ctrl-C ended the search for subscriptions. What was found until then was stored. The other subscriptions "
             "stay as they were.",
-            "To look for the others, run:\naz account list --refresh",
+            f"To look for the others, run:\n{again}",
         )
 
 
@@ -151,6 +160,7 @@ def _report_tenants(
     discoveries: Sequence[tuple[Account, Discovery]],
     *,
     kept: bool,
+    refresh: Command,
     again: Command = AZ_LOGIN,
     stored: frozenset[str] = frozenset(),
 ) -> None:
@@ -158,6 +168,7 @@ def _report_tenants(
 
     :param discoveries: each account that was asked. If there are several, the table names the account.
     :param kept: whether the subscriptions from before are still listed.
+    :param refresh: the `az account list --refresh` that ran, or looks for the same subscriptions as the `az login`.
     :param again: the `az login` that ran, if one did.
     :param stored: keys of the tenants that have a row now.
     """
@@ -173,7 +184,7 @@ def _report_tenants(
         (
             shorten(printable(account.label), _LONGEST_NAME),
             shorten(printable(report.tenant.display_name or report.tenant.id), _LONGEST_NAME),
-            *_finding(account, report, again),
+            *_finding(account, report, again, refresh),
         )
         for account, discovery in discoveries
         for report in discovery.reports
@@ -200,10 +211,10 @@ def _is_seen_elsewhere(discovery: Discovery, report: TenantReport) -> bool:
     return any(duplicate.subscription.tenant_id == report.tenant.id for duplicate in discovery.duplicates)
 
 
-def _finding(account: Account, report: TenantReport, again: Command) -> tuple[str, str]:
+def _finding(account: Account, report: TenantReport, again: Command, refresh: Command) -> tuple[str, str]:
     """Return what happened at a tenant, and the command to run."""
     failure = report.failure
-    to_do = _to_do(account, failure, report.tenant.id, again)
+    to_do = _to_do(account, failure, report.tenant.id, again, refresh)
     if failure is None:
         return "no subscriptions", to_do
     if isinstance(failure, InteractionRequiredError):
@@ -217,26 +228,26 @@ def _finding(account: Account, report: TenantReport, again: Command) -> tuple[st
     return shorten(printable(first_line(failure)), _LONGEST_FINDING), to_do
 
 
-def _to_do(account: Account, failure: Exception | None, tenant: str | None, again: Command) -> str:
+def _to_do(account: Account, failure: Exception | None, tenant: str | None, again: Command, refresh: Command) -> str:
     """Return the command to run after a failure of an account, for one tenant or for all.
 
     A user signs in again. For a workload, a refused sign-in has the command. Other causes, such as a missing role, are
     fixed elsewhere, and then a refresh is enough.
 
     :param again: the `az login` that ran, or a plain one.
+    :param refresh: the `az account list --refresh` for all tenants.
     """
-    where = option_words("--tenant", tenant) if tenant else []
-    refresh = quote_command("az", "account", "list", "--refresh", *where)
+    shown = str(one_tenant(refresh, tenant) if tenant else refresh)
     if isinstance(failure, (ServiceUnreachableError, UnexpectedAnswerError)):
-        return refresh
+        return shown
     if account.is_user and not account.keeps_to_its_tenant:
         if isinstance(failure, InteractionRequiredError):
             # A password alone does not provide what the tenant asks for.
             again = again.without("--username", "--password")
-        command = again.without("--exclude-tenant").with_option("--tenant", tenant) if tenant else again
+        command = one_tenant(again, tenant) if tenant else again
         return str(command if failure else command.with_option("--allow-no-subscriptions"))
     advice = [line for text in getattr(failure, "recommendations", None) or () for line in text.splitlines()]
-    return next((line for line in advice if line.startswith("az login")), refresh)
+    return next((line for line in advice if line.startswith("az login")), shown)
 
 
 def report_selection(row: SubscriptionRow) -> None:

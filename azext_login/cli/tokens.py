@@ -93,7 +93,7 @@ def _obtain_token(
 
     if options.username:
         row = find_account(session, username=options.username, subscription=subscription, again=again)
-        check_tenant(row, tenant)
+        check_tenant(row, tenant, again=again)
         return row, _get_token(session, cli_ctx, row, options)
     choice = choose_account(session, tenant=tenant, subscription=subscription, again=again)
     return choice.use(lambda row: _get_token(session, cli_ctx, row, options))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from azext_login.system.command_line import AZ_LOGIN, Command
 
-# What a sign-in is for. The other options of `az login` describe who signs in, and how.
+# What a sign-in is for, and what is shown of it. The other options of `az login` describe who signs in, and how.
 _PURPOSE = frozenset(
     ("--tenant", "--scope", "--claims-challenge", "--allow-no-subscriptions", "--skip-subscription-discovery",
-     "--subscription", "--exclude-tenant")
+     "--subscription", "--exclude-tenant", "--query", "--output")
 )  # fmt: skip
 
 # What does not go together with a way to sign in.
@@ -29,8 +29,16 @@ def another_way(command: Command, *way: str) -> Command:
     return Command(command.words, (*((option, ()) for option in way), *kept))
 
 
+def with_password(command: Command, source: str) -> Command:
+    """Return the `az login` that reads the password from somewhere else.
+
+    :param source: @- for standard input, or @FILE. With --from-env, the environment has the password.
+    """
+    return command if command.has("--from-env") else command.with_option("--password", source)
+
+
 def one_tenant(command: Command, tenant: str = "TENANT") -> Command:
-    """Return the `az login` for one tenant."""
+    """Return the command for one tenant. `az account list --refresh` has the same options for that as `az login`."""
     return command.without("--exclude-tenant").with_option("--tenant", tenant)
 
 

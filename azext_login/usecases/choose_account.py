@@ -114,7 +114,7 @@ def choose_account(
     choice = AccountChoice(first, again, find_others(), tenant)
     if choice.others:
         return AccountChoice(choice.only_other(f"'{account_of(first).label}' has tokens of its own tenant only"), again)
-    check_tenant(first, tenant)
+    check_tenant(first, tenant, again=again)
     return choice
 
 
@@ -146,9 +146,10 @@ def _of_domain(session: Session, rows: Sequence[SubscriptionRow], domain: str) -
         return []
 
 
-def check_tenant(row: SubscriptionRow, tenant: str | None) -> None:
+def check_tenant(row: SubscriptionRow, tenant: str | None, *, again: Callable[[], Command]) -> None:
     """Refuse a tenant of which an account cannot obtain tokens.
 
+    :param again: returns the running command, for the advice.
     :raises AccountError: the account is bound to the tenant of the row.
     """
     account = account_of(row)
@@ -158,7 +159,7 @@ def check_tenant(row: SubscriptionRow, tenant: str | None) -> None:
     raise AccountError(
         f"For {kind} account, getting access token for non-current tenants is not supported. The specified tenant "
         f"must be the current tenant {row['tenantId']}",
-        "Remove --tenant, or sign in with an account of that tenant with `az login`.",
+        f"Remove --tenant, or sign in with an account of that tenant:\n{_login_for(again(), tenant)}",
     )
 
 
@@ -205,16 +206,25 @@ def find_account(
         if len({slot_of(row) for row in found}) > 1:
             raise ambiguity.several_subscriptions(subscription, found, again())
     if not found:
-        raise _not_signed_in(username or (account_of(active).label if active else ""), tenant, subscription)
+        raise _not_signed_in(username or (account_of(active).label if active else ""), tenant, subscription, again())
     return next((row for row in found if row is active), found[0])
 
 
-def _not_signed_in(name: str, tenant: str | None, subscription: str | None) -> AccountError:
+def _login_for(again: Command, tenant: str | None) -> Command:
+    """Return the `az login` after which a user gets the token that the running command asks for."""
+    from azext_login.system.command_line import AZ_LOGIN
+
+    command = AZ_LOGIN.with_option("--tenant", tenant) if tenant else AZ_LOGIN
+    wanted = tuple(option for option in again.options if option[0] in ("--scope", "--claims-challenge"))
+    return Command(command.words, (*command.options, *wanted))
+
+
+def _not_signed_in(name: str, tenant: str | None, subscription: str | None, again: Command) -> AccountError:
     where = f" in tenant '{printable(tenant)}'" if tenant else ""
     where += f" with a subscription '{printable(subscription)}'" if subscription else ""
     return AccountError(
         f"'{printable(name)}' is not signed in{where}.",
-        "List the accounts with `az account list --all-identities`, or sign in with `az login`.",
+        f"List the accounts with `az account list --all-identities`, or sign in:\n{_login_for(again, tenant)}",
     )
 
 

@@ -15,6 +15,7 @@ from azext_login.auth.input_files import decode_text, read_input_file, refusal
 from azext_login.auth.workload.pem import PemBlock, find_blocks
 from azext_login.errors import SignInError
 from azext_login.system.command_line import Command, quote_word
+from azext_login.system.login_command import with_password
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -276,10 +277,10 @@ def _wrong_passphrase(path: str, command: Command) -> SignInError:
 
 
 def _advise_passphrase(command: Command) -> str:
-    return (
-        f"Set {PASSPHRASE_VARIABLE} to the passphrase, or give it on standard input:\n"
-        f"{command.with_option('--password', '@-')}"
-    )
+    variable, again = f"Set {PASSPHRASE_VARIABLE} to the passphrase", with_password(command, "@-")
+    if again == command and not command.has("--password"):
+        return f"{variable}; then run:\n{command}"
+    return f"{variable}, or give it on standard input:\n{again}"
 
 
 def _damaged(path: str) -> SignInError:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from azext_login.cli.collector import resume
 from azext_login.cli.picker.pick import pick_subscription
 from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile import words
 from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.system.command_line import Command
 from azext_login.system.text import printable
 from azext_login.usecases.select_subscription import select_subscription
 from azext_login.usecases.session import Session
 
 
 def select_interactively(
-    session: Session, *, username: str | None = None, tenant: str | None = None
+    session: Session, *, again: Callable[[], Command], username: str | None = None, tenant: str | None = None
 ) -> SubscriptionRow:
     """Let the user choose a subscription of this cloud, of any account and tenant, and make it the active one.
 
+    :param again: returns the running command, for the advice.
     :param username: offer only the subscriptions of this account.
     :param tenant: offer only the subscriptions in this tenant (GUID, domain or display name).
     :raises NotSignedInError: no account is signed in to this cloud.
@@ -44,6 +48,6 @@ def select_interactively(
         kept = f"'{printable(active['name'])}' is still the active one" if active else "None is active"
         raise AccountError(
             f"No subscription was chosen. {kept}.",
-            "To choose one without the list, run `az account set --subscription NAME_OR_ID`.",
+            f"To choose one without the list, run:\n{again().with_option('--subscription', 'NAME_OR_ID')}",
         ) from cancelled
     return select_subscription(session, chosen["id"], username=account_of(chosen).label, tenant=chosen["tenantId"])

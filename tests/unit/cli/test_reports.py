@@ -20,12 +20,13 @@ from azext_login.errors import (
 from azext_login.profile.model import Account
 from azext_login.resource_manager.discovery import Discovery, DuplicateView, TenantReport
 from azext_login.resource_manager.resources import Subscription, Tenant
-from azext_login.system.command_line import AZ_LOGIN
+from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.usecases.refresh_subscriptions import RefreshFailure, RefreshOutcome
 from azext_login.usecases.sign_in import SignInOutcome
 from tests import users
 
 ALICE, BOB = Account(users.ALICE), Account(users.BOB)
+_REFRESH = Command(("az", "account", "list")).with_option("--refresh")
 PRINCIPAL = Account("11111111-aaaa", "servicePrincipal")
 MANAGED_IDENTITY = Account("systemAssignedIdentity", "servicePrincipal", {"assignedIdentityInfo": "MSI"})
 
@@ -108,7 +109,7 @@ def test_a_workload_is_not_advised_to_sign_in_like_a_user(
 def test_the_account_is_named_where_several_were_asked(caplog: pytest.LogCaptureFixture) -> None:
     bad, good = Discovery((_report("t", SignInError("No.")),)), Discovery((_report("t", subscriptions=["a"]),))
     with caplog.at_level(logging.WARNING):
-        report_refresh(RefreshOutcome((), ((ALICE, bad), (PRINCIPAL, good), (BOB, bad))))
+        report_refresh(RefreshOutcome((), ((ALICE, bad), (PRINCIPAL, good), (BOB, bad))), again=_REFRESH)
     assert _lines(caplog)[1:] == [
         "Account Tenant What happened To do",
         "alice@contoso.example Name of t No. az login --tenant t",
@@ -128,7 +129,7 @@ def test_an_account_that_could_not_be_refreshed_gets_the_fitting_command(
     caplog: pytest.LogCaptureFixture, account: Account, error: AzCLIError, command: str
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        report_refresh(RefreshOutcome((RefreshFailure(account, error),), ()))
+        report_refresh(RefreshOutcome((RefreshFailure(account, error),), ()), again=_REFRESH)
     (line,) = _lines(caplog)
     assert line.endswith(f". To continue, run {command}")
 
@@ -147,7 +148,7 @@ def test_a_name_or_an_answer_cannot_move_the_cursor_or_forge_a_line(caplog: pyte
     tenant = Tenant("t", "\x1b[2JEvil\r\nWARNING: run this")
     with caplog.at_level(logging.WARNING):
         report_discovery(ALICE, Discovery((TenantReport(tenant, (), SignInError("\x1b]0;title\x07 no")),)))
-        report_refresh(RefreshOutcome((RefreshFailure(ALICE, SignInError("\x1b]0;title\x07 no")),), ()))
+        report_refresh(RefreshOutcome((RefreshFailure(ALICE, SignInError("\x1b]0;title\x07 no")),), ()), again=_REFRESH)
     table, line = (record.getMessage() for record in caplog.records)
     assert table.count("\n") == 2
     assert not set(table + line) & set("\x1b\r\x07")
@@ -161,7 +162,7 @@ def test_a_subscription_name_cannot_either(caplog: pytest.LogCaptureFixture, mon
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with caplog.at_level(logging.WARNING):
         report_discovery(ALICE, Discovery((), (DuplicateView(shared, "one"),)))
-        report_refresh(RefreshOutcome((), (), newly_active=row))
+        report_refresh(RefreshOutcome((), (), newly_active=row), again=_REFRESH)
         report_selection(row)
         report_guess(outcome)
     lines = [record.getMessage() for record in caplog.records]
@@ -199,7 +200,7 @@ def test_a_refresh_reports_that_rows_are_kept_and_does_not_report_empty_tenants(
 ) -> None:
     discovery = Discovery((_report("empty"), _report("t", ServiceUnreachableError("x"))))
     with caplog.at_level(logging.WARNING):
-        report_refresh(RefreshOutcome((), ((ALICE, discovery),)))
+        report_refresh(RefreshOutcome((), ((ALICE, discovery),)), again=_REFRESH)
     lines = _lines(caplog)
     assert lines[0] == "1 of 2 tenants did not show subscriptions; their known subscriptions are still listed:"
     assert len(lines) == 3
@@ -210,5 +211,5 @@ def test_an_interrupted_refresh_fails_and_names_accounts_that_were_not_asked(
 ) -> None:
     late = RefreshFailure(Account(users.BOB), InterruptedDiscoveryError("x"))
     with caplog.at_level(logging.WARNING), pytest.raises(AccountError, match="Ctrl-C"):
-        report_refresh(RefreshOutcome((late,), (), interrupted=True))
+        report_refresh(RefreshOutcome((late,), (), interrupted=True), again=_REFRESH)
     assert _lines(caplog) == ["The subscriptions of 'bob@fabrikam.example' stay as they were. It was not asked."]

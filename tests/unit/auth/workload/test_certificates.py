@@ -35,7 +35,6 @@ INTERMEDIATE = issue("intermediate", issuer=ROOT)
 LEAF = issue("ci-app", issuer=INTERMEDIATE)
 OTHER = issue("other")
 CHAIN = LEAF.pem + INTERMEDIATE.pem
-_COMMAND = AZ_LOGIN.with_option("--service-principal")
 
 
 @pytest.fixture
@@ -51,7 +50,8 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 def read(path: Path, passphrase: str | None = None, now: datetime = NOW) -> ClientCertificate:
-    return read_certificate(path, passphrase=passphrase, now=now.timestamp(), command=_COMMAND)
+    command = AZ_LOGIN.with_option("--service-principal").with_option("--certificate", str(path))
+    return read_certificate(path, passphrase=passphrase, now=now.timestamp(), command=command)
 
 
 def refusal(path: Path, passphrase: str | None = None, now: datetime = NOW) -> SignInError:

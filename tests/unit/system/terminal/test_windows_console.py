@@ -8,7 +8,7 @@ import pytest
 
 from azext_login.cli.passwords import ask_for_secret, obtain_secret
 from azext_login.errors import AccountError
-from azext_login.system.command_line import Command
+from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.terminal.paste_reader import PasteReader
 from azext_login.system.terminal.raw_terminal import ConsoleTerminal, raw_terminal
 from azext_login.system.terminal.streams import can_choose, is_terminal
