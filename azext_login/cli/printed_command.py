@@ -14,7 +14,7 @@ from azext_login.system.command_line import AZ_LOGIN, Command
 _SECRETS = {"password": "@-", "client_assertion": "@FILE"}
 
 # The kind of the account, or of the flow, comes first.
-_FIRST = ("service_principal", "identity", "from_env", "use_device_code")
+_FIRST = ("service_principal", "identity", "from_env", "use_device_code", "token_format")
 
 
 def printed_command(cmd: Any, options: Any) -> Command:

@@ -215,8 +215,10 @@ def _login_for(again: Command, tenant: str | None) -> Command:
     from azext_login.system.command_line import AZ_LOGIN
 
     command = AZ_LOGIN.with_option("--tenant", tenant) if tenant else AZ_LOGIN
-    wanted = tuple(option for option in again.options if option[0] in ("--scope", "--claims-challenge"))
-    return Command(command.words, (*command.options, *wanted))
+    for name, values in again.options:
+        if name in ("--scope", "--claims-challenge"):
+            command = command.with_option(name, *values)
+    return command
 
 
 def _not_signed_in(name: str, tenant: str | None, subscription: str | None, again: Command) -> AccountError:

@@ -5,6 +5,7 @@ input and writes the answer to standard output; `ask` in `options.py` is the oth
 
 - `{"ask": "options", "commands": [...], "prefixes": {command: [...]}}`: every option of the commands, and what each
   prefix stands for. Without prefixes: all prefixes of all options that the parser has.
+- `{"ask": "values", "lines": [[...]]}`: what each option of these command lines becomes, or why one is refused.
 - `{"ask": "facts", "words": [...], "used": [...], "settings": [...], "packages": [...]}`: commands and options that
   begin with these words, signatures of functions (`module:name`), settings that these modules read, versions.
 - `{"ask": "tomorrow", "lines": [[...]]}`: runs command lines on a host that has one more option, and tells whether they
@@ -122,6 +123,31 @@ def options(question: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def values(question: dict[str, Any]) -> list[dict[str, str] | str]:
+    """Answer the question about the values of options. The validators of options do not run."""
+    from azure.cli.core.parser import AzCliCommandParser
+
+    parsers: dict[str, Any] = {}
+    answers: list[dict[str, str] | str] = []
+    for line in question["lines"]:
+        command = " ".join(line[: 1 if line[0] in ("login", "logout") else 2])
+        parser = parsers[command] = parsers.get(command) or parser_of(command)
+        AzCliCommandParser.error = refuse
+        AzCliCommandParser._check_value = check_value
+        try:
+            found = vars(parser.parse_args(line))
+        except _Refused as refusal:
+            answers.append(str(refusal))
+            continue
+        answers.append({name: _shown(value) for name, value in found.items() if name not in _NOT_OPTIONS})
+    return answers
+
+
+def _shown(value: Any) -> str:
+    """Return what identifies a value. A compiled query has no other form than its text."""
+    return repr(getattr(value, "expression", value))
+
+
 def _listed(choices: Any) -> list[str] | None:
     return None if choices is None else sorted(str(choice) for choice in choices)
 
@@ -194,7 +220,7 @@ def tomorrow(question: dict[str, Any]) -> list[dict[str, Any]]:
 def main() -> None:
     """Read the question, write the answer. Nothing else may get onto standard output."""
     question = json.load(sys.stdin)
-    answer = {"facts": facts, "options": options, "tomorrow": tomorrow}[question["ask"]](question)
+    answer = {"facts": facts, "options": options, "tomorrow": tomorrow, "values": values}[question["ask"]](question)
     json.dump(answer, sys.stdout)
 
 
