@@ -25,6 +25,8 @@ def another_way(command: Command, *way: str) -> Command:
     :param way: the option of another way to sign in, such as --use-device-code; nothing for a web browser.
     """
     contradictions = {name for option in way for name in _CONTRADICTIONS.get(option, ())}
+    if not command.has("--tenant") and "--from-env" not in way:
+        contradictions.add("--skip-subscription-discovery")
     kept = tuple((name, values) for name, values in command.options if name in _PURPOSE and name not in contradictions)
     return Command(command.words, (*((option, ()) for option in way), *kept))
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.cli.core.azclierror import AzCLIError
 
-from azext_login.auth.entra.errors import Attempt, explain
+from azext_login.auth.entra.application import authority_errors
+from azext_login.auth.entra.errors import Attempt, explain, unknown_tenant
+from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential
 from azext_login.cli.login_options import LoginOptions
+from azext_login.cli.login_usage import check_usage
 from azext_login.cli.options import options_of
+from azext_login.cli.passwords import obtain_secret
 from azext_login.cli.printed_command import printed_login
+from azext_login.system.login_command import another_way, one_tenant
 from tests.hostile_words import HOSTILE_WORDS
 
 _FIELDS = {field.name: field for field in dataclasses.fields(LoginOptions)}
@@ -86,3 +94,68 @@ def test_the_tenant_of_an_account_that_the_environment_describes_is_not_added(op
     command = _advice(options, 7000215, tenant="t", service_principal=True)
     assert command == str(printed_login(options))
     assert "--tenant" not in command
+
+
+# Advice that changes the command that ran
+
+_RAN = printed_login(LoginOptions(use_device_code=True, tenant="t t", scopes=["s"], allow_no_subscriptions=True))
+_REST = '--tenant "t t" --scope s --allow-no-subscriptions'
+
+
+def _federation_server() -> None:
+    with authority_errors("https://login.example", again=_RAN):
+        raise SyntaxError("not XML")
+
+
+def _password_of_other_bytes() -> None:
+    obtain_secret("\udce4", command=_RAN)
+
+
+def _no_cloud_shell() -> None:
+    http: Any = SimpleNamespace(headers={})
+    CloudShellCredential(http=http, environ={}, command=_RAN).token(["s"])
+
+
+def _unknown_tenant() -> None:
+    raise unknown_tenant("x", "https://login.example", {}, _RAN)
+
+
+@pytest.mark.parametrize(
+    ("fail", "advised"),
+    [
+        (_federation_server, f"az login {_REST}"),
+        (_password_of_other_bytes, f"az login --use-device-code {_REST} --password=@FILE"),
+        (_no_cloud_shell, f"az login {_REST}"),
+        (_unknown_tenant, "az login --use-device-code --tenant TENANT --scope s --allow-no-subscriptions"),
+    ],
+)
+def test_advice_repeats_what_the_sign_in_was_for(fail: Callable[[], None], advised: str) -> None:
+    with pytest.raises(AzCLIError) as caught:
+        fail()
+    assert caught.value.recommendations[0].splitlines()[-1] == advised
+
+
+def test_a_list_that_is_too_long_repeats_the_sign_in_for_one_tenant() -> None:
+    command = str(one_tenant(_RAN.with_option("--exclude-tenant", "x")))
+    assert command == "az login --use-device-code --tenant TENANT --scope s --allow-no-subscriptions"
+
+
+@pytest.mark.parametrize("ways", [(), ("--use-device-code",), ("--from-env",), ("--identity",)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        LoginOptions(no_browser=True, redirect_port=1, exclude_tenants=["x"], subscription="s"),
+        LoginOptions(username="a", password="b", tenant="t", skip_subscription_discovery=True),
+        LoginOptions(service_principal=True, username="a", certificate="c", tenant="t", no_store_secret=True),
+        LoginOptions(identity=True, client_id="c", allow_no_subscriptions=True),
+        LoginOptions(from_env=True, skip_subscription_discovery=True),
+    ],
+    ids=["browser", "password", "service principal", "identity", "environment"],
+)
+def test_another_way_to_sign_in_goes_together_with_what_is_repeated(options: LoginOptions, ways: Sequence[str]) -> None:
+    command = another_way(printed_login(options), *ways)
+    fields = {described.name: name for name, described in _OPTIONS.items()}
+    given: dict[str, Any] = {}
+    for name, values in command.options:
+        given[fields[name]] = list(values) if name == "--exclude-tenant" else values[0] if values else True
+    check_usage(LoginOptions(**given))
