@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.threads import serves_main_thread
 
 logger = get_logger(__name__)
+
+# Seconds. Two minutes are "120 seconds", and more are minutes.
+_UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def pause(seconds: float, service: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -33,6 +37,7 @@ def announce(text: str) -> None:
 
 
 def describe(seconds: float) -> str:
-    """Return a pause in words, in whole seconds that are not too few."""
-    whole = int(seconds) + (seconds > int(seconds))
-    return "1 second" if whole == 1 else f"{whole} seconds"
+    """Return a pause in words, in whole units that are not too few."""
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds > 2 * size or size == 1)
+    whole = math.ceil(seconds / size)
+    return f"1 {unit}" if whole == 1 else f"{whole} {unit}s"

@@ -7,6 +7,7 @@ bytes are decompressed here, in pieces.
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from http.client import HTTPException, LineTooLong
@@ -19,6 +20,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
 from azext_login.errors import UnexpectedAnswerError
 from azext_login.system.http.echoes import remove_echoes, remove_echoes_in_headers
+from azext_login.system.http.surroundings import kind_of_bundle
 
 DOCUMENT_LIMIT = 1 << 20
 """Bytes of a token, an identity, an assertion, a discovery document, or an error. They have a few kilobytes."""
@@ -55,6 +57,16 @@ class BoundedAdapter(HTTPAdapter):
         if not stream:
             read_answer(response)
         return response
+
+    def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:
+        """Check the CA certificates for a connection. See HTTPAdapter.
+
+        :raises OSError: they are missing, or a pipe or device is in their place.
+        """
+        if isinstance(verify, str) and not os.path.isdir(verify) and kind_of_bundle(verify):
+            # The text is like that of requests for a missing one.
+            raise OSError(f"The TLS CA certificate bundle {verify} {kind_of_bundle(verify)}")
+        super().cert_verify(conn, url, verify, cert)
 
 
 def read_answer(response: requests.Response, limit: int = DOCUMENT_LIMIT) -> None:

@@ -14,7 +14,7 @@ from azext_login.errors import MalformedAnswerError, ServiceBusyError
 from azext_login.system.http.failures import SentRequest
 from azext_login.system.http.json_answers import parse_json
 from azext_login.system.http.session import TRANSIENT_STATUS, parse_retry_after
-from azext_login.system.http.surroundings import proxy_of
+from azext_login.system.http.surroundings import ca_bundle, proxy_of
 from azext_login.system.pauses import describe
 from azext_login.system.text import capitalised, printable
 
@@ -63,7 +63,8 @@ def connection_errors(
         # requests raises a plain OSError for a missing CA bundle.
         if "CA certificate bundle" not in str(error):
             raise
-        raise asked.unusable_ca_bundle("does not exist") from error
+        bundle = ca_bundle()
+        raise asked.unusable_ca_bundle((bundle and bundle.problem()) or "does not exist") from error
 
 
 def content_type(response: requests.Response) -> str:

@@ -34,6 +34,9 @@ SERVER_ERROR = 500
 # Seconds. A service may demand a pause of minutes. A user waits at a terminal, so a longer pause ends the retries.
 _LONGEST_PAUSE = 30.0
 
+# Seconds. urllib3 has the same limit for dates. A larger number is no reason to wait for years.
+_LONGEST_DEMAND = 6 * 3600.0
+
 # Seconds for one request with its retries and three pauses. TIMEOUT never applies to a service that sends single bytes.
 LONGEST_REQUEST = 110.0
 
@@ -50,7 +53,7 @@ def parse_retry_after(value: str) -> float | None:
             seconds = Retry().parse_retry_after(value)
         except (InvalidHeader, ValueError, OverflowError):
             return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), _LONGEST_DEMAND) if math.isfinite(seconds) else None
 
 
 class _BoundedRetry(Retry):

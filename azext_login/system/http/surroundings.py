@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.util import parse_url
 
+from azext_login.system.entries import not_regular
 from azext_login.system.text import printable
 
 # https://requests.readthedocs.io/en/latest/user/advanced/#proxies
@@ -68,6 +69,9 @@ class CaBundle:
                 return f"cannot be read: {error.strerror}"
             found = any(_HASHED_NAME.fullmatch(name) for name in names)
             return None if found else "is a directory without certificates that OpenSSL can find"
+        unusable = kind_of_bundle(self.path)
+        if unusable is not None:
+            return unusable
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=self.path)
         except ssl.SSLError:
@@ -77,6 +81,19 @@ class CaBundle:
         except (OSError, ValueError) as error:
             return f"cannot be read: {getattr(error, 'strerror', None) or error}"
         return None
+
+
+def kind_of_bundle(path: str) -> str | None:
+    """Return what is in place of a file of CA certificates, as a predicate; None for a file, and for nothing at all.
+
+    OpenSSL opens the file for every connection. It would wait for the writer of a pipe without any limit, and could
+    read its content once only.
+    """
+    try:
+        problem = not_regular(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return None
+    return problem.strerror.removeprefix("It ") if problem is not None else None
 
 
 def ca_bundle() -> CaBundle | None:

@@ -50,6 +50,15 @@ def test_a_pause_is_announced_on_a_terminal(
     assert slept == [seconds] * 3
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 second"), (3.5, "4 seconds"), (120.0, "120 seconds"), (121.0, "3 minutes"), (7200.0, "120 minutes")]
+    + [(21600.0, "6 hours")],
+)
+def test_a_long_pause_is_named_in_units_that_a_user_can_imagine(seconds: float, words: str) -> None:
+    assert pauses.describe(seconds) == words
+
+
 def test_a_thread_of_a_search_announces_nothing(monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(sys, "stderr", _Terminal())
     done = threading.Event()
