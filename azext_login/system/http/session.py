@@ -110,10 +110,18 @@ class _BoundedRetry(Retry):
         pause(self._pause, self._host, sleep=self.wait)
 
 
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave the request as it is; for `auth` of a session. Without it, requests reads ~/.netrc.
+
+    A password there, perhaps of its entry for all hosts (`default`), would replace the token in the header.
+    """
+    return request
+
+
 def build_session(
     *, user_agent: str | None = None, verify: bool = True, sleep: Callable[[float], None] = time.sleep
 ) -> requests.Session:
-    """Return a session that keeps the environment's proxy and CA settings.
+    """Return a session that keeps the environment's proxy and CA settings, and ignores passwords in ~/.netrc.
 
     The session repeats a request that did not reach the service, and one that an overloaded service rejected. It also
     repeats a GET whose answer was lost, but not a POST: the service may have redeemed its authorization code. An answer
@@ -135,6 +143,7 @@ def build_session(
     session = requests.Session()
     session.mount("https://", BoundedAdapter(max_retries=retry, pool_maxsize=64))
     session.mount("http://", BoundedAdapter())
+    session.auth = _keep_headers
     session.headers["Accept-Encoding"] = ACCEPTED_ENCODINGS
     if user_agent:
         session.headers["User-Agent"] = f"{requests.utils.default_user_agent()} {user_agent}"

@@ -313,3 +313,17 @@ def test_a_proxy_that_may_have_answered_in_place_of_the_service_is_named() -> No
             text = str(not_an_object(answer, "the sign-in service"))
         assert _named(text) == set(settings)
         assert "s3cret" not in text
+
+
+@pytest.mark.parametrize("is_pipe", [False, True], ids=["a password for every host", "a pipe"])
+def test_a_netrc_file_neither_replaces_a_token_nor_makes_a_request_wait(tmp_path: Path, is_pipe: bool) -> None:
+    netrc = tmp_path / "netrc"
+    if is_pipe:
+        os.mkfifo(netrc)
+    else:
+        netrc.write_text(f"default login user password {PASSWORD}\n")
+        netrc.chmod(0o600)
+    with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as (address, heard):
+        with _configured({"NETRC": str(netrc), "NO_PROXY": "*"}):
+            build_session().get(f"http://{address}/", headers={"Authorization": "Bearer token"}, timeout=5)
+    assert b"\r\nAuthorization: Bearer token\r\n" in heard[0]
