@@ -28,6 +28,7 @@ from azext_login.system.damaged_files import find_quarantined, quarantine_file, 
 from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_bytes, remove_if_present, remove_leftovers, replace_after
+from azext_login.system.links import LINK_ADVICE, UntrustedLinkError
 from azext_login.system.log import get_logger
 from azext_login.system.signals import defer_signals
 
@@ -263,7 +264,8 @@ class ProfileStore:
             except FileNotFoundError:
                 return None, b""
             except OSError as error:
-                raise StoreError(f"{self._file} could not be read: {error.strerror or error}.") from error
+                advice = LINK_ADVICE if isinstance(error, UntrustedLinkError) else None
+                raise StoreError(f"{self._file} could not be read: {error.strerror or error}.", advice) from error
             except (ValueError, RecursionError) as error:
                 if attempt == _TORN_RETRIES:
                     _quarantine(self._file, f"it is not valid JSON: {error}")

@@ -17,6 +17,7 @@ from typing import Any
 from azext_login.errors import LockHeldError, StoreError
 from azext_login.system.directory import Entry
 from azext_login.system.entries import POLL_INTERVAL
+from azext_login.system.links import LINK_ADVICE, UntrustedLinkError
 from azext_login.system.patience import SILENT_WAIT, longest_wait
 from azext_login.system.signals import handle_deferred_signals
 
@@ -77,6 +78,8 @@ class FileLock:
 
     def _advice_after(self, error: OSError) -> str:
         """Return the next step for a lock file that cannot be opened."""
+        if isinstance(error, UntrustedLinkError):
+            return LINK_ADVICE
         removable = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP, errno.EMLINK, errno.EINVAL)
         if self._file.exists() and error.errno in removable:
             return "Remove it and run the command again."

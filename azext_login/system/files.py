@@ -12,18 +12,13 @@ from collections.abc import Iterator
 
 from azext_login.errors import StoreError
 from azext_login.system.directory import LARGEST_FILE, Entry, PrivateDirectory
-from azext_login.system.links import UntrustedLinkError, give_to_owner
+from azext_login.system.links import LINK_ADVICE, UntrustedLinkError, give_to_owner
 from azext_login.system.signals import defer_signals
 
 logger = logging.getLogger(__name__)
 
 # Seconds. No write takes as long as this: a temporary file that is older belongs to a process that was killed.
 _LEFTOVER_AGE = 600.0
-
-LINK_ADVICE = (
-    "Remove the link, or make sure that it and its directory belong to you and that no other user can write to the "
-    "directory (`chmod go-w`); then run the command again."
-)
 
 
 def read_bytes(file: Entry, *, limit: int = LARGEST_FILE) -> bytes:

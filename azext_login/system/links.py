@@ -20,6 +20,11 @@ HAS_DESCRIPTORS = sys.platform != "win32"
 
 PRIVATE_DIRECTORY = 0o700
 
+LINK_ADVICE = (
+    "Remove the link, or make sure that it and its directory belong to you and that no other user can write to the "
+    "directory (`chmod go-w`); then run the command again."
+)
+
 # As many as Linux follows.
 _MOST_LINKS = 40
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.az import Az
+from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
 from tests.harness.other_user import NOBODY, Tree, attacker, give_away, public_directory, require_superuser, tree_of
 from tests.harness.sign_in import sign_in
@@ -208,6 +208,59 @@ def test_nothing_outside_the_directory_changes(
         result.assert_clean()
         assert tree_of(outside.folder) == outside.before, f"{result}"
         assert not _secrets_in(az.config_dir), f"{result}"
+        _assert_advice(result)
+
+
+def _assert_advice(result: Result) -> None:
+    if "symbolic link that another user can change" in result.stderr and result.exit_code:
+        assert "Remove the link" in result.stderr, f"{result}"
+
+
+@pytest.mark.parametrize("kind", ["a link to a file", "a hard link"])
+def test_nothing_outside_the_directory_changes_through_its_directories(
+    template: Az, workload_cloud: LocalCloud, tmp_path: Path, certificate: Path, kind: str
+) -> None:
+    """The records and locks of token requests, and the keys of certificates."""
+    outside = _Outside(tmp_path / "outside")
+    signed_in = _copy(template, tmp_path / "signed-in")
+    words, text = _words("workload", workload_cloud, certificate)
+    signed_in.run(*words, input=text).ok()
+    signed_in.run("account", "get-access-token", "--force-refresh", "--query", "tenant").ok()
+    for command in ("clear", "logout", "token", "workload"):
+        az = _copy(signed_in, tmp_path / "azure")
+        names = [path for folder in _FOLDERS for path in (az.config_dir / folder).iterdir()]
+        assert {path.suffix for path in names} == {".json", ".lock", ".pem"}
+        for path in names:
+            path.unlink()
+            victim = outside.of("accessTokens.json")
+            if kind == "a hard link":
+                os.link(victim, path)
+            else:
+                path.symlink_to(victim)
+                os.lchown(path, NOBODY, NOBODY)
+        words, text = _words(command, workload_cloud, certificate)
+        result = az.run(*words, input=text, timeout=30)
+        result.assert_clean()
+        assert tree_of(outside.folder) == outside.before, f"{result}"
+        _assert_advice(result)
+
+
+@pytest.mark.parametrize("command", ["set", "clear", "token", "workload"])
+def test_a_config_directory_behind_a_link_of_another_user_is_refused(
+    template: Az, workload_cloud: LocalCloud, certificate: Path, command: str
+) -> None:
+    with public_directory() as public:
+        outside = _Outside(public / "outside", config_dir=template.config_dir)
+        home = public / "home"
+        home.mkdir()
+        (home / "azure").symlink_to(outside.folder / "azure")
+        give_away(home)
+        az = template.with_env(AZURE_CONFIG_DIR=home / "azure")
+        words, text = _words(command, workload_cloud, certificate)
+        result = az.run(*words, input=text, cwd=public).failed()
+        assert _ours(tree_of(outside.folder)) == _ours(outside.before), f"{result}"
+        assert "symbolic link that another user can change" in result.stderr
+        _assert_advice(result)
 
 
 # Races

@@ -12,7 +12,8 @@ from typing import Any
 from azext_login.auth.storage.host_persistence import open_host_persistence
 from azext_login.errors import EncryptionError, StoreError
 from azext_login.system.directory import Entry
-from azext_login.system.files import LINK_ADVICE, find, read_bytes, remove_if_present, write_atomically
+from azext_login.system.files import find, read_bytes, remove_if_present, write_atomically
+from azext_login.system.links import LINK_ADVICE
 from azext_login.system.signals import defer_signals
 
 

@@ -17,6 +17,7 @@ from azext_login.system.damaged_files import find_quarantined, quarantine_file, 
 from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_text, remove_if_present, remove_leftovers, write_atomically
+from azext_login.system.links import LINK_ADVICE, UntrustedLinkError
 from azext_login.system.log import get_logger
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ class SharedSecretFile:
         except OSError as error:
             raise StoreError(
                 f"{self.file} could not be read: {error.strerror or error}.",
-                "Fix its access rights, or move it to another directory and sign in again with `az login`.",
+                LINK_ADVICE
+                if isinstance(error, UntrustedLinkError)
+                else "Fix its access rights, or move it to another directory and sign in again with `az login`.",
             ) from error
 
     @contextmanager

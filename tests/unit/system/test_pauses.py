@@ -52,8 +52,7 @@ def test_a_pause_is_announced_on_a_terminal(
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.2, "1 second"), (3.5, "4 seconds"), (120.0, "120 seconds"), (121.0, "3 minutes"), (7200.0, "120 minutes")]
-    + [(21600.0, "6 hours")],
+    [(0.2, "1 second"), (3.5, "4 seconds"), (120.0, "120 seconds"), (121.0, "3 minutes"), (21600.0, "6 hours")],
 )
 def test_a_long_pause_is_named_in_units_that_a_user_can_imagine(seconds: float, words: str) -> None:
     assert pauses.describe(seconds) == words

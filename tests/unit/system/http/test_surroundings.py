@@ -323,7 +323,7 @@ def test_a_netrc_file_neither_replaces_a_token_nor_makes_a_request_wait(tmp_path
     else:
         netrc.write_text(f"default login user password {PASSWORD}\n")
         netrc.chmod(0o600)
-    with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as (address, heard):
-        with _configured({"NETRC": str(netrc), "NO_PROXY": "*"}):
-            build_session().get(f"http://{address}/", headers={"Authorization": "Bearer token"}, timeout=5)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    with listening(answer) as (address, heard), _configured({"NETRC": str(netrc), "NO_PROXY": "*"}):
+        build_session().get(f"http://{address}/", headers={"Authorization": "Bearer token"}, timeout=5)
     assert b"\r\nAuthorization: Bearer token\r\n" in heard[0]
