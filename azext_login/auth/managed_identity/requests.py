@@ -71,7 +71,7 @@ class PinnedCertificateAdapter(BoundedAdapter):
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Do not verify the authority that signed the certificate."""
-        super().cert_verify(conn, url, verify=False, cert=cert)  # type: ignore[no-untyped-call]
+        super().cert_verify(conn, url, verify=False, cert=cert)
 
 
 class BoundedHttpClient:

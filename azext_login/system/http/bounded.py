@@ -66,7 +66,7 @@ class BoundedAdapter(HTTPAdapter):
         if isinstance(verify, str) and not os.path.isdir(verify) and kind_of_bundle(verify):
             # The text is like that of requests for a missing one.
             raise OSError(f"The TLS CA certificate bundle {verify} {kind_of_bundle(verify)}")
-        super().cert_verify(conn, url, verify, cert)
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # requests has no types for it
 
 
 def read_answer(response: requests.Response, limit: int = DOCUMENT_LIMIT) -> None:

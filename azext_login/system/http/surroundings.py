@@ -93,7 +93,7 @@ def kind_of_bundle(path: str) -> str | None:
         problem = not_regular(os.stat(path).st_mode)
     except (OSError, ValueError):
         return None
-    return problem.strerror.removeprefix("It ") if problem is not None else None
+    return None if problem is None else str(problem.strerror).removeprefix("It ")
 
 
 def ca_bundle() -> CaBundle | None:
