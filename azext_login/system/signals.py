@@ -21,8 +21,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# Signals that end the process, unless it handles them: POSIX signal.h(0p), and on Windows Ctrl-Break.
-_ENDING = ("SIGALRM", "SIGBREAK", "SIGHUP", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+# Signals that end the process, unless it handles them: signal(7), and on Windows Ctrl-Break. Missing are those of a
+# crash, after which no code may run, and those that Python ignores.
+_ENDING = (
+    "SIGABRT", "SIGALRM", "SIGBREAK", "SIGHUP", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSTKFLT", "SIGTERM",
+    "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGXCPU",
+)  # fmt: skip
 # Those of them that ask for an orderly exit, so that `finally` runs.
 _ASKING = ("SIGBREAK", "SIGTERM")
 

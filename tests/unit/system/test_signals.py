@@ -101,7 +101,13 @@ def test_sigterm_exits_with_the_code_of_a_shell_and_runs_finally() -> None:
     assert steps == ["restored", "finally"]
 
 
-@pytest.mark.parametrize("name", ["SIGALRM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU"])
+_ENDING = (
+    "SIGABRT", "SIGALRM", "SIGHUP", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSTKFLT", "SIGUSR1", "SIGUSR2",
+    "SIGVTALRM", "SIGXCPU",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in _ENDING if hasattr(signal, name)])
 def test_a_signal_restores_first_and_then_ends_the_process_as_by_default(name: str) -> None:
     status, written = _status_of_child(getattr(signal, name), signal.SIG_DFL)
     assert os.WIFSIGNALED(status)
