@@ -35,9 +35,13 @@ settings.register_profile("search", deadline=None, suppress_health_check=[Health
 settings.register_profile("repeatable", settings.get_profile("search"), derandomize=True)
 settings.load_profile("repeatable")
 
-# A test run in the background of a shell has SIGINT ignored, and one under nohup SIGHUP. Every process that a test
-# starts would ignore them too.
-for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+# A test run in the background of a script has SIGINT and SIGQUIT ignored, and one under nohup SIGHUP. Every process
+# that a test starts would ignore them too.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
