@@ -193,13 +193,15 @@ class SharedSecretFile:
                     content.write(json.dumps({} if self.shares_the_keyring else self._kind()), locked=True)
         if not self._with_extension(_SIGNAL).exists() or (content is not None and content.is_in_keyring):
             return False
+        self._warn_of_the_keyring()
+        return True
+
+    def _warn_of_the_keyring(self) -> None:
         logger.warning(
             "The keyring may still hold encrypted credentials of %s, because encryption is off or not available. To "
-            "remove them, turn it on with `az config set core.encrypt_token_cache=true`, and run `az account clear` "
-            "again.",
+            "remove them, turn it on with `az config set core.encrypt_token_cache=true`, and run `az account clear`.",
             self._location,
         )
-        return True
 
     def purge(self, name: str, without: Callable[[Any], Any]) -> None:
         """Remove an account from the quarantined files, and delete the temporary files of killed processes.
@@ -209,7 +211,15 @@ class SharedSecretFile:
         # Under the lock, no other process is writing a temporary file.
         with self._lock:
             self._remove_leftovers()
+        if self._with_extension(_SIGNAL).exists() and not self._is_in_keyring():
+            self._warn_of_the_keyring()
         remove_from_quarantined(self._quarantined_files(), name, without, are_secret=True)
+
+    def _is_in_keyring(self) -> bool:
+        try:
+            return self._encrypted is not None and self._encrypted.is_in_keyring
+        except EncryptionError:
+            return False  # The caller has reported it, or goes on without.
 
     def _all_of_them(self) -> Entry:
         """Return a glob pattern for the plain and the encrypted file."""
