@@ -45,7 +45,7 @@ test:  ## Run all tests (ARGS= for pytest)
 
 parity:  ## Compare every command line with the built-in commands of the newest azure-cli, or of HOST=/path/to/az
 	@$(SET_UP) tools newest
-	@$(IN_VENV) -m tests.parity --host $(HOST) $(ARGS)
+	@$(IN_VENV) -m tests.parity --host "$(HOST)" $(ARGS)
 
 parity-oldest:  ## The same on the oldest azure-cli that the extension supports
 	@$(SET_UP) tools oldest

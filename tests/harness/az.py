@@ -122,7 +122,7 @@ class Az:
         home.mkdir(parents=True, exist_ok=True)
         extensions.mkdir(parents=True, exist_ok=True)
         values: dict[str, str | os.PathLike[str] | None] = {
-            "PATH": str(self.host.bin),
+            "PATH": self.host.search_path,
             "HOME": home,
             "LANG": "C.UTF-8",
             "AZURE_CONFIG_DIR": self.config_dir,

@@ -22,6 +22,12 @@ class Host:
         """The folder to put on PATH."""
         return self.az.parent
 
+    @property
+    def search_path(self) -> str:
+        """The value of PATH. Packages of systems and Homebrew install `az` as a script, which needs a shell."""
+        is_script = not (self.bin / "python").exists()
+        return f"{self.bin}:/usr/bin:/bin" if is_script else str(self.bin)
+
 
 @functools.cache
 def newest() -> Host:

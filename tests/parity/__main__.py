@@ -99,12 +99,19 @@ def _run_all(suite: Suite, cases: Sequence[Case], jobs: int) -> tuple[set[str], 
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run what was asked for. 0: everything is the same or explained; 1: something is not, or the host has changed."""
+    """Run what was asked for.
+
+    0: everything is the same or explained. 1: something is not, or the host has changed. 2: there is no such host.
+    """
     options = _arguments(args)
     if options.render_differences:
         print(render(), end="")
         return 0
-    host = None if options.list else _host(options.host)
+    try:
+        host = None if options.list else _host(options.host)
+    except (OSError, ValueError) as error:
+        print(f"{options.host!r} is no azure-cli: {error}", file=sys.stderr)
+        return 2
     cases = [
         case
         for case in CASES

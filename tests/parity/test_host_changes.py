@@ -22,6 +22,12 @@ def test_what_is_new_gone_or_different_is_a_line_each() -> None:
     assert changes(known, known) == []
 
 
+@pytest.mark.parametrize("host", ["/no/such/az", "/tmp", "/bin/true"])
+def test_a_path_of_no_azure_cli_is_one_line(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--host", host]) == 2
+    assert capsys.readouterr().err.startswith(f"'{host}' is no azure-cli: ")
+
+
 def test_an_executable_that_is_no_azure_cli_is_an_error() -> None:
     assert version_of(Path("az"), "azure-cli                         2.92.0 *\n\ncore  2.92.0\n") == "2.92.0"
     with pytest.raises(ValueError, match="does not print the version"):
