@@ -51,7 +51,11 @@ def test_the_environment_of_az_is_built_from_scratch(tmp_path: Path, monkeypatch
     assert "AZURE_DEFAULTS_GROUP" not in environment
     assert environment["EXTRA"] == "1"
     assert "LANG" not in environment
-    assert environment["PATH"] == str(tmp_path / "bin")
+    # A script, as packages of systems install it, needs a shell.
+    assert environment["PATH"] == f"{tmp_path / 'bin'}:/usr/bin:/bin"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    assert az.environment()["PATH"] == str(tmp_path / "bin")
 
 
 @pytest.mark.parametrize(
