@@ -125,7 +125,8 @@ class _Terminal:
         self._mode: TerminalMode | None = None
         if sys.platform != "win32":
             self._mode = TerminalMode(stdin.fileno())
-            application.after_render += lambda _: self._adopt()
+            # Before anything is shown, so that a user who sees the list has a terminal that can be restored.
+            application.before_render += lambda _: self._adopt()
 
     def give_back(self) -> None:
         if self._mode is None:
