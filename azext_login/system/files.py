@@ -192,7 +192,10 @@ def _deletion_errors(file: Entry) -> Iterator[None]:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise StoreError(f"{file} could not be deleted: {error.strerror or error}.") from error
+        raise StoreError(
+            f"{file} could not be deleted: {error.strerror or error}.",
+            f"Remove it, or make {file.directory.path} writable; then run the command again.",
+        ) from error
 
 
 def make_private(file: Entry) -> None:

@@ -42,6 +42,13 @@ def test_removing_a_missing_file_is_not_an_error(tmp_path: Path) -> None:
     remove_if_present(PrivateDirectory(tmp_path) / "nothing")
 
 
+def test_what_cannot_be_removed_is_named_with_the_next_step(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(StoreError, match="could not be deleted") as caught:
+        remove_if_present(entry_at(tmp_path / "a.json"))
+    assert any("Remove it" in advice for advice in caught.value.recommendations)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX devices")
 def test_a_device_behind_a_link_is_not_changed(tmp_path: Path) -> None:
     # The superuser could replace or delete /dev/null for the whole system.
