@@ -28,6 +28,7 @@ class Consequence(NamedTuple):
 
 
 _IGNORED = Consequence("it is ignored")
+# The built-in does not look at the value either, or takes it for none.
 _NOT_APPLICABLE = Consequence("it is ignored", with_blanks=True)
 # The handler explains it.
 _HANDLED = Consequence("", with_blanks=True, is_kept=True)
@@ -112,21 +113,29 @@ def _of_password(o: Any) -> Consequence | None:
 def _of_certificate(o: Any) -> Consequence | None:
     if not o.service_principal:
         return _NOT_APPLICABLE
-    return _IGNORED if o.password or o.client_assertion else None
+    if o.password:
+        return _NOT_APPLICABLE
+    return _IGNORED if o.client_assertion else None
 
 
 def _of_federated_token(o: Any) -> Consequence | None:
     if not o.service_principal:
         return _NOT_APPLICABLE
-    return _IGNORED if o.password or o.certificate else None
+    return _NOT_APPLICABLE if o.password or o.certificate else None
 
 
 def _of_identity(o: Any) -> Consequence | None:
-    if not o.identity:
+    from azure.cli.core.util import in_cloud_console
+
+    if not o.identity or in_cloud_console():
         return _NOT_APPLICABLE
     if o.client_id or o.object_id or o.resource_id:
         return _IGNORED
     return Consequence("the system-assigned managed identity signs in")
+
+
+def _of_login_subscription(o: Any) -> Consequence | None:
+    return _NOT_APPLICABLE if o.identity else _IGNORED
 
 
 def _of_login_scope(o: Any) -> Consequence | None:
@@ -142,6 +151,12 @@ def _of_token_scope(o: Any) -> Consequence | None:
     return _HANDLED
 
 
+def _of_resource(o: Any) -> Consequence | None:
+    if any(word.strip() for word in o.scopes or ()):
+        return _NOT_APPLICABLE
+    return Consequence("the token is for Azure Resource Manager", is_kept=True)
+
+
 def _of_logout(o: Any) -> Consequence | None:
     # Signing out an account that is not signed in succeeds.
     return _HANDLED if o.username else Consequence("the active account is signed out")
@@ -152,16 +167,17 @@ def _always(consequence: Consequence) -> Callable[[Any], Consequence | None]:
 
 
 RULES: dict[str, Callable[[Any], Consequence | None]] = {
-    "ignored": _always(_IGNORED),
+    "claims challenge": _always(_NOT_APPLICABLE),
     "username": _of_username,
     "password": _of_password,
     "certificate": _of_certificate,
     "federated token": _of_federated_token,
     "managed identity": _of_identity,
     "login scope": _of_login_scope,
+    "login subscription": _of_login_subscription,
     "token scope": _of_token_scope,
     "signed-out account": _of_logout,
     "subscription": _always(Consequence("the active subscription is used")),
-    "resource": _always(Consequence("the token is for Azure Resource Manager", is_kept=True)),
+    "resource": _of_resource,
     "tenant": _always(Consequence("the token is for the tenant of the subscription")),
 }

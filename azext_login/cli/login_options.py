@@ -36,7 +36,7 @@ class LoginOptions:
     )  # fmt: skip
     tenant: str | None = option("--tenant", "-t", validator="validate_tenant", completer="complete_tenants")
     scopes: Sequence[str] | None = option("--scope", nargs="+", when_empty="login scope")
-    claims_challenge: str | None = option("--claims-challenge", when_empty="ignored")
+    claims_challenge: str | None = option("--claims-challenge", when_empty="claims challenge")
     from_env: bool = option(
         "--from-env",
         default=False,
@@ -121,7 +121,7 @@ class LoginOptions:
     subscription: str | None = option(
         "--subscription", "-s",
         group=_DISCOVERY,
-        when_empty="ignored",
+        when_empty="login subscription",
         help="Subscription (ID or name) to make the default. With --skip-subscription-discovery, an ID.",
     )  # fmt: skip
     exclude_tenants: Sequence[str] = exclude_tenants_option(group=_DISCOVERY)

@@ -17,6 +17,7 @@ from tests.users import ALICE
 _ALICE = ("--username", ALICE, "--password=alice-local-password")
 _APP = ("--service-principal", "--username", CI_APP, "--tenant", "contoso.example")
 _SECRET = (*_APP, f"--password={CI_SECRET}")
+_GRAPH = "https://graph.microsoft.com/.default"
 _EXPORT = ("--format", "header")
 
 # Command, option -> the rest of the command line, the exit code with an empty value, and with blanks.
@@ -26,10 +27,10 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("login", "--password"): [(_APP, 1, 1)],
     ("login", "--tenant"): [(_ALICE, 2, 2), (("--identity",), 2, 2)],
     ("login", "--scope"): [(_ALICE, 0, 0), (_SECRET, 1, 1)],
-    ("login", "--claims-challenge"): [(_ALICE, 0, 1)],
+    ("login", "--claims-challenge"): [(_ALICE, 0, 0)],
     ("login", "--redirect-port"): [((), 2, 2)],
-    ("login", "--certificate"): [(_APP, 1, 1), (_SECRET, 0, 1), (_ALICE, 0, 0)],
-    ("login", "--federated-token"): [(_APP, 1, 1), (_SECRET, 0, 1), (_ALICE, 0, 0)],
+    ("login", "--certificate"): [(_APP, 1, 1), (_SECRET, 0, 0), (_ALICE, 0, 0)],
+    ("login", "--federated-token"): [(_APP, 1, 1), (_SECRET, 0, 0), (_ALICE, 0, 0)],
     ("login", "--federated-token-file"): [(_APP, 1, 1), (_SECRET, 1, 1)],
     ("login", "--federated-token-source"): [(_APP, 2, 2)],
     ("login", "--service-connection-id"): [((*_APP, "--federated-token-source", "azure-pipelines"), 1, 1)],
@@ -47,7 +48,7 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("account show", "--subscription"): [((), 0, 1)],
     ("account get-access-token", "--subscription"): [((), 0, 1)],
     ("account get-access-token", "--resource-type"): [((), 2, 2)],
-    ("account get-access-token", "--resource"): [((), 0, 1)],
+    ("account get-access-token", "--resource"): [((), 0, 1), (("--scope", _GRAPH), 0, 0)],
     ("account get-access-token", "--scope"): [((), 0, 0)],
     ("account get-access-token", "--tenant"): [((), 0, 1)],
     ("account get-access-token", "--username"): [((), 1, 1)],
@@ -125,9 +126,8 @@ def test_a_managed_identity_without_an_id_signs_in_with_a_warning(
 
 
 def test_the_blank_part_of_a_list_is_left_out(signed_in: Az) -> None:
-    scope = "https://graph.microsoft.com/.default"
-    expected = signed_in.run("account", "get-access-token", "--scope", scope).ok().json()["accessToken"]
-    result = signed_in.run("account", "get-access-token", "--scope", "", scope).ok()
+    expected = signed_in.run("account", "get-access-token", "--scope", _GRAPH).ok().json()["accessToken"]
+    result = signed_in.run("account", "get-access-token", "--scope", "", _GRAPH).ok()
     assert result.json()["accessToken"] == expected
     assert "--scope is empty, so it is ignored." in result.stderr
 

@@ -45,8 +45,10 @@ CASES = (
         # What is not for it, and what contradicts it.
         "login --identity -s <shared>",
         Quick("login --identity -s nonsense"),
+        "login --identity -s ' '",
         "login --identity --scope https://graph.microsoft.com/.default",
         "login --identity --claims-challenge not-base64!",
+        "login --identity --claims-challenge ' '",
         "login --identity --certificate nowhere.pem",
         "login --identity --federated-token not-a-token",
         "login --identity --use-cert-sn-issuer",
@@ -172,6 +174,7 @@ CASES = (
     ),
     *group(
         # Cloud Shell.
+        "login --identity --client-id ' ' -s ' '",
         "login --identity",
         "login -i -o table",
         "login --identity --allow-no-subscriptions",

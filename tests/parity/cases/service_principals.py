@@ -119,6 +119,7 @@ CASES = (
         f"{_SP} --certificate <file.own.pem> -t <contoso>",
         f"{_SP} --certificate nowhere.pem -t <contoso>",
         f"{_SP} --federated-token not-a-token -t <contoso>",
+        f"{_SP} --certificate ' ' --federated-token ' ' -t <contoso>",
         f"{_SP} --use-cert-sn-issuer -t <contoso>",
         f"{_ID} --certificate <file.own.pem> --federated-token not-a-token -t <contoso>",
         f"{_ID} --federated-token <assertion> --use-cert-sn-issuer -t <contoso>",

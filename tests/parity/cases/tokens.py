@@ -27,6 +27,7 @@ CASES = (
         "account get-access-token --scope openid",
         "account get-access-token --scope https://nowhere.example/.default",
         "account get-access-token --scope https://graph.microsoft.com/.default --resource https://vault.azure.net",
+        "account get-access-token --scope https://graph.microsoft.com/.default --resource ' '",
         "account get-access-token --sc https://graph.microsoft.com/.default",
         "account get-access-token -s <development>",
         "account get-access-token -n <development.name>",
