@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 # Entra ID's codes for an account that the tenant does not know: a user who is no member and no guest, and an
 # application without a service principal there.
 # https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-_NOT_IN_TENANT = re.compile(r"\bAADSTS(50020|50034|90072|700016|7000229)\b")
+_NOT_IN_TENANT = re.compile(r"\bAADSTS(16000|50020|50034|50177|51004|90072|700016|7000229)\b")
 
 
 @dataclass(frozen=True)

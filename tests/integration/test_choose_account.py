@@ -104,6 +104,19 @@ def test_the_active_account_is_asked_first_as_it_can_be_a_guest(az: Az, cloud: L
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize("code", [16000, 50034, 50177, 51004, 90072])
+def test_every_code_for_a_user_whom_the_tenant_does_not_know(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, code: int
+) -> None:
+    az = make_az(cloud=own_cloud)
+    for name in (BOB, CAROL):
+        user = own_cloud.directory.user(name)
+        az.run("login", "-u", name, f"-p={user.password}", "--allow-no-subscriptions").ok()
+    body = {"error": "invalid_grant", "error_codes": [code], "error_description": f"AADSTS{code}: Not here."}
+    own_cloud.admin.fail_next("/token$", status=400, body=json.dumps(body))
+    assert _user_of(az.run(*TOKEN, "--tenant", _FABRIKAM)) == BOB
+
+
 def test_several_accounts_of_the_tenant_are_listed_with_commands(carol: Az, cloud: LocalCloud) -> None:
     carol.run(*_APP, _FABRIKAM).ok()
     tailspin = _guid(cloud, _TAILSPIN)
