@@ -30,6 +30,9 @@ _NUMBER = re.compile(r"\s*(-?\d{1,15})(?:\.\d*)?\s*", re.ASCII)
 # https://github.com/Azure/azure-sdk-for-python/blob/main/sdk/identity/azure-identity/azure/identity/_internal/managed_identity_client.py
 _DATES = ("%m/%d/%Y %H:%M:%S %z", "%m/%d/%Y %I:%M:%S %p %z", "%Y-%m-%dT%H:%M:%S%z")
 
+# Of a second: .NET writes seven digits.
+_FRACTION = re.compile(r"(?<=:[0-9]{2})\.[0-9]+")
+
 
 def standard_answer(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the answer of an OAuth endpoint without members of a wrong type, and with numbers as numbers.
@@ -62,11 +65,10 @@ def standard_identity_answer(body: Mapping[str, Any], *, now: float) -> dict[str
     """Return the token of a service for managed identities with all members that MSAL reads for any of the services.
 
     :param now: POSIX time in seconds.
-    :raises ValueError: it has no lifetime, or an invalid one.
+    :raises ValueError: it has no lifetime that can be used.
     """
     answer = dict(body)
-    lifetime = _member(body, "expires_in", as_integer)
-    expires_on = _member(body, "expires_on", _as_time)
+    lifetime, expires_on = as_integer(body.get("expires_in")), _as_time(body.get("expires_on"))
     if lifetime is None:
         lifetime = 0 if expires_on is None else expires_on - int(now)
     if expires_on is None:
@@ -86,25 +88,12 @@ def as_integer(value: object) -> int | None:
     return int(found[1]) if found else None
 
 
-def _member(body: Mapping[str, Any], name: str, convert: Any) -> int | None:
-    """Return a member, or None if it is missing or empty.
-
-    :raises ValueError: it has another value.
-    """
-    if name not in body or body[name] == "":
-        return None
-    value: int | None = convert(body[name])
-    if value is None:
-        raise ValueError(f"its {name} is invalid")
-    return value
-
-
 def _as_time(value: object) -> int | None:
     """Return a POSIX time, which may be written as a date: in UTC, if it has no zone."""
     number = as_integer(value)
     if number is not None or not isinstance(value, str):
         return number
-    text = value.strip()
+    text = _FRACTION.sub("", value.strip())
     for layout in (*_DATES, *(layout.removesuffix("%z").rstrip() for layout in _DATES)):
         try:
             moment = datetime.strptime(text, layout)

@@ -200,7 +200,9 @@ def _check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command
 
     :raises AccountError: the subscription of --subscription was not found, or Ctrl-C ended the search.
     """
-    report_discovery(outcome.account, outcome.discovery, again=again, rows=outcome.rows)
+    report_discovery(
+        outcome.account, outcome.discovery, again=again, keeps_empty_tenants=options.allow_no_subscriptions
+    )
     if outcome.discovery.interrupted:
         raise AccountError(
             f"Ctrl-C ended the search for subscriptions. The sign-in of {outcome.account.name} was kept, with the "

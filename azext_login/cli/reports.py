@@ -15,7 +15,6 @@ from azext_login.errors import (
     UnexpectedAnswerError,
     first_line,
 )
-from azext_login.profile.model import tenant_of
 from azext_login.system.command_line import AZ_LOGIN, Command, quote_command
 from azext_login.system.log import get_logger
 from azext_login.system.login_command import one_tenant
@@ -40,16 +39,21 @@ _LISTED_DUPLICATES = 3
 
 
 def report_discovery(
-    account: Account, discovery: Discovery, *, again: Command = AZ_LOGIN, rows: Sequence[SubscriptionRow] = ()
+    account: Account, discovery: Discovery, *, again: Command = AZ_LOGIN, keeps_empty_tenants: bool = False
 ) -> None:
     """Report which tenants did not show their subscriptions, and which subscriptions several tenants show.
 
     :param again: the `az login` that ran.
-    :param rows: what was stored. A tenant that was stored without subscriptions, as requested, is not reported.
+    :param keeps_empty_tenants: whether tenants without subscriptions were stored, as requested. They are not reported.
     """
     _report_duplicates(discovery)
-    stored = frozenset(tenant_of(row) for row in rows)
-    _report_tenants([(account, discovery)], kept=False, again=again, refresh=refresh_command(again), stored=stored)
+    _report_tenants(
+        [(account, discovery)],
+        kept=False,
+        again=again,
+        refresh=refresh_command(again),
+        keeps_empty_tenants=keeps_empty_tenants,
+    )
 
 
 def refresh_command(again: Command) -> Command:
@@ -162,7 +166,7 @@ def _report_tenants(
     kept: bool,
     refresh: Command,
     again: Command = AZ_LOGIN,
-    stored: frozenset[str] = frozenset(),
+    keeps_empty_tenants: bool = False,
 ) -> None:
     """Print a table of the tenants that did not answer, or have no subscriptions: name, what happened, what to run.
 
@@ -170,14 +174,14 @@ def _report_tenants(
     :param kept: whether the subscriptions from before are still listed.
     :param refresh: the `az account list --refresh` that ran, or looks for the same subscriptions as the `az login`.
     :param again: the `az login` that ran, if one did.
-    :param stored: keys of the tenants that have a row now.
+    :param keeps_empty_tenants: as for `report_discovery`.
     """
 
     def is_silent(discovery: Discovery, report: TenantReport) -> bool:
         if report.failure is not None:
             return False
-        is_seen = report.tenant.key in stored or _is_seen_elsewhere(discovery, report)
-        return bool(report.subscriptions or kept or is_seen)
+        is_expected = kept or keeps_empty_tenants or _is_seen_elsewhere(discovery, report)
+        return bool(report.subscriptions or is_expected)
 
     asked = sum(len(discovery.reports) for _, discovery in discoveries)
     lines = [

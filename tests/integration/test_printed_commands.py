@@ -71,6 +71,14 @@ def test_a_sign_in_without_subscriptions_that_succeeded_does_not_advise_itself(
     assert "no subscriptions" not in signed_in.stderr
 
 
+def test_tenants_without_subscriptions_are_kept_beside_a_subscription_that_was_named(az: Az, cloud: LocalCloud) -> None:
+    options = ("--allow-no-subscriptions", "--subscription", "Contoso Production")
+    signed_in = sign_in(az, cloud, ALICE, *options).ok()
+    assert "no subscriptions" not in signed_in.stderr
+    kept = [row["name"] for row in az.profile()["subscriptions"]]
+    assert "N/A(tenant level account)" in kept
+
+
 # Every printed command, against the host's parser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from azext_login.auth.entra.refusals import (
     find_refusal,
 )
 from azext_login.auth.refusal_trace import with_trace, without_trace
+from azext_login.auth.token_answers import as_integer
 from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
 from azext_login.system.command_line import AZ_LOGIN, Command, quote_word
 from azext_login.system.log import get_logger
@@ -32,6 +34,9 @@ from azext_login.system.text import printable
 logger = get_logger(__name__)
 
 _LONGEST_DETAIL = 1000  # characters
+
+# "AADSTS50126: Error validating credentials due to invalid username or password."
+_CODE = re.compile(r"\bAADSTS([0-9]{1,9})\b")
 
 # Domains of personal Microsoft accounts. Entra refuses their passwords with the same code as an unknown user, so only
 # the name tells them apart.
@@ -62,8 +67,7 @@ def explain(
     A refusal names the command to sign in with. A failure of the service does not: signing in would not help. The last
     line of the message has the IDs and the time of the answer.
     """
-    listed, word = error.get("error_codes"), error.get("error")
-    codes = frozenset(code for code in listed if isinstance(code, int)) if isinstance(listed, list) else frozenset()
+    codes, word = _codes_in(error), error.get("error")
     detail = _sentence(error.get("error_description")) or _reason(word)
     logger.info("Entra refused: codes=%s %s", sorted(codes), " ".join(
         f"{key}={printable(error.get(key))}" for key in ("error", "suberror", "trace_id", "correlation_id")
@@ -87,6 +91,15 @@ def explain(
         entra_error=error,
         next_step=_next_step(refusal, attempt),
     )
+
+
+def _codes_in(error: Mapping[str, Any]) -> frozenset[int]:
+    """Return the AADSTS codes of a refusal. An answer that comes through the browser has its code in the text only."""
+    listed, text = error.get("error_codes"), error.get("error_description")
+    numbers = map(as_integer, listed) if isinstance(listed, list) else ()
+    codes = frozenset(number for number in numbers if number is not None)
+    found = _CODE.search(text) if isinstance(text, str) and not codes else None
+    return frozenset([int(found[1])]) if found else codes
 
 
 def _refusal_of(codes: frozenset[int], word: str | None, attempt: Attempt) -> Refusal | None:

@@ -42,6 +42,13 @@ _PART = 10
 # Only secrets that no user has invented have so many characters.
 _LONG = 20
 
+# Services escape no letters, no digits, and not these (RFC 3986 section 2.3).
+_NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_.~-]")
+# How often a text may be escaped: JSON in JSON in a page, for example.
+_DEEPEST = 8
+
+_ENTITIES = {"&": ("amp",), "<": ("lt",), ">": ("gt",), '"': ("quot",), "'": ("apos",)}
+
 # Where a text was cut off, and the beginning of a secret may come before it: an ellipsis, or the end of a line.
 _CUT = re.compile(r"\s*(?:\.{2,}|…|\*{2,}|$)", re.MULTILINE)
 # A quotation ends here, which may have been cut off.
@@ -123,6 +130,7 @@ class Redaction:
     def __init__(self, secrets: tuple[str, ...]):
         forms = {visible(form) for secret in secrets for form in _forms_of(secret)} - {""}
         self._forms = sorted((form for form in forms if len(form) >= _SHORTEST), key=len, reverse=True)
+        self._escaped = [pattern for secret in secrets if (pattern := _escaped_form_of(visible(secret)))]
         self._words = [re.compile(rf"(?<!\w){re.escape(form)}(?!\w)") for form in forms if len(form) < _SHORTEST]
         self._parts = {
             form[i : i + _PART] for form in self._forms if len(form) >= _LONG for i in range(len(form) - _PART + 1)
@@ -146,6 +154,8 @@ class Redaction:
         return text if cleaned == shown else cleaned
 
     def _without_forms(self, text: str) -> str:
+        for pattern in self._escaped:
+            text = pattern.sub(REMOVED, text)
         for form in self._forms:
             text = text.replace(form, REMOVED)
         for word in self._words:
@@ -201,6 +211,33 @@ def _forms_of(secret: str) -> Iterator[str]:
         form = alone[unclear : sure // 3 * 4]
         if len(form) >= _SHORTEST:
             yield from (form, form.replace("+", "-").replace("/", "_"))
+
+
+def _escaped_form_of(secret: str) -> re.Pattern[str] | None:
+    """Return a pattern for a secret that is escaped in any mixture of ways, several times over.
+
+    None for a secret that stays the same, or is so short that it is a word.
+    """
+    if len(secret) < _SHORTEST or all(map(_NEVER_ESCAPED.match, secret)):
+        return None
+    # Services escape in upper and in lower case.
+    return re.compile("".join(map(_any_form_of, re.findall(r"\\+|[^\\]", secret))), re.IGNORECASE)
+
+
+def _any_form_of(part: str) -> str:
+    """Return a pattern for a character in a URL, a form, HTML and JSON. A row of backslashes counts as one."""
+    char = part[0]
+    if _NEVER_ESCAPED.match(char):
+        return char if char.isalnum() or char == "_" else re.escape(char)
+    again = f"{{0,{_DEEPEST}}}"
+    percent = "".join(f"%(?:25){again}{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    in_json = "".join(rf"\\{{1,{_DEEPEST}}}u{units[i : i + 4]}" for i in range(0, len(units), 4))
+    names = "".join(f"|{name}" for name in _ENTITIES.get(char, ()))
+    in_html = rf"&(?:amp;){again}(?:#0{again}{ord(char)}|#x0{again}{ord(char):x}{names});"
+    plain = rf"\\{again}{re.escape(char)}" if char != "\\" else rf"\\{{1,{_DEEPEST * len(part)}}}"
+    blank = r"|\+" if char == " " else ""
+    return f"(?:{plain}|{percent}|{in_json}|{in_html}{blank})"
 
 
 def _parsed(content: bytes) -> Any:

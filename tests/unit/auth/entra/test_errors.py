@@ -50,6 +50,13 @@ def test_a_refusal_explains_what_is_wrong_and_what_to_run(code: int, words: str)
     assert not isinstance(error, InteractionRequiredError)
 
 
+@pytest.mark.parametrize("codes", [None, [], ["50034"], [None], "50034"], ids=repr)
+def test_a_refusal_without_numbers_is_known_by_the_code_in_its_text(codes: object) -> None:
+    """Only the token endpoint of Entra ID lists numbers. An answer that comes through the browser has none."""
+    error = explain({**_answer(50034, "access_denied"), "error_codes": codes}, Attempt(tenant="t", username=ALICE))
+    assert "There is no user 'alice@contoso.example'" in error.error_msg
+
+
 @pytest.mark.parametrize(("code", "principal"), [(50126, False), (50034, False), (7000215, True), (7000222, True)])
 def test_a_refused_credential_reports_that_nothing_was_changed(code: int, principal: bool) -> None:
     error = explain(_answer(code), Attempt(tenant="t", username="an-app", service_principal=principal))

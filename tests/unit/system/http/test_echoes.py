@@ -39,8 +39,8 @@ def _base64_after(before: str) -> Callable[[str], str]:
     return lambda secret: base64.b64encode(f"{before}{secret}!!".encode()).decode()
 
 
-def _in_json(secret: str) -> str:
-    return "".join(f"\\u{ord(char):04x}" for char in secret)
+def _replaced(secret: str, characters: str, form: str) -> str:
+    return "".join(form.format(ord(char)) if char in characters else char for char in secret)
 
 
 FORMS: dict[str, Callable[[str], str]] = {
@@ -49,6 +49,11 @@ FORMS: dict[str, Callable[[str], str]] = {
     "in a form": quote_plus,
     "in a URL, lower case": lambda secret: re.sub("%..", lambda found: found[0].lower(), quote(secret, safe="")),
     "in HTML": html.escape,
+    "in HTML, with numbers": lambda secret: _replaced(secret, "&<>'\"+", "&#{};"),
+    "in HTML in HTML": lambda secret: html.escape(html.escape(secret)),
+    "in a URL in a URL": lambda secret: quote(quote(secret, safe=""), safe=""),
+    "in JSON of .NET": lambda secret: _replaced(secret, "&<>'\"+\xf6", "\\u{:04X}"),
+    "in JSON in JSON in JSON": lambda secret: json.dumps(json.dumps(secret)[1:-1])[1:-1],
     "in JSON in JSON": lambda secret: json.dumps(secret)[1:-1],
     "in base64": _base64_after(""),
     "in base64 after a user name": _base64_after("alice:"),
