@@ -200,8 +200,10 @@ def _check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command
 
     :raises AccountError: the subscription of --subscription was not found, or Ctrl-C ended the search.
     """
+    # A subscription that was found is not looked for in another tenant, where the sign-in would fail without it.
+    elsewhere = again if outcome.unmatched_subscription else again.without("--subscription")
     report_discovery(
-        outcome.account, outcome.discovery, again=again, keeps_empty_tenants=options.allow_no_subscriptions
+        outcome.account, outcome.discovery, again=elsewhere, keeps_empty_tenants=options.allow_no_subscriptions
     )
     if outcome.discovery.interrupted:
         raise AccountError(

@@ -75,6 +75,7 @@ def test_tenants_without_subscriptions_are_kept_beside_a_subscription_that_was_n
     options = ("--allow-no-subscriptions", "--subscription", "Contoso Production")
     signed_in = sign_in(az, cloud, ALICE, *options).ok()
     assert "no subscriptions" not in signed_in.stderr
+    assert "az login --allow-no-subscriptions --tenant" in signed_in.stderr, "the subscription was found already"
     kept = [row["name"] for row in az.profile()["subscriptions"]]
     assert "N/A(tenant level account)" in kept
 
