@@ -31,6 +31,7 @@ from azext_login.resource_manager.pages import (
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.system.command_line import Command
 from azext_login.system.http.bounded import pieces_of, read_answer
+from azext_login.system.http.echoes import without_echoes
 from azext_login.system.http.errors import (
     advise_pause,
     connection_errors,
@@ -183,7 +184,7 @@ class ResourceManager:
             response = self._get(url, tenant_id)
             with connection_errors(_SERVICE, self._endpoint), closing(pieces_of(response, PAGE_LIMIT)) as pieces:
                 try:
-                    page = share.read_page(pieces, lambda item: _trim(item, members))
+                    page = share.read_page(without_echoes(response, pieces), lambda item: _trim(item, members))
                 except ValueError:
                     raise not_an_object(response, _SERVICE) from None
             if page is None:

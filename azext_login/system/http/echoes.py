@@ -11,7 +11,7 @@ import binascii
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
@@ -91,6 +91,25 @@ def remove_echoes_in_headers(response: requests.Response) -> None:
     response.reason = redaction.of_text(str(response.reason or ""))
     for name, value in list(response.headers.items()):
         response.headers[name] = redaction.of_text(value)
+
+
+def without_echoes(response: requests.Response, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the body of an answer that is read in pieces, without the long secrets of its request as they are.
+
+    Such a body is a list, of which names are stored and addresses are quoted.
+    """
+    secrets = [secret.encode("utf-8", "replace") for secret in _secrets_sent_for(response) if len(secret) >= _LONG]
+    longest = max(map(len, secrets), default=1)
+    rest = b""
+    for piece in pieces:
+        rest += piece
+        for secret in secrets:
+            rest = rest.replace(secret, REMOVED.encode("ascii"))
+        # A secret may begin at the end of a piece.
+        end = max(0, len(rest) - longest + 1)
+        yield rest[:end]
+        rest = rest[end:]
+    yield rest
 
 
 def _secrets_sent_for(response: requests.Response) -> tuple[str, ...]:

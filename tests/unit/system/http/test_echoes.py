@@ -25,7 +25,7 @@ from azext_login.auth.entra.http_client import AuthorityHttpClient
 from azext_login.auth.managed_identity.credential import ManagedIdentityCredential
 from azext_login.resource_manager.client import ResourceManager
 from azext_login.resource_manager.resources import Tenant
-from azext_login.system.http.echoes import REMOVED, Redaction, remove_echoes, secrets_of
+from azext_login.system.http.echoes import REMOVED, Redaction, remove_echoes, secrets_of, without_echoes
 from azext_login.system.http.session import build_session
 from tests.unit.auth.managed_identity.environments import in_environment, listening
 from tests.unit.auth.managed_identity.identities import SCOPES
@@ -231,6 +231,31 @@ def test_the_token_for_resource_manager_does_not_come_back(echo: _Echo, form: st
         with pytest.raises(AzCLIError) as caught:
             list(client.subscriptions(Tenant("t", None, None)))
     _assert_clean(TOKEN, caught.value, caught.value.recommendations)
+
+
+@pytest.mark.parametrize("row", [{"id": "/subscriptions/1", "displayName": TOKEN, "state": TOKEN}, {"id": f"!{TOKEN}"}])
+def test_a_page_that_repeats_the_token_is_read_without_it(row: dict[str, str]) -> None:
+    page = json.dumps({"value": [row], "nextLink": f"https://other.example/?token={TOKEN}"})
+    answer = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(page)}\r\n\r\n{page}"
+    found: list[Any] = []
+    with listening(answer.encode()) as (address, _):
+        client = ResourceManager(
+            f"http://{address}", session=build_session(), api_version="2022-12-01", token=lambda tenant, claims: TOKEN
+        )
+        with pytest.raises(AzCLIError) as caught:
+            found.extend(client.subscriptions(Tenant("t", None, None)))
+    _assert_clean(TOKEN, found, caught.value)
+
+
+@given(st.integers(1, 200), st.integers(0, 50))
+def test_a_secret_is_removed_from_pieces_of_any_size(size: int, before: int) -> None:
+    answer = requests.Response()
+    answer.request = requests.Request(
+        "GET", "https://a.example", headers={"Authorization": f"Bearer {TOKEN}"}
+    ).prepare()
+    body = b"x" * before + TOKEN.encode() + b"y" + TOKEN.encode()
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    assert b"".join(without_echoes(answer, pieces)) == b"x" * before + b"***y***"
 
 
 def test_a_challenge_that_repeats_the_token_is_not_repeated() -> None:
