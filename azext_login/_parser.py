@@ -70,17 +70,17 @@ def _explain_values_with_a_dash(parser: argparse.ArgumentParser) -> None:
     argparse takes such a word for an option, and reports that the option before it has no value. The hint names the
     option alone: the word may be a secret.
     """
-    parse, fail = parser.parse_known_args, parser.error
     words: list[str] = []
 
     def remember(args: Any = None, namespace: Any = None) -> Any:
         words[:] = args or ()
-        return parse(args, namespace)
+        return type(parser).parse_known_args(parser, args, namespace)
 
-    def error(message: str) -> Any:
+    def error(message: str) -> None:
         option = _option_before_a_dash(parser, message, words)
         hint = f". If the value begins with '-', write {option}=VALUE." if option else ""
-        return fail(message + hint)
+        # Of the class at this moment, which a program that only asks the parser may have replaced.
+        type(parser).error(parser, message + hint)
 
     setattr(parser, "parse_known_args", remember)  # noqa: B010  # a method, to type checkers
     setattr(parser, "error", error)  # noqa: B010
