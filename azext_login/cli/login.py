@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from azext_login.auth.entra.claims_challenge import decode_claims_challenge
@@ -113,6 +114,7 @@ def _sign_in(
         return sign_in_workload(session, options, request)
     if options.is_interactive:
         return sign_in_user(session, request, _interactive_flow(options, claims_challenge, again))
+    request = replace(request, password_user=options.username)
     return sign_in_user(session, request, _password_flow(session, options, again))
 
 

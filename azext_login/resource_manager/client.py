@@ -43,6 +43,7 @@ from azext_login.system.http.json_answers import without_surrogates
 from azext_login.system.http.waiting import retry_request
 from azext_login.system.log import get_logger
 from azext_login.system.text import is_id, is_utf_8, printable, shorten, without_controls
+from azext_login.system.threads import iterate_ahead
 
 logger = get_logger(__name__)
 
@@ -103,6 +104,8 @@ class ResourceManager:
         self._verify = verify
         self._again = again
         self._budget = budget or subscription_budget(again)
+        # Key of a tenant -> rows that are being read before anyone asks for them
+        self._ahead: dict[str, Iterator[Mapping[str, Any]]] = {}
 
     def tenants(self) -> list[Tenant]:
         """Return the tenants that the account is a member or a guest of, each once."""
@@ -124,9 +127,15 @@ class ResourceManager:
 
         :param described: `tenant` comes from `tenants()`, so its name and domain go into the rows.
         """
+        ahead = self._ahead.pop(tenant.key, None)
         share = Share(self._budget, f"{tenant.display_name}{tenant.default_domain}" if described else "")
-        for item in self._pages("/subscriptions", tenant.id, _SUBSCRIPTION_MEMBERS, share):
+        for item in ahead or self._pages("/subscriptions", tenant.id, _SUBSCRIPTION_MEMBERS, share):
             yield self._subscription(item, tenant, described)
+
+    def read_ahead(self, tenant: Tenant) -> None:
+        """Start to read the subscriptions of a tenant whose name is not known yet. `subscriptions` returns them."""
+        pages = self._pages("/subscriptions", tenant.id, _SUBSCRIPTION_MEMBERS, Share(self._budget))
+        self._ahead[tenant.key] = iterate_ahead(pages)
 
     def subscription(self, subscription_id: str, tenant: Tenant) -> Subscription:
         """Return one subscription without listing the others."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 Result = TypeVar("Result")
 
@@ -27,6 +28,35 @@ def start_thread(work: Callable[[], None]) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def iterate_ahead(items: Iterator[Result]) -> Iterator[Result]:
+    """Read items in a thread of its own, and return an iterator over them: it waits for those that are missing yet.
+
+    The iterator raises what `items` raises, after the items before.
+    """
+    read: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            for item in items:
+                read.put((True, item))
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
+            read.put((False, error))
+        else:
+            read.put((False, None))
+
+    def results() -> Iterator[Result]:
+        while True:
+            is_item, value = read.get()
+            if is_item:
+                yield value
+            elif value is None:
+                return
+            else:
+                raise value
+
+    return results() if start_thread(work) else items
 
 
 class BackgroundCall(Generic[Result]):

@@ -19,6 +19,7 @@ logger = get_logger(__name__)
 if TYPE_CHECKING:
     from azext_login.auth.credential import Credential
     from azext_login.auth.entra.application import ApplicationFactory
+    from azext_login.auth.entra.documents import AuthorityDocuments
     from azext_login.auth.entra.user_credential import UserCredential
     from azext_login.auth.storage.decrypted_keys import DecryptedKeys
     from azext_login.auth.storage.msal_http_cache import HttpCache
@@ -67,6 +68,13 @@ class Clients:
         from azext_login.system.http.session import build_session
 
         return build_session(user_agent=self._settings.user_agent, verify=self._settings.verify_certificates)
+
+    @property
+    def documents(self) -> AuthorityDocuments:
+        """What this process knows of the sign-in service's discovery documents."""
+        from azext_login.auth.entra.documents import known_documents
+
+        return known_documents(self._settings.authority)
 
     @property
     def token_cache(self) -> TokenCache:
@@ -160,7 +168,12 @@ class Clients:
                 again=self._again,
             ),
             token_cache=token_cache,
-            http_client=AuthorityHttpClient(self.http, settings.authority, verify=settings.verify_certificates),
+            http_client=AuthorityHttpClient(
+                self.http,
+                settings.authority,
+                verify=settings.verify_certificates,
+                documents=None if settings.is_adfs else self.documents,
+            ),
             http_cache=http_cache,
         )
 
@@ -259,6 +272,20 @@ class Clients:
         except StoreError:
             # A locked keyring does not sign anyone out.
             return None
+
+    def prepare(self) -> None:
+        """Load what follows an authentication and connect to Azure Resource Manager, in a thread of its own."""
+        from azext_login.system.http.connections import connect
+        from azext_login.system.threads import start_thread
+
+        session, address = self.http, self._settings.resource_manager
+
+        def load() -> None:
+            import azext_login.resource_manager.client  # noqa: F401  # for the thread that needs it next
+
+            connect(session, address)
+
+        start_thread(load)
 
     def resource_manager_of(self, credential: Credential, *, home: str | None) -> ResourceManager:
         """Return the client of Azure Resource Manager for an account.

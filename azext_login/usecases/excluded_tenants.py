@@ -27,6 +27,11 @@ class ExcludedTenants:
         self._find_tenant: Callable[[str], str | None] = cache(lambda name: _find_tenant(name, resolve))
         self._used: set[str] = set()
 
+    @property
+    def has_names(self) -> bool:
+        """Whether any tenant may be excluded."""
+        return bool(self._names)
+
     def leave_out(self, tenants: Sequence[Tenant]) -> list[Tenant]:
         """Return the tenants that are not excluded.
 

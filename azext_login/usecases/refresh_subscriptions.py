@@ -92,7 +92,8 @@ def refresh(
                 failures.append(RefreshFailure(own.account, InterruptedDiscoveryError(_INTERRUPTED)))
                 continue
             try:
-                tenants, ask = _tenants_to_ask(session, own, only, applications, on_progress)
+                may_read_ahead = excluded is not None and not excluded.has_names
+                tenants, ask = _tenants_to_ask(session, own, only, applications, on_progress, may_read_ahead)
                 wanted = excluded.leave_out(tenants) if excluded else tenants
                 discovery = discover(wanted, ask, on_progress=on_progress)
             except AzCLIError as error:
@@ -160,8 +161,12 @@ def _tenants_to_ask(
     only: Tenant | None,
     applications: ApplicationFactory,
     on_progress: Callable[[Progress], None],
+    may_read_ahead: bool,
 ) -> tuple[list[Tenant], Ask]:
-    """Return the tenants of an account, and the function that asks one of them."""
+    """Return the tenants of an account, and the function that asks one of them.
+
+    :param may_read_ahead: whether the home tenant may be asked without waiting for the list of tenants.
+    """
     by_tenant = {tenant_of(row): row for row in own.rows}
     # At an AD FS server, service principals sign in without a tenant as well.
     signs_in_without_tenant = own.account.is_user or session.settings.is_adfs
@@ -170,6 +175,10 @@ def _tenants_to_ask(
         return [Tenant(str(row["tenantId"])) for row in asked], partial(_ask_workload, session, by_tenant, applications)
     credential = session.clients.credential_of(own.rows[0], applications)
     manager = session.clients.resource_manager_of(credential, home=None)
+    if may_read_ahead and own.account.is_user:
+        user = session.clients.user_credential(own.account, applications)
+        if (home := user.share_with_home(session.settings.arm_scopes)) is not None:
+            manager.read_ahead(Tenant(home))
     if only is not None:
         known = _known_tenant(only, own.rows)
         if not known.is_described:

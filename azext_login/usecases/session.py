@@ -175,5 +175,10 @@ class Session:
 
         settings = self.settings
         return resolve_tenant(
-            self.clients.http, settings.authority, domain, settings.verify_certificates, again=self._again
+            self.clients.http,
+            settings.authority,
+            domain,
+            verify=settings.verify_certificates,
+            documents=None if settings.is_adfs else self.clients.documents,
+            again=self._again,
         )

@@ -49,6 +49,8 @@ class SignInRequest:
     allow_no_subscriptions: bool = False
     skip_subscription_discovery: bool = False
     subscription: str | None = None
+    password_user: str | None = None
+    """The name of the user who signs in with a password."""
     again: Command | None = None
     """The command that repeats the sign-in, without a secret; None for a plain `az login`."""
     nothing_found: str = ""
@@ -90,9 +92,11 @@ def sign_in_user(session: Session, request: SignInRequest, authenticate: Authent
     :raises SignInError: the sign-in failed, or no subscriptions were found.
     """
     staged = session.clients.staged_tokens()
+    session.clients.prepare()
     account = _authenticate(session, request, authenticate, staged.applications)
     credential = session.clients.user_credential(account, staged.applications, command=request.again)
-    return complete(session, request, account, credential, lambda found: staged.keep())
+    find_home = partial(credential.share_with_home, session.settings.arm_scopes)
+    return complete(session, request, account, credential, lambda found: staged.keep(), find_home=find_home)
 
 
 def complete(
@@ -101,10 +105,14 @@ def complete(
     account: Account,
     credential: Credential,
     keep: Callable[[Sequence[Subscription]], None],
+    *,
+    find_home: Callable[[], str | None] = lambda: None,
 ) -> SignInOutcome:
     """Find the subscriptions of an account that has just authenticated, and store everything.
 
     :param keep: stores tokens and secrets. Called with the subscriptions, if there are any to store.
+    :param find_home: returns the account's home tenant (GUID) if there is a token for it, so that it can be asked
+        without waiting for the list of tenants.
     :raises SignInError: no subscriptions were found.
     :raises AccountError: every tenant is excluded, or Ctrl-C was pressed before anything was found.
     """
@@ -112,7 +120,7 @@ def complete(
         others = [row for row in session.rows(all_clouds=True, all_identities=True) if account_of(row) != account]
         session.clients.subscription_budget.reserve(len(others))
     try:
-        discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential)
+        discovery = Discovery(()) if request.is_tenant_only else _discover(session, request, credential, find_home)
     except KeyboardInterrupt:
         # The list of tenants had not arrived.
         discovery = Discovery((), interrupted=True)
@@ -133,7 +141,9 @@ def _authenticate(
     from azext_login.auth.entra.application import authority_errors
     from azext_login.auth.entra.errors import Attempt, explain
 
-    application = applications.build(request.tenant)
+    if request.password_user:
+        applications.ask_for_realm(request.password_user)
+    application = applications.build(request.tenant, is_named_by_user=request.tenant is not None)
     with authority_errors(session.settings.authority, request.tenant, request.again):
         result = authenticate(applications, application, list(request.scopes or session.settings.arm_scopes))
     if "msal_telemetry" in result:
@@ -159,9 +169,15 @@ def user_name(claim: object) -> str:
     return claim
 
 
-def _discover(session: Session, request: SignInRequest, credential: Credential) -> Discovery:
+def _discover(
+    session: Session, request: SignInRequest, credential: Credential, find_home: Callable[[], str | None]
+) -> Discovery:
     manager = session.clients.resource_manager_of(credential, home=request.tenant)
     if request.tenant is None:
+        # Before the list has arrived, it is unknown which tenant has an excluded domain.
+        home = None if request.excluded_tenants and request.excluded_tenants.has_names else find_home()
+        if home is not None:
+            manager.read_ahead(Tenant(home))
         listed = tenants = find_tenants(manager.tenants, on_progress=request.on_progress)
         if request.excluded_tenants is not None:
             tenants = request.excluded_tenants.leave_out(listed)

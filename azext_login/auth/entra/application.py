@@ -60,21 +60,27 @@ class ApplicationFactory:
         base = self._settings.authority.rstrip("/").lower()
         return base if self.is_adfs else f"{base}/{tenant or 'organizations'}"
 
-    def build(self, tenant: str | None = None) -> Any:
-        """Return a PublicClientApplication for a tenant (GUID or verified domain). Requests its discovery document.
+    def build(self, tenant: str | None = None, *, is_named_by_user: bool = False) -> Any:
+        """Return a PublicClientApplication for a tenant (GUID or verified domain).
 
+        Requests its discovery document, if that is not known.
+
+        :param is_named_by_user: whether the user named the tenant, so that it may not exist.
         :raises SignInError: there is no such tenant.
         :raises ServiceUnreachableError: the sign-in service did not answer, or not well.
         """
         from msal import PublicClientApplication
 
         with authority_errors(self._settings.authority, tenant, self._settings.again):
-            return PublicClientApplication(
+            application = PublicClientApplication(
                 AZURE_CLI_CLIENT_ID,
-                **self._common(tenant),
+                **self._common(tenant, is_named_by_user=is_named_by_user),
                 **self._settings.broker_switches,
                 enable_pii_log=True,
             )
+        # MSAL may have the document from its cache of HTTP answers.
+        self._http_client.learn_endpoints(vars(application.authority))
+        return application
 
     def build_confidential(self, client_id: str, credential: Any, tenant: str | None) -> Any:
         """Return a ConfidentialClientApplication of a service principal. Requests the discovery document.
@@ -88,11 +94,22 @@ class ApplicationFactory:
         with authority_errors(self._settings.authority, tenant, self._settings.again):
             return ConfidentialClientApplication(client_id, client_credential=credential, **self._common(tenant))
 
-    def _common(self, tenant: str | None) -> dict[str, Any]:
+    def copy_for_home(self, secret: str, home: str) -> bool:
+        """Store a copy of a token for any tenant for the home tenant of its user, and tell whether there is one."""
+        from azext_login.auth.entra.home_token import copy_for_home
+
+        return not self.is_adfs and copy_for_home(self._token_cache, secret, home)
+
+    def ask_for_realm(self, username: str) -> None:
+        """Ask ahead how a user signs in with a password: MSAL does so after it has the discovery document."""
+        if not self.is_adfs:
+            self._http_client.ask_for_realm(username)
+
+    def _common(self, tenant: str | None, *, is_named_by_user: bool = True) -> dict[str, Any]:
         return {
             "authority": self.authority_of(tenant),
             "token_cache": self._token_cache,
-            "http_client": self._http_client,
+            "http_client": self._http_client.proving_existence() if is_named_by_user else self._http_client,
             "http_cache": self._http_cache,
             "instance_discovery": self._settings.instance_discovery,
             "client_capabilities": list(self._settings.client_capabilities) or None,

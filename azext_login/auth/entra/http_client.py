@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from azext_login.auth.entra.documents import AuthorityDocuments
 from azext_login.auth.refusal_trace import trace_of
 from azext_login.auth.token_answers import standard_answer
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
@@ -18,6 +20,7 @@ from azext_login.system.http.errors import advise_pause, connection_errors, pars
 from azext_login.system.http.session import LONGEST_REQUEST, SERVER_ERROR, TIMEOUT, TRANSIENT_STATUS
 from azext_login.system.http.waiting import limit_time
 from azext_login.system.text import capitalised
+from azext_login.system.threads import BackgroundCall
 
 SIGN_IN_SERVICE = "the sign-in service"
 
@@ -64,20 +67,48 @@ class _RefusedTokens:
 
 
 class AuthorityHttpClient:
-    """The HTTP client that MSAL calls. It corrects two addresses, checks answers, and repeats no refused request.
+    """The HTTP client that MSAL calls. It corrects two addresses, checks answers, and sends no request without need.
 
     MSAL builds the address of the user-realm request from the authority's host without its port, and does not quote the
     user name in it (msal/authority.py, `user_realm_discovery`). That fails for a private authority on its own port, and
     for the name of a guest, which contains `#EXT#`.
     """
 
-    def __init__(self, session: requests.Session, authority: str, *, verify: bool = True):
+    def __init__(
+        self,
+        session: requests.Session,
+        authority: str,
+        *,
+        verify: bool = True,
+        documents: AuthorityDocuments | None = None,
+    ):
+        """:param documents: what the command knows of discovery documents; None to request each of them."""
         self._session = session
+        self._documents = documents
+        self._only_existing = False
         self._verify = verify
         parts = urlsplit(authority)
         self._realms_without_port = f"https://{parts.hostname}/common/userrealm/"
         self._realms = f"https://{parts.netloc}/common/userrealm/"
         self._refused = _RefusedTokens()
+        # Address -> answer that was requested ahead of MSAL
+        self._ahead: dict[str, BackgroundCall[requests.Response]] = {}
+
+    def proving_existence(self) -> AuthorityHttpClient:
+        """Return this client for a tenant that the user named: its document proves that there is such a tenant."""
+        client = copy.copy(self)
+        client._only_existing = True
+        return client
+
+    def learn_endpoints(self, known: Mapping[str, Any]) -> None:
+        """Learn from the endpoints that MSAL uses for a tenant, by the names of a discovery document."""
+        if self._documents is not None:
+            self._documents.learn_endpoints(known)
+
+    def ask_for_realm(self, username: str) -> None:
+        """Send the request about a user's password that MSAL is going to send, while MSAL requests other answers."""
+        url = f"{self._realms}{quote(username, safe='@')}?api-version=1.0"
+        self._ahead[url] = BackgroundCall(partial(self._send, "GET", url, {"headers": {"Accept": "application/json"}}))
 
     def post(self, url: str, **kwargs: Any) -> requests.Response:
         """Send a POST; MSAL's protocol for HTTP clients."""
@@ -100,7 +131,42 @@ class AuthorityHttpClient:
         if url.startswith(self._realms_without_port):
             name, separator, query = url.removeprefix(self._realms_without_port).rpartition("?")
             url = self._realms + quote(name, safe="@") + separator + query
-        answer = self._send("GET", url, kwargs)
+        tenant = self._documents.tenant_of(url) if self._documents else None
+        if tenant is not None and self._documents is not None:
+            return self._document_of(self._documents, tenant, url, kwargs)
+        return self._checked(url, self._answer_ahead(url) or self._send("GET", url, kwargs))
+
+    def _answer_ahead(self, url: str) -> requests.Response | None:
+        """Return the answer to a request that was sent ahead, once."""
+        call = self._ahead.pop(url, None)
+        if call is None:
+            return None
+
+        def wait() -> requests.Response:
+            while not call.wait(LONGEST_REQUEST):
+                pass
+            return call.result()
+
+        return limit_time(LONGEST_REQUEST, wait, service=SIGN_IN_SERVICE)
+
+    def _document_of(
+        self, documents: AuthorityDocuments, tenant: str, url: str, kwargs: dict[str, Any]
+    ) -> requests.Response:
+        """Return a tenant's discovery document, from what is known where that is enough."""
+        is_first = documents.begin_request()
+        try:
+            known = documents.find(tenant, only_existing=self._only_existing)
+            if known is not None:
+                return _made_answer(url, known)
+            answer = self._checked(url, self._send("GET", url, kwargs))
+            if answer.status_code == 200:
+                documents.learn(parse_json_object(answer, SIGN_IN_SERVICE))
+            return answer
+        finally:
+            if is_first:
+                documents.end_request()
+
+    def _checked(self, url: str, answer: requests.Response) -> requests.Response:
         # MSAL would report a 429 as a tenant that does not exist.
         refuse_if_busy(answer, SIGN_IN_SERVICE, trace_of(answer))
         if urlsplit(url).path.endswith(_INSTANCE_DISCOVERY) and answer.status_code == 200:
@@ -131,6 +197,15 @@ class AuthorityHttpClient:
                 "`az cloud show`; then run the command again.",
             )
         return answer
+
+
+def _made_answer(url: str, document: Mapping[str, Any]) -> requests.Response:
+    """Return a discovery document as if the sign-in service had answered with it."""
+    answer = requests.Response()
+    answer.status_code, answer.reason, answer.url = 200, "OK", url
+    answer.headers["Content-Type"] = "application/json"
+    replace_body(answer, document)
+    return answer
 
 
 def _check_token_answer(answer: requests.Response) -> Mapping[str, Any]:

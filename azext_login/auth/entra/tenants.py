@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from azext_login.auth.entra.documents import AuthorityDocuments
 from azext_login.auth.entra.errors import not_one_tenant, unknown_tenant
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.auth.refusal_trace import refusal_in, trace_of
@@ -17,11 +18,20 @@ if TYPE_CHECKING:
     from azext_login.system.command_line import Command
 
 
-def resolve_tenant(http: Any, authority: str, domain: str, verify: bool, *, again: Command | None = None) -> str:
+def resolve_tenant(
+    http: Any,
+    authority: str,
+    domain: str,
+    *,
+    verify: bool,
+    documents: AuthorityDocuments | None = None,
+    again: Command | None = None,
+) -> str:
     """Return the GUID of the tenant with the domain `domain`, from its OpenID configuration.
 
     https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#find-your-apps-openid-configuration-document-uri
 
+    :param documents: learns the configuration, so that it is not requested again for the GUID.
     :param again: the `az login` that runs, for the advice; None for another command.
     :raises SignInError: there is no such tenant.
     :raises ServiceUnreachableError: the sign-in service did not answer.
@@ -47,4 +57,6 @@ def resolve_tenant(http: Any, authority: str, domain: str, verify: bool, *, agai
             f"{capitalised(SIGN_IN_SERVICE)} at {authority} named no issuer for tenant '{printable(domain)}'.",
             "Check the tenant's ID or domain name, and the active cloud with `az cloud show`.",
         )
+    if documents is not None:
+        documents.learn(document)
     return tenant

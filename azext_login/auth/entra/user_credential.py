@@ -13,6 +13,7 @@ from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE
 from azext_login.auth.entra.errors import Attempt, explain, login_command
 from azext_login.errors import AccountError, NotSignedInError
 from azext_login.system.command_line import Command
+from azext_login.system.http.waiting import retry_request
 
 
 class UserCredential:
@@ -76,6 +77,18 @@ class UserCredential:
         if "error" in result:
             raise explain(result, attempt)
         return AccessToken.from_result(result, now=self._clock())
+
+    def share_with_home(self, scopes: Sequence[str]) -> str | None:
+        """Use the user's token for any tenant for the home tenant too, and return that tenant.
+
+        :return: GUID; None if the home tenant has to be asked for a token of its own.
+        :raises: what `token` raises.
+        """
+        secret = retry_request(lambda: self.token(scopes)).secret
+        account = self._account(self._applications.build(), login_command(Attempt(command=self._command)))
+        # MSAL makes it from the object ID and the tenant ID (`client_info`), with a dot in between.
+        home = str(account.get("home_account_id")).rpartition(".")[2]
+        return home if self._applications.copy_for_home(secret, home) else None
 
     def _account(self, application: Any, again: Command) -> Any:
         """Return MSAL's account of the user.

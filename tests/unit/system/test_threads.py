@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from azext_login.system.threads import BackgroundCall, start_thread
+from azext_login.system.threads import BackgroundCall, iterate_ahead, start_thread
 
 
 @pytest.fixture(params=["a thread", "no thread"])
@@ -52,3 +53,40 @@ def test_without_a_thread_the_work_is_left_to_the_caller(threads: bool) -> None:
     done = threading.Event()
     assert start_thread(done.set) is threads
     assert done.wait(30 if threads else 0) is threads
+
+
+def test_items_are_read_ahead_and_returned_in_their_order(threads: bool) -> None:
+    read = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            read.append(number)
+            yield number
+
+    assert list(iterate_ahead(items())) == list(range(100)) == read
+
+
+def test_an_item_is_returned_before_the_next_one_is_there() -> None:
+    gate = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        assert gate.wait(30)
+        yield 2
+
+    results = iterate_ahead(items())
+    assert next(results) == 1
+    gate.set()
+    assert list(results) == [2]
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt()])
+def test_an_error_comes_after_the_items_before_it(threads: bool, error: BaseException) -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise error
+
+    results = iterate_ahead(items())
+    assert next(results) == 1
+    with pytest.raises(type(error)):
+        next(results)

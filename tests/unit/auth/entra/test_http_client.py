@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,9 +15,11 @@ import requests
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.entra.application import authority_errors
+from azext_login.auth.entra.documents import AuthorityDocuments
 from azext_login.auth.entra.http_client import AuthorityHttpClient
 from azext_login.auth.entra.tenants import resolve_tenant
-from azext_login.errors import MalformedAnswerError, SignInError, UnexpectedAnswerError
+from azext_login.errors import MalformedAnswerError, ServiceBusyError, SignInError, UnexpectedAnswerError
+from azext_login.system.threads import BackgroundCall
 
 AUTHORITY = "https://login.contoso.example"
 
@@ -150,3 +155,96 @@ def test_the_error_for_an_unknown_domain_quotes_the_service(body: object, rest: 
     first, *others = str(caught.value).splitlines()
     assert "Tenant 'nowhere.example' was not found" in first
     assert others == rest
+
+
+# Requests that are not sent, or sent ahead.
+
+ONE, OTHER = "11111111-2222-3333-4444-555555555555", "99999999-8888-7777-6666-555555555555"
+
+
+class _Service(requests.Session):
+    """Answers with Entra's documents, and with any other address as a realm. `gate` holds up the first answers."""
+
+    def __init__(self, gate: threading.Event | None = None, *, status: int = 200) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self._gate = gate
+        self._status = status
+
+    def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        self.asked.append(str(url))
+        if self._gate is not None:
+            assert self._gate.wait(30)
+        answer = requests.Response()
+        answer.url, answer.status_code = str(url), self._status
+        tenant = str(url).removeprefix(f"{AUTHORITY}/").partition("/")[0]
+        start = f"{AUTHORITY}/{tenant}/oauth2/v2.0"
+        names = {"authorization_endpoint": "authorize", "token_endpoint": "token"}
+        document = {name: f"{start}/{path}" for name, path in names.items()}
+        document |= {"device_authorization_endpoint": f"{start}/devicecode", "issuer": f"{AUTHORITY}/{tenant}/v2.0"}
+        answer._content = json.dumps({"account_type": "Managed"} if "/userrealm/" in str(url) else document).encode()
+        return answer
+
+
+def _document_at(tenant: str) -> str:
+    return f"{AUTHORITY}/{tenant}/v2.0/.well-known/openid-configuration"
+
+
+def _client(service: requests.Session) -> AuthorityHttpClient:
+    return AuthorityHttpClient(service, AUTHORITY, documents=AuthorityDocuments(AUTHORITY))
+
+
+def test_threads_that_need_documents_at_once_send_one_request() -> None:
+    gate = threading.Event()
+    service = _Service(gate)
+    client = _client(service)
+    tenants = [f"{number:08}{ONE[8:]}" for number in range(20)]
+    calls = [BackgroundCall(partial(client.get, _document_at(tenant))) for tenant in tenants]
+    gate.set()
+    for tenant, call in zip(tenants, calls, strict=True):
+        assert call.wait(30)
+        assert call.result().json()["token_endpoint"] == f"{AUTHORITY}/{tenant}/oauth2/v2.0/token"
+    assert len(service.asked) == 1
+
+
+@pytest.mark.parametrize("status", [400, 429, 503])
+def test_a_first_request_that_fails_leaves_the_others_to_theirs(status: int) -> None:
+    service = _Service(status=status)
+    client = _client(service)
+    for tenant in (ONE, OTHER):
+        with suppress(AzCLIError):
+            assert client.get(_document_at(tenant)).status_code == status
+    assert service.asked == [_document_at(ONE), _document_at(OTHER)]
+
+
+def test_a_tenant_that_the_user_named_proves_that_it_exists() -> None:
+    service = _Service()
+    client = _client(service)
+    client.get(_document_at(ONE))
+    client.get(_document_at(OTHER))
+    assert service.asked == [_document_at(ONE)]
+    client.proving_existence().get(_document_at(ONE))
+    client.proving_existence().get(_document_at(OTHER))
+    assert service.asked == [_document_at(ONE), _document_at(OTHER)]
+
+
+@pytest.mark.parametrize("username", ["alice@contoso.example", "a_b#EXT#@contoso.example", "ä ö@x/y?z"])
+def test_the_realm_that_msal_asks_for_is_the_one_that_was_asked_for_ahead(username: str) -> None:
+    """MSAL writes the user name into the address as it is (msal/authority.py, `user_realm_discovery`)."""
+    service = _Service()
+    client = _client(service)
+    client.ask_for_realm(username)
+    address = f"https://login.contoso.example/common/userrealm/{username}?api-version=1.0"
+    headers = {"Accept": "application/json", "client-request-id": "x"}
+    assert client.get(address, headers=headers).json() == {"account_type": "Managed"}
+    assert len(service.asked) == 1
+    client.get(address, headers=headers)
+    assert len(set(service.asked)) == 1
+    assert len(service.asked) == 2
+
+
+def test_a_realm_that_could_not_be_asked_for_fails_where_msal_asks() -> None:
+    client = _client(_Service(status=429))
+    client.ask_for_realm("x")
+    with pytest.raises(ServiceBusyError):
+        client.get("https://login.contoso.example/common/userrealm/x?api-version=1.0")

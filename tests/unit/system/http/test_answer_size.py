@@ -115,7 +115,7 @@ REQUESTS = {
     "instances": Request(partial(_get, "common/discovery/instance?api-version=1.1"), "/common/discovery/"),
     "a user realm": Request(partial(_get, "common/userrealm/alice@contoso.example?api-version=1.0"), "/userrealm/"),
     "a tenant's ID": Request(
-        lambda cloud, http: resolve_tenant(http, cloud.url, "contoso.example", True), "/openid-configuration"
+        lambda cloud, http: resolve_tenant(http, cloud.url, "contoso.example", verify=True), "/openid-configuration"
     ),
     "GitHub": Request(_github, "."),
     "Azure Pipelines": Request(_pipelines, "."),
