@@ -38,6 +38,7 @@ def sign_in_service_principal(
     :raises SignInError: Entra ID refused, or no subscriptions were found. Nothing is stored then.
     """
     clients = session.clients
+    clients.prepare()
     staged = clients.staged_tokens()
     fetched: list[str] = []
     credential = clients.service_principal_credential(
@@ -75,6 +76,7 @@ def sign_in_managed_identity(
     :raises SignInError: the computer has no such identity, or no subscriptions were found.
     :raises ServiceUnreachableError: no service on the computer issues tokens.
     """
+    session.clients.prepare()
     tenant = tenant_in(credential.token(session.settings.arm_scopes).secret)
     account = Account(credential.user_name, _WORKLOAD, {ASSIGNED_IDENTITY: credential.assigned_identity_info})
     request = dataclasses.replace(request, tenant=tenant)

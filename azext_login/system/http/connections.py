@@ -6,6 +6,8 @@ from contextlib import suppress
 
 import requests
 
+from azext_login.system.http.session import TIMEOUT
+
 
 def connect(session: requests.Session, url: str) -> None:
     """Establish a connection to the host of an address, with TLS, and leave it to the session's next request.
@@ -22,7 +24,13 @@ def connect(session: requests.Session, url: str) -> None:
         pool = adapter.get_connection_with_tls_context(request, settings["verify"], cert=settings["cert"])  # type: ignore[attr-defined]  # of HTTPAdapter
         connection = pool._get_conn()
         try:
+            connection.timeout = TIMEOUT[0]
             if getattr(connection, "sock", None) is None:
                 connection.connect()
+        except BaseException:
+            # The pool would take a connection without a socket for one that can be used.
+            connection.close()
+            connection = None
+            raise
         finally:
             pool._put_conn(connection)
