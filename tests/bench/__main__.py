@@ -5,6 +5,7 @@
 `python -m tests.bench discovery [PAIRS]`: reading all subscriptions again; see discovery.py.
 `python -m tests.bench tokens [PAIRS]`: cached and expired tokens; see tokens.py.
 `python -m tests.bench encrypted [PAIRS]`: a cached token in a keyring; see encrypted.py.
+`python -m tests.bench sign_in [PAIRS]`: `az login`; see sign_in.py.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import discovery, encrypted, parallel, store, tokens
+from tests.bench import sign_in as sign_ins
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.sign_in import sign_in
@@ -33,6 +35,7 @@ REPORTS: dict[str, Callable[..., int]] = {
     "discovery": discovery.main,
     "tokens": tokens.main,
     "encrypted": encrypted.main,
+    "sign_in": sign_ins.main,
 }
 
 

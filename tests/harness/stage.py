@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from filelock import FileLock
 
 from tests.harness import wheel
 from tests.harness.az import Az, secrets_of
+from tests.harness.environments import ROOT
 from tests.harness.hosts import Host
 from tests.harness.launchers import REAL, Launcher
 
@@ -28,15 +30,19 @@ _CLOUD_FILES = ("config", "clouds.config")
 
 
 class Stage:
-    """What is shared by all tests of a session, in one folder."""
+    """What is shared by all tests of a session, in one folder.
 
-    def __init__(self, folder: Path) -> None:
+    root: the sources that the wheel is built from.
+    """
+
+    def __init__(self, folder: Path, root: Path = ROOT) -> None:
         self.folder = folder
+        self._root = root
         folder.mkdir(parents=True, exist_ok=True)
 
     def wheel(self) -> Path:
-        """Return the wheel, built from the checkout as it is now."""
-        (built,) = self._once("wheel", wheel.build).glob("*.whl")
+        """Return the wheel, built from the sources as they are now."""
+        (built,) = self._once("wheel", partial(wheel.build, root=self._root)).glob("*.whl")
         return built
 
     def extension_dir(self, host: Host) -> Path:

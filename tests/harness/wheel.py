@@ -17,8 +17,8 @@ from tests.harness.hosts import Host
 SOURCES = ("setup.py", "pyproject.toml", "README.rst", "HISTORY.rst", "LICENSE")
 
 
-def build(destination: Path) -> Path:
-    """Build the wheel into `destination`, replacing an earlier one, and return its path.
+def build(destination: Path, root: Path = ROOT) -> Path:
+    """Build the wheel of the sources in `root` into `destination`, replacing an earlier one, and return its path.
 
     The sources are copied first: setuptools keeps a build/ folder beside setup.py, and a module that was
     deleted since the last build would still be in the wheel.
@@ -30,8 +30,8 @@ def build(destination: Path) -> Path:
         source, out = Path(folder, "source"), Path(folder, "out")
         source.mkdir()
         for name in SOURCES:
-            shutil.copy(ROOT / name, source)
-        shutil.copytree(ROOT / "azext_login", source / "azext_login", ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy(root / name, source)
+        shutil.copytree(root / "azext_login", source / "azext_login", ignore=shutil.ignore_patterns("__pycache__"))
         command = [
             sys.executable,
             "-m",

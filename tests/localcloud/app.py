@@ -90,6 +90,7 @@ def add_hooks(app: Flask, state: State) -> None:
     def disturb() -> Response | None:
         if request.path.startswith(_OPERATORS):
             return None
+        g.began = state.now()
         if state.settings.latency_ms:
             time.sleep(state.settings.latency_ms / 1000)
         fault = state.faults.meet(request.method, request.path, request.query_string.decode())
@@ -115,6 +116,7 @@ def add_hooks(app: Flask, state: State) -> None:
                 g.get("user"),
                 g.get("grant_type"),
                 state.now(),
+                g.began,
             )
         )
         return response

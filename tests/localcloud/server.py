@@ -31,6 +31,8 @@ from tests.localcloud.seed import default_directory
 from tests.localcloud.state import Settings, State
 from tests.localcloud.tokens import Issuer
 
+#: The port that an address without one means.
+HTTPS = 443
 THREADS = 64
 #: Managed identities are asked by one process at a time, mostly.
 IDENTITY_THREADS = 8
@@ -141,8 +143,8 @@ class LocalCloud(IdentityHosts):
 
     @property
     def url(self) -> str:
-        """`https://localhost:PORT`, without a trailing slash."""
-        return f"https://localhost:{self.port}"
+        """`https://localhost:PORT`, without a trailing slash; `https://localhost` at the usual port."""
+        return "https://localhost" if self.port == HTTPS else f"https://localhost:{self.port}"
 
     @property
     def directory(self) -> Directory:
