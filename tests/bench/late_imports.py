@@ -45,6 +45,7 @@ def late_imports(az: Az, arguments: Sequence[str]) -> list[LateImports]:
     done = subprocess.run(
         [str(az.host.bin / "python"), "-X", "importtime", "-c", _PROGRAM, *arguments],
         env=az.environment(),
+        cwd=az.config_dir,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

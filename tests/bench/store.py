@@ -54,11 +54,15 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 
 def run(az: Az, arguments: Sequence[str]) -> tuple[float, int]:
-    """Run `az`, and return its seconds and its peak memory in KiB."""
+    """Run `az`, and return its seconds and its peak memory in KiB.
+
+    Not in the checkout: Python would load the extension from there.
+    """
     began = time.perf_counter()
     process = subprocess.Popen(
         [str(az.host.az), *arguments],
         env=az.environment(),
+        cwd=az.config_dir,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -81,6 +81,7 @@ def all_at_once(az: Az, cloud: LocalCloud) -> Crowd:
         subprocess.Popen(
             [str(az.host.az), *COMMAND],
             env=az.environment(),
+            cwd=az.config_dir,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
