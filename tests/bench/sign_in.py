@@ -42,8 +42,6 @@ from tests.localcloud.server import HTTPS
 from tests.users import MAX
 
 LATENCY_MS = 100
-#: Seconds between the last page of the browser and the return to `az`. Users take longer.
-THINKING = 1.0
 #: 200 tenants may take this many times as long as 50.
 GROWTH_LIMIT = 2.5
 #: So many packages that are loaded late are in the report.
@@ -68,21 +66,24 @@ class SignedIn:
     requests: Sequence[LoggedRequest]
 
 
-#: Signs in at a cloud, from a config directory without a user. The path is that of a new folder.
-Way = Callable[[RemoteCloud, Az, Path], SignedIn]
+#: Signs in at a cloud, from a config directory without a user. The number is that of the pair.
+Way = Callable[[RemoteCloud, Az, int], SignedIn]
 
 
-def with_password(cloud: RemoteCloud, az: Az, folder: Path) -> SignedIn:
+def with_password(cloud: RemoteCloud, az: Az, number: int) -> SignedIn:
     """Sign in with a password."""
     return SignedIn(run(az, _WITH_PASSWORD)[0], cloud.requests())
 
 
-def with_browser(cloud: RemoteCloud, az: Az, folder: Path) -> SignedIn:
-    """Sign in with a browser. What is measured begins with the redirect to `az`."""
-    browser, user = AddressTaker(folder), HttpUser(cloud.ca_bundle, MAX, _PASSWORD)
+def with_browser(cloud: RemoteCloud, az: Az, number: int) -> SignedIn:
+    """Sign in with a browser. What is measured begins with the redirect to `az`.
+
+    MSAL's own receiver looks once a second whether it has come, so the moment differs from pair to pair.
+    """
+    browser, user = AddressTaker(az.config_dir / "browser"), HttpUser(cloud.ca_bundle, MAX, _PASSWORD)
     process = az.start("login", *_QUIET, env={"BROWSER": browser.browser})
     user.visit(browser.address(), deliver=False)
-    time.sleep(THINKING)
+    time.sleep(_seconds_of_user(number))
     cloud.call("clear_requests")
     redirect = threading.Thread(target=user.deliver)
     began = time.perf_counter()
@@ -93,7 +94,12 @@ def with_browser(cloud: RemoteCloud, az: Az, folder: Path) -> SignedIn:
     return SignedIn(seconds, cloud.requests())
 
 
-def with_device_code(cloud: RemoteCloud, az: Az, folder: Path) -> SignedIn:
+def _seconds_of_user(number: int) -> float:
+    """Return how long a user looks at the last page, spread evenly from 1 to 2 seconds over the pairs."""
+    return 1 + number * 0.618 % 1
+
+
+def with_device_code(cloud: RemoteCloud, az: Az, number: int) -> SignedIn:
     """Sign in with a device code. What is measured begins when the service knows that the user has confirmed it.
 
     The polling interval is 0: MSAL asks again as soon as it has an answer. Any other would be in both times.
@@ -110,12 +116,12 @@ def with_device_code(cloud: RemoteCloud, az: Az, folder: Path) -> SignedIn:
     return SignedIn(ended - confirmed, later)
 
 
-def as_service_principal(cloud: RemoteCloud, az: Az, folder: Path) -> SignedIn:
+def as_service_principal(cloud: RemoteCloud, az: Az, number: int) -> SignedIn:
     """Sign in with a client secret."""
     return SignedIn(run(az, _SERVICE_PRINCIPAL)[0], cloud.requests())
 
 
-def as_managed_identity(cloud: RemoteCloud, az: Az, folder: Path) -> SignedIn:
+def as_managed_identity(cloud: RemoteCloud, az: Az, number: int) -> SignedIn:
     """Sign in with the identity of a virtual machine."""
     machine = az.with_env(AZURE_POD_IDENTITY_AUTHORITY_HOST=cloud.identity_url)
     return SignedIn(run(machine, ("login", "--identity", *_QUIET))[0], cloud.requests())
@@ -193,7 +199,7 @@ def measure(case: Case, stages: Mapping[str, Stage], folder: Path, port: int) ->
                 az = replace(new[side], config_dir=folder / f"{side}-{number}")
                 shutil.copytree(new[side].config_dir, az.config_dir)
                 cloud.call("clear_requests")
-                outcome = case.way(cloud, az, folder / f"{side}-{number}-browser")
+                outcome = case.way(cloud, az, number)
                 found[side] = {row["id"] for row in az.profile()["subscriptions"]}
                 if number:
                     signed_in[side].append(outcome)
