@@ -138,10 +138,8 @@ _WITH_PASSWORD = {
         ("--tenant", seed.CONTOSO.id),
     ),
     "a tenant by its domain": SignIn(
-        (
-            *("GET document of fabrikam.example", "GET document of fabrikam"),
-            *("GET realm", "POST token of fabrikam", "GET subscriptions of fabrikam"),
-        ),
+        # Its document has the ID, and that of the ID follows from it.
+        ("GET document of fabrikam.example", "GET realm", "POST token of fabrikam", "GET subscriptions of fabrikam"),
         4,
         ALICE,
         ("--tenant", "fabrikam.example"),
@@ -192,11 +190,8 @@ _WORKLOADS = {
     ),
     "service principal, by a domain": (
         (*_SERVICE_PRINCIPAL, "contoso.example"),
-        (
-            *("GET document of contoso.example", "GET document of contoso"),
-            *("POST token of contoso", "GET subscriptions of contoso"),
-        ),
-        4,
+        ("GET document of contoso.example", "POST token of contoso", "GET subscriptions of contoso"),
+        3,
     ),
     "managed identity": (
         ("login", "--identity"),
