@@ -8,7 +8,7 @@ from azext_login.cli.account_options import ListOptions, LogoutOptions, SetOptio
 from azext_login.cli.collector import resume
 from azext_login.cli.open_session import again_of, open_session
 from azext_login.cli.options import serves
-from azext_login.cli.results import plain, share_equal_strings, with_cloud_name
+from azext_login.cli.results import PlainRows, share_equal_strings, with_cloud_name
 from azext_login.errors import AccountError
 from azext_login.profile.model import SubscriptionRow, is_enabled
 from azext_login.system.log import get_logger
@@ -30,7 +30,7 @@ def logout(cmd: Any, options: LogoutOptions) -> None:
 
 
 @serves("account list", ListOptions)
-def list_accounts(cmd: Any, options: ListOptions) -> tuple[SubscriptionRow, ...]:
+def list_accounts(cmd: Any, options: ListOptions) -> PlainRows:
     """Return the subscriptions of the active cloud, or of every cloud."""
     _check_usage(options)
     session = open_session(cmd.cli_ctx)
@@ -47,7 +47,7 @@ def list_accounts(cmd: Any, options: ListOptions) -> tuple[SubscriptionRow, ...]
     if options.show_refresh:
         for row, failure in zip(result, session.refresh_failures(shown), strict=True):
             row["refreshFailure"] = failure
-    return plain(result)
+    return PlainRows(result)
 
 
 def _check_usage(options: ListOptions) -> None:

@@ -19,7 +19,7 @@ from azext_login.cli.passwords import obtain_secret
 from azext_login.cli.printed_command import printed_command
 from azext_login.cli.progress import progress_line
 from azext_login.cli.reports import refresh_command, report_discovery, report_guess
-from azext_login.cli.results import plain, with_cloud_name
+from azext_login.cli.results import PlainRows, with_cloud_name
 from azext_login.cli.secret_words import warn_of_secret_on_command_line
 from azext_login.errors import AccountError
 from azext_login.host import send_telemetry
@@ -58,7 +58,7 @@ _CLOUD_SHELL_NOTICE = (
 
 
 @serves("login", LoginOptions)
-def login(cmd: Any, options: LoginOptions) -> tuple[SubscriptionRow, ...] | None:
+def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
     """Log in to Azure."""
     check_usage(options)
     resume()
@@ -77,8 +77,8 @@ def login(cmd: Any, options: LoginOptions) -> tuple[SubscriptionRow, ...] | None
     report_guess(outcome)
     if options.identity:
         # The built-in prints the stored rows of a managed identity, with `environmentName`.
-        return plain(outcome.rows)
-    return plain([with_cloud_name(row) for row in outcome.rows])
+        return PlainRows(outcome.rows)
+    return PlainRows([with_cloud_name(row) for row in outcome.rows])
 
 
 def _sign_in(

@@ -8,15 +8,20 @@ from typing import Any
 from azext_login.profile.model import SubscriptionRow
 
 
-def plain(rows: Sequence[SubscriptionRow]) -> tuple[SubscriptionRow, ...]:
-    """Return rows in a form that the host does not convert.
+class PlainRows:
+    """Rows in a form that the host does not convert.
 
     The host converts every result into dictionaries and lists and then looks for resource IDs in it, value by value.
     Rows are dictionaries already, and with ten thousand rows the conversion takes longer than everything else. It skips
-    tuples (azure.cli.core.util.todict); `register_result_hook` turns the tuple into a list before a query or an output
-    format sees it.
+    an object without attributes of its own (azure.cli.core.util.todict), and for one that cannot be iterated over it
+    does not load the SDKs' pages (azure.cli.core.commands, `_is_paged`). `register_result_hook` turns the object into a
+    list before a query or an output format sees it.
     """
-    return tuple(rows)
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: Sequence[SubscriptionRow]):
+        self.rows = rows
 
 
 def share_equal_strings(rows: Sequence[SubscriptionRow]) -> None:
@@ -34,12 +39,12 @@ def share_equal_strings(rows: Sequence[SubscriptionRow]) -> None:
 
 
 def register_result_hook(cli_ctx: Any) -> None:
-    """Turn the tuples of `plain` into lists, after the host's transformations and before its filters."""
+    """Turn `PlainRows` into lists, after the host's transformations and before its filters."""
     from knack.events import EVENT_INVOKER_TRANSFORM_RESULT
 
     def to_list(_: Any, event_data: dict[str, Any], **__: Any) -> None:
-        if isinstance(event_data["result"], tuple):
-            event_data["result"] = list(event_data["result"])
+        if isinstance(event_data["result"], PlainRows):
+            event_data["result"] = list(event_data["result"].rows)
 
     cli_ctx.register_event(EVENT_INVOKER_TRANSFORM_RESULT, to_list)
 

@@ -281,7 +281,10 @@ class Clients:
         session, address = self.http, self._settings.resource_manager
 
         def load() -> None:
-            import azext_login.resource_manager.client  # noqa: F401  # for the thread that needs it next
+            # For the threads that need them next: ours, and the host's when it shows the result (`todict`).
+            import azure.core.serialization  # noqa: F401
+
+            import azext_login.resource_manager.client  # noqa: F401
 
             connect(session, address)
 
