@@ -273,12 +273,15 @@ class Clients:
             # A locked keyring does not sign anyone out.
             return None
 
-    def prepare(self) -> None:
-        """Load what follows an authentication and connect to Azure Resource Manager, in a thread of its own."""
+    def prepare(self, *, for_code: bool = False) -> None:
+        """Load what follows an authentication and connect to the services, in a thread of its own.
+
+        :param for_code: whether the sign-in service gets its next request when the user has finished in a browser.
+        """
         from azext_login.system.http.connections import connect
         from azext_login.system.threads import start_thread
 
-        session, address = self.http, self._settings.resource_manager
+        session, settings = self.http, self._settings
 
         def load() -> None:
             # For the threads that need them next: ours, and the host's when it shows the result (`todict`).
@@ -286,7 +289,10 @@ class Clients:
 
             import azext_login.resource_manager.client  # noqa: F401
 
-            connect(session, address)
+            if for_code:
+                connect(session, settings.authority)
+            # The list of tenants and the home tenant's subscriptions are requested at the same time.
+            connect(session, settings.resource_manager, count=2)
 
         start_thread(load)
 

@@ -92,7 +92,7 @@ def sign_in_user(session: Session, request: SignInRequest, authenticate: Authent
     :raises SignInError: the sign-in failed, or no subscriptions were found.
     """
     staged = session.clients.staged_tokens()
-    session.clients.prepare()
+    session.clients.prepare(for_code=request.password_user is None)
     account = _authenticate(session, request, authenticate, staged.applications)
     credential = session.clients.user_credential(account, staged.applications, command=request.again)
     find_home = partial(credential.share_with_home, session.settings.arm_scopes)

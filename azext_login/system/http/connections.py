@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import requests
 
 from azext_login.system.http.session import TIMEOUT
 
 
-def connect(session: requests.Session, url: str) -> None:
-    """Establish a connection to the host of an address, with TLS, and leave it to the session's next request.
+def connect(session: requests.Session, url: str, *, count: int = 1) -> None:
+    """Establish connections to the host of an address, with TLS, and leave them to the session's next requests.
 
     Nothing is sent. A connection that cannot be established is not reported: the request that needs it will fail. Does
     nothing where a proxy stands between.
+
+    :param count: how many requests will be sent at the same time.
     """
     with suppress(Exception):
         request = session.prepare_request(requests.Request("GET", url))
@@ -22,15 +25,18 @@ def connect(session: requests.Session, url: str) -> None:
             return
         adapter = session.get_adapter(str(request.url))
         pool = adapter.get_connection_with_tls_context(request, settings["verify"], cert=settings["cert"])  # type: ignore[attr-defined]  # of HTTPAdapter
-        connection = pool._get_conn()
-        try:
-            connection.timeout = TIMEOUT[0]
-            if getattr(connection, "sock", None) is None:
-                connection.connect()
-        except BaseException:
-            # The pool would take a connection without a socket for one that can be used.
-            connection.close()
-            connection = None
-            raise
-        finally:
-            pool._put_conn(connection)
+        taken = [pool._get_conn() for _ in range(count)]
+        for connection in taken:
+            pool._put_conn(_connected(connection))
+
+
+def _connected(connection: Any) -> Any:
+    """Return a connection of urllib3 that is established; None, which makes the pool build a new one, if it fails."""
+    try:
+        connection.timeout = TIMEOUT[0]
+        if getattr(connection, "sock", None) is None:
+            connection.connect()
+    except Exception:  # noqa: BLE001  # whatever it is, the request that needs the connection reports it
+        connection.close()
+        return None
+    return connection

@@ -36,6 +36,13 @@ def test_the_first_request_uses_it_and_nothing_is_sent_before(
         assert _connections(session, cloud.url) == 1
 
 
+def test_two_requests_at_once_use_two(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    with _session(cloud, monkeypatch) as session:
+        connect(session, cloud.url, count=2)
+        connect(session, cloud.url, count=2)
+        assert _connections(session, cloud.url) == 2
+
+
 @pytest.mark.parametrize("url", ["https://localhost:1", "https://nowhere.invalid", "not an address", ""])
 def test_a_host_that_cannot_be_reached_is_not_reported(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, url: str
