@@ -37,7 +37,16 @@ def adam(workload_cloud: LocalCloud) -> HttpUser:
 def test_a_user_signs_in_with_a_password(stack_az: Az, workload_cloud: LocalCloud) -> None:
     az = stack_az
     password = workload_cloud.azure_stack.directory.user(ADAM).password
+    workload_cloud.admin.clear_requests()
     rows = az.run("login", "-u", ADAM, "--password=@-", input=password).ok().json()
+    asked = [(request.method, request.path) for request in workload_cloud.admin.requests()]
+    assert sorted(set(asked)) == sorted(asked), "something was asked for twice"
+    assert {path.partition("/adfs/")[2] or path.rpartition("/")[2] for _, path in asked} == {
+        ".well-known/openid-configuration",
+        "oauth2/token/",
+        "tenants",
+        "subscriptions",
+    }
     assert {(row["name"], row["user"]["name"], row["tenantId"]) for row in rows} == {
         (LAB, ADAM, TENANT.id),
         (PRODUCTION, ADAM, TENANT.id),

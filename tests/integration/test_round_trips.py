@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 from collections import Counter
@@ -262,3 +263,30 @@ def test_fifty_tenants_take_two_requests_each_and_five_others(make_az: Callable[
         assert len(az.profile()["subscriptions"]) == 100
     assert set(_kinds(cloud, asked).values()) == {1}
     assert len(asked) <= 50 * 2 + 5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuer": "https://sts.example/{tenantid}/"},
+        {"authorization_endpoint": "https://elsewhere.example/organizations/oauth2/v2.0/authorize"},
+        {"device_authorization_endpoint": None},
+    ],
+    ids=["another issuer", "another host", "no device codes"],
+)
+def test_after_a_document_of_another_shape_each_tenant_is_asked_for_its_own(
+    slow_az: Az, slow: LocalCloud, changes: dict[str, str | None]
+) -> None:
+    start = f"{slow.url}/organizations/oauth2/v2.0"
+    document = {
+        "issuer": f"{slow.url}/{{tenantid}}/v2.0",
+        "authorization_endpoint": f"{start}/authorize",
+        "token_endpoint": f"{start}/token",
+        "device_authorization_endpoint": f"{start}/devicecode",
+    }
+    slow.admin.fail_next("^/organizations/v2.0/", status=200, body=json.dumps(document | changes))
+    sign_in(slow_az, slow, ALICE).ok()
+    asked = _kinds(slow, _asked(slow))
+    tenants = ("organizations", "contoso", "fabrikam", "tailspin", "woodgrove")
+    assert {kind for kind in asked if "document" in kind} == {f"GET document of {tenant}" for tenant in tenants}
+    assert set(asked.values()) == {1}
