@@ -19,7 +19,7 @@ def copy_for_home(tokens: Any, secret: str, home: str) -> bool:
     """Store a copy of an access token for the home tenant of its user, and tell whether there is one.
 
     Entra issues a token at `organizations` in the user's home tenant, so MSAL would only get its like when it asks that
-    tenant. The token itself (`tid`) has to say so: that of a personal account may be for another tenant.
+    tenant. The token itself (`tid`) has to name it: that of a personal account may be for another tenant.
 
     :param tokens: MSAL's token cache, which already has the token.
     :param secret: the token.
