@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -284,15 +284,17 @@ class Clients:
         session, settings = self.http, self._settings
 
         def load() -> None:
-            # For the threads that need them next: ours, and the host's when it shows the result (`todict`).
-            import azure.core.serialization  # noqa: F401
+            # What fails here fails again where it is needed, and is reported there.
+            with suppress(Exception):
+                # For the threads that need them next: ours, and the host's when it shows the result (`todict`).
+                import azure.core.serialization  # noqa: F401
 
-            import azext_login.resource_manager.client  # noqa: F401
+                import azext_login.resource_manager.client  # noqa: F401
 
-            if for_code:
-                connect(session, settings.authority)
-            # The list of tenants and the home tenant's subscriptions are requested at the same time.
-            connect(session, settings.resource_manager, count=2)
+                if for_code:
+                    connect(session, settings.authority)
+                # The list of tenants and the home tenant's subscriptions are requested at the same time.
+                connect(session, settings.resource_manager, count=2)
 
         start_thread(load)
 
