@@ -128,8 +128,12 @@ class ResourceManager:
         :param described: `tenant` comes from `tenants()`, so its name and domain go into the rows.
         """
         ahead = self._ahead.pop(tenant.key, None)
-        share = Share(self._budget, f"{tenant.display_name}{tenant.default_domain}" if described else "")
-        for item in ahead or self._pages("/subscriptions", tenant.id, _SUBSCRIPTION_MEMBERS, share):
+        names = f"{tenant.display_name}{tenant.default_domain}" if described else ""
+        items = ahead or self._pages("/subscriptions", tenant.id, _SUBSCRIPTION_MEMBERS, Share(self._budget, names))
+        for item in items:
+            if ahead is not None:
+                # When it was read, the names were unknown.
+                self._budget.take_text(len(names))
             yield self._subscription(item, tenant, described)
 
     def read_ahead(self, tenant: Tenant) -> None:

@@ -81,14 +81,24 @@ class RowBudget:
 
         :raises IncompleteListError: nothing is left.
         """
+        self._take(1, length)
+
+    def take_text(self, length: int) -> None:
+        """Take the place of text that is added to a row.
+
+        :raises IncompleteListError: nothing is left.
+        """
+        self._take(0, length)
+
+    def _take(self, rows: int, length: int) -> None:
         with self._lock:
-            if not self._rows or self._text < length:
+            if self._rows < rows or self._text < length:
                 raise IncompleteListError(
                     f"Azure Resource Manager lists more {self._what} than a command can keep in memory. The first "
                     f"{self._most - self._rows:,} are kept.",
                     self._next_step,
                 )
-            self._rows -= 1
+            self._rows -= rows
             self._text -= length
 
     def give_back(self, lengths: Sequence[int]) -> None:

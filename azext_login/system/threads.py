@@ -10,6 +10,9 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 Result = TypeVar("Result")
 
+# Seconds between two looks: on Windows, Ctrl-C has no effect during a longer wait.
+_TICK = 0.2
+
 _thread = threading.local()
 
 
@@ -48,7 +51,10 @@ def iterate_ahead(items: Iterator[Result]) -> Iterator[Result]:
 
     def results() -> Iterator[Result]:
         while True:
-            is_item, value = read.get()
+            try:
+                is_item, value = read.get(timeout=_TICK)
+            except queue.Empty:
+                continue
             if is_item:
                 yield value
             elif value is None:

@@ -79,7 +79,7 @@ class ApplicationFactory:
                 enable_pii_log=True,
             )
         # MSAL may have the document from its cache of HTTP answers.
-        self._http_client.learn_endpoints(vars(application.authority))
+        self._http_client.learn(self._http_cache)
         return application
 
     def build_confidential(self, client_id: str, credential: Any, tenant: str | None) -> Any:

@@ -40,6 +40,13 @@ _OF_ENTRA = frozenset(
     }
 )
 
+# The header of a document that was made here. It is not kept for other commands: it does not prove that there is such a
+# tenant.
+MADE = "x-made-by-login"
+
+# Seconds. A thread that waits for the first document longer than this requests its own.
+_LONGEST_WAIT = 5.0
+
 
 class AuthorityDocuments:
     """What a process knows of an authority's documents. Threads share it."""
@@ -51,6 +58,10 @@ class AuthorityDocuments:
         self._is_derivable = parts.scheme == "https" and parts.path == "" and parts.netloc in _OF_ENTRA
         self._is_foreign = parts.path != ""
         self._existing: set[str] = set()
+        self.was_reached = False
+        """Whether a connection to the service was established, so that a document need not prove that it is there."""
+        self.was_read = False
+        """Whether a document was read."""
         # Held during the first request, so that other threads need none.
         self._first = threading.Lock()
         self._was_asked = False
@@ -78,6 +89,7 @@ class AuthorityDocuments:
 
     def learn(self, document: Mapping[str, Any]) -> None:
         """Record whether the documents of this authority have Entra's shape, from the first one that was read."""
+        self.was_read = self.was_reached = True
         tenant = self._shape(document)
         if tenant is None:
             self._is_foreign, self._is_derivable = True, False
@@ -86,18 +98,10 @@ class AuthorityDocuments:
         if tenant not in _FOR_MANY:
             self._existing.add(tenant)
 
-    def learn_endpoints(self, known: Mapping[str, Any]) -> None:
-        """Learn the same from the endpoints of a document that an earlier command read, if there is no document yet."""
-        if self._is_derivable or self._is_foreign:
-            return
-        tenant = str(known.get("token_endpoint")).lower().removeprefix(f"{self._base}/").partition("/")[0]
-        self.learn({"issuer": f"{self._base}/{tenant}/v2.0", **known})
-
     def begin_request(self) -> bool:
         """Wait until another thread has read the first document. Tell whether this thread is to read it."""
-        if self._was_asked or self._is_foreign:
+        if self._was_asked or self._is_foreign or not self._first.acquire(timeout=_LONGEST_WAIT):
             return False
-        self._first.acquire()
         if self._was_asked:
             self._first.release()
             return False

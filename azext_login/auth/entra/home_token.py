@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from azext_login.auth.jwt import unverified_claims
@@ -14,9 +16,12 @@ _ANY_TENANT = "organizations"
 # no subscriptions.
 _PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
+# Seconds that a token must be valid for MSAL to use it (msal/application.py).
+_FRESH_FOR = 300
+
 
 def copy_for_home(tokens: Any, secret: str, home: str) -> bool:
-    """Store a copy of an access token for the home tenant of its user, and tell whether there is one.
+    """Store a copy of an access token for the home tenant of its user, unless there is a token for it already.
 
     Entra issues a token at `organizations` in the user's home tenant, so MSAL would only get its like when it asks that
     tenant. The token itself (`tid`) has to name it: that of a personal account may be for another tenant.
@@ -24,6 +29,7 @@ def copy_for_home(tokens: Any, secret: str, home: str) -> bool:
     :param tokens: MSAL's token cache, which already has the token.
     :param secret: the token.
     :param home: GUID of the user's home tenant.
+    :return: whether there is a token for the home tenant now.
     """
     tenant = (unverified_claims(secret) or {}).get("tid")
     if not is_id(tenant) or str(tenant).lower() != home.lower() or home.lower() == _PERSONAL_ACCOUNTS:
@@ -33,5 +39,15 @@ def copy_for_home(tokens: Any, secret: str, home: str) -> bool:
     if len(found) != 1:
         return False
     realm = {"realm": home.lower()}
-    tokens.modify(kind, {**found[0], **realm}, realm)
+    own = {name: found[0].get(name) for name in ("home_account_id", "environment", "client_id", "target")} | realm
+    # It may be a later one, or satisfy a claims challenge.
+    if not any(_is_fresh(entry) for entry in tokens.search(kind, query=own)):
+        tokens.modify(kind, {**found[0], **realm}, realm)
     return True
+
+
+def _is_fresh(entry: Mapping[str, Any]) -> bool:
+    try:
+        return int(entry["expires_on"]) > time.time() + _FRESH_FOR
+    except (KeyError, TypeError, ValueError):
+        return False

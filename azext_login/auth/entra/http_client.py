@@ -11,11 +11,12 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from azext_login.auth.entra.documents import AuthorityDocuments
-from azext_login.auth.refusal_trace import trace_of
+from azext_login.auth.entra.documents import MADE, AuthorityDocuments
+from azext_login.auth.refusal_trace import refusal_in, trace_of
 from azext_login.auth.token_answers import standard_answer
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.system.http.bounded import replace_body
+from azext_login.system.http.connections import connect
 from azext_login.system.http.errors import advise_pause, connection_errors, parse_json_object, refuse_if_busy
 from azext_login.system.http.session import LONGEST_REQUEST, SERVER_ERROR, TIMEOUT, TRANSIENT_STATUS
 from azext_login.system.http.waiting import limit_time
@@ -100,10 +101,16 @@ class AuthorityHttpClient:
         client._only_existing = True
         return client
 
-    def learn_endpoints(self, known: Mapping[str, Any]) -> None:
-        """Learn from the endpoints that MSAL uses for a tenant, by the names of a discovery document."""
-        if self._documents is not None:
-            self._documents.learn_endpoints(known)
+    def learn(self, http_cache: Mapping[str, Any]) -> None:
+        """Learn from a document in MSAL's cache of HTTP answers, which MSAL does not request."""
+        if self._documents is None or self._documents.was_read:
+            return
+        for key, answer in list(http_cache.items()):
+            # A key reads "GET <address> hash=<...> 2xx" (msal/throttled_http_client.py).
+            method, _, rest = str(key).partition(" ")
+            if method == "GET" and self._documents.tenant_of(rest.partition(" ")[0]):
+                self._documents.learn(refusal_in(getattr(answer, "text", "")))
+                return
 
     def ask_for_realm(self, username: str) -> None:
         """Send the request about a user's password that MSAL is going to send, while MSAL requests other answers."""
@@ -153,10 +160,12 @@ class AuthorityHttpClient:
         self, documents: AuthorityDocuments, tenant: str, url: str, kwargs: dict[str, Any]
     ) -> requests.Response:
         """Return a tenant's discovery document, from what is known where that is enough."""
-        is_first = documents.begin_request()
+        is_first = False
         try:
+            is_first = documents.begin_request()
             known = documents.find(tenant, only_existing=self._only_existing)
-            if known is not None:
+            if known is not None and (documents.was_reached or connect(self._session, url)):
+                documents.was_reached = True
                 return _made_answer(url, known)
             answer = self._checked(url, self._send("GET", url, kwargs))
             if answer.status_code == 200:
@@ -204,6 +213,7 @@ def _made_answer(url: str, document: Mapping[str, Any]) -> requests.Response:
     answer = requests.Response()
     answer.status_code, answer.reason, answer.url = 200, "OK", url
     answer.headers["Content-Type"] = "application/json"
+    answer.headers[MADE] = "yes"
     replace_body(answer, document)
     return answer
 

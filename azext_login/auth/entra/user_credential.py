@@ -11,9 +11,14 @@ from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE
 from azext_login.auth.entra.errors import Attempt, explain, login_command
-from azext_login.errors import AccountError, NotSignedInError
+from azext_login.errors import (
+    AccountError,
+    MalformedAnswerError,
+    NotSignedInError,
+    ServiceBusyError,
+    ServiceUnreachableError,
+)
 from azext_login.system.command_line import Command
-from azext_login.system.http.waiting import retry_request
 
 
 class UserCredential:
@@ -84,7 +89,13 @@ class UserCredential:
         :return: GUID; None if the home tenant has to be asked for a token of its own.
         :raises: what `token` raises.
         """
-        secret = retry_request(lambda: self.token(scopes)).secret
+        try:
+            secret = self.token(scopes).secret
+        except ServiceBusyError:
+            raise
+        except (ServiceUnreachableError, MalformedAnswerError):
+            # The list of tenants needs the same token, and repeats the request.
+            return None
         account = self._account(self._applications.build(), login_command(Attempt(command=self._command)))
         # MSAL makes it from the object ID and the tenant ID (`client_info`), with a dot in between.
         home = str(account.get("home_account_id")).rpartition(".")[2]

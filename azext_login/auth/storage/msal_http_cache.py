@@ -22,6 +22,9 @@ _INDEX = "_index_"
 # The keys of which MSAL needs one in an OpenID configuration (msal/authority.py) or in an instance discovery answer.
 _IN_DOCUMENTS = ("token_endpoint", "tenant_discovery_endpoint", "metadata")
 
+# The header of a document that follows from another one (`auth.entra.documents`). MSAL keeps headers in lower case.
+_MADE = "x-made-by-login"
+
 _DISCOVERY = ("/.well-known/openid-configuration", "/discovery/instance")
 
 
@@ -143,7 +146,7 @@ def _is_document(key: object, value: Any) -> bool:
 
     MSAL would use a stored answer for a day, even if it is not a document.
     """
-    if not _is_discovery(key):
+    if not _is_discovery(key) or _MADE in (getattr(value, "headers", None) or ()):
         return False
     try:
         document = json.loads(value.text)

@@ -71,7 +71,6 @@ def test_nothing_follows_from_a_document_of_another_shape(changes: Mapping[str, 
     documents = AuthorityDocuments(BASE)
     documents.learn(_document("organizations", **changes))
     documents.learn(_document("organizations"))
-    documents.learn_endpoints(_document("organizations"))
     assert documents.find(OTHER, only_existing=False) is None
     assert documents.tenant_of(f"{BASE}/{OTHER}/v2.0/.well-known/openid-configuration") is None
 
@@ -123,12 +122,3 @@ def test_no_other_authority_is_known(authority: str) -> None:
 def test_only_documents_of_a_tenants_id_are_known_by_their_address(address: str, tenant: str | None) -> None:
     """A domain's document is read, because it names the tenant's ID."""
     assert AuthorityDocuments(BASE).tenant_of(address) == tenant
-
-
-def test_endpoints_that_an_earlier_command_read_are_enough_where_there_is_no_document() -> None:
-    documents = AuthorityDocuments(BASE)
-    documents.learn_endpoints({"authorization_endpoint": "x", "token_endpoint": "x", "instance": "localhost"})
-    assert documents.find(ONE, only_existing=False) is None
-    documents = AuthorityDocuments(BASE)
-    documents.learn_endpoints({name: value for name, value in _document(ONE).items() if name != "issuer"})
-    assert documents.find(OTHER, only_existing=False) == _used(_document(OTHER))

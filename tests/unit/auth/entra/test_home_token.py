@@ -101,6 +101,21 @@ def test_another_token_is_left_as_it_is(secret: str, realm: str, home: str) -> N
     assert not cache.has_state_changed
 
 
+@pytest.mark.parametrize("left", [3600, 10], ids=["fresh", "about to expire"])
+def test_a_fresh_token_of_the_home_tenant_stays(left: int) -> None:
+    """It may be later, as after a role has changed, or satisfy a claims challenge."""
+    secret, own = _token(tid=HOME), _token(tid=HOME, later=True)
+    content = json.loads(_cache(secret).serialize())
+    stored = json.loads(_cache(own, HOME).serialize())["AccessToken"]
+    for entry in stored.values():
+        entry["expires_on"] = str(int(time.time()) + left)
+    content["AccessToken"] |= stored
+    cache = SerializableTokenCache()
+    cache.deserialize(json.dumps(content))
+    assert copy_for_home(cache, secret, HOME)
+    assert {entry["secret"] for entry in _tokens(cache).values()} == ({secret, own} if left > 300 else {secret})
+
+
 def test_a_token_that_is_not_in_the_cache_is_not_copied() -> None:
     """As that of an account broker, which has a cache of its own."""
     cache = _cache(_token(tid=HOME, x=1))

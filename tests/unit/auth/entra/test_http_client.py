@@ -8,17 +8,23 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 from azure.cli.core.azclierror import AzCLIError
+from msal.throttled_http_client import ThrottledHttpClient
 
+from azext_login.auth.entra import documents as documents_module
 from azext_login.auth.entra.application import authority_errors
 from azext_login.auth.entra.documents import AuthorityDocuments
 from azext_login.auth.entra.http_client import AuthorityHttpClient
 from azext_login.auth.entra.tenants import resolve_tenant
+from azext_login.auth.storage.msal_http_cache import HttpCache
 from azext_login.errors import MalformedAnswerError, ServiceBusyError, SignInError, UnexpectedAnswerError
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.threads import BackgroundCall
 
 AUTHORITY = "https://login.contoso.example"
@@ -248,3 +254,51 @@ def test_a_realm_that_could_not_be_asked_for_fails_where_msal_asks() -> None:
     client.ask_for_realm("x")
     with pytest.raises(ServiceBusyError):
         client.get("https://login.contoso.example/common/userrealm/x?api-version=1.0")
+
+
+def _cached(url: str, document: object) -> dict[str, Any]:
+    """Return a cache of HTTP answers as MSAL fills it."""
+    return {f"GET {url} hash=abc 2xx": SimpleNamespace(text=json.dumps(document), headers={}), "_index_": ()}
+
+
+def test_a_document_in_the_cache_of_http_answers_leads_to_others() -> None:
+    service = _Service()
+    document = service.request("GET", _document_at(ONE)).json()
+    for cached, requests_sent in ((document, 0), (document | {"issuer": "https://elsewhere.example/"}, 1)):
+        service.asked.clear()
+        client = _client(service)
+        client.learn(_cached(_document_at(ONE), cached))
+        assert client.get(_document_at(OTHER)).json()["token_endpoint"] == f"{AUTHORITY}/{OTHER}/oauth2/v2.0/token"
+        assert len(service.asked) == requests_sent
+
+
+def test_a_document_that_was_made_is_not_kept_for_other_commands(tmp_path: Path) -> None:
+    """It would prove to them that the tenant exists."""
+    client = _client(_Service())
+    cache = HttpCache(PrivateDirectory(tmp_path))
+    answers = cache.load()
+    throttled = ThrottledHttpClient(client, http_cache=answers)
+    for tenant in (ONE, OTHER):
+        throttled.get(_document_at(tenant))
+    cache.save()
+    assert [key.split()[1] for key in HttpCache(PrivateDirectory(tmp_path)).load() if key != "_index_"] == [
+        _document_at(ONE)
+    ]
+
+
+def test_a_known_cloud_that_cannot_be_reached_is_asked_so_that_the_error_is_the_right_one() -> None:
+    authority = "https://login.microsoftonline.com"
+    service = _Service(status=400)
+    client = AuthorityHttpClient(service, authority, documents=AuthorityDocuments(authority))
+    address = f"{authority}/organizations/v2.0/.well-known/openid-configuration"
+    assert client.get(address).status_code == 400
+    assert service.asked == [address]
+
+
+def test_a_thread_does_not_wait_for_the_first_document_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents_module, "_LONGEST_WAIT", 0.1)
+    documents = AuthorityDocuments(AUTHORITY)
+    assert documents.begin_request()
+    assert not documents.begin_request()
+    documents.end_request()
+    assert not documents.begin_request()

@@ -29,7 +29,7 @@ def test_the_first_request_uses_it_and_nothing_is_sent_before(
 ) -> None:
     with _session(cloud, monkeypatch) as session:
         cloud.admin.clear_requests()
-        connect(session, cloud.url)
+        assert connect(session, cloud.url)
         assert _connections(session, cloud.url) == 1
         assert not cloud.admin.requests()
         assert session.get(f"{cloud.url}/metadata/endpoints?api-version=2022-09-01").ok
@@ -58,6 +58,16 @@ def test_a_host_behind_a_proxy_is_left_alone(cloud: LocalCloud, monkeypatch: pyt
         connect(session, cloud.url)
         monkeypatch.delenv("HTTPS_PROXY")
         assert _connections(session, cloud.url) == 0
+
+
+def test_only_the_certificates_that_requests_trust_are_trusted(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL reads SSL_CERT_FILE, and requests does not."""
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(cloud.ca_bundle))
+    with build_session() as session:
+        assert not connect(session, cloud.url)
 
 
 def test_a_certificate_that_is_not_trusted_leaves_no_connection(
