@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -11,10 +12,17 @@ import pytest
 import requests
 
 from azext_login.auth.entra.http_client import AuthorityHttpClient
-from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from azext_login.errors import (
+    IncompleteListError,
+    MalformedAnswerError,
+    ServiceUnreachableError,
+    SignInError,
+    UnexpectedAnswerError,
+)
 from azext_login.profile.model import Account
 from azext_login.resource_manager.ask_tenants import discover
 from azext_login.resource_manager.client import ResourceManager
+from azext_login.resource_manager.pages import RowBudget
 from azext_login.resource_manager.resources import Tenant
 from azext_login.system.http.session import build_session
 from azext_login.usecases.rows import row_of
@@ -91,6 +99,35 @@ def test_a_list_in_pages_is_read_to_its_end(own_cloud: LocalCloud, manager_of: C
     own_cloud.admin.clear_requests()
     assert [subscription.id for subscription in manager.subscriptions(Tenant(contoso.id))] == whole
     assert own_cloud.admin.count_requests("^/subscriptions") == 3
+
+
+def test_subscriptions_that_are_read_ahead_are_those_of_the_described_tenant(
+    own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
+) -> None:
+    manager = manager_of(ALICE)
+    tenant = next(tenant for tenant in manager.tenants() if tenant.display_name == "Contoso")
+    expected = list(manager.subscriptions(tenant, described=True))
+    own_cloud.admin.page_size(2)
+    own_cloud.admin.clear_requests()
+    manager.read_ahead(Tenant(tenant.id))
+    assert list(manager.subscriptions(tenant, described=True)) == expected
+    assert own_cloud.admin.count_requests("^/subscriptions") == 3
+    # Only once: a tenant that is asked again is asked anew.
+    assert list(manager.subscriptions(tenant, described=True)) == expected
+    assert own_cloud.admin.count_requests("^/subscriptions") == 6
+
+
+def test_the_names_of_a_tenant_count_for_rows_that_are_read_ahead(
+    own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
+) -> None:
+    manager = manager_of(ALICE, budget=RowBudget("subscriptions", "", rows=100, text=6000))
+    (tenant,) = (tenant for tenant in manager.tenants() if tenant.display_name == "Contoso")
+    tenant = dataclasses.replace(tenant, display_name="x" * 1000)
+    manager.read_ahead(Tenant(tenant.id))
+    found = manager.subscriptions(tenant, described=True)
+    assert next(found)
+    with pytest.raises(IncompleteListError):
+        list(found)
 
 
 def test_a_claims_challenge_is_answered_with_a_new_token(
