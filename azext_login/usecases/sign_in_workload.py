@@ -44,6 +44,7 @@ def sign_in_service_principal(
     credential = clients.service_principal_credential(
         principal, staged.applications, on_assertion=fetched.append, command=request.again
     )
+    credential.check()
     credential.token(list(request.scopes or session.settings.arm_scopes), tenant=request.tenant)
 
     def keep(found: Sequence[Subscription]) -> None:

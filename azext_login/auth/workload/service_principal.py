@@ -214,6 +214,15 @@ class ServicePrincipalCredential:
             raise explain(result, self._attempt(tenant))
         return AccessToken.from_result(result, now=self._clock())
 
+    def check(self) -> None:
+        """Refuse a federated token that cannot be used, before the sign-in service is asked for anything.
+
+        :raises: what `assertion` raises.
+        """
+        principal = self._principal
+        if not (principal.client_secret or principal.certificate) and (principal.source or principal.assertion):
+            self._new_or_stored_assertion()
+
     def _attempt(self, tenant: str | None) -> Attempt:
         principal = self._principal
         return Attempt(
