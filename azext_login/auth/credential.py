@@ -11,6 +11,9 @@ from azext_login.errors import UnexpectedAnswerError
 # assumes the same (msal/token_cache.py).
 _LIFETIME = 3599
 
+FRESH_FOR = 300
+"""Seconds that a token must be valid for MSAL to return it without asking for a new one (msal/application.py)."""
+
 # Seconds. A broken service can send any number, and no calendar of Python has a date after the year 9999.
 LONGEST_LIFETIME = 10**10
 

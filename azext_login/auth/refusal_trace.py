@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from azext_login.system.http.json_answers import parse_json
+from azext_login.system.http.json_answers import object_in
 
 _ID = r"[0-9A-F][0-9A-F-]{0,35}"
 _TIME = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)?"
@@ -47,16 +47,7 @@ def with_trace(message: str, body: Mapping[str, Any]) -> str:
 
 def trace_of(response: requests.Response) -> str:
     """Return that line for an answer of which nothing else is read; "" if it has none."""
-    return _line(refusal_in(response.content)) if response.status_code >= 400 else ""
-
-
-def refusal_in(content: bytes | str) -> Mapping[str, Any]:
-    """Return the JSON object in the content of a refusal; an empty one for any other content."""
-    try:
-        body = parse_json(content)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    return _line(object_in(response.content)) if response.status_code >= 400 else ""
 
 
 def without_trace(text: str) -> str:

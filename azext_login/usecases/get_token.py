@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login.auth.credential import AccessToken
+from azext_login.auth.credential import FRESH_FOR, AccessToken
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE, AZURE_CLI_CLIENT_ID
 from azext_login.auth.storage.cached_token import (
-    FRESH_FOR,
     TokenQuery,
     find_stale_token,
     find_token,

@@ -15,10 +15,10 @@ from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.auth.entra.errors import unknown_tenant
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.auth.input_files import refusal
-from azext_login.auth.refusal_trace import refusal_in
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.http.errors import connection_errors
+from azext_login.system.http.json_answers import object_in
 from azext_login.system.login_command import another_way
 from azext_login.system.text import capitalised, printable
 
@@ -92,7 +92,9 @@ class ApplicationFactory:
         from msal import ConfidentialClientApplication
 
         with authority_errors(self._settings.authority, tenant, self._settings.again):
-            return ConfidentialClientApplication(client_id, client_credential=credential, **self._common(tenant))
+            return ConfidentialClientApplication(
+                client_id, client_credential=credential, **self._common(tenant, is_named_by_user=True)
+            )
 
     def copy_for_home(self, secret: str, home: str) -> bool:
         """Store a copy of a token for any tenant for the home tenant of its user, and tell whether there is one."""
@@ -105,7 +107,7 @@ class ApplicationFactory:
         if not self.is_adfs:
             self._http_client.ask_for_realm(username)
 
-    def _common(self, tenant: str | None, *, is_named_by_user: bool = True) -> dict[str, Any]:
+    def _common(self, tenant: str | None, *, is_named_by_user: bool) -> dict[str, Any]:
         return {
             "authority": self.authority_of(tenant),
             "token_cache": self._token_cache,
@@ -182,7 +184,7 @@ def _discovery_refusal(error: ValueError) -> Mapping[str, Any]:
 
     "OIDC Discovery failed on ... Error: <answer>" (msal/authority.py, `tenant_discovery`)
     """
-    return refusal_in(str(error.__context__ or "").partition("Error: ")[2])
+    return object_in(str(error.__context__ or "").partition("Error: ")[2])
 
 
 def _is_json_error(error: BaseException | None) -> bool:

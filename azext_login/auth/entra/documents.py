@@ -80,7 +80,7 @@ class AuthorityDocuments:
         :param tenant: GUID, `organizations` or `common`, in lower case.
         :param only_existing: whether the document has to prove that there is such a tenant.
         """
-        if self._is_foreign or not self._is_derivable:
+        if not self._is_derivable:
             return None
         if only_existing and tenant not in _FOR_MANY and tenant not in self._existing:
             return None

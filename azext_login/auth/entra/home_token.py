@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from azext_login.auth.credential import FRESH_FOR
 from azext_login.auth.jwt import unverified_claims
 from azext_login.system.text import is_id
 
@@ -15,9 +16,6 @@ _ANY_TENANT = "organizations"
 # The tenant of personal accounts: https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference. It has
 # no subscriptions.
 _PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
-
-# Seconds that a token must be valid for MSAL to use it (msal/application.py).
-_FRESH_FOR = 300
 
 
 def copy_for_home(tokens: Any, secret: str, home: str) -> bool:
@@ -48,6 +46,6 @@ def copy_for_home(tokens: Any, secret: str, home: str) -> bool:
 
 def _is_fresh(entry: Mapping[str, Any]) -> bool:
     try:
-        return int(entry["expires_on"]) > time.time() + _FRESH_FOR
+        return int(entry["expires_on"]) > time.time() + FRESH_FOR
     except (KeyError, TypeError, ValueError):
         return False

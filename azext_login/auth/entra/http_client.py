@@ -12,14 +12,15 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from azext_login.auth.entra.documents import MADE, AuthorityDocuments
-from azext_login.auth.refusal_trace import refusal_in, trace_of
+from azext_login.auth.refusal_trace import trace_of
 from azext_login.auth.token_answers import standard_answer
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.system.http.bounded import replace_body
 from azext_login.system.http.connections import connect
 from azext_login.system.http.errors import advise_pause, connection_errors, parse_json_object, refuse_if_busy
+from azext_login.system.http.json_answers import object_in
 from azext_login.system.http.session import LONGEST_REQUEST, SERVER_ERROR, TIMEOUT, TRANSIENT_STATUS
-from azext_login.system.http.waiting import limit_time
+from azext_login.system.http.waiting import limit_time, wait_for
 from azext_login.system.text import capitalised
 from azext_login.system.threads import BackgroundCall
 
@@ -109,7 +110,7 @@ class AuthorityHttpClient:
             # A key reads "GET <address> hash=<...> 2xx" (msal/throttled_http_client.py).
             method, _, rest = str(key).partition(" ")
             if method == "GET" and self._documents.tenant_of(rest.partition(" ")[0]):
-                self._documents.learn(refusal_in(getattr(answer, "text", "")))
+                self._documents.learn(object_in(getattr(answer, "text", "")))
                 return
 
     def ask_for_realm(self, username: str) -> None:
@@ -146,15 +147,7 @@ class AuthorityHttpClient:
     def _answer_ahead(self, url: str) -> requests.Response | None:
         """Return the answer to a request that was sent ahead, once."""
         call = self._ahead.pop(url, None)
-        if call is None:
-            return None
-
-        def wait() -> requests.Response:
-            while not call.wait(LONGEST_REQUEST):
-                pass
-            return call.result()
-
-        return limit_time(LONGEST_REQUEST, wait, service=SIGN_IN_SERVICE)
+        return None if call is None else wait_for(call, LONGEST_REQUEST, service=SIGN_IN_SERVICE)
 
     def _document_of(
         self, documents: AuthorityDocuments, tenant: str, url: str, kwargs: dict[str, Any]

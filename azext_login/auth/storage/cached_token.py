@@ -14,13 +14,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azext_login.auth.credential import AccessToken
+from azext_login.auth.credential import FRESH_FOR, AccessToken
 
 CacheEntry = Mapping[str, Any]
 """One entry of MSAL's cache, for example an access token: `secret`, `expires_on`, `target` (scopes), `realm`, ..."""
-
-FRESH_FOR = 300
-"""Seconds that a token must be valid for MSAL to return it without asking for a new one (msal/application.py)."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

@@ -6,7 +6,7 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 ITEM_LIMIT = 1 << 20
@@ -47,6 +47,15 @@ def parse_json(content: bytes | str) -> Any:
         return _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
+
+
+def object_in(content: bytes | str) -> Mapping[str, Any]:
+    """Return the JSON object that some content is; an empty one for any other content."""
+    try:
+        value = parse_json(content)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def without_surrogates(text: str) -> str:

@@ -70,7 +70,17 @@ def limit_time(
     :param error: the class of the error to raise.
     :raises ServiceUnreachableError: it took longer.
     """
-    call = BackgroundCall(attempt)
+    return wait_for(BackgroundCall(attempt), limit, service=service, error=error)
+
+
+def wait_for(
+    call: BackgroundCall[Answer],
+    limit: float,
+    *,
+    service: str,
+    error: type[ServiceUnreachableError] = ServiceUnreachableError,
+) -> Answer:
+    """Return what a call that is under way returns, or stop waiting for it, as `limit_time` does."""
     began, is_announced = time.monotonic(), False
     end = began + limit
     while not call.wait(min(_TICK, max(0.0, end - time.monotonic()))):

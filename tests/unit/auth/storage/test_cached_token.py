@@ -16,7 +16,8 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from azext_login.auth.storage.cached_token import FRESH_FOR, TokenQuery, find_stale_token, find_token
+from azext_login.auth.credential import FRESH_FOR
+from azext_login.auth.storage.cached_token import TokenQuery, find_stale_token, find_token
 from azext_login.auth.storage.token_cache import TokenCache
 from azext_login.system.directory import PrivateDirectory
 
