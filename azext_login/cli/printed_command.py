@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.options import options_of
 from azext_login.host import output_options
-from azext_login.system.command_line import AZ_LOGIN, Command
+from azext_login.system.command_line import Command
 
 # How the user gives a secret again: on standard input, or in a file where another secret may need standard input.
 _SECRETS = {"password": "@-", "client_assertion": "@FILE"}
@@ -20,21 +19,12 @@ _FIRST = ("service_principal", "identity", "from_env", "use_device_code", "token
 def printed_command(cmd: Any, options: Any) -> Command:
     """Return the command that repeats the running one, with what was given for --query and --output.
 
+    Each secret is replaced with the way to give it again.
+
     :param cmd: the host's command, which the handler gets.
     :param options: the record of its options.
     """
-    command = _with_options(Command(("az", *cmd.name.split())), options)
-    for name, value in output_options(cmd.cli_ctx).items():
-        command = command.with_option(name, value)
-    return command
-
-
-def printed_login(options: LoginOptions) -> Command:
-    """Return the `az login` that repeats a sign-in. Each secret is replaced with the way to give it again."""
-    return _with_options(AZ_LOGIN, options)
-
-
-def _with_options(command: Command, options: Any) -> Command:
+    command = Command(("az", *cmd.name.split()))
     described = options_of(type(options))
     for field in sorted(dataclasses.fields(options), key=lambda field: field.name not in _FIRST):
         value = getattr(options, field.name)
@@ -42,6 +32,8 @@ def _with_options(command: Command, options: Any) -> Command:
             continue
         values = [_SECRETS[field.name]] if not field.repr else _words_of(value)
         command = command.with_option(described[field.name].name, *values)
+    for name, value in output_options(cmd.cli_ctx).items():
+        command = command.with_option(name, value)
     return command
 
 

@@ -18,12 +18,22 @@ from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.login_usage import check_usage
 from azext_login.cli.options import options_of
 from azext_login.cli.passwords import obtain_secret
-from azext_login.cli.printed_command import printed_login
+from azext_login.cli.printed_command import printed_command
+from azext_login.system.command_line import Command
 from azext_login.system.login_command import another_way, one_tenant
 from tests.hostile_words import HOSTILE_WORDS
 
 _FIELDS = {field.name: field for field in dataclasses.fields(LoginOptions)}
 _OPTIONS = options_of(LoginOptions)
+
+
+_HOST = SimpleNamespace(
+    invocation=SimpleNamespace(data={}), config=SimpleNamespace(get=lambda *names, fallback: fallback)
+)
+
+
+def _printed_login(options: LoginOptions) -> Command:
+    return printed_command(SimpleNamespace(name="login", cli_ctx=_HOST), options)
 
 
 def _value(name: str, text: str) -> Any:
@@ -55,19 +65,19 @@ def _expected(name: str, value: Any) -> list[str]:
 def test_every_option_of_the_sign_in_is_repeated_and_no_secret(name: str) -> None:
     for text in HOSTILE_WORDS:
         value = _value(name, text)
-        words = shlex.split(str(printed_login(LoginOptions(**{name: value}))))
+        words = shlex.split(str(_printed_login(LoginOptions(**{name: value}))))
         assert words == ["az", "login", *(_expected(name, value) if value else [])]
 
 
 @pytest.mark.parametrize("name", _FIELDS)
 def test_an_option_that_was_not_given_is_not_repeated(name: str) -> None:
     default: Any = _FIELDS[name].default
-    assert str(printed_login(LoginOptions(**{name: default}))) == "az login"
+    assert str(_printed_login(LoginOptions(**{name: default}))) == "az login"
 
 
 def _advice(options: LoginOptions, code: int, **attempt: Any) -> str:
     answer = {"error": "invalid_grant", "error_codes": [code], "error_description": f"AADSTS{code}: No."}
-    error = explain(answer, Attempt(command=printed_login(options), **attempt))
+    error = explain(answer, Attempt(command=_printed_login(options), **attempt))
     return str(error.recommendations[0]).splitlines()[-1]
 
 
@@ -92,13 +102,13 @@ def test_a_wrong_password_is_given_again_on_standard_input() -> None:
 @pytest.mark.parametrize("options", [LoginOptions(from_env=True), LoginOptions(identity=True, client_id="c")])
 def test_the_tenant_of_an_account_that_the_environment_describes_is_not_added(options: LoginOptions) -> None:
     command = _advice(options, 7000215, tenant="t", service_principal=True)
-    assert command == str(printed_login(options))
+    assert command == str(_printed_login(options))
     assert "--tenant" not in command
 
 
 # Advice that changes the command that ran
 
-_RAN = printed_login(LoginOptions(use_device_code=True, tenant="t t", scopes=["s"], allow_no_subscriptions=True))
+_RAN = _printed_login(LoginOptions(use_device_code=True, tenant="t t", scopes=["s"], allow_no_subscriptions=True))
 _REST = '--tenant "t t" --scope s --allow-no-subscriptions'
 
 
@@ -153,7 +163,7 @@ def test_a_list_that_is_too_long_repeats_the_sign_in_for_one_tenant() -> None:
     ids=["browser", "password", "service principal", "identity", "environment"],
 )
 def test_another_way_to_sign_in_goes_together_with_what_is_repeated(options: LoginOptions, ways: Sequence[str]) -> None:
-    command = another_way(printed_login(options), *ways)
+    command = another_way(_printed_login(options), *ways)
     fields = {described.name: name for name, described in _OPTIONS.items()}
     given: dict[str, Any] = {}
     for name, values in command.options:
