@@ -63,6 +63,17 @@ def call_host(command: str, cmd: Any, arguments: Mapping[str, Any], names: Mappi
     return host_operation(command)(cmd, **{name: value for name, value in arguments.items() if name in known})
 
 
+def declare_host_arguments(loader: Any, command: str) -> None:
+    """Register the host's own arguments of `command` with our loader, also those that a later host adds."""
+    from azure.cli.command_modules.profile import ProfileCommandsLoader
+
+    host = ProfileCommandsLoader(cli_ctx=loader.cli_ctx)
+    for name in ("command_table", "command_name", "skip_applicability", "argument_registry", "extra_argument_registry"):
+        if hasattr(loader, name):
+            setattr(host, name, getattr(loader, name))
+    host.load_arguments(command)
+
+
 @dataclass(frozen=True)
 class HostSettings:
     """The host's decisions, read once from its configuration, its cloud and the environment."""

@@ -11,6 +11,7 @@ from azext_login.cli.open_session import again_of, open_session
 from azext_login.cli.options import serves
 from azext_login.errors import first_line
 from azext_login.host import exit_with
+from azext_login.profile.model import account_of
 from azext_login.system.launching_script import watch_script
 from azext_login.system.log import get_logger
 from azext_login.system.signals import stop_on_signals
@@ -38,6 +39,8 @@ def renew_account(cmd: Any, options: RenewOptions) -> dict[str, Any] | None:
 
     again = again_of(cmd, options)
     row = find_account(session, username=options.username, tenant=options.tenant, again=again)
+    if not account_of(row).is_user:
+        _report_obstacle(cmd.cli_ctx)
     renewal = _watch(session, row) if options.watch else _renew_once(session, row)
     if renewal is None:
         return None
@@ -100,6 +103,19 @@ def _report_failed_round(error: AzCLIError, pause: float) -> None:
         "%s Nothing was renewed, and no stored token has changed. The next attempt is in %d seconds: %s",
         _time_of(time.time()), pause, first_line(error),
     )  # fmt: skip
+
+
+def _report_obstacle(cli_ctx: Any) -> None:
+    """Tell why commands of others do not renew these tokens by themselves, if they do not."""
+    from azext_login.usecases.every_command import obstacle
+
+    reason = obstacle(cli_ctx)
+    if reason:
+        logger.warning(
+            "Commands other than `az login` and `az account` do not renew tokens by themselves, because %s. Run "
+            "`az account renew --watch` beside them.",
+            reason,
+        )
 
 
 def _report_last_assertion(renewal: Renewal) -> None:

@@ -1,0 +1,56 @@
+"""Registers the hooks with the host's events.
+
+Every hook fails open: whatever happens in it, the command runs as it would without this extension.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azext_login.host_index import OFF, OWN_MODULE, every_command_setting
+from azext_login.system.log import get_logger
+
+logger = get_logger(__name__)
+
+# After these, a user relies on the hooks.
+_CHANGING = ("login", "account renew")
+
+
+def register_hooks(loader: Any) -> None:
+    """Register what happens before a command of others runs, and after one that has loaded all of us.
+
+    :param loader: our loader. It has no commands if the host has loaded it for the hooks only.
+    """
+    from knack.events import EVENT_CLI_POST_EXECUTE, EVENT_INVOKER_POST_PARSE_ARGS
+
+    # A program may run several commands with one context.
+    for event, hook in ((EVENT_INVOKER_POST_PARSE_ARGS, _prepare_command), (EVENT_CLI_POST_EXECUTE, _update_index)):
+        loader.cli_ctx.unregister_event(event, hook)
+        if event == EVENT_INVOKER_POST_PARSE_ARGS or loader.command_table:
+            loader.cli_ctx.register_event(event, hook)
+
+
+def _prepare_command(cli_ctx: Any, *, args: Any, **_: Any) -> None:
+    """Give a command that is not ours the right subscriptions and credentials, when it asks for them."""
+    try:
+        if type(args.func.loader).__module__ == OWN_MODULE or every_command_setting(cli_ctx) == OFF:
+            return
+        from azure.cli.core._session import ACCOUNT
+
+        from azext_login.hooks.account_view import show
+        from azext_login.hooks.credentials import serve
+
+        show(ACCOUNT, cli_ctx, subscription=getattr(args, "_subscription", None), on_read=serve)
+    except Exception as error:  # noqa: BLE001  # fails open
+        logger.debug("The command runs without the hooks of this extension: %r", error)
+
+
+def _update_index(cli_ctx: Any, **_: Any) -> None:
+    """Let the host load us for every command from now on, or no longer."""
+    try:
+        from azext_login.usecases.every_command import update_index
+
+        update_index(cli_ctx)
+    except Exception as error:  # noqa: BLE001  # fails open
+        tell = logger.warning if cli_ctx.data.get("command") in _CHANGING else logger.info
+        tell("Commands other than `az login` and `az account` run without this extension: %s", error)

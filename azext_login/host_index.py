@@ -1,0 +1,99 @@
+"""The host's command index: which modules it loads for the first word of a command.
+
+azure-cli 2.91 has the words of its own commands in its package, and those of extensions in `extensionIndex.json`. Older
+releases, and cloud profiles other than `latest`, have all of them in `commandIndex.json`. Both files have one shape
+(azure.cli.core, `CommandIndex`): `{"version": ..., "cloudProfile": ..., "commandIndex": {word: [module, ...]}}`. They
+count for that version and that profile only. The host has read them before it loads us.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+OWN_MODULE = "azext_login"
+
+OWN_WORDS = ("account", "login", "logout")
+"""The words of our commands, for which the host lists us by itself."""
+
+AUTO, ON, OFF = "auto", "on", "off"
+"""The values of the setting login.every_command."""
+
+_SEEN = "azext_login_loaded"
+
+Words = dict[str, list[str]]
+"""Word -> the modules that the host loads for it."""
+
+
+def index_of(cli_ctx: Any) -> Any:
+    """Return the host's copy of the index that lists extensions (azure.cli.core._session.Session).
+
+    None for a host that has another index.
+    """
+    from azure.cli.core import _session
+
+    has_package = cli_ctx.cloud.profile == "latest" and _packaged_words_file() is not None
+    return getattr(_session, "EXTENSION_INDEX" if has_package else "INDEX", None)
+
+
+def packaged_words(cli_ctx: Any) -> Words:
+    """Return the words of the host's own commands that are in its package; empty if they are not."""
+    from azure.cli.core import CommandIndex
+
+    read = getattr(CommandIndex(cli_ctx), "get_packaged_core_index", None)
+    found = read() if read is not None and _packaged_words_file() is not None else None
+    return found if isinstance(found, dict) else {}
+
+
+def words_in(document: object, cli_ctx: Any) -> Words | None:
+    """Return the words of an index; None if it has another shape, or does not count for this host."""
+    import azure.cli.core as core
+
+    if not isinstance(document, dict) or document.get("version") != core.__version__:
+        return None
+    words = document.get("commandIndex")
+    is_index = isinstance(words, dict) and all(isinstance(modules, list) for modules in words.values())
+    return words if is_index and document.get("cloudProfile") == cli_ctx.cloud.profile else None
+
+
+def is_listed(words: Mapping[str, Sequence[str]] | None, word: str) -> bool:
+    """Tell whether the host loads us for a word."""
+    return words is not None and OWN_MODULE in words.get(word, ())
+
+
+def needs_our_commands(cli_ctx: Any, args: Sequence[str] | None) -> bool:
+    """Tell whether the host needs our commands, or has loaded us for the hooks only.
+
+    It needs them for our words, and whenever it loads all extensions: it does that for help, and where its index does
+    not list what it looks for, and then makes a new index of all commands that it finds.
+
+    :param args: the words of the command.
+    """
+    word = args[0].lower() if args and not args[0].startswith("-") else ""
+    if not word or word in OWN_WORDS or cli_ctx.invocation is None or cli_ctx.data.get("completer_active"):
+        return True
+    loaded_before = cli_ctx.invocation.data.setdefault(_SEEN, [])
+    loaded_before.append(word)
+    index = index_of(cli_ctx)
+    # The host looks a command up in its index at first, and loads everything if that was not enough.
+    return len(loaded_before) > 1 or index is None or not is_listed(words_in(index.data, cli_ctx), word)
+
+
+def _packaged_words_file() -> str | None:
+    import azure.cli.core as core
+
+    name = getattr(core.CommandIndex, "_PACKAGED_COMMAND_INDEX_LATEST", None)
+    file = os.path.join(os.path.dirname(core.__file__), name) if name else None
+    return file if file is not None and os.path.isfile(file) else None
+
+
+def every_command_setting(cli_ctx: Any) -> str:
+    """Return the setting login.every_command: AUTO, ON or OFF. Anything else counts as AUTO."""
+    import configparser
+
+    try:
+        value = str(cli_ctx.config.get("login", "every_command", fallback=AUTO)).strip().lower()
+    except configparser.Error:
+        return AUTO
+    return value if value in (ON, OFF) else AUTO
