@@ -9,7 +9,8 @@ from azext_login.cli.collector import resume
 from azext_login.cli.open_session import again_of, open_session
 from azext_login.cli.options import serves
 from azext_login.cli.results import PlainRows, share_equal_strings, with_cloud_name
-from azext_login.errors import AccountError
+from azext_login.errors import AccountError, first_line
+from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import SubscriptionRow, is_enabled
 from azext_login.system.log import get_logger
 from azext_login.usecases.session import Session
@@ -36,7 +37,9 @@ def list_accounts(cmd: Any, options: ListOptions) -> PlainRows:
     session = open_session(cmd.cli_ctx)
     if options.refresh:
         _refresh(cmd, session, options)
-    rows = session.rows(all_clouds=options.all, all_identities=options.all_identities)
+    state = session.valid_view(on_invalid=_warn_of_choice).state
+    rows = state.all_rows() if options.all_identities else state.rows
+    rows = rows if options.all else rules.in_cloud(rows, session.settings.cloud)
     if not rows:
         logger.warning('Please run "az login" to access your accounts.')
     share_equal_strings(rows)
@@ -48,6 +51,10 @@ def list_accounts(cmd: Any, options: ListOptions) -> PlainRows:
         for row, failure in zip(result, session.refresh_failures(shown), strict=True):
             row["refreshFailure"] = failure
     return PlainRows(result)
+
+
+def _warn_of_choice(error: Exception) -> None:
+    logger.warning("%s The stored default is marked.", first_line(error))
 
 
 def _check_usage(options: ListOptions) -> None:
@@ -82,7 +89,13 @@ def _refresh(cmd: Any, session: Session, options: ListOptions) -> None:
 @serves("account show", ShowOptions)
 def show_account(cmd: Any, options: ShowOptions) -> SubscriptionRow:
     """Return one subscription, the active one by default."""
-    return open_session(cmd.cli_ctx).find(options.subscription, again=again_of(cmd, options))
+    session = open_session(cmd.cli_ctx)
+    row = session.find(options.subscription, again=again_of(cmd, options))
+    if session.choice and not options.subscription:
+        from azext_login.cli.reports import report_choice
+
+        report_choice(session, row)
+    return row
 
 
 @serves("account set", SetOptions)
@@ -101,6 +114,10 @@ def set_account(cmd: Any, options: SetOptions) -> None:
 
         row = select_subscription(session, options.subscription, username=options.username, tenant=options.tenant)
     report_selection(row)
+    if session.choice:
+        from azext_login.cli.reports import report_overriding_choice
+
+        report_overriding_choice(session, row)
 
 
 @serves("account clear")

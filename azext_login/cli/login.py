@@ -242,7 +242,7 @@ def _check_choice(outcome: SignInOutcome) -> None:
     """
     if outcome.ambiguous_subscription is None:
         return
-    from azext_login.usecases.ambiguity import ambiguous, label_of
+    from azext_login.profile.ambiguity import ambiguous, label_of
 
     raise ambiguous(
         f"Multiple subscriptions with the name '{printable(outcome.ambiguous_subscription)}' found. The sign-in of "

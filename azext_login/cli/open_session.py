@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azext_login.host import POWERSHELL_SETTINGS, activate_cloud, new_installation_id, read_host_settings
+from azext_login.profile.choice import choice_from
 from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import SubscriptionRow
 from azext_login.profile.store import ProfileStore
@@ -76,5 +78,7 @@ def open_session(cli_ctx: Any, *, again: Command | None = None) -> Session:
         active_cloud=settings.cloud,
         host_copy=lambda: ACCOUNT.data,
     )
-    session = Session(settings, config_dir, store, clouds, host_account=ACCOUNT, again=again)
+    session = Session(
+        settings, config_dir, store, clouds, host_account=ACCOUNT, choice=choice_from(os.environ), again=again
+    )
     return session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from azext_login.errors import (
@@ -11,6 +12,7 @@ from azext_login.errors import (
     IncompleteListError,
     InteractionRequiredError,
     InterruptedDiscoveryError,
+    NotSignedInError,
     ServiceUnreachableError,
     UnexpectedAnswerError,
     first_line,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from azext_login.profile.model import Account, SubscriptionRow
     from azext_login.resource_manager.discovery import Discovery, TenantReport
     from azext_login.usecases.refresh_subscriptions import RefreshOutcome
+    from azext_login.usecases.session import Session
     from azext_login.usecases.sign_in import SignInOutcome
     from azext_login.usecases.sign_out import SignOutOutcome
 
@@ -77,10 +80,10 @@ def report_guess(outcome: SignInOutcome) -> None:
 
 def _report_unusable_default(outcome: SignInOutcome, word: str) -> None:
     """Report that the configured default names no enabled subscription, or several."""
+    from azext_login.profile.ambiguity import label_of
     from azext_login.profile.model import is_enabled
     from azext_login.profile.words import with_subscription
     from azext_login.system.command_line import quote_command
-    from azext_login.usecases.ambiguity import label_of
 
     found = with_subscription(filter(is_enabled, outcome.rows), word)
     if not found:
@@ -100,6 +103,35 @@ def _report_unusable_default(outcome: SignInOutcome, word: str) -> None:
         "was chosen. To choose one for every sign-in, run one of:\n%s",
         printable(word), outcome.account.label, "\n".join(lines),
     )  # fmt: skip
+
+
+def report_choice(session: Session, shown: SubscriptionRow) -> None:
+    """Report where the subscription comes from that this process uses, if it is not the stored default."""
+    from azext_login.profile.state import key_of
+    from azext_login.profile.subscriptions import active_row, in_cloud
+
+    stored = active_row(in_cloud(session.state().rows, session.settings.cloud))
+    if stored is not None and key_of(stored) == key_of(shown):
+        return
+    default = "No subscription is stored as the default."
+    if stored is not None:
+        default = f"The stored default is '{printable(stored['name'])}' ({printable(stored['id'])})."
+    logger.warning("%s chose this subscription, for this process only. %s", session.choice.origin, default)
+
+
+def report_overriding_choice(session: Session, stored: SubscriptionRow) -> None:
+    """Warn that this shell does not use the subscription that became the stored default, if that is so."""
+    from azext_login.profile.state import key_of
+    from azext_login.profile.subscriptions import active_row
+
+    with suppress(AccountError, NotSignedInError):
+        used = active_row(session.view().rows)
+        if used is not None and key_of(used) == key_of(stored):
+            return
+    logger.warning(
+        "The default is stored, but %s still decides in this shell. To use the stored default, unset it.",
+        session.choice.origin,
+    )
 
 
 def report_refresh(outcome: RefreshOutcome, *, again: Command) -> None:

@@ -114,7 +114,7 @@ def sign_in(
     chosen = wanted
     if chosen is None and was_active is not None:
         chosen = next((row for row in fresh if slot_of(row) == slot_of(was_active)), None)
-    chosen = chosen or _last_choice(state, fresh) or _only_named(filter(is_enabled, fresh), fallback)
+    chosen = chosen or last_choice(state, fresh) or _only_named(filter(is_enabled, fresh), fallback)
     if chosen is None:
         chosen = first_usable(_in_order_of(new, fresh))
         if chosen is not None and sum(map(is_enabled, fresh)) > 1:
@@ -147,7 +147,7 @@ def refresh(
     if chosen is None:
         usable = [row for row in state.rows if key_of(row) in fresh]
         own = [row for row in usable if was_active is None or account_of(row).key == account_of(was_active).key]
-        chosen = _last_choice(state, own) or _only_named(filter(is_enabled, usable), fallback)
+        chosen = last_choice(state, own) or _only_named(filter(is_enabled, usable), fallback)
         chosen = chosen or first_usable(usable)
     for row in state.all_rows():
         row["isDefault"] = row is chosen
@@ -272,7 +272,7 @@ def _record_choice(state: ProfileState, chosen: SubscriptionRow) -> None:
     state.choices[key] = chosen["id"]
 
 
-def _last_choice(state: ProfileState, rows: Sequence[SubscriptionRow]) -> SubscriptionRow | None:
+def last_choice(state: ProfileState, rows: Sequence[SubscriptionRow]) -> SubscriptionRow | None:
     """Return the row that its account chose last; of several tenants, the newest choice."""
     age = {key: place for place, key in enumerate(reversed(state.choices))}
 

@@ -83,7 +83,7 @@ def choose_account(
     """Return the account whose token a command gets, if it names none.
 
     It is the account of the subscription, or the active one. In another tenant, it is still asked first, unless its
-    tokens are all of one tenant.
+    tokens are all of one tenant. If the process chose an account, no other one is used.
 
     :param again: returns the running command, for the advice.
     :param tenant: GUID or domain, as given.
@@ -93,8 +93,10 @@ def choose_account(
     """
     if not tenant:
         return AccountChoice(session.find(subscription, again=again), again)
-    rows = session.rows(all_identities=True)
-    in_tenant = words.of_tenant(rows, tenant)
+    everything = session.rows(all_identities=True)
+    is_given = bool(subscription)
+    rows = session.of_chosen_account(everything, without_subscription=is_given)
+    in_tenant = session.of_chosen_account(words.of_tenant(everything, tenant), without_subscription=is_given)
     first = rules.active_row(rows)
     if subscription or (first is None and not in_tenant):
         first = session.find(subscription, again=again)
@@ -173,7 +175,8 @@ def find_account(
 ) -> SubscriptionRow:
     """Return a row of an account that is signed in; in a tenant and with a subscription, if they are given.
 
-    Without a user name, it is the active account, or else the only one that is signed in to the tenant.
+    Without a user name, it is the active account, or else the only one that is signed in to the tenant. If the process
+    chose an account, it is that one.
 
     :param again: returns the running command, for the advice.
     :param tenant: GUID, domain or display name.
@@ -183,11 +186,13 @@ def find_account(
     """
     if username is None and tenant is None:
         return session.find(subscription, again=again)
-    from azext_login.usecases import ambiguity
+    from azext_login.profile import ambiguity
 
     rows = session.rows(all_identities=True)
     active = rules.active_row(rows)
     in_tenant = (words.of_tenant(rows, tenant) or _of_domain(session, rows, tenant)) if tenant else rows
+    if not username:
+        in_tenant = session.of_chosen_account(in_tenant, without_subscription=bool(subscription))
     if username:
         found = words.of_account(in_tenant, username)
         if len({account_of(row).key for row in found}) > 1:
@@ -232,7 +237,7 @@ def _not_signed_in(name: str, tenant: str | None, subscription: str | None, agai
 
 def _several(reason: str, choice: AccountChoice) -> AccountError:
     """Return the error about several accounts of a tenant. Programs find `az account set` in it."""
-    from azext_login.usecases.ambiguity import set_command, several_accounts
+    from azext_login.profile.ambiguity import set_command, several_accounts
 
     error = several_accounts(
         f"Tenant '{printable(choice.tenant)}': {reason}, and several other accounts are signed in to it.",

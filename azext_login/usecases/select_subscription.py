@@ -77,7 +77,7 @@ def _not_one(
             'az account list --all-identities --query "[].[name, user.name, tenantId]" --output table'
         )
     if found:
-        from azext_login.usecases.ambiguity import set_command
+        from azext_login.profile.ambiguity import set_command
 
         next_step = "\n".join(["To choose one, run:", *(str(set_command(row)) for row in found)])
     return AccountError(f"The subscription of '{printable(subscription)}' {problem} {where}.", next_step)

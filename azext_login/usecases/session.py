@@ -15,6 +15,7 @@ from azext_login.errors import AccountError, NotSignedInError, StoreError
 from azext_login.host import HostSettings
 from azext_login.profile import subscriptions as rules
 from azext_login.profile import words
+from azext_login.profile.choice import Choice, View
 from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.profile.state import ProfileState
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
+_NO_CHOICE = Choice()
+
 
 class Session:
     """The accounts and subscriptions that are signed in, as one command sees them."""
@@ -41,12 +44,15 @@ class Session:
         clouds: CloudConfig,
         *,
         host_account: Any,
+        choice: Choice = _NO_CHOICE,
         again: Command | None = None,
     ):
         """:param host_account: the host's in-memory copy of azureProfile.json (`azure.cli.core._session.ACCOUNT`).
+        :param choice: the account and the subscription that this process uses in place of the stored default.
         :param again: the `az login` that runs, for the advice; None for another command.
         """
         self._again = again
+        self.choice = choice
         self.settings = settings
         self.config_dir = config_dir
         self.store = store
@@ -67,10 +73,54 @@ class Session:
         return self.store.read(self._host_account.data)
 
     def rows(self, *, all_clouds: bool = False, all_identities: bool = False) -> list[SubscriptionRow]:
-        """Return the rows of the active cloud that built-in commands see, or those of all clouds or all identities."""
-        state = self.state()
-        rows = state.all_rows() if all_identities else state.rows
+        """Return the rows that this process sees in the active cloud, or those of all clouds or all identities.
+
+        With all identities, no row is hidden, and a choice that names nothing has no effect.
+
+        :raises NotSignedInError: the account that this process chose is not signed in; not with all identities.
+        :raises AccountError: the choice names nothing, or several rows; not with all identities.
+        """
+        rows = self.valid_view().state.all_rows() if all_identities else list(self.view().rows)
         return rows if all_clouds else rules.in_cloud(rows, self.settings.cloud)
+
+    def view(self, *, without_subscription: bool = False) -> View:
+        """Return the stored rows with the choice of this process.
+
+        :param without_subscription: apply the choice of the account alone, for a command that names its subscription.
+        :raises NotSignedInError: the chosen account is not signed in.
+        :raises AccountError: the choice names nothing, or several rows.
+        """
+        choice = self.choice.without_subscription() if without_subscription else self.choice
+        state = self.state()
+        if not choice:
+            return View(state, state.rows)
+        from azext_login.profile.chosen_view import apply_choice
+
+        return apply_choice(state, choice, self.settings.cloud)
+
+    def valid_view(self, on_invalid: Callable[[AccountError | NotSignedInError], None] = lambda error: None) -> View:
+        """Return the stored rows with the choice of this process, or without it if it is not valid.
+
+        :param on_invalid: receives the error about a choice that names nothing, or several rows.
+        """
+        try:
+            return self.view()
+        except (AccountError, NotSignedInError) as error:
+            on_invalid(error)
+        state = self.state()
+        return View(state, state.rows)
+
+    def of_chosen_account(
+        self, rows: Sequence[SubscriptionRow], *, without_subscription: bool = False
+    ) -> list[SubscriptionRow]:
+        """Return the rows that belong to the account that this process chose; all rows if it chose none.
+
+        :param without_subscription: as for `view`.
+        :raises NotSignedInError: the chosen account is not signed in.
+        :raises AccountError: the choice names nothing, or several rows.
+        """
+        account = self.view(without_subscription=without_subscription).account
+        return [row for row in rows if account in (None, account_of(row).key)]
 
     def refresh_failures(self, rows: Sequence[SubscriptionRow]) -> list[dict[str, str] | None]:
         """Return for each row when (`on`, UTC) and why (`reason`) its tenant could last not be read, or None."""
@@ -84,7 +134,8 @@ class Session:
         :raises NotSignedInError: no account is signed in to this cloud.
         :raises AccountError: there is no such subscription, there are several, or no subscription is active.
         """
-        rows = self.rows()
+        view = self.view(without_subscription=bool(subscription))
+        rows = rules.in_cloud(view.rows, self.settings.cloud)
         if not rows:
             raise NotSignedInError("Please run 'az login' to setup account.")
         if not subscription:
@@ -94,15 +145,26 @@ class Session:
             return active
         found = words.with_subscription(rows, subscription)
         if not found:
-            raise AccountError(
-                f"Subscription '{printable(subscription)}' not found. Check the spelling and casing and try again.",
-                "List the subscriptions with `az account list --all --output table`.",
-            )
+            return self._find_shadowed(view, subscription)
         if len(found) > 1:
-            from azext_login.usecases.ambiguity import several_subscriptions
+            from azext_login.profile.ambiguity import several_subscriptions
 
             raise several_subscriptions(subscription, found, again())
         return found[0]
+
+    def _find_shadowed(self, view: View, subscription: str) -> SubscriptionRow:
+        from azext_login.profile.chosen_view import find_shadowed
+
+        row = find_shadowed(view, subscription, self.settings.cloud)
+        if row is not None:
+            return row
+        next_step = "List the subscriptions with `az account list --all --output table`."
+        if view.account is not None:
+            next_step += f" {self.choice.origin} is set, so only subscriptions of this account count."
+        raise AccountError(
+            f"Subscription '{printable(subscription)}' not found. Check the spelling and casing and try again.",
+            next_step,
+        )
 
     def active_user(self) -> str:
         """Return the name of the active account.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from azext_login.cli.collector import resume
 from azext_login.cli.picker.pick import pick_subscription
 from azext_login.errors import AccountError, NotSignedInError
+from azext_login.profile import subscriptions as rules
 from azext_login.profile import words
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.command_line import Command
@@ -28,7 +29,8 @@ def select_interactively(
     :raises KeyboardInterrupt: the user pressed Ctrl-C. Nothing was changed.
     """
     resume()
-    everything = session.rows(all_identities=True)
+    # Those that are stored: the choice of this process is not changed here.
+    everything = rules.in_cloud(session.state().all_rows(), session.settings.cloud)
     if not everything:
         raise NotSignedInError("Please run 'az login' to setup account.")
     rows = words.of_tenant(everything, tenant) if tenant else everything

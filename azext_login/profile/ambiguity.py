@@ -13,16 +13,19 @@ from azext_login.system.text import printable
 _MOST_CHOICES = 20
 
 
-def ambiguous(message: str, choices: Iterable[tuple[str, Command]]) -> AccountError:
+def ambiguous(
+    message: str, choices: Iterable[tuple[str, Command]], *, advice: str = "To choose one, run one of:"
+) -> AccountError:
     """Return the error.
 
     :param choices: what each command chooses, and the command. It contains IDs, so that it chooses one.
+    :param advice: what the user does with the commands.
     """
     listed = list(dict.fromkeys((label, str(command)) for label, command in choices))
     lines = [f"{printable(label)}:\n{command}" for label, command in listed[:_MOST_CHOICES]]
     if len(listed) > _MOST_CHOICES:
         lines.append("For the others, see:\naz account list --all-identities --output table")
-    return AccountError(message, "\n".join(["To choose one, run one of:", *lines]))
+    return AccountError(message, "\n".join([advice, *lines]))
 
 
 def several_subscriptions(word: str, rows: Iterable[SubscriptionRow], again: Command) -> AccountError:
