@@ -44,6 +44,7 @@ _TESTED = {
     'az account set --subscription "Contoso Development"',
     "az account list --refresh --tenant fabrikam.com",
     'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table',
+    "export AZURE_LOGIN_ACCOUNT=alice@contoso.com",
     "make demo",
 }
 
@@ -194,6 +195,13 @@ def test_the_settings_of_the_page_are_read() -> None:
     names = re.findall(r"``(?:core|login)\.(\w+)``", page)
     assert len(names) >= 8
     assert [name for name in names if name not in source] == []
+
+
+def test_a_choice_for_one_shell(signed_in: Az) -> None:
+    before = signed_in.profile_path.read_bytes()
+    shown = bash(signed_in, block("export AZURE_LOGIN_ACCOUNT=alice@contoso.com"))
+    assert shown.split("\n")[:2] == ["Contoso Development", ALICE]
+    assert signed_in.profile_path.read_bytes() == before
 
 
 def test_several_accounts(signed_in: Az) -> None:

@@ -1,0 +1,183 @@
+"""AZURE_LOGIN_ACCOUNT and AZURE_LOGIN_SUBSCRIPTION choose for one process, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
+from tests.harness.stage import CloudStage
+from tests.integration.token_cache_files import claims_of
+from tests.localcloud import LocalCloud
+from tests.users import ALICE, BOB, CAROL
+
+ACCOUNT, SUBSCRIPTION = "AZURE_LOGIN_ACCOUNT", "AZURE_LOGIN_SUBSCRIPTION"
+TOKEN = ("account", "get-access-token")
+_SHARED, _DEVELOPMENT = "Shared Platform", "Contoso Development"
+_WRITTEN = ("azureProfile.json", "clouds.config", "login_last_good.json", "config")
+
+
+@pytest.fixture(scope="module")
+def _config(cloud_stage: CloudStage, newest: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    az = cloud_stage.az(newest, tmp_path_factory.mktemp("both") / "azure")
+    for name in (BOB, ALICE):
+        sign_in(az, cloud_stage.cloud, name).ok()
+    az.run("account", "set", "--subscription", _DEVELOPMENT).ok()
+    return az.config_dir
+
+
+@pytest.fixture
+def both(_config: Path, az: Az) -> Az:
+    """`az` with alice and bob signed in. alice is active, and her row of Shared Platform shadows bob's."""
+    shutil.copytree(_config, az.config_dir, dirs_exist_ok=True)
+    return az
+
+
+@pytest.fixture
+def untouched(both: Az) -> Iterator[Az]:
+    """The same. Its files have to be the same, byte for byte, when the test is over."""
+    before = _files(both)
+    yield both
+    assert _files(both) == before
+
+
+def _files(az: Az) -> dict[str, bytes]:
+    found = {name: az.config_dir / name for name in _WRITTEN}
+    return {name: path.read_bytes() for name, path in found.items() if path.exists()}
+
+
+def _user_of(az: Az, *options: str) -> str:
+    claims = claims_of(az.run(*TOKEN, *options).ok().json()["accessToken"])
+    return str(claims.get("upn") or claims["unique_name"])
+
+
+def _default_of(az: Az) -> tuple[str, str]:
+    row = az.run("account", "show").ok().json()
+    return row["name"], row["user"]["name"]
+
+
+def test_the_account_is_the_only_one_that_is_used(untouched: Az) -> None:
+    az = untouched.with_env(**{ACCOUNT: BOB.upper()})
+    assert _default_of(az)[1] == BOB
+    assert _user_of(az) == BOB
+    # Both have it, and alice's row is the stored one.
+    assert _user_of(az, "--subscription", _SHARED) == BOB
+    assert az.run("account", "show", "--subscription", _SHARED).ok().json()["user"]["name"] == BOB
+    # alice alone has it.
+    error = az.run(*TOKEN, "--subscription", _DEVELOPMENT).failed()
+    assert f"Subscription '{_DEVELOPMENT}' not found" in error.stderr
+    assert ACCOUNT in error.stderr
+
+
+def test_the_subscription_is_the_default(untouched: Az) -> None:
+    shared = next(row["id"] for row in untouched.profile()["subscriptions"] if row["name"] == _SHARED)
+    for word in (_SHARED, shared.upper()):
+        az = untouched.with_env(**{SUBSCRIPTION: word})
+        assert _default_of(az) == (_SHARED, ALICE)
+        assert az.run(*TOKEN).ok().json()["subscription"] == shared
+        # What the command line names takes precedence, and every other subscription stays.
+        assert az.run("account", "show", "--subscription", _DEVELOPMENT).ok().json()["name"] == _DEVELOPMENT
+
+
+def test_both_choose_together(untouched: Az) -> None:
+    az = untouched.with_env(**{ACCOUNT: BOB, SUBSCRIPTION: _SHARED})
+    assert _default_of(az) == (_SHARED, BOB)
+    exported = az.run("account", "export-token", "--format", "header").ok().stdout.split()[-1]
+    assert claims_of(exported).get("upn", claims_of(exported).get("unique_name", "")).endswith(BOB)
+
+
+def test_a_tenant_does_not_lead_to_another_account(untouched: Az) -> None:
+    tenant = ("--tenant", "contoso.example")
+    assert _user_of(untouched, *tenant) == ALICE
+    chosen = untouched.with_env(**{ACCOUNT: CAROL})
+    assert f"{ACCOUNT} is '{CAROL}'" in chosen.run(*TOKEN, *tenant).failed().stderr
+    bob = untouched.with_env(**{ACCOUNT: BOB})
+    refused = bob.run(*TOKEN, "--tenant", "woodgrove.example").failed()
+    assert ALICE not in refused.stderr
+    # An account that the command line names takes precedence.
+    assert _user_of(bob, "--username", ALICE) == ALICE
+    assert _user_of(chosen, "--username", ALICE) == ALICE
+
+
+def test_the_list_shows_all_and_marks_what_is_chosen(untouched: Az) -> None:
+    stored = untouched.run("account", "list").ok().json()
+    chosen = untouched.with_env(**{ACCOUNT: BOB, SUBSCRIPTION: _SHARED}).run("account", "list").ok().json()
+    assert {row["id"] for row in chosen} == {row["id"] for row in stored}
+    assert [(row["name"], row["user"]["name"]) for row in chosen if row["isDefault"]] == [(_SHARED, BOB)]
+
+
+@pytest.mark.parametrize("variable", [ACCOUNT, SUBSCRIPTION])
+def test_an_unknown_value_is_one_error_and_the_list_still_works(untouched: Az, variable: str) -> None:
+    az = untouched.with_env(**{variable: "nothing\x1b[31m"})
+    for command in (("account", "show"), TOKEN, (*TOKEN, "--tenant", "contoso.example"), ("logout",)):
+        error = az.run(*command).failed()
+        assert f"{variable} is 'nothing" in error.stderr
+        assert "\x1b" not in error.stderr
+        assert "az login" in error.stderr or "az account set" in error.stderr
+        assert "unset" in error.stderr
+    listed = az.run("account", "list").ok()
+    assert f"{variable} is 'nothing" in listed.stderr
+    assert listed.json() == untouched.run("account", "list").ok().json()
+
+
+def test_an_unknown_subscription_does_not_matter_if_the_command_names_one(untouched: Az) -> None:
+    az = untouched.with_env(**{SUBSCRIPTION: "nothing"})
+    assert az.run("account", "show", "--subscription", _SHARED).ok().json()["name"] == _SHARED
+    tenant = az.profile()["subscriptions"][0]["tenantId"]
+    az.run(*TOKEN, "--tenant", tenant, "--subscription", _SHARED).ok()
+
+
+def test_show_explains_a_default_that_is_not_the_stored_one(untouched: Az) -> None:
+    shown = untouched.with_env(**{ACCOUNT: BOB, SUBSCRIPTION: _SHARED}).run("account", "show").ok()
+    assert f"{ACCOUNT} and {SUBSCRIPTION} chose" in shown.stderr
+    assert f"'{_DEVELOPMENT}'" in shown.stderr
+    for env in ({}, {ACCOUNT: ALICE}, {SUBSCRIPTION: _DEVELOPMENT}, {ACCOUNT: "", SUBSCRIPTION: " "}):
+        assert untouched.with_env(**env).run("account", "show").ok().stderr == ""
+
+
+def test_setting_the_default_stores_it_and_warns_that_the_variable_still_decides(both: Az) -> None:
+    for env in ({ACCOUNT: BOB}, {SUBSCRIPTION: _DEVELOPMENT}, {SUBSCRIPTION: "nothing"}):
+        both.run("account", "set", "--subscription", _DEVELOPMENT).ok()
+        done = both.with_env(**env).run("account", "set", "--subscription", _SHARED).ok()
+        assert f"{next(iter(env))} still decides" in done.stderr
+        assert _default_of(both) == (_SHARED, ALICE)
+    matching = both.with_env(**{SUBSCRIPTION: _SHARED}).run("account", "set", "--subscription", _SHARED).ok()
+    assert matching.stderr == ""
+
+
+def test_signing_in_and_out_do_not_depend_on_the_value(both: Az, cloud: LocalCloud) -> None:
+    az = both.with_env(**{ACCOUNT: "nothing", SUBSCRIPTION: "nothing"})
+    sign_in(az, cloud, BOB).ok()
+    az.run("account", "list", "--refresh").ok()
+    az.run("logout", "--username", BOB).ok()
+    assert {row["user"]["name"] for row in both.profile()["subscriptions"]} == {ALICE}
+    az.run("account", "clear").ok()
+    assert both.profile()["subscriptions"] == []
+
+
+def test_signing_out_without_a_name_signs_the_chosen_account_out(both: Az) -> None:
+    both.with_env(**{ACCOUNT: BOB}).run("logout").ok()
+    assert {row["user"]["name"] for row in both.profile()["subscriptions"]} == {ALICE}
+    assert _default_of(both) == (_DEVELOPMENT, ALICE)
+
+
+def test_renewing_follows_the_choice(untouched: Az) -> None:
+    assert untouched.with_env(**{ACCOUNT: BOB}).run("account", "renew").ok().json()["user"]["name"] == BOB
+    renewed = untouched.with_env(**{ACCOUNT: BOB}).run("account", "renew", "--username", ALICE).ok()
+    assert renewed.json()["user"]["name"] == ALICE
+
+
+def test_a_profile_without_an_installation_id_keeps_its_stored_default(both: Az) -> None:
+    profile = both.profile()
+    del profile["installationId"]
+    both.profile_path.write_text(json.dumps(profile), encoding="utf-8")
+    az = both.with_env(**{ACCOUNT: BOB, "AZURE_CORE_COLLECT_TELEMETRY": "yes"})
+    assert _default_of(az)[1] == BOB
+    assert both.profile()["installationId"]
+    assert both.profile()["subscriptions"] == profile["subscriptions"]
