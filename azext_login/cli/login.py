@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from azext_login.auth.entra.claims_challenge import decode_claims_challenge
 from azext_login.cli.collector import resume
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.login_usage import check_usage, ignored_options
-from azext_login.cli.login_workload import options_from_environment, sign_in_workload
+from azext_login.cli.login_workload import options_from_environment, sign_in_workload, with_service_connection
 from azext_login.cli.open_session import open_session
 from azext_login.cli.options import serves
 from azext_login.cli.passwords import obtain_secret
@@ -60,9 +61,10 @@ _CLOUD_SHELL_NOTICE = (
 @serves("login", LoginOptions)
 def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
     """Log in to Azure."""
+    given, options = options, with_service_connection(options, os.environ)
     check_usage(options)
     resume()
-    again = printed_command(cmd, options)
+    again = printed_command(cmd, given)
     session = open_session(cmd.cli_ctx, again=again)
     if options.from_env:
         options = options_from_environment(session, options)

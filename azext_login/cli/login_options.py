@@ -102,8 +102,8 @@ class LoginOptions:
     service_connection_id: str | None = option(
         "--service-connection-id", "--service-connection",
         group=_FEDERATED_TOKEN,
-        help="ID of the Azure Resource Manager service connection. Required by --federated-token-source "
-        "azure-pipelines.",
+        help="ID of the Azure Resource Manager service connection, for --federated-token-source azure-pipelines. "
+        "Default: the variable ARM_OIDC_AZURE_SERVICE_CONNECTION_ID or AZURESUBSCRIPTION_SERVICE_CONNECTION_ID.",
     )  # fmt: skip
 
     identity: bool = option("--identity", "-i", default=False)

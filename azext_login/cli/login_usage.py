@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from azext_login.auth.workload.build_environment import CONNECTION_VARIABLES
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.option_values import AZURE_PIPELINES
 from azext_login.cli.options import given_options, options_of
@@ -106,7 +107,8 @@ def _rules_of_service_principals(o: LoginOptions) -> list[_Rule]:
         ),
         (
             o.federated_token_source == AZURE_PIPELINES and not o.service_connection_id,
-            "usage error: '--federated-token-source azure-pipelines' requires '--service-connection-id'",
+            "usage error: '--federated-token-source azure-pipelines' requires '--service-connection-id', or the "
+            f"variable {CONNECTION_VARIABLES[0]}",
         ),
         (
             o.service_connection_id and o.federated_token_source != AZURE_PIPELINES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,15 @@ _NO_ACCESS = (
     "No access was configured for the managed identity, hence no subscriptions were found. "
     "If this is expected, use '--allow-no-subscriptions' to have tenant level access."
 )
+
+
+def with_service_connection(options: LoginOptions, environ: Mapping[str, str]) -> LoginOptions:
+    """Return the options with the service connection that the environment names, if the command line names none."""
+    if options.federated_token_source != AZURE_PIPELINES or options.service_connection_id is not None:
+        return options
+    from azext_login.auth.workload.build_environment import service_connection_in
+
+    return replace(options, service_connection_id=service_connection_in(environ))
 
 
 def options_from_environment(session: Session, options: LoginOptions) -> LoginOptions:

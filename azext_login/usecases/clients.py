@@ -226,7 +226,8 @@ class Clients:
         from azext_login.auth.workload.service_principal import ServicePrincipal
 
         entry = self.service_principals.find(account_of(row).name, str(row["tenantId"]), asked=tenant)
-        return ServicePrincipal.from_entry(entry)
+        directory = self._config_dir.owner()
+        return ServicePrincipal.from_entry(entry, owner=directory.st_uid if directory is not None else None)
 
     def service_principal_credential(
         self,

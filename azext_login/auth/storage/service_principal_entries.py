@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from azext_login.auth.storage.assertion_entries import with_assertion
 from azext_login.auth.storage.secret_file import SharedSecretFile
 from azext_login.auth.storage.token_cache import sections_in
 from azext_login.errors import NotSignedInError, StoreError
@@ -98,17 +99,17 @@ class ServicePrincipalEntries:
             raise
 
     def renew_assertion(self, client_id: str, tenant: str, assertion: str) -> None:
-        """Replace the federated token of an entry, if the entry still exists and still has one.
+        """Replace the federated token of an entry, if the entry still exists and still has one, or where it comes from.
 
         :raises StoreError: the file cannot be read or written.
         """
         with self._file.change() as write:
             entries = self._entries()
-            for entry in entries:
-                if _is_client(entry, client_id) and _is_of(entry, tenant) and "client_assertion" in entry:
-                    if entry["client_assertion"] != assertion:
-                        entry["client_assertion"] = assertion
-                        write(entries)
+            for index, entry in enumerate(entries):
+                if _is_client(entry, client_id) and _is_of(entry, tenant):
+                    renewed = with_assertion(entry, assertion)
+                    if renewed != entry:
+                        write([*entries[:index], renewed, *entries[index + 1 :]])
                     return
 
     def forget(self, client_id: str) -> bool:

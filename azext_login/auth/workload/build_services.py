@@ -13,6 +13,16 @@ from requests.auth import AuthBase
 
 from azext_login.auth.input_files import refusal
 from azext_login.auth.jwt import is_assertion
+from azext_login.auth.workload.build_environment import (
+    CONNECTION_VARIABLES,
+    GITHUB_ADDRESS,
+    GITHUB_TOKEN,
+    PIPELINES_ADDRESS,
+    PIPELINES_TOKEN,
+    running_build_system,
+    service_connection_in,
+    value_of,
+)
 from azext_login.errors import SignInError, UnexpectedAnswerError
 from azext_login.system.http.errors import advise_pause, connection_errors, parse_json_object
 from azext_login.system.http.json_answers import parse_json
@@ -41,8 +51,8 @@ class _Service:
 _GITHUB = _Service(
     name="GitHub's service for ID tokens",
     place="a job of GitHub Actions",
-    address_variable="ACTIONS_ID_TOKEN_REQUEST_URL",
-    token_variable="ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    address_variable=GITHUB_ADDRESS,
+    token_variable=GITHUB_TOKEN,
     member="value",
     set_up="Add this to the job in the workflow file (it has no effect in a job for a fork's pull request):\n"
     "permissions:\n  id-token: write",
@@ -53,12 +63,13 @@ _GITHUB = _Service(
 _AZURE_PIPELINES = _Service(
     name="Azure Pipelines' service for ID tokens",
     place="a step of Azure Pipelines",
-    address_variable="SYSTEM_OIDCREQUESTURI",
-    token_variable="SYSTEM_ACCESSTOKEN",
+    address_variable=PIPELINES_ADDRESS,
+    token_variable=PIPELINES_TOKEN,
     member="oidcToken",
     set_up="Map the job's token into the environment of this step of the pipeline:\n"
     "env:\n  SYSTEM_ACCESSTOKEN: $(System.AccessToken)",
-    after_refusal="Check the value of --service-connection-id, and that this pipeline may use the connection.\n",
+    after_refusal="Check the value of --service-connection-id, or of the variable that replaces it, and that this "
+    "pipeline may use the connection.\n",
 )
 _AZURE_PIPELINES_API = "7.1"
 
@@ -91,6 +102,31 @@ def fetch_from_azure_pipelines(
     return _request_token(_AZURE_PIPELINES, http, "POST", f"{address.rstrip('/')}?{query}", headers, bearer)
 
 
+def fetch_from_build_system(audience: str, *, http: requests.Session, environ: Mapping[str, str]) -> str:
+    """Return an ID token of the running job, from the build system that the environment names.
+
+    Errors: see `AssertionSource.fetch`.
+
+    :param audience: the `aud` claim to request; Azure Pipelines has only one.
+    """
+    system = running_build_system(environ)
+    if system == "github":
+        return fetch_from_github(audience, http=http, environ=environ)
+    if system == "azure-pipelines":
+        connection = service_connection_in(environ)
+        if connection is None:
+            raise refusal(
+                f"{CONNECTION_VARIABLES[0]} is not set, so it is not known which service connection to use.",
+                "Set it to the ID of the service connection in each step of the pipeline that runs `az`.",
+            )
+        return fetch_from_azure_pipelines(connection, http=http, environ=environ)
+    raise refusal(
+        "The service principal signed in with the identity of a build, and no build system runs this command: neither "
+        f"{GITHUB_ADDRESS} nor {PIPELINES_ADDRESS} is set.",
+        f"In a job of GitHub Actions: {_GITHUB.set_up}\nIn Azure Pipelines: {_AZURE_PIPELINES.set_up}",
+    )
+
+
 class _Bearer(AuthBase):
     """Authenticates with a token. An `auth` object has precedence over a password in ~/.netrc for the same host."""
 
@@ -107,9 +143,7 @@ def _read_environment(service: _Service, environ: Mapping[str, str]) -> tuple[st
 
     :raises SignInError: a variable is missing or cannot be used.
     """
-    address, token = (environ.get(name, "").strip() for name in (service.address_variable, service.token_variable))
-    if token.startswith("$("):
-        token = ""  # Azure Pipelines does not expand a reference to a variable that does not exist.
+    address, token = (value_of(name, environ) for name in (service.address_variable, service.token_variable))
     values = {service.address_variable: address, service.token_variable: token}
     missing = [name for name, value in values.items() if not value]
     if missing:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from azext_login.auth.input_files import decode_text, read_input_file, refusal
 from azext_login.auth.jwt import expiry_of, is_assertion, unverified_claims
-from azext_login.system.text import format_time
+from azext_login.system.text import format_time, printable
 
 if TYPE_CHECKING:
     import requests
 
+_DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
 _LONGEST_FILE = 256 * 1024  # bytes; Entra accepts far less
 
 
 class AssertionSource(Protocol):
-    """A service or file that returns a current assertion at any time."""
+    """A service, file or command that returns a current assertion at any time."""
 
     def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Return the current assertion: a JSON Web Token, which may have expired (see `check_assertion`). A secret.
 
         :param http: a session of `azext_login.system.http.session`.
         :param environ: the environment variables.
-        :raises SignInError: the file has no assertion, or the service refused.
+        :raises SignInError: the file has no assertion, the service refused, or the command failed.
         :raises ServiceUnreachableError: the service did not answer.
         :raises UnexpectedAnswerError: the service answered without an assertion.
         """
@@ -98,6 +100,50 @@ class AzurePipelinesAssertion:
         return {"type": "azure-pipelines", "service_connection_id": self.service_connection_id}
 
 
+@dataclass(frozen=True)
+class BuildAssertion:
+    """The ID tokens of the job that runs, whichever build system runs it (`az login --federated-identity`)."""
+
+    audience: str = _DEFAULT_AUDIENCE
+    """The `aud` claim to request. The default is that of azure-cli#33989 in every cloud."""
+
+    def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
+        """Request an ID token from the build system that the environment names."""
+        from azext_login.auth.workload.build_services import fetch_from_build_system
+
+        return fetch_from_build_system(self.audience, http=http, environ=environ)
+
+    def to_json(self) -> dict[str, str]:
+        """Return the source. What belongs to the running job is not stored."""
+        return {"type": "build", "audience": self.audience}
+
+
+@dataclass(frozen=True)
+class CommandAssertion:
+    """A command of the user's that prints a token (`az login --federated-token-callback`). It runs without a shell."""
+
+    command_line: str
+    """See `azext_login.auth.workload.token_command.split_command_line`."""
+    owner: int | None = field(default=None, compare=False)
+    """The ID of the user who could store it; only for this user does it run. None for any user."""
+
+    def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
+        """Run the command, and return what it prints."""
+        from azext_login.auth.workload.token_command import fetch_from_command
+
+        if sys.platform != "win32" and self.owner not in (None, os.geteuid()):
+            raise refusal(
+                f"Another user (ID {self.owner}) owns the config directory with the command for federated tokens, "
+                f"{printable(self.command_line)}. The command did not run.",
+                "Run `az` as that user, or set AZURE_CONFIG_DIR to a directory of your own and sign in again.",
+            )
+        return fetch_from_command(self.command_line, environ=environ)
+
+    def to_json(self) -> dict[str, str]:
+        """Return the source."""
+        return {"type": "command", "command_line": self.command_line}
+
+
 def source_from_json(value: object) -> AssertionSource | None:
     """Return the source that `to_json` has described; None for anything else, such as a source of a later release."""
     match value:
@@ -107,6 +153,10 @@ def source_from_json(value: object) -> AssertionSource | None:
             return GitHubAssertion(audience)
         case {"type": "azure-pipelines", "service_connection_id": str(connection)} if connection:
             return AzurePipelinesAssertion(connection)
+        case {"type": "build", "audience": str(audience)} if audience:
+            return BuildAssertion(audience)
+        case {"type": "command", "command_line": str(command_line)} if command_line:
+            return CommandAssertion(command_line)
     return None
 
 

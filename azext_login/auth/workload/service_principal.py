@@ -1,7 +1,7 @@
 """A service principal: its credential, its entry on disk, and its access tokens.
 
 An entry has the host's format, so that built-in commands can use it: `client_id`, `tenant`, and one of `client_secret`,
-`certificate` (path of a PEM file, with `use_cert_sn_issuer`) and `client_assertion`
+`certificate` (path of a PEM file, with `use_cert_sn_issuer`), `client_assertion` and `client_assertion_callback`
 (azure.cli.core.auth.identity, ServicePrincipalAuth). Everything else is under a key of our own, which the host keeps
 and does not read.
 """
@@ -19,9 +19,26 @@ from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.errors import Attempt, explain, login_command
 from azext_login.auth.jwt import expiry_of
+from azext_login.auth.storage.assertion_entries import (
+    OWN_KEY,
+    SOURCE,
+    assertion_of,
+    callback_of,
+    names_build_system,
+    own_part,
+)
+from azext_login.auth.workload.build_environment import running_build_system, service_connection_in
 from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
-from azext_login.auth.workload.federated_tokens import AssertionSource, FileAssertion, check_assertion, source_from_json
+from azext_login.auth.workload.federated_tokens import (
+    AssertionSource,
+    BuildAssertion,
+    CommandAssertion,
+    FileAssertion,
+    check_assertion,
+    source_from_json,
+)
 from azext_login.errors import NotSignedInError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
+from azext_login.host import host_signature
 from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.log import get_logger
 
@@ -32,8 +49,6 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-OWN_KEY = "azextLogin"
-_SOURCE = "assertionSource"
 _CERTIFICATE = "certificate"
 _SEND_CHAIN = "use_cert_sn_issuer"
 _PROTECTED = "protected"
@@ -68,21 +83,25 @@ class ServicePrincipal:
     """The source of the next federated token; None if the token was given with --federated-token."""
 
     @classmethod
-    def from_entry(cls, entry: ServicePrincipalEntry, environ: Mapping[str, str] = os.environ) -> ServicePrincipal:
+    def from_entry(
+        cls, entry: ServicePrincipalEntry, environ: Mapping[str, str] = os.environ, *, owner: int | None = None
+    ) -> ServicePrincipal:
         """Read an entry that this extension or the host has written.
 
         :param environ: has the passphrase of the certificate, if it is known (PASSPHRASE_VARIABLE).
+        :param owner: the ID of the user who owns the entries; None on Windows. A stored command runs only for them.
         """
-        own = entry.get(OWN_KEY)
-        own = own if isinstance(own, dict) else {}
-        client_secret, assertion = _text(entry.get("client_secret")), _text(entry.get("client_assertion"))
+        own = own_part(entry)
+        client_secret, assertion = _text(entry.get("client_secret")), assertion_of(entry)
         certificate = _text(own.get(_CERTIFICATE)) or _text(entry.get("certificate"))
+        source = None
         if client_secret:
             kind, certificate = CLIENT_SECRET, None
         elif certificate:
             kind = CERTIFICATE
         else:
-            kind = FEDERATED_TOKEN if assertion else CLIENT_SECRET
+            source = _source_of(entry, owner)
+            kind = FEDERATED_TOKEN if assertion or source else CLIENT_SECRET
         return cls(
             client_id=str(entry.get("client_id")),
             tenant=_text(entry.get("tenant")),
@@ -93,7 +112,7 @@ class ServicePrincipal:
             is_protected=bool(own.get(_PROTECTED)),
             send_chain=bool(entry.get(_SEND_CHAIN) or own.get(_SEND_CHAIN)),
             assertion=assertion,
-            source=source_from_json(own.get(_SOURCE)),
+            source=source,
         )
 
     def to_entry(self, *, store_secret: bool = True, host_certificate: str | None = None) -> ServicePrincipalEntry:
@@ -119,13 +138,16 @@ class ServicePrincipal:
         elif self.assertion and store_secret:
             entry["client_assertion"] = self.assertion
         if self.source is not None:
-            own[_SOURCE] = self.source.to_json()
+            own[SOURCE] = self.source.to_json()
         if own or not store_secret:
             entry[OWN_KEY] = {_KIND: self.kind, **own}
         return entry
 
-    def login_command(self) -> Command:
-        """Return the `az login` that signs this service principal in again, without its tenant. Contains no secret."""
+    def login_command(self, environ: Mapping[str, str] = os.environ) -> Command:
+        """Return the `az login` that signs this service principal in again, without its tenant. Contains no secret.
+
+        :param environ: names the build system that runs the job.
+        """
         command = AZ_LOGIN.with_option("--service-principal").with_option("--username", self.client_id)
         if self.certificate:
             command = command.with_option("--certificate", self.certificate)
@@ -133,23 +155,47 @@ class ServicePrincipal:
                 command = command.with_option("--password", "@-")
             return command.with_option("--use-cert-sn-issuer") if self.send_chain else command
         if self.source is not None:
-            for name, value in _source_options(self.source):
-                command = command.with_option(f"--{name}", value)
+            for name, *values in _source_options(self.source, environ):
+                command = command.with_option(name, *values)
             return command
         if self.kind == FEDERATED_TOKEN:
             return command.with_option("--federated-token", "@FILE")
         return command.with_option("--password", "@-")
 
 
-def _source_options(source: AssertionSource) -> list[tuple[str, str]]:
-    """Return the options of `az login` for a source, as names without dashes and their values."""
-    described = source.to_json()
-    if described["type"] == "file":
-        return [("federated-token-file", described["path"])]
-    options = [("federated-token-source", described["type"])]
-    if "service_connection_id" in described:
-        options.append(("service-connection-id", described["service_connection_id"]))
-    return options
+def _source_of(entry: ServicePrincipalEntry, owner: int | None) -> AssertionSource | None:
+    """Return the source of the next federated token that an entry describes, in the host's form or in ours."""
+    callback = callback_of(entry)
+    if callback is not None:
+        return CommandAssertion(callback, owner)
+    return BuildAssertion() if names_build_system(entry) else source_from_json(own_part(entry).get(SOURCE))
+
+
+def _source_options(source: AssertionSource, environ: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Return the options of `az login` for a source, each with its value if it has one.
+
+    A host without the options of azure-cli#33989 gets ours.
+    """
+    match source.to_json():
+        case {"type": "file", "path": path}:
+            return [("--federated-token-file", path)]
+        case {"type": "command", "command_line": command_line}:
+            if "federated_token_callback" in host_signature("login"):
+                return [("--federated-token-callback", command_line)]
+            return [("--federated-token", "@FILE")]
+        case {"type": "build"} if "federated_identity" in host_signature("login"):
+            return [("--federated-identity",)]
+        case {"type": "build"} if running_build_system(environ) == "azure-pipelines":
+            return _service_options("azure-pipelines", service_connection_in(environ) or "ID")
+        case {"type": "build"}:
+            return _service_options("github", None)
+        case described:
+            return _service_options(described["type"], described.get("service_connection_id"))
+
+
+def _service_options(service: str, connection: str | None) -> list[tuple[str, ...]]:
+    options: list[tuple[str, ...]] = [("--federated-token-source", service)]
+    return [*options, ("--service-connection-id", connection)] if connection else options
 
 
 def _text(value: object) -> str | None:

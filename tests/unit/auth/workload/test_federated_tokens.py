@@ -23,6 +23,8 @@ from azext_login.auth.jwt import expiry_of
 from azext_login.auth.workload.federated_tokens import (
     AssertionSource,
     AzurePipelinesAssertion,
+    BuildAssertion,
+    CommandAssertion,
     FileAssertion,
     GitHubAssertion,
     check_assertion,
@@ -209,6 +211,44 @@ def test_values_in_an_address_are_percent_encoded(service: TokenService) -> None
         environ = {**GITHUB.environ(service), **AZURE_PIPELINES.environ(service)}
         assert source.fetch(http=build_session(), environ=environ) == TOKEN
     assert all(request.path.endswith("=a%26b%3Dc%20d%2F%C3%A9") for request in service.received)
+
+
+def build_fetched(environ: Mapping[str, str]) -> str:
+    return BuildAssertion().fetch(http=build_session(), environ=environ)
+
+
+def test_the_build_system_is_found_by_its_variables_and_github_takes_precedence(service: TokenService) -> None:
+    service.answer({"value": TOKEN, "oidcToken": TOKEN})
+    pipelines = {**AZURE_PIPELINES.environ(service), "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": CONNECTION}
+    github = GITHUB.environ(service)
+    unauthorised = {name: value for name, value in github.items() if name == GITHUB.address}
+    for environ in (pipelines, {**pipelines, **github}, {**pipelines, **unauthorised}):
+        assert build_fetched(environ) == TOKEN
+    audience = "audience=api%3A%2F%2FAzureADTokenExchange"
+    assert [request.path.rpartition("&")[2] for request in service.received] == [
+        f"serviceConnectionId={CONNECTION}", audience, f"serviceConnectionId={CONNECTION}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("present", [{}, {"ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": "$(connection)"}])
+def test_a_service_connection_may_come_from_the_task(service: TokenService, present: Mapping[str, str]) -> None:
+    service.answer({"oidcToken": TOKEN})
+    task = {"AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": CONNECTION}
+    assert build_fetched({**AZURE_PIPELINES.environ(service), **task, **present}) == TOKEN
+    assert service.received[0].path.endswith(f"serviceConnectionId={CONNECTION}")
+
+
+def test_a_build_without_its_variables_is_told_what_to_set(service: TokenService) -> None:
+    for environ, says in (
+        (AZURE_PIPELINES.environ(service), "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID is not set"),
+        ({"GITHUB_ACTIONS": "true"}, f"{GITHUB.address} and {GITHUB.token} are not set"),
+        ({}, f"neither {GITHUB.address} nor {AZURE_PIPELINES.address} is set"),
+    ):
+        with pytest.raises(SignInError) as caught:
+            build_fetched(environ)
+        assert says in caught.value.error_msg
+        assert caught.value.recommendations
+    assert service.received == []
 
 
 def test_every_fetch_sends_a_request(system: BuildSystem, service: TokenService) -> None:
@@ -482,6 +522,8 @@ def test_a_token_file_that_is_missing_empty_a_directory_or_huge_is_refused(tmp_p
         st.builds(FileAssertion, st.text(min_size=1).map(lambda name: Path("/", name))),
         st.builds(GitHubAssertion, st.text(min_size=1)),
         st.builds(AzurePipelinesAssertion, st.text(min_size=1)),
+        st.builds(BuildAssertion, st.text(min_size=1)),
+        st.builds(CommandAssertion, st.text(min_size=1)),
     )
 )
 def test_a_stored_source_is_restored_unchanged(source: AssertionSource) -> None:
@@ -502,7 +544,9 @@ def test_a_relative_path_is_stored_as_an_absolute_one(tmp_path: Path, monkeypatc
         st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5)),
         lambda inner: st.one_of(
             st.lists(inner, max_size=3),
-            st.dictionaries(st.sampled_from(["type", "path", "audience", "service_connection_id"]), inner),
+            st.dictionaries(
+                st.sampled_from(["type", "path", "audience", "service_connection_id", "command_line"]), inner
+            ),
         ),
     )
 )
@@ -511,6 +555,7 @@ def test_a_relative_path_is_stored_as_an_absolute_one(tmp_path: Path, monkeypatc
 @example({"type": "github", "audience": ""})
 @example({"type": "azure-pipelines", "service_connection_id": ""})
 @example({"type": "gitlab", "audience": "a"})
+@example({"type": "command", "command_line": ""})
 def test_an_unknown_description_is_not_a_source(value: object) -> None:
     assert source_from_json(value) is None
 
