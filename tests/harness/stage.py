@@ -45,6 +45,11 @@ class Stage:
         (built,) = self._once("wheel", partial(wheel.build, root=self._root)).glob("*.whl")
         return built
 
+    def sample_wheel(self) -> Path:
+        """Return the wheel of the sample extension."""
+        (built,) = self._once("sample-wheel", lambda folder: wheel.build_sample(folder)).glob("*.whl")
+        return built
+
     def extension_dir(self, host: Host) -> Path:
         """Return a folder with the extension in it, installed with `host`'s own `az extension add`."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.harness.environments import ROOT, wheels
 from tests.harness.hosts import Host
 
+SAMPLE = Path(__file__).with_name("sample")
 SOURCES = ("setup.py", "pyproject.toml", "README.rst", "HISTORY.rst", "LICENSE")
 
 
@@ -32,24 +33,33 @@ def build(destination: Path, root: Path = ROOT) -> Path:
         for name in SOURCES:
             shutil.copy(root / name, source)
         shutil.copytree(root / "azext_login", source / "azext_login", ignore=shutil.ignore_patterns("__pycache__"))
-        command = [
-            sys.executable,
-            "-m",
-            "build",
-            "--wheel",
-            "--no-isolation",
-            "--outdir",
-            str(out),
-            str(source),
-        ]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode:
-            raise RuntimeError(f"the wheel could not be built:\n{done.stdout}")
+        _run_build(source, out)
         (built,) = out.glob("login-*.whl")
         destination.mkdir(parents=True, exist_ok=True)
         for old in destination.glob("login-*.whl"):
             old.unlink()
         return Path(shutil.copy(built, destination))
+
+
+def build_sample(destination: Path) -> Path:
+    """Build the wheel of the sample extension (tests/harness/sample) into `destination`, and return its path.
+
+    Raises:
+        RuntimeError: the build failed; the message is its output.
+    """
+    with tempfile.TemporaryDirectory(prefix="sample-wheel-") as folder:
+        source = Path(folder, "source")
+        shutil.copytree(SAMPLE, source, ignore=shutil.ignore_patterns("__pycache__"))
+        _run_build(source, destination)
+    (built,) = destination.glob("sample-*.whl")
+    return built
+
+
+def _run_build(source: Path, out: Path) -> None:
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise RuntimeError(f"the wheel could not be built:\n{done.stdout}")
 
 
 def without_package_index() -> dict[str, str]:

@@ -6,7 +6,10 @@ What the hooks do in those commands has tests of its own. Here, every command do
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ import pytest
 from tests.harness.az import Az
 from tests.harness.hosts import Host
 from tests.harness.sign_in import sign_in
+from tests.harness.stage import CLOUD_NAME, Stage
+from tests.harness.wheel import without_package_index
 from tests.integration.workloads import SERVICE_PRINCIPAL
 from tests.localcloud import CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB
@@ -130,7 +135,6 @@ def test_help_lists_our_commands(signed_in: Az) -> None:
     assert "account" in shown
 
 
-@pytest.mark.executable
 def test_a_misspelled_command_makes_the_host_load_everything_and_we_stay_listed(signed_in: Az) -> None:
     failed = signed_in.run("group", "lst", timeout=180).failed(2)
     assert "misspelled or not recognized" in failed.stderr
@@ -200,6 +204,63 @@ def test_a_host_without_the_extension_skips_its_name_in_the_index(signed_in: Az,
     assert {group["name"] for group in done.json()} == {"app", "network"}
     assert done.stderr == ""
     assert az.run("account", "show").ok().stderr == ""
+
+
+@pytest.fixture
+def with_sample(signed_in: Az, stage: Stage, tmp_path: Path) -> Az:
+    """An `az` with alice signed in, and a folder of extensions of its own, to which the sample extension was added."""
+    assert signed_in.extension_dir is not None
+    folder = tmp_path / "extensions"
+    shutil.copytree(signed_in.extension_dir, folder)
+    az = replace(signed_in, extension_dir=folder)
+    az.run("extension", "add", "--source", stage.sample_wheel(), "--yes", env=without_package_index(), timeout=180).ok()
+    return az
+
+
+def test_we_are_listed_again_after_another_extension_was_added_or_removed(with_sample: Az) -> None:
+    assert _words(with_sample) == {}
+    groups = with_sample.run("group", "list", timeout=180).ok().json()
+    assert {group["name"] for group in groups} == {"app", "network"}
+    assert _is_everywhere(with_sample)
+    assert _words(with_sample)["sample"] == ["azext_sample", "azext_login"]
+    used = with_sample.run("sample", "use").ok().json()
+    assert len(used["groups"]) == 2
+    assert _is_loaded(with_sample, "sample", "use")
+    with_sample.run("extension", "remove", "--name", "sample").ok()
+    with_sample.run("group", "list", timeout=180).ok()
+    assert _is_everywhere(with_sample)
+    assert "sample" not in _words(with_sample)
+
+
+def test_removing_this_extension_leaves_nothing_that_the_host_stumbles_over(with_sample: Az) -> None:
+    with_sample.run("sample", "use", timeout=180).ok()
+    index = _index_file(with_sample).read_bytes()
+    with_sample.run("extension", "remove", "--name", "login", timeout=180).ok()
+    done = with_sample.run("sample", "use", timeout=180).ok()
+    assert done.stderr == ""
+    _index_file(with_sample).write_bytes(index)
+    assert with_sample.run("sample", "use").ok().stderr == ""
+    assert with_sample.run("account", "show").ok().stderr == ""
+
+
+def test_switching_the_cloud_keeps_the_index(signed_in: Az) -> None:
+    index = _index_file(signed_in).read_bytes()
+    signed_in.run("cloud", "set", "-n", "AzureCloud").ok()
+    assert signed_in.run("cloud", "show", "--query", "name").ok().json() == "AzureCloud"
+    signed_in.run("cloud", "set", "-n", CLOUD_NAME).ok()
+    assert {group["name"] for group in signed_in.run("group", "list").ok().json()} == {"app", "network"}
+    assert _index_file(signed_in).read_bytes() == index
+
+
+def test_many_commands_at_once_on_a_directory_without_an_index_all_succeed(signed_in: Az) -> None:
+    """Each makes the index and writes it; a command that finds one half written loads all extensions."""
+    _index_file(signed_in).unlink()
+    commands = [("account", "show"), ("group", "list"), ("cloud", "show")]
+    processes = [signed_in.start(*commands[number % 3]) for number in range(int(os.environ.get("LOGIN_PARALLEL", "9")))]
+    for process in processes:
+        signed_in.result(process, timeout=600).ok()
+    signed_in.run("account", "show", timeout=180).ok()
+    assert _is_everywhere(signed_in)
 
 
 def test_renewing_tells_when_other_commands_do_not_renew_by_themselves(az: Az, cloud: LocalCloud) -> None:

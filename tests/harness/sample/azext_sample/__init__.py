@@ -1,0 +1,63 @@
+"""An extension of another author. It knows nothing of ours, and uses what public extensions use of the Azure CLI."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from azure.cli.core import AzCommandsLoader
+
+
+class SampleCommandsLoader(AzCommandsLoader):  # type: ignore[misc]  # the host is untyped
+    """Declares `az sample use`."""
+
+    def load_command_table(self, args: list[str] | None) -> Any:
+        """Return the command."""
+        from azure.cli.core.commands import CliCommandType
+
+        with self.command_group("sample", CliCommandType(operations_tmpl="azext_sample#{}")) as group:
+            group.command("use", "use")
+        return self.command_table
+
+    def load_arguments(self, command: str) -> None:
+        """Register the arguments."""
+        with self.argument_context("sample use") as context:
+            context.argument("tenant", options_list=["--tenant"])
+            context.argument("resource", options_list=["--resource"])
+
+
+COMMAND_LOADER_CLS = SampleCommandsLoader
+
+
+def use(cmd: Any, tenant: str | None = None, resource: str | None = None) -> dict[str, Any]:
+    """Call what public extensions call, and return who and what the answers are for."""
+    from azure.cli.core._profile import Profile
+    from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
+    from azure.cli.core.profiles import ResourceType
+
+    audience = cmd.cli_ctx.cloud.endpoints.active_directory_resource_id
+    credential, subscription, home = Profile().get_login_credentials()
+    given = cmd.cli_ctx.data.get("subscription_id")
+    choice = {"tenant": tenant} if tenant else {"subscription": given}
+    raw, raw_subscription, raw_tenant = Profile(cli_ctx=cmd.cli_ctx).get_raw_token(
+        resource=resource or audience, **choice
+    )
+    client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_RESOURCE_RESOURCES)
+    return {
+        "loginCredentials": {
+            "token": _claims(credential.get_token(audience + "/.default").token),
+            "subscription": subscription,
+            "tenant": home,
+        },
+        "rawToken": {"token": _claims(raw[1]), "subscription": raw_subscription, "tenant": raw_tenant},
+        "subscriptionId": get_subscription_id(cmd.cli_ctx),
+        "profileSubscriptionId": Profile(cli_ctx=cmd.cli_ctx).get_subscription_id(given),
+        "groups": sorted(group.id for group in client.resource_groups.list()),
+    }
+
+
+def _claims(token: str) -> dict[str, Any]:
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return {name: claims[name] for name in ("aud", "tid", "oid", "appid", "upn", "unique_name") if name in claims}
