@@ -27,6 +27,7 @@ from azext_login.host_index import (
     packaged_words,
     words_in,
 )
+from azext_login.profile.choice import choice_from
 from azext_login.profile.model import account_of
 from azext_login.profile.state import ProfileState
 from azext_login.system.directory import PrivateDirectory
@@ -37,9 +38,6 @@ from azext_login.system.log import get_logger
 logger = get_logger(__name__)
 
 _LOCK = "login_index.lock"
-
-# Variables of the environment that choose an account or a subscription.
-_VARIABLES = ("AZURE_LOGIN_ACCOUNT", "AZURE_LOGIN_SUBSCRIPTION")
 
 # Seconds. Another process that holds the lock is about to write the same.
 _PATIENCE = 2.0
@@ -84,7 +82,7 @@ def _is_needed(document: object) -> bool:
 
     That is a choice between subscriptions, or a service principal: its credential may need us to be renewed.
     """
-    if any(os.environ.get(name) for name in _VARIABLES):
+    if choice_from(os.environ):
         return True
     rows = ProfileState.of(document).all_rows() if isinstance(document, dict) else []
     accounts = [account_of(row) for row in rows]
