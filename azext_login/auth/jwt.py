@@ -57,11 +57,20 @@ def expiry_of(assertion: str) -> float | None:
 
     None if it has no such claim, or is not a JSON Web Token.
     """
-    expiry = (unverified_claims(assertion) or {}).get("exp")
-    if isinstance(expiry, bool) or not isinstance(expiry, (int, float)):
+    return _time_in(assertion, "exp")
+
+
+def issue_time_of(assertion: str) -> float | None:
+    """Return when an assertion was issued (`iat`, RFC 7519 section 4.1.6), in POSIX seconds, or None as `expiry_of`."""
+    return _time_in(assertion, "iat")
+
+
+def _time_in(assertion: str, claim: str) -> float | None:
+    moment = (unverified_claims(assertion) or {}).get(claim)
+    if isinstance(moment, bool) or not isinstance(moment, (int, float)):
         return None
     try:
-        return float(expiry) if math.isfinite(expiry) else None
+        return float(moment) if math.isfinite(moment) else None
     except OverflowError:
         return None
 

@@ -45,10 +45,11 @@ def again_of(cmd: Any, options: Any) -> Callable[[], Command]:
     return again
 
 
-def open_session(cli_ctx: Any, *, again: Command | None = None) -> Session:
+def open_session(cli_ctx: Any, *, again: Command | None = None, restores_cloud: bool = True) -> Session:
     """Return the session of a running command.
 
     :param again: the command if it is an `az login`, for the advice.
+    :param restores_cloud: whether a removed clouds.config is restored, so that another cloud may become active.
     """
     from azure.cli.core._session import ACCOUNT
     from azure.cli.core.api import get_config_dir
@@ -56,7 +57,7 @@ def open_session(cli_ctx: Any, *, again: Command | None = None) -> Session:
     config_dir = PrivateDirectory(Path(get_config_dir()))
     make_all_private(config_dir, _PRIVATE)
     clouds = CloudConfig(config_dir)
-    was_active = clouds.restore_if_removed()
+    was_active = clouds.restore_if_removed() if restores_cloud else None
     if was_active is not None:
         activate_cloud(cli_ctx, was_active)
         logger.warning("clouds.config had been removed and was restored. %s is the active cloud.", cli_ctx.cloud.name)

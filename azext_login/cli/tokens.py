@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +13,15 @@ from azext_login.cli.open_session import again_of, open_session
 from azext_login.cli.option_values import RESOURCE_TYPES
 from azext_login.cli.options import serves
 from azext_login.cli.token_options import ExportOptions, TokenOptions
-from azext_login.errors import AccountError, first_line
+from azext_login.errors import AccountError
 from azext_login.profile.model import SubscriptionRow, account_of
-from azext_login.system.log import get_logger
 from azext_login.system.patience import limit_waits
-from azext_login.usecases.get_token import TokenRequest, get_token
+from azext_login.usecases.get_token import TokenRequest, get_token, report_stale_token
 
 if TYPE_CHECKING:
     from azext_login.auth.credential import AccessToken
     from azext_login.system.command_line import Command
     from azext_login.usecases.session import Session
-
-logger = get_logger(__name__)
 
 
 @serves("account get-access-token", TokenOptions)
@@ -134,10 +130,5 @@ def _get_token(session: Session, cli_ctx: Any, row: SubscriptionRow, options: To
         advised_scopes=scopes,
     )
     outcome = get_token(session, row, request, before_waiting=resume)
-    if outcome.renewal_failure is not None:
-        logger.warning(
-            "The token could not be renewed and is used as it is, for the %d seconds that it is still valid: %s",
-            outcome.token.expires_on - time.time(),
-            first_line(outcome.renewal_failure),
-        )
+    report_stale_token(outcome)
     return outcome.token

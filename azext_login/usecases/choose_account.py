@@ -29,13 +29,18 @@ Result = TypeVar("Result")
 _NOT_IN_TENANT = re.compile(r"\bAADSTS(16000|50020|50034|50177|51004|90072|700016|7000229)\b")
 
 
+def is_not_in_tenant(error: Exception) -> bool:
+    """Tell whether an error, ours or of the host, is that Entra ID does not know the account in its tenant."""
+    return bool(_NOT_IN_TENANT.search(str(error)))
+
+
 @dataclass(frozen=True)
 class AccountChoice:
     """The account to ask for a token first, and those to use if its tenant does not know it."""
 
     row: SubscriptionRow
-    again: Callable[[], Command]
-    """Returns the running command."""
+    again: Callable[[], Command] | None
+    """Returns the running command; None if it has no option --username."""
     others: tuple[SubscriptionRow, ...] = ()
     """A row of each other account that is signed in to the tenant."""
     tenant: str = ""
@@ -55,7 +60,7 @@ class AccountChoice:
         try:
             return self.row, attempt(self.row)
         except SignInError as error:
-            if not _NOT_IN_TENANT.search(str(error)):
+            if not is_not_in_tenant(error):
                 raise
             choice = replace(self, others=self.find_others())
             if not choice.others:
@@ -107,9 +112,7 @@ def choose_account(
         return AccountChoice(first, again)
 
     def find_others() -> tuple[SubscriptionRow, ...]:
-        found = in_tenant or _of_domain(session, rows, tenant)
-        usable = [row for row in found if not subscription or slot_of(row) == slot_of(first)]
-        return () if _of_account(found, first) else _one_of_each_account(usable)
+        return other_accounts(session, first, tenant, only_its_subscription=bool(subscription))
 
     if not account_of(first).keeps_to_its_tenant:
         return AccountChoice(first, again, (), tenant, find_others)
@@ -118,6 +121,20 @@ def choose_account(
         return AccountChoice(choice.only_other(f"'{account_of(first).label}' has tokens of its own tenant only"), again)
     check_tenant(first, tenant, again=again)
     return choice
+
+
+def other_accounts(
+    session: Session, row: SubscriptionRow, tenant: str, *, only_its_subscription: bool = False
+) -> tuple[SubscriptionRow, ...]:
+    """Return a row of each other account that is signed in to a tenant; none if the row's account is as well.
+
+    :param tenant: GUID, domain or display name. The sign-in service may be asked for the ID of a domain.
+    :param only_its_subscription: whether only accounts count that have the row's subscription.
+    """
+    rows = session.rows(all_identities=True)
+    found = words.of_tenant(rows, tenant) or _of_domain(session, rows, tenant)
+    usable = [other for other in found if not only_its_subscription or slot_of(other) == slot_of(row)]
+    return () if _of_account(found, row) else _one_of_each_account(usable)
 
 
 def _of_account(rows: Iterable[SubscriptionRow], row: SubscriptionRow) -> list[SubscriptionRow]:
@@ -239,11 +256,8 @@ def _several(reason: str, choice: AccountChoice) -> AccountError:
     """Return the error about several accounts of a tenant. Programs find `az account set` in it."""
     from azext_login.profile.ambiguity import set_command, several_accounts
 
-    error = several_accounts(
-        f"Tenant '{printable(choice.tenant)}': {reason}, and several other accounts are signed in to it.",
-        choice.others,
-        choice.again(),
-    )
+    message = f"Tenant '{printable(choice.tenant)}': {reason}, and several other accounts are signed in to it."
+    error = several_accounts(message, choice.others, choice.again()) if choice.again else AccountError(message)
     commands = (str(set_command(row)) for row in choice.others)
     error.set_recommendation("\n".join(["To make one of them the active account, for programs too, run:", *commands]))
     return error

@@ -13,6 +13,7 @@ from azext_login.host import HostSettings, send_telemetry
 from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, SubscriptionRow, account_of
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.log import get_logger
+from azext_login.system.patience import longest_wait
 
 logger = get_logger(__name__)
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
     from azext_login.auth.storage.token_cache import TokenCache
     from azext_login.auth.workload.service_principal import ServicePrincipal, ServicePrincipalCredential
+    from azext_login.auth.workload.shared_assertion import SharedAssertion
     from azext_login.resource_manager.client import ResourceManager
     from azext_login.resource_manager.pages import RowBudget
     from azext_login.system.command_line import Command
@@ -257,8 +259,29 @@ class Clients:
             authority=self._settings.authority,
             http=lambda: self.http,
             on_assertion=on_assertion or store,
+            shared=self._shared_assertion(principal) if on_assertion is None and principal.assertion else None,
             command=command,
         )
+
+    def _shared_assertion(self, principal: ServicePrincipal) -> SharedAssertion:
+        """Return the stored federated token of a service principal. Its source is asked by one process at a time."""
+        from azext_login.auth.storage.single_flight import PATIENCE, SingleFlight
+        from azext_login.auth.workload.shared_assertion import SharedAssertion
+
+        client_id, tenant = principal.client_id, str(principal.tenant)
+        key = json.dumps(["federated token", client_id.casefold(), tenant.casefold()])
+
+        def read() -> str | None:
+            try:
+                return self.service_principals.find_assertion(client_id, tenant)
+            except StoreError as error:
+                logger.debug("The stored federated token could not be read: %s", error)
+                return None
+
+        def take_turn() -> SingleFlight:
+            return SingleFlight(self._config_dir, key, patience=longest_wait(PATIENCE, before_request=True))
+
+        return SharedAssertion(read, take_turn)
 
     def has_credentials(self, row: SubscriptionRow) -> bool:
         """Tell whether tokens or a secret of a row's account are still stored; called before a row is restored."""

@@ -23,13 +23,22 @@ from azext_login.auth.storage.cached_token import (
     is_due,
     seconds,
 )
-from azext_login.errors import ServiceSlowError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from azext_login.errors import (
+    ServiceSlowError,
+    ServiceUnreachableError,
+    SignInError,
+    UnexpectedAnswerError,
+    first_line,
+)
 from azext_login.profile.model import SubscriptionRow, account_of, tenant_key
+from azext_login.system.log import get_logger
 from azext_login.system.patience import longest_wait
 
 if TYPE_CHECKING:
     from azext_login.auth.storage.single_flight import SingleFlight
     from azext_login.usecases.session import Session
+
+logger = get_logger(__name__)
 
 # Seconds to wait for a new token where a stale one will do: once for the request of another process, and once for our
 # own. Callers stop waiting after ten seconds (azure-identity's AzureCliCredential), and `az` itself needs some of them.
@@ -217,6 +226,17 @@ class _PendingRequest:
         is_urgent = cached.has_stale_after(_SHORT_WAIT, now, self.request)
         limit = longest_wait(_SHORT_WAIT) if is_urgent else None
         return _request_token(self.session, self.row, self.request, is_useless=is_useless, limit=limit)
+
+
+def report_stale_token(outcome: TokenOutcome) -> None:
+    """Warn of a token that could not be renewed."""
+    if outcome.renewal_failure is None:
+        return
+    logger.warning(
+        "The token could not be renewed and is used as it is, for the %d seconds that it is still valid: %s",
+        outcome.token.expires_on - time.time(),
+        first_line(outcome.renewal_failure),
+    )
 
 
 def _request_token(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.entra.errors import Attempt, login_command
-from azext_login.auth.jwt import claims_of, expiry_of
+from azext_login.auth.jwt import expiry_of, issue_time_of
 from azext_login.auth.workload.federated_tokens import FileAssertion
 from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile.model import Account, SubscriptionRow, account_of
@@ -188,10 +188,9 @@ def _current_assertion(
             )
         return stored
     # Reading a file is cheap, so a file is always read.
-    if only_due and stored and expires_on is not None and not isinstance(principal.source, FileAssertion):
-        issued_at = claims_of(stored).get("iat")
-        if not _is_due(expires_on, float(issued_at) if isinstance(issued_at, (int, float)) else None, now):
-            return stored
+    is_checked = only_due and not isinstance(principal.source, FileAssertion)
+    if is_checked and stored and expires_on is not None and not _is_due(expires_on, issue_time_of(stored), now):
+        return stored
     return credential.assertion()
 
 

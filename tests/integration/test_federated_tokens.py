@@ -32,6 +32,12 @@ def stored_assertion(az: Az) -> str:
     return str(entry["client_assertion"])
 
 
+def store_assertion(az: Az, assertion: str) -> None:
+    """Replace the federated token of the one entry."""
+    (entry,) = entries(az)
+    write_entries(az, [{**entry, "client_assertion": assertion}])
+
+
 @pytest.fixture
 def own_issuer(workload_cloud: LocalCloud) -> str:
     """The name of an issuer of ci-app's tokens whose key the test may change."""
@@ -130,21 +136,26 @@ def test_a_job_of_a_build_system_signs_in_and_gets_more_tokens_while_it_runs(
     first = stored_assertion(az)
     assert subscriptions_used(stock(az))
 
+    # One federated token serves many requests.
     assert token_claims(az, "--resource", VAULT, env=environment)["appid"] == CI_APP
-    assert stored_assertion(az) != first
+    assert stored_assertion(az) == first
+    store_assertion(az, cloud.admin.issue_assertion(subject, lifetime=-1, issuer=service))
+    assert token_claims(az, "--resource", VAULT, "--force-refresh", env=environment)["appid"] == CI_APP
+    assert stored_assertion(az) not in (first, "")
     assert token_claims(stock(az), "--resource", GRAPH)["appid"] == CI_APP
     assert not traces(az, request_token)
 
     # A step without the variables uses the stored token, as built-in commands do.
-    variable = "ACTIONS_ID_TOKEN_REQUEST_URL" if service == "github" else "SYSTEM_OIDCREQUESTURI"
     storage = ("account", "get-access-token", "--resource", "https://storage.azure.com")
-    said = az.run(*storage).ok().stderr
+    assert az.run(*storage).ok().stderr == ""
+    variable = "ACTIONS_ID_TOKEN_REQUEST_URL" if service == "github" else "SYSTEM_OIDCREQUESTURI"
+    store_assertion(az, cloud.admin.issue_assertion(subject, lifetime=30, issuer=service, age=270))
+    said = az.run(*storage, "--force-refresh").ok().stderr
     assert variable in said
     assert "The stored federated token is used" in said
 
     # The job has ended, so the service does not answer any more.
-    (entry,) = entries(az)
-    write_entries(az, [{**entry, "client_assertion": cloud.admin.issue_assertion(subject, lifetime=-600)}])
+    store_assertion(az, cloud.admin.issue_assertion(subject, lifetime=-600))
     error = az.run(*storage, "--force-refresh").failed().stderr
     assert variable in error
     assert "is used" not in error

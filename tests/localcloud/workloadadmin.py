@@ -77,16 +77,17 @@ class WorkloadAdmin:
         lifetime: float | None = None,
         issuer: str = "kubernetes",
         starts_in: float = 0.0,
+        age: float = 0.0,
         forged: bool = False,
     ) -> str:
         """A token of one of this cloud's issuers. Negative `lifetime` (seconds): it ended that long ago.
 
-        `starts_in` seconds it becomes valid. A forged one has a signature that doesn't fit.
+        In `starts_in` seconds it becomes valid; it is `age` seconds old. A forged one has a signature that doesn't fit.
         """
         usual = self._state.settings.assertion_lifetime
         left = usual if lifetime is None else lifetime
         now = self._state.now() + starts_in
-        start = now if left > 0 else now + left - usual
+        start = now - age if left > 0 else now + left - usual
         return self._state.issuers.issue(issuer, subject, audience, start, now + left, forged)
 
     def github_environment(self, subject: str = GITHUB_SUBJECT) -> dict[str, str]:

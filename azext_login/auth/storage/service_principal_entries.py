@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from azext_login.auth.storage.assertion_entries import with_assertion
+from azext_login.auth.storage.assertion_entries import assertion_of, with_assertion
 from azext_login.auth.storage.secret_file import SharedSecretFile
 from azext_login.auth.storage.token_cache import sections_in
 from azext_login.errors import NotSignedInError, StoreError
@@ -97,6 +97,17 @@ class ServicePrincipalEntries:
             with suppress(StoreError):
                 replace(before)
             raise
+
+    def find_assertion(self, client_id: str, tenant: str) -> str | None:
+        """Return the federated token of an application in a tenant; None if no token is stored. A secret.
+
+        :raises NotSignedInError: the application has no entry.
+        :raises StoreError: the file cannot be read, or the keyring item holds tokens.
+        """
+        for entry in self._of_client(client_id, tenant):
+            if _is_of(entry, tenant):
+                return assertion_of(entry)
+        return None
 
     def renew_assertion(self, client_id: str, tenant: str, assertion: str) -> None:
         """Replace the federated token of an entry, if the entry still exists and still has one, or where it comes from.

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import requests
 
     from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntry
+    from azext_login.auth.workload.shared_assertion import SharedAssertion
 
 logger = get_logger(__name__)
 
@@ -53,6 +54,9 @@ _CERTIFICATE = "certificate"
 _SEND_CHAIN = "use_cert_sn_issuer"
 _PROTECTED = "protected"
 _KIND = "kind"
+
+# Errors of a token request that may be about the credential (RFC 6749 section 5.2).
+_ABOUT_CREDENTIAL = ("invalid_client", "invalid_request")
 
 CLIENT_SECRET = "client secret"
 CERTIFICATE = "certificate"
@@ -198,6 +202,19 @@ def _service_options(service: str, connection: str | None) -> list[tuple[str, ..
     return [*options, ("--service-connection-id", connection)] if connection else options
 
 
+def needs_extension(entry: ServicePrincipalEntry, host_renews: Callable[[], bool]) -> bool:
+    """Tell whether built-in commands cannot use the credential of an entry, or not for longer than it is valid.
+
+    :param host_renews: tells whether the host itself fetches federated tokens for entries that it has written.
+    """
+    if own_part(entry).get(_CERTIFICATE):
+        return True
+    if ServicePrincipal.from_entry(entry).source is None:
+        return False
+    is_of_host = callback_of(entry) is not None or names_build_system(entry)
+    return not (is_of_host and host_renews())
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
@@ -213,6 +230,7 @@ class ServicePrincipalCredential:
         authority: str,
         http: Callable[[], requests.Session],
         on_assertion: Callable[[str], None] = lambda assertion: None,
+        shared: SharedAssertion | None = None,
         clock: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
         command: Command | None = None,
@@ -220,6 +238,7 @@ class ServicePrincipalCredential:
         """:param authority: the cloud's address for sign-in, for error messages.
         :param http: returns the session for requests to a source of federated tokens.
         :param on_assertion: called with each new federated token that a source has returned.
+        :param shared: the stored federated token, to use until it is due; None to ask the source always.
         :param clock: returns POSIX time in seconds.
         :param environ: the environment variables, which a source may read.
         :param command: the `az login` that runs, for the advice; None for another command.
@@ -230,9 +249,12 @@ class ServicePrincipalCredential:
         self._authority = authority
         self._http = http
         self._on_assertion = on_assertion
+        self._shared = None if isinstance(principal.source, FileAssertion) else shared
         self._clock = clock
         self._environ = environ
         self._assertion: str | None = None
+        self._fetched: str | None = None
+        self._refused: str | None = None
 
     def token(
         self,
@@ -256,6 +278,8 @@ class ServicePrincipalCredential:
         )
         with authority_errors(self._authority, tenant, self._command or self._principal.login_command()):
             result = application.acquire_token_for_client(list(scopes), claims_challenge=claims_challenge)
+            if result.get("error") in _ABOUT_CREDENTIAL and self._replace_stored_assertion():
+                result = application.acquire_token_for_client(list(scopes), claims_challenge=claims_challenge)
         if "error" in result:
             raise explain(result, self._attempt(tenant))
         return AccessToken.from_result(result, now=self._clock())
@@ -328,18 +352,21 @@ class ServicePrincipalCredential:
             if principal.source is not None:
                 found = principal.source.fetch(http=self._http(), environ=self._environ)
             check_assertion(found, self._clock())
-            self._assertion = found
+            self._assertion = self._fetched = found
             if found != principal.assertion:
                 self._on_assertion(found)
         return self._assertion
 
     def _new_or_stored_assertion(self) -> str:
-        """Return a federated token like `assertion`; the stored one, if it is valid and a build system's service fails.
+        """Return the federated token that all processes share, until it is due; then one like `assertion`.
 
-        Not every step of a job has the environment variables for that service, and built-in commands do not need them.
+        If a build system's service fails, the stored one is used as long as it is valid. Not every step of a job has
+        the environment variables for that service, and built-in commands do not need them.
         """
         principal = self._principal
         try:
+            if self._assertion is None and self._shared is not None:
+                self._assertion = self._shared.find() or self._shared.renew(self.assertion)
             return self.assertion()
         except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
             stored = principal.assertion
@@ -350,6 +377,22 @@ class ServicePrincipalCredential:
             self._assertion = stored
             logger.warning("%s The stored federated token is used until it expires.", first_line(error))
             return stored
+
+    def _replace_stored_assertion(self) -> bool:
+        """Replace a stored federated token that was refused, once, and tell whether there is another one.
+
+        It can be refused before it expires: the clock of this computer may be wrong, or its issuer has new keys.
+        """
+        refused = self._assertion
+        if self._shared is None or self._refused is not None or refused is None or refused == self._fetched:
+            return False
+        self._refused, self._assertion = refused, None
+        try:
+            self._assertion = self._shared.renew(self.assertion, refused=refused)
+        except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
+            logger.warning("%s The stored federated token was refused.", first_line(error))
+            return False
+        return self._assertion != refused
 
     def _fail_without_credential(self, tenant: str | None) -> str:
         principal = self._principal

@@ -1,0 +1,121 @@
+"""Service principals whose credential built-in commands cannot use or renew: the tokens come from us, or from the host.
+
+The host's credentials have one method, `acquire_token`, which returns MSAL's result
+(azure.cli.core.auth.msal_credentials). It is called before each request while the token is about to expire, also by
+threads that wait for a long-running operation.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from azext_login.errors import first_line
+from azext_login.hooks.one_warning import work_of_hook
+from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.system.log import get_logger
+from azext_login.usecases.choose_account import is_not_in_tenant
+
+if TYPE_CHECKING:
+    from azext_login.auth.credential import AccessToken
+    from azext_login.usecases.session import Session
+
+logger = get_logger(__name__)
+
+
+def find_credential(
+    session: Session, row: SubscriptionRow, tenant: str | None, host: Callable[[], Any]
+) -> RenewingCredential | None:
+    """Return our credential of a row's account; None if the host's own credential does all that ours does.
+
+    :param tenant: the tenant of the tokens, if it is not the row's.
+    :param host: returns the host's credential.
+    :raises NotSignedInError: the service principal has no stored entry.
+    :raises StoreError: the entries cannot be read.
+    """
+    account = account_of(row)
+    if account.is_user or account.is_managed_identity:
+        return None
+    with work_of_hook():
+        entry = session.clients.service_principals.find(account.name, str(row["tenantId"]), asked=tenant)
+    from azext_login.auth.workload.service_principal import needs_extension
+
+    return RenewingCredential(session, row, tenant, host) if needs_extension(entry, _host_renews) else None
+
+
+def _host_renews() -> bool:
+    """Tell whether this host fetches federated tokens itself, for the entries that it has written (azure-cli#33989)."""
+    from azure.cli.core.auth import identity
+
+    return hasattr(identity, "FEDERATED_IDENTITY")
+
+
+class RenewingCredential:
+    """Tokens of a service principal: as `az account get-access-token` obtains them, or else as the host does."""
+
+    def __init__(self, session: Session, row: SubscriptionRow, tenant: str | None, host: Callable[[], Any]):
+        """:param tenant: the tenant of the tokens, if it is not the row's.
+        :param host: returns the host's credential, with what is stored now.
+        """
+        self._session = session
+        self._row = row
+        self._tenant = tenant
+        self._host = host
+
+    def acquire_token(
+        self, scopes: Sequence[str], claims_challenge: str | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """Return MSAL's result. If we cannot obtain a token, the host's result or error is that of the command.
+
+        :param claims_challenge: JSON.
+        :param options: more arguments for MSAL, such as `data` for an SSH certificate. The host obtains such a token,
+            with the federated token that we have renewed.
+        """
+        try:
+            with work_of_hook():
+                if not options:
+                    return _msal_result(self._token(scopes, claims_challenge))
+                self._renew_assertion()
+        except Exception as error:  # noqa: BLE001  # fails open: the host decides
+            self._report(error)
+        if claims_challenge is not None:
+            options["claims_challenge"] = claims_challenge
+        result: dict[str, Any] = self._host().acquire_token(scopes, **options)
+        return result
+
+    def _token(self, scopes: Sequence[str], claims_challenge: str | None) -> AccessToken:
+        from azext_login.usecases.get_token import TokenRequest, get_token, report_stale_token
+
+        request = TokenRequest(list(scopes), tenant=self._tenant, claims_challenge=claims_challenge)
+        outcome = get_token(self._session, self._row, request)
+        report_stale_token(outcome)
+        return outcome.token
+
+    def _renew_assertion(self) -> None:
+        clients = self._session.clients
+        with clients.stored_tokens() as applications:
+            principal = clients.stored_principal(self._row, self._tenant)
+            clients.service_principal_credential(principal, applications).check()
+
+    def _report(self, error: Exception) -> None:
+        if self._tenant is not None and is_not_in_tenant(error):
+            # Another account may be.
+            logger.info("%s", error)
+            return
+        with work_of_hook():
+            logger.warning(
+                "The token of service principal '%s' could not be renewed, so the Azure CLI uses the credential that "
+                "is stored for it: %s",
+                account_of(self._row).name,
+                first_line(error) or type(error).__name__,
+            )
+        logger.debug("The failure of the renewal:", exc_info=error)
+
+
+def _msal_result(token: AccessToken) -> dict[str, Any]:
+    return {
+        "access_token": token.secret,
+        "token_type": "Bearer",
+        "expires_in": max(0, int(token.expires_on - time.time())),
+    }
