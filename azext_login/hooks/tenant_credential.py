@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +15,6 @@ from azext_login.usecases.choose_account import AccountChoice, is_not_in_tenant,
 from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
-
-ACCOUNT_VARIABLE = "AZURE_LOGIN_ACCOUNT"
-"""The environment variable that names the account of a process. No other account is used then."""
 
 
 class TenantCredential:
@@ -59,7 +55,7 @@ def find_other_account(session: Session, row: SubscriptionRow, tenant: str, reas
 
     :param reason: why the account of the row is not used.
     """
-    if os.environ.get(ACCOUNT_VARIABLE, "").strip():
+    if session.choice.account:
         return None
     choice = AccountChoice(row, None, other_accounts(session, row, tenant), tenant)
     if not choice.others:

@@ -259,7 +259,7 @@ class Clients:
             authority=self._settings.authority,
             http=lambda: self.http,
             on_assertion=on_assertion or store,
-            shared=self._shared_assertion(principal) if on_assertion is None and principal.assertion else None,
+            shared=self._shared_assertion(principal) if on_assertion is None and principal.stores_assertion else None,
             command=command,
         )
 

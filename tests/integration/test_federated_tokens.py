@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,7 +26,11 @@ from tests.integration.workloads import (
     write_entries,
 )
 from tests.localcloud import CI_APP, GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION, LocalCloud
+from tests.localcloud.scopes import RESOURCES
 
+REFUSAL = json.dumps(
+    {"error": "invalid_client", "error_description": "AADSTS700024: Not now.", "error_codes": [700024]}
+)
 CI_SUBSCRIPTIONS = {"Contoso Production", "Contoso Development"}
 
 
@@ -161,6 +168,59 @@ def test_a_job_of_a_build_system_signs_in_and_gets_more_tokens_while_it_runs(
     assert "is used" not in error
     az.run("logout").ok()
     assert not traces(az, CI_APP)
+
+
+@pytest.fixture
+def github_az(workload_az: Az, workload_cloud: LocalCloud) -> Az:
+    """`az` in a job of GitHub Actions that has signed in."""
+    workload_cloud.admin.add_federated_credential("ci-app", "github", GITHUB_SUBJECT)
+    az = workload_az.with_env(**workload_cloud.github_environment())
+    az.run(*SERVICE_PRINCIPAL, "--federated-token-source", "github").ok()
+    return az
+
+
+def fetched(az: Az, cloud: LocalCloud) -> int:
+    """Return how many federated tokens the job of GitHub Actions has asked for."""
+    path = str(az.env["ACTIONS_ID_TOKEN_REQUEST_URL"]).removeprefix(cloud.url).partition("?")[0]
+    return cloud.admin.count_requests("^" + re.escape(path))
+
+
+def test_commands_that_need_a_new_federated_token_at_the_same_time_fetch_it_once(
+    github_az: Az, workload_cloud: LocalCloud
+) -> None:
+    before = fetched(github_az, workload_cloud)
+    store_assertion(github_az, workload_cloud.admin.issue_assertion(GITHUB_SUBJECT, lifetime=-1, issuer="github"))
+    resources = [uri for resource in RESOURCES if resource.consent == "given" for uri in resource.uris][:8]
+    assert len(resources) == 8
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda resource: token_claims(github_az, "--resource", resource), resources))
+    assert fetched(github_az, workload_cloud) == before + 1
+
+
+def test_a_stored_federated_token_that_is_refused_before_it_expires_is_replaced_once(
+    github_az: Az, workload_cloud: LocalCloud
+) -> None:
+    before = fetched(github_az, workload_cloud)
+    forged = workload_cloud.admin.issue_assertion(GITHUB_SUBJECT, issuer="github", forged=True)
+    store_assertion(github_az, forged)
+    assert token_claims(github_az, "--resource", VAULT)["appid"] == CI_APP
+    assert stored_assertion(github_az) != forged
+    assert fetched(github_az, workload_cloud) == before + 1
+    # A token that was fetched just now and is refused is not replaced again.
+    workload_cloud.admin.fail_next("/token$", status=401, body=REFUSAL)
+    store_assertion(github_az, workload_cloud.admin.issue_assertion(GITHUB_SUBJECT, lifetime=-1, issuer="github"))
+    assert "AADSTS700024" in github_az.run("account", "get-access-token", "--resource", GRAPH).failed().stderr
+    assert fetched(github_az, workload_cloud) == before + 2
+
+
+def test_if_the_service_fails_the_refusal_of_the_stored_federated_token_is_the_error(
+    github_az: Az, workload_cloud: LocalCloud
+) -> None:
+    store_assertion(github_az, workload_cloud.admin.issue_assertion(GITHUB_SUBJECT, issuer="github", forged=True))
+    token = ("account", "get-access-token", "--resource", VAULT)
+    result = github_az.run(*token, env={"ACTIONS_ID_TOKEN_REQUEST_URL": None}).failed()
+    assert "ACTIONS_ID_TOKEN_REQUEST_URL" in result.stderr
+    assert "AADSTS50013" in result.stderr
 
 
 def test_our_commands_use_a_federated_token_that_a_built_in_sign_in_stored(

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,17 @@ from azext_login.auth.workload.federated_tokens import (
     check_assertion,
     source_from_json,
 )
-from azext_login.errors import NotSignedInError, ServiceUnreachableError, SignInError, UnexpectedAnswerError, first_line
+from azext_login.errors import (
+    NotSignedInError,
+    ServiceSlowError,
+    ServiceUnreachableError,
+    SignInError,
+    UnexpectedAnswerError,
+    first_line,
+)
 from azext_login.host import host_signature
 from azext_login.system.command_line import AZ_LOGIN, Command
+from azext_login.system.http.waiting import limit_time
 from azext_login.system.log import get_logger
 
 if TYPE_CHECKING:
@@ -57,6 +66,11 @@ _KIND = "kind"
 
 # Errors of a token request that may be about the credential (RFC 6749 section 5.2).
 _ABOUT_CREDENTIAL = ("invalid_client", "invalid_request")
+
+_SOURCE_SERVICE = "the service of federated tokens"
+
+# Seconds to wait for a new federated token while the stored one is valid.
+_SHORT_WAIT = 5.0
 
 CLIENT_SECRET = "client secret"
 CERTIFICATE = "certificate"
@@ -85,6 +99,11 @@ class ServicePrincipal:
     """The latest federated token."""
     source: AssertionSource | None = None
     """The source of the next federated token; None if the token was given with --federated-token."""
+
+    @property
+    def stores_assertion(self) -> bool:
+        """Whether the entry of this service principal has the latest federated token, or a place for it."""
+        return self.assertion is not None or isinstance(self.source, (BuildAssertion, CommandAssertion))
 
     @classmethod
     def from_entry(
@@ -363,20 +382,28 @@ class ServicePrincipalCredential:
         If a build system's service fails, the stored one is used as long as it is valid. Not every step of a job has
         the environment variables for that service, and built-in commands do not need them.
         """
-        principal = self._principal
+        stored = self._valid_stored_assertion()
         try:
             if self._assertion is None and self._shared is not None:
-                self._assertion = self._shared.find() or self._shared.renew(self.assertion)
+                fetch = partial(
+                    limit_time, _SHORT_WAIT, self.assertion, service=_SOURCE_SERVICE, error=ServiceSlowError
+                )
+                self._assertion = self._shared.find() or self._shared.renew(fetch if stored else self.assertion)
             return self.assertion()
         except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
-            stored = principal.assertion
-            expires_on = expiry_of(stored) if stored else None
-            is_valid = expires_on is not None and expires_on > self._clock()
-            if stored is None or not is_valid or isinstance(principal.source, FileAssertion):
+            if stored is None:
                 raise
             self._assertion = stored
             logger.warning("%s The stored federated token is used until it expires.", first_line(error))
             return stored
+
+    def _valid_stored_assertion(self) -> str | None:
+        """Return the stored federated token if it has not expired, and if it did not come from a file."""
+        stored = self._principal.assertion
+        if stored is None or isinstance(self._principal.source, FileAssertion):
+            return None
+        expires_on = expiry_of(stored)
+        return stored if expires_on is not None and expires_on > self._clock() else None
 
     def _replace_stored_assertion(self) -> bool:
         """Replace a stored federated token that was refused, once, and tell whether there is another one.
