@@ -85,13 +85,15 @@ def with_leaders(
     """Return a state whose active view has these rows, in place of those of the same subscriptions or at the end.
 
     :param leaders: rows of `state`, by their slots.
-    :param default: the only default; None for the stored one.
+    :param default: the only default; None for the stored one, or the row that takes its place.
     """
     left = dict(leaders)
     rows = [left.pop(slot_of(row), row) for row in state.rows] + list(left.values())
     in_view = {id(row) for row in rows}
     shadowed = [row for row in state.all_rows() if id(row) not in in_view]
-    default = default if default is not None else rules.active_row(state.rows)
+    if default is None:
+        stored = rules.active_row(state.rows)
+        default = leaders.get(slot_of(stored), stored) if stored is not None else None
     key = key_of(default) if default is not None else None
     return replace(state, rows=_with_default(rows, key), shadowed=_with_default(shadowed, None))
 
