@@ -123,7 +123,8 @@ class _ShownSubscriptions:
         from azext_login.profile.state import ProfileState
 
         state = ProfileState.of(self._account.data)
-        return rows_of_command(state, choice, self._cli_ctx.cloud.name, self._subscription)
+        rows = rows_of_command(state, choice, self._cli_ctx.cloud.name, self._subscription)
+        return rows if choice or rows != state.rows else None
 
     def _is_complete(self, stored: Any) -> bool:
         """Tell whether the stored list has everything that a command without a choice needs."""
