@@ -58,6 +58,13 @@ def test_a_removed_row_is_removed_and_hidden_rows_stay(case: tuple[ProfileState,
     assert rows == [row for row in state.rows if row not in gone]
 
 
+def test_the_row_that_a_removed_one_had_been_shown_in_place_of_stays() -> None:
+    state = ProfileState([_row("1", "One", ALICE), _row("2", "Two", BOB)], [_row("1", "One", BOB)])
+    shown = rows_of_command(state, Choice(BOB.name), _CLOUD)
+    assert [account_of(row) for row in shown] == [BOB, BOB]
+    assert rows_to_store([shown[1]], shown, state.rows) == state.rows
+
+
 @given(cases())
 def test_a_new_row_is_added_and_a_changed_one_replaced(case: tuple[ProfileState, Choice]) -> None:
     state, shown = case[0], _shown(*case)

@@ -58,12 +58,14 @@ def new_rows(draw: st.DrawFn, account: Account | None = None, cloud: str | None 
 
 
 @st.composite
-def sign_ins(draw: st.DrawFn, min_size: int = 0) -> list[SubscriptionRow]:
+def sign_ins(
+    draw: st.DrawFn, min_size: int = 0, account: Account | None = None, cloud: str | None = None
+) -> list[SubscriptionRow]:
     """What one sign-in brings: the rows of one account in one cloud.
 
     A tenant has its subscriptions or a tenant-level row, never both.
     """
-    account, cloud = draw(st.sampled_from([ALICE, BOB])), draw(st.sampled_from(CLOUDS))
+    account, cloud = account or draw(st.sampled_from([ALICE, BOB])), cloud or draw(st.sampled_from(CLOUDS))
     rows = draw(st.lists(new_rows(account, cloud), min_size=min_size, max_size=5, unique_by=key_of))
     real = {_owner(row) for row in rows if not _tenant_level(row)}
     return [row for row in rows if not (_tenant_level(row) and _owner(row) in real)]
