@@ -85,7 +85,7 @@ def _wait(process: subprocess.Popen[bytes], name: str, end: float, seconds: floa
 def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            [_find(words[0], environ), *words[1:]],
+            [find_program(words[0], environ), *words[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -105,11 +105,13 @@ def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen
         raise ProgramError("could not be started: no program can receive these arguments.") from None
 
 
-def _find(name: str, environ: Mapping[str, str], platform: str = sys.platform) -> str:
+def find_program(name: str, environ: Mapping[str, str], platform: str = sys.platform) -> str:
     """Return the program to start: on Windows, its path.
 
     There, the system itself would find no .cmd file, and would look in the current directory first, where a file of
-    another user may have the name.
+    another user may have the name. Relative directories on PATH are left out for the same reason.
+
+    :raises FileNotFoundError: on Windows, no directory on PATH has the program.
     """
     if platform != "win32" or os.path.dirname(name):
         return name

@@ -49,20 +49,20 @@ def names_build_system(entry: Mapping[str, Any]) -> bool:
 
 def assertion_of(entry: Mapping[str, Any]) -> str | None:
     """Return the latest federated token of an entry; it may have expired. A secret."""
-    if _is_of_host(entry):
+    if is_of_host(entry):
         return _text(own_part(entry).get(_LATEST))
     return _text(entry.get(_ASSERTION))
 
 
 def with_assertion(entry: Mapping[str, Any], assertion: str) -> dict[str, Any]:
     """Return an entry with another federated token. One without a token, because none is to be stored, is unchanged."""
-    if _is_of_host(entry):
+    if is_of_host(entry):
         return {**entry, OWN_KEY: {**own_part(entry), _LATEST: assertion}}
     return {**entry, _ASSERTION: assertion} if _ASSERTION in entry else dict(entry)
 
 
-def _is_of_host(entry: Mapping[str, Any]) -> bool:
-    """Tell whether the host itself stores where the next token comes from."""
+def is_of_host(entry: Mapping[str, Any]) -> bool:
+    """Tell whether an entry has a form of azure-cli#33989, of which such a host gets the next token by itself."""
     return callback_of(entry) is not None or names_build_system(entry)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from azext_login.system.run_program import ProgramError, run_program
+from azext_login.system.run_program import ProgramError, find_program, run_program
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="scripts with an interpreter in the first line")
 
@@ -50,6 +50,22 @@ def test_a_program_is_found_on_the_path_of_its_environment(tmp_path: Path) -> No
     tool.chmod(0o700)
     assert run_program(["get-token"], seconds=30, limit=100, environ={"PATH": str(tmp_path)}) == b"found\n"
     assert "was not found" in problem("get-token")
+
+
+def test_a_program_is_not_looked_for_in_the_current_directory_on_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path / "here", tmp_path / "first", tmp_path / "second"):
+        folder.mkdir()
+    for folder in (tmp_path / "here", tmp_path / "second"):
+        (folder / "get-token").touch(0o700)
+    monkeypatch.chdir(tmp_path / "here")
+    path = os.pathsep.join(["", ".", str(tmp_path / "first"), str(tmp_path / "second")])
+    assert find_program("get-token", {"PATH": path}, "win32") == str(tmp_path / "second" / "get-token")
+    for program in ("./get-token", str(tmp_path / "here" / "get-token")):
+        assert find_program(program, {}, "win32") == program
+    with pytest.raises(FileNotFoundError):
+        find_program("get-token", {"PATH": "."}, "win32")
 
 
 def test_a_program_has_no_standard_input_and_no_terminal() -> None:
