@@ -61,10 +61,10 @@ _CLOUD_SHELL_NOTICE = (
 @serves("login", LoginOptions)
 def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
     """Log in to Azure."""
-    given, options = options, with_service_connection(options, os.environ)
+    options = with_service_connection(options, os.environ)
     check_usage(options)
     resume()
-    again = printed_command(cmd, given)
+    again = printed_command(cmd, options)
     session = open_session(cmd.cli_ctx, again=again)
     if options.from_env:
         options = options_from_environment(session, options)

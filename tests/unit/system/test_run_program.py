@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -68,6 +68,21 @@ def test_a_program_is_not_looked_for_in_the_current_directory_on_windows(
         find_program("get-token", {"PATH": "."}, "win32")
 
 
+@pytest.fixture
+def typed() -> Iterator[None]:
+    """Standard input of this process has something to read."""
+    read, write = os.pipe()
+    os.write(write, b"typed by a user")
+    os.close(write)
+    before = os.dup(0)
+    os.dup2(read, 0)
+    yield
+    os.dup2(before, 0)
+    os.close(before)
+    os.close(read)
+
+
+@pytest.mark.usefixtures("typed")
 def test_a_program_has_no_standard_input_and_no_terminal() -> None:
     code = "import os, sys; print(repr(sys.stdin.read()), os.getsid(0) == os.getpid())"
     assert run(*python(code)) == b"'' True\n"
@@ -208,10 +223,8 @@ def test_only_the_end_of_a_long_message_is_shown() -> None:
     assert len(shown) < 600
 
 
-@pytest.mark.parametrize("length", range(16 * 1024 - 40, 16 * 1024 + 40, 7))
+@pytest.mark.parametrize("length", range(1, len(TOKEN), 9))
 def test_a_token_of_which_only_the_end_is_kept_is_not_shown(length: int) -> None:
-    """The end of a message is kept, which may begin anywhere in a token."""
-    code = f"import sys; sys.stderr.write('a ' + {TOKEN!r} * 1000 + ' ' + 'b' * ({length} - 1)); sys.exit(1)"
-    shown = problem(*python(code))
-    assert "canary" not in shown
-    assert not [part for part in TOKEN.split(".") if part[3:] in shown]
+    """The end of a long message is kept, which may begin anywhere in a token."""
+    code = f"import sys; sys.stderr.write({TOKEN!r} * 1000 + ' ' + 'b' * {length}); sys.exit(1)"
+    assert problem(*python(code)) == f"exited with code 1. It printed: {'b' * length}"
