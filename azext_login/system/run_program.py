@@ -6,6 +6,7 @@ it ends with all the processes that it has started.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import IO
 
 from azext_login.system.patience import SILENT_WAIT
@@ -57,12 +59,14 @@ def run_program(words: Sequence[str], *, seconds: float, limit: int, environ: Ma
     :raises ProgramError: it cannot be started, has not succeeded, or has exceeded a limit.
     """
     process = _start(words, environ)
+    stop = partial(_kill, process)
+    # A caller that does not wait any longer leaves the thread of this call behind when the process exits.
+    atexit.register(stop)
     try:
         return _wait(process, words[0], time.monotonic() + seconds, seconds, limit)
     finally:
-        # Until its end has been waited for, no other process can get its number.
-        if process.returncode is None:
-            _kill(process)
+        atexit.unregister(stop)
+        stop()
 
 
 def _wait(process: subprocess.Popen[bytes], name: str, end: float, seconds: float, limit: int) -> bytes:
@@ -130,7 +134,10 @@ def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and those that it has started."""
+    """End a process that has not been waited for, and those that it has started."""
+    if process.returncode is not None:
+        # Another process may have its number by now.
+        return
     if sys.platform == "win32":
         system = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "taskkill.exe")
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):

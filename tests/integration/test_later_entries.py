@@ -129,6 +129,21 @@ def test_a_stored_command_gives_federated_tokens_and_stays_stored(
     assert not traces(az, first, second)
 
 
+def test_the_command_runs_again_only_when_its_token_is_due(
+    workload_az: Az, workload_cloud: LocalCloud, script: Script
+) -> None:
+    az = workload_az
+    entry = with_command(az, workload_cloud, script)
+    for resource in (VAULT, GRAPH):
+        assert token_claims(az, "--resource", resource)["appid"] == CI_APP
+    assert len(script.runs) == 1
+    due = workload_cloud.admin.issue_assertion(POD, lifetime=50, age=600)
+    write_entries(az, [*OTHERS, {**entry, "azextLogin": {"assertion": due}}])
+    assert token_claims(az, "--resource", STORAGE)["appid"] == CI_APP
+    assert len(script.runs) == 2
+    assert latest_token(az, entry) != due
+
+
 def test_other_sign_ins_and_sign_outs_keep_a_stored_command(
     workload_az: Az, workload_cloud: LocalCloud, script: Script
 ) -> None:
@@ -163,7 +178,9 @@ def test_the_mark_of_a_build_gets_tokens_of_the_job_and_stays_stored(
     assert az.run("account", "renew", env=job).ok().json()["failed"] == []
     assert latest_token(az, entry) != first
 
-    # A step without the variables uses the stored token, while it is valid.
+    # A step without the variables uses the stored token while it is valid, even if it expires soon.
+    due = cloud.admin.issue_assertion(subject, issuer=service, lifetime=50, age=600)
+    write_entries(az, [*OTHERS, {**entry, "azextLogin": {"assertion": due}}])
     said = az.run("account", "get-access-token", "--resource", STORAGE).ok().stderr
     assert "The stored federated token is used" in said
     expired = cloud.admin.issue_assertion(subject, lifetime=-600)
@@ -258,7 +275,10 @@ def test_the_stored_token_is_used_when_the_command_fails(
 ) -> None:
     entry = with_command(workload_az, workload_cloud, script)
     workload_az.run("account", "get-access-token", "--resource", VAULT).ok()
-    token = latest_token(workload_az, entry)
+    assert latest_token(workload_az, entry)
+    # It expires soon, so another one is due.
+    token = workload_cloud.admin.issue_assertion(POD, lifetime=50, age=600)
+    write_entries(workload_az, [*OTHERS, {**entry, "azextLogin": {"assertion": token}}])
     script.path.unlink()
     said = workload_az.run("account", "get-access-token", "--resource", GRAPH).ok().stderr
     assert "was not found" in said

@@ -169,6 +169,24 @@ def test_ctrl_c_ends_the_program(tmp_path: Path) -> None:
     assert not is_running(int(record.read_text().split()[0]))
 
 
+def test_a_program_that_no_caller_waits_for_ends_with_this_process(tmp_path: Path) -> None:
+    record = tmp_path / "processes"
+    code = (
+        "import os, sys, threading, time\n"
+        "from azext_login.system.run_program import run_program\n"
+        f"words = [sys.executable, '-c', {children(record) + 'time.sleep(60)'!r}]\n"
+        "call = lambda: run_program(words, seconds=60, limit=1000, environ=os.environ)\n"
+        "threading.Thread(target=call, daemon=True).start()\n"
+        f"while not os.path.exists({str(record)!r}) or not os.path.getsize({str(record)!r}): time.sleep(0.02)\n"
+    )
+    run(*python(code))
+    numbers = [int(number) for number in record.read_text().split()]
+    deadline = time.monotonic() + 10
+    while any(map(is_running, numbers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_the_exit_code_and_the_signal_are_in_the_error() -> None:
     assert problem(*python("raise SystemExit(7)")) == "exited with code 7."
     assert problem(*python("import os; os.kill(os.getpid(), 15)")) == "was ended by signal 15."
