@@ -6,6 +6,7 @@
 `python -m tests.bench tokens [PAIRS]`: cached and expired tokens; see tokens.py.
 `python -m tests.bench encrypted [PAIRS]`: a cached token in a keyring; see encrypted.py.
 `python -m tests.bench sign_in [PAIRS]`: `az login`; see sign_in.py.
+`python -m tests.bench every_command [PAIRS]`: commands that are not ours; see every_command.py.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import discovery, encrypted, parallel, store, tokens
+from tests.bench import discovery, encrypted, every_command, parallel, store, tokens
 from tests.bench import sign_in as sign_ins
 from tests.harness import hosts
 from tests.harness.az import Az
@@ -36,6 +37,7 @@ REPORTS: dict[str, Callable[..., int]] = {
     "tokens": tokens.main,
     "encrypted": encrypted.main,
     "sign_in": sign_ins.main,
+    "every_command": every_command.main,
 }
 
 
