@@ -5,12 +5,10 @@ Every hook fails open: whatever happens in it, the command runs as it would with
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from azext_login.host_index import OFF, OWN_MODULE, every_command_setting
-from azext_login.system.log import get_logger
-
-logger = get_logger(__name__)
 
 # After these, a user relies on the hooks.
 _CHANGING = ("login", "account renew")
@@ -42,7 +40,7 @@ def _prepare_command(cli_ctx: Any, *, args: Any, **_: Any) -> None:
 
         show(ACCOUNT, cli_ctx, subscription=getattr(args, "_subscription", None), on_read=serve)
     except Exception as error:  # noqa: BLE001  # fails open
-        logger.debug("The command runs without the hooks of this extension: %r", error)
+        _logger().debug("The command runs without the hooks of this extension: %r", error)
 
 
 def _update_index(cli_ctx: Any, **_: Any) -> None:
@@ -52,5 +50,12 @@ def _update_index(cli_ctx: Any, **_: Any) -> None:
 
         update_index(cli_ctx)
     except Exception as error:  # noqa: BLE001  # fails open
-        tell = logger.warning if cli_ctx.data.get("command") in _CHANGING else logger.info
-        tell("Commands other than `az login` and `az account` run without this extension: %s", error)
+        level = logging.WARNING if cli_ctx.data.get("command") in _CHANGING else logging.INFO
+        _logger().log(level, "Commands other than `az login` and `az account` run without this extension: %s", error)
+
+
+def _logger() -> logging.Logger:
+    # Loaded only if something has failed: these lines are part of the time of every command.
+    from azext_login.system.log import get_logger
+
+    return get_logger(__name__)
