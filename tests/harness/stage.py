@@ -58,6 +58,15 @@ class Stage:
 
         return self._once(f"extension-{host.name}", add)
 
+    def extension_dir_with_sample(self, host: Host) -> Path:
+        """Return a folder with the extension and the sample extension in it."""
+
+        def add(folder: Path) -> None:
+            shutil.copytree(self.extension_dir(host), folder, dirs_exist_ok=True)
+            wheel.install(self.sample_wheel(), host, folder, self._scratch(f"sample-{host.name}"))
+
+        return self._once(f"extensions-{host.name}", add)
+
     def warm_config(self, host: Host, extension: bool) -> Path:
         """Return a config directory with nothing but the CLI's index of commands, which takes seconds."""
 
