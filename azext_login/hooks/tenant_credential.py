@@ -55,8 +55,6 @@ def find_other_account(session: Session, row: SubscriptionRow, tenant: str, reas
 
     :param reason: why the account of the row is not used.
     """
-    if session.choice.account:
-        return None
     choice = AccountChoice(row, None, other_accounts(session, row, tenant), tenant)
     if not choice.others:
         return None

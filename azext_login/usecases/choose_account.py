@@ -126,11 +126,15 @@ def choose_account(
 def other_accounts(
     session: Session, row: SubscriptionRow, tenant: str, *, only_its_subscription: bool = False
 ) -> tuple[SubscriptionRow, ...]:
-    """Return a row of each other account that is signed in to a tenant; none if the row's account is as well.
+    """Return a row of each other account that is signed in to a tenant.
+
+    There is none if the row's account is signed in to it as well, or if the process chose an account.
 
     :param tenant: GUID, domain or display name. The sign-in service may be asked for the ID of a domain.
     :param only_its_subscription: whether only accounts count that have the row's subscription.
     """
+    if session.choice.account:
+        return ()
     rows = session.rows(all_identities=True)
     found = words.of_tenant(rows, tenant) or _of_domain(session, rows, tenant)
     usable = [other for other in found if not only_its_subscription or slot_of(other) == slot_of(row)]

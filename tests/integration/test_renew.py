@@ -6,11 +6,9 @@ One of the tests is such a job. In every test run it takes 45 seconds, with toke
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -18,108 +16,37 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.harness.az import Az, Result
+from tests.harness.az import Az
 from tests.harness.hosts import Host
-from tests.harness.launchers import Process
 from tests.harness.stage import CloudStage
 from tests.harness.waiting import until
-from tests.localcloud import CI_APP, GITHUB_SUBJECT, PIPELINES_SUBJECT, SERVICE_CONNECTION, LocalCloud
+from tests.integration.jobs import GITHUB, WATCH, Job, end_of, trust_workloads
+from tests.integration.workloads import POD
+from tests.localcloud import CI_APP, SERVICE_CONNECTION, LocalCloud
 from tests.localcloud.scopes import RESOURCES
 from tests.users import ALICE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, and shells that start something and exit")
 
 _LONG = float(os.environ.get("LOGIN_RENEW_SECONDS", "45"))
-_SUBJECT = "system:serviceaccount:build:runner"
 _SIGN_IN = ("login", "--service-principal", "--username", CI_APP, "--tenant", "contoso.example")
-_GITHUB = ("--federated-token-source", "github")
 _RENEW = ("account", "renew")
-_WATCH = (*_RENEW, "--watch")
 _TOKEN = ("account", "get-access-token", "--query", "expires_on")
 _VAULT, _BATCH = "https://vault.localcloud.example", "https://batch.localcloud.example"
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job of a build system: one config directory, and a service that gives the job federated tokens."""
-
-    az: Az
-    cloud: LocalCloud
-    started: list[Process] = field(default_factory=list)
-
-    @property
-    def stock(self) -> Az:
-        """`az` without the extension, on the same files."""
-        return replace(self.az, extension_dir=None)
-
-    @property
-    def fetched(self) -> int:
-        """How many federated tokens this job has asked for."""
-        service = str(self.az.env["ACTIONS_ID_TOKEN_REQUEST_URL"]).removeprefix(self.cloud.url).partition("?")[0]
-        return self.cloud.admin.count_requests("^" + re.escape(service))
-
-    @property
-    def assertion(self) -> str:
-        """The federated token that is stored for built-in commands. Fails where the file is torn."""
-        (entry,) = json.loads((self.az.config_dir / "service_principal_entries.json").read_text(encoding="utf-8"))
-        return str(entry["client_assertion"])
-
-    def watch(self, *options: str) -> Process:
-        """Start a watch, and return when its first round is on its way."""
-        before = self.fetched
-        process = self.az.start(*_WATCH, *options)
-        self.started.append(process)
-        until(lambda: self.fetched > before or process.poll() is not None)
-        assert process.poll() is None, self.az.result(process, *_WATCH)
-        return process
-
-    def stop(self, process: Process, number: signal.Signals = signal.SIGTERM) -> Result:
-        """End a watch, and return what it printed."""
-        process.send_signal(number)
-        return self.az.result(process, *_WATCH)
-
-    def clean_up(self) -> None:
-        """End what a failed test has left running."""
-        for process in self.started:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
-
-    def assert_whole(self) -> None:
-        """Fail if a file is torn, or if a process has left half a file behind."""
-        for name in ("azureProfile.json", "msal_token_cache.json", "service_principal_entries.json"):
-            json.loads((self.az.config_dir / name).read_text(encoding="utf-8"))
-        assert not [path.name for path in self.az.config_dir.iterdir() if path.name.startswith(".")]
-
-
-def _end_of(assertion: str) -> int:
-    """Return when a federated token expires, as POSIX time in seconds."""
-    body = assertion.split(".")[1]
-    return int(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["exp"])
-
-
-def _trust_workloads(cloud: LocalCloud) -> None:
-    for issuer, subject in (
-        ("kubernetes", _SUBJECT),
-        ("github", GITHUB_SUBJECT),
-        ("azure-pipelines", PIPELINES_SUBJECT),
-    ):
-        cloud.admin.add_federated_credential("ci-app", issuer, subject)
-    cloud.admin.assertion_tolerance(0)
 
 
 @pytest.fixture(scope="module")
 def workload_cloud() -> Iterator[LocalCloud]:
     """A cloud with lifetimes as usual: 5 minutes for federated tokens, an hour for access tokens."""
     with LocalCloud() as running:
-        _trust_workloads(running)
+        trust_workloads(running)
         yield running
 
 
@@ -128,7 +55,7 @@ def _signed_in_job(
     cloud_stage: CloudStage, newest: Host, workload_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     az = cloud_stage.az(newest, tmp_path_factory.mktemp("job") / "azure", cloud=workload_cloud)
-    az.run(*_SIGN_IN, *_GITHUB, env=workload_cloud.github_environment()).ok()
+    az.run(*_SIGN_IN, *GITHUB, env=workload_cloud.github_environment()).ok()
     return az.config_dir
 
 
@@ -146,11 +73,11 @@ def job(make_az: Callable[..., Az], workload_cloud: LocalCloud, _signed_in_job: 
 @pytest.fixture
 def short_job(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Iterator[Job]:
     """One in a cloud of its own, where whatever it gets ends after 10 seconds: a watch has a round every 5 seconds."""
-    _trust_workloads(own_cloud)
+    trust_workloads(own_cloud)
     own_cloud.admin.assertion_lifetime(10)
     own_cloud.admin.token_lifetime(10)
     az = make_az(cloud=own_cloud).with_env(**own_cloud.github_environment())
-    az.run(*_SIGN_IN, *_GITHUB).ok()
+    az.run(*_SIGN_IN, *GITHUB).ok()
     made = Job(az, own_cloud)
     yield made
     made.clean_up()
@@ -164,11 +91,11 @@ def test_a_long_job_that_asks_for_new_scopes_keeps_working_with_a_watch_in_the_b
     make_az: Callable[..., Az], own_cloud: LocalCloud, tmp_path: Path
 ) -> None:
     lifetime = int(min(60, _LONG / 3))
-    _trust_workloads(own_cloud)
+    trust_workloads(own_cloud)
     own_cloud.admin.assertion_lifetime(lifetime)
     own_cloud.admin.token_lifetime(lifetime)
     job = Job(make_az(cloud=own_cloud).with_env(**own_cloud.github_environment()), own_cloud)
-    job.az.run(*_SIGN_IN, *_GITHUB).ok()
+    job.az.run(*_SIGN_IN, *GITHUB).ok()
     first = job.assertion
     # A step of its own, whose shell ends after the first round.
     log = tmp_path / "renew.log"
@@ -195,7 +122,7 @@ def test_a_long_job_that_asks_for_new_scopes_keeps_working_with_a_watch_in_the_b
             assert job.stock.run("group", "list", "--query", "[].name").ok().json() == ["app", "network"]
             time.sleep(max(0.0, began + rounds * _LONG / 15 - time.monotonic()))
         said = log.read_text(encoding="utf-8")
-        assert _end_of(first) < time.time() < _end_of(job.assertion)
+        assert end_of(first) < time.time() < end_of(job.assertion)
         assert rounds >= 3, said
         assert job.fetched >= 1 + _LONG / lifetime, said
     finally:
@@ -213,13 +140,13 @@ def jobs_with_ended_tokens(
 ) -> Iterator[dict[str, Job]]:
     """Jobs by where their federated tokens come from. The ones that they have stored are over."""
     with LocalCloud() as cloud:
-        _trust_workloads(cloud)
+        trust_workloads(cloud)
         folder = tmp_path_factory.mktemp("ended")
         token_file = folder / "token"
-        token_file.write_text(cloud.admin.issue_assertion(_SUBJECT), encoding="ascii")
+        token_file.write_text(cloud.admin.issue_assertion(POD), encoding="ascii")
         sources: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "file": (("--federated-token-file", str(token_file)), {}),
-            "github": (_GITHUB, cloud.github_environment()),
+            "github": (GITHUB, cloud.github_environment()),
             "azure-pipelines": (
                 (
                     *("--federated-token-source", "azure-pipelines"),
@@ -237,7 +164,7 @@ def jobs_with_ended_tokens(
                 result.ok()
         # Ten minutes later for the process that checks them, which is all that counts.
         cloud.admin.clock_offset(600)
-        token_file.write_text(cloud.admin.issue_assertion(_SUBJECT), encoding="ascii")
+        token_file.write_text(cloud.admin.issue_assertion(POD), encoding="ascii")
         yield jobs
 
 
@@ -265,7 +192,7 @@ def test_renewing_once_gives_new_tokens_for_what_is_in_use_and_reports_until_whe
     assert set(shape) == {"user", "tenantId", "federatedTokenExpiresOn", "accessTokens", "failed"}
     assert shape["user"] == {"name": CI_APP, "type": "servicePrincipal"}
     assert shape["tenantId"] == job.cloud.directory.tenant("contoso.example").id
-    assert shape["federatedTokenExpiresOn"] == _end_of(job.assertion) > _end_of(before)
+    assert shape["federatedTokenExpiresOn"] == end_of(job.assertion) > end_of(before)
     (token,) = shape["accessTokens"]
     assert token == {"scopes": ["https://management.localcloud.example//.default"], "expires_on": token["expires_on"]}
     assert shape["failed"] == []
@@ -313,7 +240,7 @@ def test_the_usual_options_for_the_output_apply(job: Job, options: tuple[str, ..
 
 
 def test_a_federated_token_that_was_not_to_be_stored_is_not_stored_by_renewing_either(job: Job) -> None:
-    job.az.run(*_SIGN_IN, *_GITHUB, "--no-store-secret").ok()
+    job.az.run(*_SIGN_IN, *GITHUB, "--no-store-secret").ok()
     before = _access_tokens(job.az)
     assert job.az.run(*_RENEW).ok().json()["failed"] == []
     (entry,) = json.loads((job.az.config_dir / "service_principal_entries.json").read_text(encoding="utf-8"))
@@ -340,7 +267,7 @@ def test_an_account_that_is_not_the_active_one_is_renewed_by_its_name(job: Job) 
 def test_there_is_nothing_to_renew_of_a_managed_identity(make_az: Callable[..., Az], cloud: LocalCloud) -> None:
     az = make_az().with_env(**cloud.imds_environment())
     az.run("login", "--identity").ok()
-    assert "nothing to renew" in az.run(*_WATCH).failed().stderr
+    assert "nothing to renew" in az.run(*WATCH).failed().stderr
 
 
 def test_a_user_who_is_not_signed_in_is_told_to_sign_in(az: Az) -> None:
@@ -389,7 +316,7 @@ def test_a_signal_ends_a_request_that_hangs_at_once_and_what_was_fetched_stays(
 ) -> None:
     before = job.assertion
     job.cloud.admin.fail_next(service, kind="hang", hang=600)
-    process = job.az.start(*_WATCH)
+    process = job.az.start(*WATCH)
     job.started.append(process)
     until(job.cloud.admin.count_hanging)
     result = job.stop(process, number).ok()
@@ -402,15 +329,15 @@ def test_a_signal_ends_a_request_that_hangs_at_once_and_what_was_fetched_stays(
 def test_a_federated_token_that_was_given_is_named_as_the_last_one(
     job: Job, tmp_path: Path, workload_cloud: LocalCloud
 ) -> None:
-    token = workload_cloud.admin.issue_assertion(_SUBJECT)
+    token = workload_cloud.admin.issue_assertion(POD)
     job.az.run(*_SIGN_IN, "--federated-token=@-", input=token).ok()
     result = job.az.run(*_RENEW).ok()
     assert "The federated token itself cannot be renewed" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     file = tmp_path / "token"
-    file.write_text(workload_cloud.admin.issue_assertion(_SUBJECT, lifetime=10**13), encoding="utf-8")
+    file.write_text(workload_cloud.admin.issue_assertion(POD, lifetime=10**13), encoding="utf-8")
     job.az.run(*_SIGN_IN, "--federated-token-file", str(file)).ok()
-    process = job.az.start(*_WATCH)
+    process = job.az.start(*WATCH)
     job.started.append(process)
     assert process.stderr is not None
     # It reports that in its first round, and can be stopped from before that on.
@@ -434,7 +361,7 @@ def test_a_watch_ends_with_the_shell_script_that_linux_packages_start_az_with(jo
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
             python.kill()
-    result = job.az.result(watch, *_WATCH)
+    result = job.az.result(watch, *WATCH)
     assert result.exit_code == -signal.SIGTERM
     assert "Stopped." in result.stderr
     assert result.json()["failed"] == []
@@ -449,7 +376,7 @@ def test_a_logout_ends_the_watch_and_nothing_comes_back(short_job: Job) -> None:
     short_job.az.run("logout").ok()
     assert watch.poll() is None
     short_job.cloud.admin.clear_faults()
-    error = short_job.az.result(watch, *_WATCH).failed().stderr
+    error = short_job.az.result(watch, *WATCH).failed().stderr
     assert "az login" in error
     remaining = [
         path.name

@@ -10,21 +10,25 @@ from azure.cli.core import AzCommandsLoader
 
 
 class SampleCommandsLoader(AzCommandsLoader):  # type: ignore[misc]  # the host is untyped
-    """Declares `az sample use`."""
+    """Declares `az sample`."""
 
     def load_command_table(self, args: list[str] | None) -> Any:
-        """Return the command."""
+        """Return the commands."""
         from azure.cli.core.commands import CliCommandType
 
         with self.command_group("sample", CliCommandType(operations_tmpl="azext_sample#{}")) as group:
             group.command("use", "use")
+            group.command("token", "get_token")
+            group.command("auxiliary-tokens", "get_auxiliary_tokens")
+            group.command("tokens", "get_tokens_in_threads")
         return self.command_table
 
     def load_arguments(self, command: str) -> None:
         """Register the arguments."""
-        with self.argument_context("sample use") as context:
+        with self.argument_context("sample") as context:
             context.argument("tenant", options_list=["--tenant"])
             context.argument("resource", options_list=["--resource"])
+            context.argument("resources", options_list=["--resources"], nargs="+")
 
 
 COMMAND_LOADER_CLS = SampleCommandsLoader
@@ -55,6 +59,34 @@ def use(cmd: Any, tenant: str | None = None, resource: str | None = None) -> dic
         "profileSubscriptionId": Profile(cli_ctx=cmd.cli_ctx).get_subscription_id(given),
         "groups": sorted(group.id for group in client.resource_groups.list()),
     }
+
+
+def get_token(cmd: Any, tenant: str | None = None, resource: str | None = None) -> dict[str, Any]:
+    """Return the claims of one token, and the subscription and the tenant that come with it."""
+    from azure.cli.core._profile import Profile
+
+    (_, token, _), subscription, home = Profile(cli_ctx=cmd.cli_ctx).get_raw_token(resource, tenant=tenant)
+    return {"token": _claims(token), "subscription": subscription, "tenant": home}
+
+
+def get_auxiliary_tokens(cmd: Any, tenant: str, resource: str) -> list[dict[str, Any]]:
+    """Return the claims of the tokens for a request that concerns another tenant too."""
+    from azure.cli.core._profile import Profile
+
+    credential, _, _ = Profile(cli_ctx=cmd.cli_ctx).get_login_credentials(aux_tenants=[tenant])
+    return [_claims(token.token) for token in credential.get_auxiliary_tokens(resource + "/.default")]
+
+
+def get_tokens_in_threads(cmd: Any, resources: list[str]) -> list[dict[str, Any]]:
+    """Return the claims of a token of each resource. Threads ask for them at the same time, with two credentials."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from azure.cli.core._profile import Profile
+
+    credentials = [Profile(cli_ctx=cmd.cli_ctx).get_login_credentials()[0] for _ in range(2)]
+    wanted = [(credential, resource + "/.default") for resource in resources for credential in credentials]
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return [_claims(token.token) for token in pool.map(lambda pair: pair[0].get_token(pair[1]), wanted)]
 
 
 def _claims(token: str) -> dict[str, Any]:
