@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from knack.log import get_logger
 
+from azext_login.system.patience import limit_waits
+
 # The host's logger above those of all our modules.
 _package = get_logger("azext_login")
 
@@ -41,8 +43,11 @@ def expect_command() -> None:
 
 @contextmanager
 def work_of_hook() -> Iterator[None]:
-    """Do the work of a hook: in one thread at a time, with one warning in the whole command."""
-    with _turn:
+    """Do the work of a hook: in one thread at a time, with one warning in the whole command, and with short waits.
+
+    A program that holds a lock, or a service that asks for a pause, must not stop a command that works without us.
+    """
+    with _turn, limit_waits(process_age=lambda: 0.0):
         is_outer = _gate not in _package.handlers
         if is_outer:
             _package.addHandler(_gate)

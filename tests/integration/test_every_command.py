@@ -29,6 +29,7 @@ from tests.integration.workloads import (
     TENANT,
     VAULT,
     Certificates,
+    end_access_tokens,
     entries,
     stock,
     write,
@@ -44,15 +45,6 @@ _LONG = float(os.environ.get("LOGIN_RENEW_SECONDS", "12"))
 _GROUPS = ("group", "list", "--query", "[].name")
 _PASSPHRASE = {"AZURE_CLIENT_CERTIFICATE_PASSWORD": PASSPHRASE}
 _NEW_SCOPES = [uri for resource in RESOURCES if resource.consent == "given" for uri in resource.uris]
-
-
-def end_access_tokens(az: Az) -> None:
-    """Let the cached access tokens of an account expire."""
-    path = az.config_dir / "msal_token_cache.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    for entry in content["AccessToken"].values():
-        entry["expires_on"] = entry["extended_expires_on"] = str(int(time.time()) - 60)
-    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def store_assertion(az: Az, assertion: str) -> None:
@@ -80,7 +72,7 @@ def expired_cloud() -> Iterator[LocalCloud]:
 def test_a_built_in_command_goes_on_after_the_federated_token_has_expired(
     make_az: Callable[..., Az], expired_cloud: LocalCloud, tmp_path: Path, source: str, host: str
 ) -> None:
-    cloud, file, expired = expired_cloud, tmp_path / "token", {"lifetime": -60}
+    cloud, file = expired_cloud, tmp_path / "token"
     options: tuple[str, ...] = ("--federated-token-source", source)
     env: dict[str, str] = {}
     if source == "file":
@@ -92,7 +84,7 @@ def test_a_built_in_command_goes_on_after_the_federated_token_has_expired(
         options = (*options, "--service-connection-id", SERVICE_CONNECTION)
     az = make_az(cloud=cloud, host=named(host)).with_env(**env)
     az.run(*SERVICE_PRINCIPAL, *options).ok()
-    store_assertion(az, cloud.admin.issue_assertion(POD, **expired))
+    store_assertion(az, cloud.admin.issue_assertion(POD, lifetime=-60))
     if source == "file":
         write(file, cloud.admin.issue_assertion(POD))
     end_access_tokens(az)

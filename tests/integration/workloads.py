@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -94,6 +95,15 @@ def entries(az: Az) -> list[dict[str, Any]]:
 def write_entries(az: Az, content: list[dict[str, Any]]) -> None:
     """Replace the stored entries of service principals."""
     (az.config_dir / "service_principal_entries.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def end_access_tokens(az: Az) -> None:
+    """Let the cached access tokens of an account expire."""
+    path = az.config_dir / "msal_token_cache.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for entry in content["AccessToken"].values():
+        entry["expires_on"] = entry["extended_expires_on"] = str(int(time.time()) - 60)
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def token_claims(az: Az, *words: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:

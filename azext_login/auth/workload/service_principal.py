@@ -300,6 +300,8 @@ class ServicePrincipalCredential:
             if result.get("error") in _ABOUT_CREDENTIAL and self._replace_stored_assertion():
                 result = application.acquire_token_for_client(list(scopes), claims_challenge=claims_challenge)
         if "error" in result:
+            if result["error"] in _ABOUT_CREDENTIAL:
+                self._restore_stored_assertion()
             raise explain(result, self._attempt(tenant))
         return AccessToken.from_result(result, now=self._clock())
 
@@ -356,11 +358,12 @@ class ServicePrincipalCredential:
             return {"client_assertion": fail}
         return certificate.as_msal_credential(send_chain=self._principal.send_chain)
 
-    def assertion(self) -> str:
+    def assertion(self, *, limit: float | None = None) -> str:
         """Return a valid federated token: from its source, or the stored one if it has no source. A secret.
 
         The source gets one request at most, whatever the number of calls.
 
+        :param limit: seconds to wait for the source; None for as long as its requests take.
         :raises SignInError: the token has expired, or the source refused.
         :raises ServiceUnreachableError: the source did not answer.
         :raises UnexpectedAnswerError: the source answered without a token.
@@ -369,7 +372,8 @@ class ServicePrincipalCredential:
             principal = self._principal
             found = principal.assertion or ""
             if principal.source is not None:
-                found = principal.source.fetch(http=self._http(), environ=self._environ)
+                fetch = partial(principal.source.fetch, http=self._http(), environ=self._environ)
+                found = limit_time(limit, fetch, service=_SOURCE_SERVICE, error=ServiceSlowError) if limit else fetch()
             check_assertion(found, self._clock())
             self._assertion = self._fetched = found
             if found != principal.assertion:
@@ -385,10 +389,8 @@ class ServicePrincipalCredential:
         stored = self._valid_stored_assertion()
         try:
             if self._assertion is None and self._shared is not None:
-                fetch = partial(
-                    limit_time, _SHORT_WAIT, self.assertion, service=_SOURCE_SERVICE, error=ServiceSlowError
-                )
-                self._assertion = self._shared.find() or self._shared.renew(fetch if stored else self.assertion)
+                fetch = partial(self.assertion, limit=_SHORT_WAIT if stored else None)
+                self._assertion = self._shared.find() or self._shared.renew(fetch)
             return self.assertion()
         except (SignInError, ServiceUnreachableError, UnexpectedAnswerError) as error:
             if stored is None:
@@ -420,6 +422,12 @@ class ServicePrincipalCredential:
             logger.warning("%s The stored federated token was refused.", first_line(error))
             return False
         return self._assertion != refused
+
+    def _restore_stored_assertion(self) -> None:
+        """Store the federated token again that was replaced by one that was refused, if it is still valid."""
+        stored = self._valid_stored_assertion()
+        if stored is not None and self._fetched not in (None, stored) and stored != self._refused:
+            self._on_assertion(stored)
 
     def _fail_without_credential(self, tenant: str | None) -> str:
         principal = self._principal
