@@ -32,6 +32,23 @@ _PARAMETERS = {
 }
 
 
+def is_needed_early(document: Any) -> bool:
+    """Tell whether `serve` has to be called before the command reads the subscriptions, and not when it does.
+
+    `Profile.get_raw_token` itself refuses a tenant that is not that of an active managed identity, after it has read
+    them. That is of interest only if another account is signed in.
+
+    :param document: the content of azureProfile.json.
+    """
+    from azext_login.profile.model import account_of
+
+    rows = [row for row in document.get("subscriptions") or () if isinstance(row, dict)]
+    active = next((account_of(row) for row in rows if row.get("isDefault")), None)
+    if active is None or not active.keeps_to_its_tenant:
+        return False
+    return any(account_of(row).key != active.key for row in rows)
+
+
 def serve() -> None:
     """Replace the host's functions, once per process. Called for each command, before it makes a credential."""
     from azure.cli.core._profile import Profile

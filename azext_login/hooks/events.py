@@ -36,9 +36,11 @@ def _prepare_command(cli_ctx: Any, *, args: Any, **_: Any) -> None:
         from azure.cli.core._session import ACCOUNT
 
         from azext_login.hooks.account_view import show
-        from azext_login.hooks.credentials import serve
+        from azext_login.hooks.credentials import is_needed_early, serve
 
         show(ACCOUNT, cli_ctx, subscription=getattr(args, "_subscription", None), on_read=serve)
+        if is_needed_early(ACCOUNT.data):
+            serve()
     except Exception as error:  # noqa: BLE001  # fails open
         _logger().debug("The command runs without the hooks of this extension: %r", error)
 
