@@ -12,7 +12,7 @@ from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile import words
 from azext_login.profile.choice import ACCOUNT_VARIABLE, SUBSCRIPTION_VARIABLE, Choice, View
-from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.profile.model import SubscriptionRow, account_of, tenant_key, tenant_of
 from azext_login.profile.state import ProfileState, RowKey, Slot, key_of, slot_of
 from azext_login.system.text import printable
 
@@ -32,11 +32,12 @@ def apply_choice(state: ProfileState, choice: Choice, cloud: str) -> View:
     """
     everything = rules.in_cloud(state.all_rows(), cloud)
     own = _of_account(everything, choice, cloud) if choice.account else everything
-    default = _one_subscription(state, own, choice, cloud) if choice.subscription else _usual_default(state, own)
-    leaders = {slot_of(default): default}
-    if choice.account:
-        for row in own:
-            leaders.setdefault(slot_of(row), row)
+    leaders = _one_per_slot(state, own) if choice.account else {}
+    if choice.subscription:
+        default = _one_subscription(state, own, choice, cloud)
+    else:
+        default = _usual_default(state, own, list(leaders.values()))
+    leaders[slot_of(default)] = default
     shown = with_leaders(state, leaders, default)
     if not choice.account:
         return View(shown, shown.rows)
@@ -48,8 +49,8 @@ def apply_choice(state: ProfileState, choice: Choice, cloud: str) -> View:
 def find_subscription(state: ProfileState, rows: Sequence[SubscriptionRow], word: str) -> list[SubscriptionRow]:
     """Return the rows that a word (ID or name) names: one, or those between which nothing decides.
 
-    Rows of the active view take precedence. Of several rows of one subscription, it is the one of the account that is
-    active, or the one that its account chose last.
+    Rows of the active view take precedence. Of several rows of one subscription, it is one of the account that is
+    active; of several tenants, the one that the account chose last, or the subscription's own.
 
     :param rows: some of the rows of `state`, all of one cloud.
     """
@@ -61,10 +62,30 @@ def find_subscription(state: ProfileState, rows: Sequence[SubscriptionRow], word
     active = rules.active_row(state.rows)
     of_active = [row for row in found if active is not None and account_of(row).key == account_of(active).key]
     found = [row for row in found if id(row) in in_view] or of_active or found
-    if len(found) > 1 and len({account_of(row).key for row in found}) == 1:
-        last = rules.last_choice(state, found)
-        return [last] if last is not None else found
-    return found
+    if len({account_of(row).key for row in found}) > 1:
+        return found
+    preferred = _of_preferred_tenant(state, found)
+    return found if preferred is None else [preferred]
+
+
+def _one_per_slot(state: ProfileState, own: Sequence[SubscriptionRow]) -> dict[Slot, SubscriptionRow]:
+    """Return the row of each subscription of an account: that of the active view, or of the preferred tenant."""
+    in_view = {id(row) for row in state.rows}
+    by_slot: dict[Slot, list[SubscriptionRow]] = {}
+    for row in own:
+        by_slot.setdefault(slot_of(row), []).append(row)
+    return {
+        slot: rows[0] if len(rows) == 1 or id(rows[0]) in in_view else _of_preferred_tenant(state, rows) or rows[0]
+        for slot, rows in by_slot.items()
+    }
+
+
+def _of_preferred_tenant(state: ProfileState, rows: Sequence[SubscriptionRow]) -> SubscriptionRow | None:
+    """Return the row of one of the tenants through which an account has a subscription, or None if nothing decides."""
+    if len(rows) == 1:
+        return rows[0]
+    own_tenant = [row for row in rows if tenant_key(str(row.get("homeTenantId"))) == tenant_of(row)]
+    return rules.last_choice(state, rows) or (own_tenant[0] if len(own_tenant) == 1 else None)
 
 
 def find_shadowed(view: View, word: str, cloud: str) -> SubscriptionRow | None:
@@ -166,5 +187,7 @@ def _several(given: str, found: Sequence[SubscriptionRow]) -> AccountError:
     return ambiguous(message, ((label_of(row), set_command(row)) for row in found), advice=advice)
 
 
-def _usual_default(state: ProfileState, own: Sequence[SubscriptionRow]) -> SubscriptionRow:
-    return rules.active_row(own) or rules.last_choice(state, own) or rules.first_usable(own) or own[0]
+def _usual_default(
+    state: ProfileState, own: Sequence[SubscriptionRow], shown: Sequence[SubscriptionRow]
+) -> SubscriptionRow:
+    return rules.active_row(own) or rules.last_choice(state, own) or rules.first_usable(shown) or own[0]

@@ -16,7 +16,7 @@ from tests.harness.az import Az
 from tests.harness.sign_in import sign_in
 from tests.integration.token_cache_files import access_tokens, claims_of, let_tokens_age
 from tests.localcloud import LocalCloud
-from tests.users import ALICE
+from tests.users import ALICE, BOB
 
 ARM = "https://management.localcloud.example/.default"
 #: Enough to be in each other's way; where they only have to get the same, a few do.
@@ -107,6 +107,26 @@ def test_a_claims_challenge_is_answered_with_a_command_that_we_have(signed_in: A
         assert "az login --claims-challenge" in found["message"]
     help_text = signed_in.run("login", "--help").ok().stdout
     assert "--claims-challenge" in help_text
+
+
+def test_the_account_and_the_subscription_of_the_environment_are_used(
+    signed_in: Az, cloud: LocalCloud, kind: str
+) -> None:
+    sign_in(signed_in, cloud, BOB).ok()
+    signed_in.run("account", "set", "--subscription", "Contoso Development").ok()
+    for user in (ALICE, BOB):
+        az = signed_in.with_env(AZURE_LOGIN_ACCOUNT=user, AZURE_LOGIN_SUBSCRIPTION="Shared Platform")
+        for found in _tokens(az, kind):
+            assert "token" in found, found
+            claims = claims_of(found["token"])
+            assert str(claims.get("upn") or claims["unique_name"]).endswith(user)
+
+
+def test_an_unknown_value_of_the_environment_is_told_apart_from_a_failure(signed_in: Az, kind: str) -> None:
+    for variable in ("AZURE_LOGIN_ACCOUNT", "AZURE_LOGIN_SUBSCRIPTION"):
+        for found in _tokens(signed_in.with_env(**{variable: "nothing"}), kind, callers=1):
+            assert found["error"] == "CredentialUnavailableError"
+            assert "az login" in found["message"]
 
 
 def test_no_signed_in_user_is_told_apart_from_a_failure(az: Az, kind: str) -> None:

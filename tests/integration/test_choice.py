@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,83 @@ def test_a_profile_without_an_installation_id_keeps_its_stored_default(both: Az)
     assert _default_of(az)[1] == BOB
     assert both.profile()["installationId"]
     assert both.profile()["subscriptions"] == profile["subscriptions"]
+
+
+# Commands that are not ours
+
+
+@pytest.mark.parametrize(
+    "env, user",
+    [
+        ({}, ALICE),
+        ({ACCOUNT: BOB}, BOB),
+        ({SUBSCRIPTION: _SHARED}, ALICE),
+        ({ACCOUNT: BOB, SUBSCRIPTION: _SHARED}, BOB),
+    ],
+)
+def test_built_in_commands_use_the_choice(untouched: Az, cloud: LocalCloud, env: dict[str, str], user: str) -> None:
+    az = untouched.with_env(**env)
+    expected = az.run("account", "show").ok().json()
+    assert expected["user"]["name"] == user
+    url = f"{cloud.url}/subscriptions/{{subscriptionId}}/resourcegroups?api-version=2022-09-01"
+    for command in (("group", "list"), ("rest", "--url", url)):
+        with _requests(cloud) as asked:
+            az.run(*command).ok()
+        assert asked == {(user, expected["id"])}
+
+
+def test_built_in_commands_take_an_explicit_subscription_from_the_chosen_account(
+    untouched: Az, cloud: LocalCloud
+) -> None:
+    az = untouched.with_env(**{ACCOUNT: BOB})
+    assert "not found" in az.run("group", "list", "--subscription", _DEVELOPMENT).failed().stderr
+    with _requests(cloud) as asked:
+        az.run("group", "list", "--subscription", _SHARED).ok()
+    assert {user for user, _ in asked} == {BOB}
+    untouched.with_env(**{SUBSCRIPTION: "nothing"}).run("group", "list", "--subscription", _SHARED).ok()
+
+
+@pytest.mark.parametrize("variable", [ACCOUNT, SUBSCRIPTION])
+def test_an_unknown_value_is_one_error_of_a_built_in_command(untouched: Az, variable: str) -> None:
+    az = untouched.with_env(**{variable: "nothing"})
+    error = az.run("group", "list").failed()
+    assert f"{variable} is 'nothing'" in error.stderr
+    assert "unset" in error.stderr
+
+
+def test_a_built_in_command_that_saves_the_profile_keeps_the_stored_default(both: Az) -> None:
+    profile = both.profile()
+    del profile["installationId"]
+    both.profile_path.write_text(json.dumps(profile), encoding="utf-8")
+    both.with_env(**{ACCOUNT: BOB, "AZURE_CORE_COLLECT_TELEMETRY": "yes"}).run("group", "list").ok()
+    after = both.profile()
+    assert after.pop("installationId")
+    assert after == profile
+
+
+def test_a_subscription_that_only_a_shadowed_row_has_is_used_through_its_account(
+    make_az: Callable[..., Az], own_cloud: LocalCloud
+) -> None:
+    az = make_az(cloud=own_cloud)
+    sign_in(az, own_cloud, BOB).ok()
+    shared = next(row["id"] for row in az.profile()["subscriptions"] if row["name"] == _SHARED)
+    own_cloud.admin.rename_subscription(shared, "Renamed")
+    sign_in(az, own_cloud, ALICE).ok()
+    before = _files(az)
+    for word, user in ((_SHARED, BOB), ("Renamed", ALICE), (shared, ALICE)):
+        with _requests(own_cloud) as asked:
+            az.run("group", "list", "--subscription", word).ok()
+        assert asked == {(user, shared)}
+        assert az.run("account", "show", "--subscription", word).ok().json()["user"]["name"] == user
+    assert _files(az) == before
+
+
+@contextmanager
+def _requests(cloud: LocalCloud) -> Iterator[set[tuple[str, str]]]:
+    """Yield a set that has the user and the subscription of each request for resource groups when the block ends."""
+    asked: set[tuple[str, str]] = set()
+    before = len(cloud.admin.requests())
+    yield asked
+    for request in cloud.admin.requests()[before:]:
+        if request.path.lower().endswith("/resourcegroups"):
+            asked.add((str(request.user), request.path.split("/")[2]))

@@ -13,7 +13,7 @@ from azext_login.profile import subscriptions as rules
 from azext_login.profile.choice import Choice, View, choice_from
 from azext_login.profile.chosen_view import apply_choice, find_shadowed
 from azext_login.profile.model import Account, SubscriptionRow, account_of, is_enabled
-from azext_login.profile.state import ProfileState, key_of, slot_of
+from azext_login.profile.state import ProfileState, choice_key, key_of, owner_of, slot_of
 from azext_login.resource_manager.resources import Subscription
 from azext_login.usecases.rows import row_of
 from tests.unit.profile.test_subscriptions import ALICE, BOB, CLOUDS, sign_ins
@@ -125,6 +125,21 @@ def test_a_subscription_that_only_another_account_knows_by_this_name_is_swapped_
     shadowed = find_shadowed(View(state, state.rows), "old NAME", _CLOUD)
     assert shadowed is state.shadowed[0]
     assert find_shadowed(View(state, state.rows, ALICE.key), "Old name", _CLOUD) is None
+
+
+def test_of_several_tenants_it_is_the_one_chosen_last_or_the_own_one_of_the_subscription() -> None:
+    """bob's rows are active, so no row of alice's is in the active view."""
+    rows = [{**_row("1", "One", ALICE), "tenantId": tenant, "homeTenantId": "T-2"} for tenant in ("t-1", "t-2", "t-3")]
+    state = ProfileState([_row("1", "One", BOB)], rows)
+    for choice in (Choice(ALICE.name), Choice(ALICE.name, "One")):
+        assert _default(apply_choice(state, choice, _CLOUD))["tenantId"] == "t-2"
+    state.choices[choice_key(owner_of(rows[2]))] = "1"
+    for choice in (Choice(ALICE.name), Choice(ALICE.name, "One")):
+        assert _default(apply_choice(state, choice, _CLOUD))["tenantId"] == "t-3"
+    for row in rows:
+        row["homeTenantId"] = "t-9"
+    state.choices.clear()
+    assert "az account set --subscription 1" in _error(state, Choice(ALICE.name, "One"))
 
 
 def test_of_several_accounts_with_a_subscription_the_active_one_is_used() -> None:
