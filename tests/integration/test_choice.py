@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.hosts import Host
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage
 from tests.integration.token_cache_files import claims_of
@@ -205,6 +206,22 @@ def test_built_in_commands_use_the_choice(untouched: Az, cloud: LocalCloud, env:
         with _requests(cloud) as asked:
             az.run(*command).ok()
         assert asked == {(user, expected["id"])}
+
+
+@pytest.mark.oldest
+def test_built_in_commands_of_the_oldest_host_use_the_choice(
+    make_az: Callable[..., Az], oldest: Host, cloud: LocalCloud
+) -> None:
+    az = make_az(oldest)
+    for name in (BOB, ALICE):
+        sign_in(az, cloud, name).ok()
+    before = _files(az)
+    for env, user in (({}, ALICE), ({ACCOUNT: BOB}, BOB), ({ACCOUNT: BOB, SUBSCRIPTION: _SHARED}, BOB)):
+        with _requests(cloud) as asked:
+            az.with_env(**env).run("group", "list").ok()
+        assert {name for name, _ in asked} == {user}
+    az.with_env(**{ACCOUNT: "nothing"}).run("group", "list").failed()
+    assert _files(az) == before
 
 
 def test_built_in_commands_take_an_explicit_subscription_from_the_chosen_account(
