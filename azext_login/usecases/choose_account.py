@@ -130,6 +130,8 @@ def other_accounts(
 
     There is none if the row's account is signed in to it as well, or if the process chose an account.
 
+    None either if the process chose the account: no other one is used then.
+
     :param tenant: GUID, domain or display name. The sign-in service may be asked for the ID of a domain.
     :param only_its_subscription: whether only accounts count that have the row's subscription.
     """

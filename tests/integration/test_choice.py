@@ -100,8 +100,12 @@ def test_a_tenant_does_not_lead_to_another_account(untouched: Az) -> None:
     chosen = untouched.with_env(**{ACCOUNT: CAROL})
     assert f"{ACCOUNT} is '{CAROL}'" in chosen.run(*TOKEN, *tenant).failed().stderr
     bob = untouched.with_env(**{ACCOUNT: BOB})
-    refused = bob.run(*TOKEN, "--tenant", "woodgrove.example").failed()
-    assert ALICE not in refused.stderr
+    # alice is signed in to the first one, and bob is in none of them.
+    for options in (tenant, ("--tenant", "woodgrove.example"), (*tenant, "--subscription", _SHARED)):
+        for command in (TOKEN, ("account", "export-token", "--format", "header")):
+            refused = bob.run(*command, *options).failed()
+            assert "AADSTS50020" in refused.stderr
+            assert ALICE not in refused.stderr
     # An account that the command line names takes precedence.
     assert _user_of(bob, "--username", ALICE) == ALICE
     assert _user_of(chosen, "--username", ALICE) == ALICE
