@@ -36,10 +36,12 @@ def show(account: Any, cli_ctx: Any, *, subscription: str | None, on_read: Calla
     :param subscription: the value of the command's --subscription (ID or name), if it is given.
     :param on_read: called once, when the subscriptions are read first.
     """
+    base = getattr(type(account), "stored_class", type(account))
     if str(cli_ctx.data.get("command")).split()[:1] == [_ABOUT_STORED_DEFAULT]:
+        # An earlier command of this process may have changed it.
+        account.__class__ = base
         return
     shown = _ShownSubscriptions(account, cli_ctx, subscription, on_read)
-    base = getattr(type(account), "stored_class", type(account))
 
     class ShownSession(base):  # type: ignore[misc,valid-type]
         """The host's class, with other subscriptions."""
@@ -93,8 +95,7 @@ class _ShownSubscriptions:
 
     def to_store(self, written: Any) -> Any:
         """Return what to store in place of subscriptions that a command read, changed and writes."""
-        if self._shown is None or not isinstance(written, list) or not written:
-            # An empty list removes everything.
+        if self._shown is None or not isinstance(written, list):
             return written
         try:
             from azext_login.profile.command_view import rows_to_store

@@ -156,10 +156,24 @@ def test_a_default_that_an_extension_chooses_is_stored(
     assert [row["id"] for row in stored] == ["1", "2", "3"]
 
 
-def test_an_empty_list_removes_everything(make: Callable[..., _Command], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_list_removes_what_the_command_has_seen(
+    make: Callable[..., _Command], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host signs an account out so, and reads it again so. Rows that the choice hides belong to others."""
     monkeypatch.setenv(_ACCOUNT, BOB)
     command = make()
     command.show().load_cached_subscriptions()
+    command.account["subscriptions"] = []
+    assert command.on_disk()["subscriptions"] == _document()["subscriptions"][:2]
+
+
+def test_an_empty_list_removes_everything_if_nothing_was_read_before(
+    make: Callable[..., _Command], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host signs every account out so."""
+    monkeypatch.setenv(_ACCOUNT, BOB)
+    command = make()
+    command.show()
     command.account["subscriptions"] = []
     assert command.on_disk()["subscriptions"] == []
 
@@ -216,4 +230,8 @@ def test_switching_the_cloud_works_on_the_stored_default(
     make: Callable[..., _Command], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(_ACCOUNT, BOB)
-    assert _user(make(name="cloud set").show()) == ALICE
+    command = make()
+    assert _user(command.show()) == BOB
+    # Also in a process that has run another command before.
+    command.cli_ctx.data["command"] = "cloud set"
+    assert _user(command.show()) == ALICE
