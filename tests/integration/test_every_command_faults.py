@@ -132,6 +132,18 @@ def _entry(name: str, **change: Any) -> Fault:
     return Fault(f"entry: {name}", cause, None)
 
 
+def _together(*faults: Fault) -> Fault:
+    """Several faults at once; the first one has the warning."""
+
+    @contextmanager
+    def cause(job: Job) -> Iterator[dict[str, str | None]]:
+        with ExitStack() as stack:
+            causes = [stack.enter_context(fault.cause(job)) for fault in faults]
+            yield {name: value for values in causes for name, value in values.items()}
+
+    return Fault(" and ".join(fault.name for fault in faults), cause, faults[0].warning)
+
+
 def _directory(path: Path) -> None:
     path.unlink(missing_ok=True)
     path.mkdir()
@@ -193,6 +205,13 @@ FAULTS = [
         "the lock of the tokens is a directory",
         lambda folder: _directory(folder / "login_msal_token_cache.lock"),
         "not stored",
+    ),
+    _together(
+        _environment("no address", _STORED, **{_URL: None}),
+        _file(
+            "the lock of the tokens is a directory", lambda folder: _directory(folder / "login_msal_token_cache.lock")
+        ),
+        _sign_in("a refusal", "could not be renewed", status=401, body=_REFUSED),
     ),
     _file("MSAL's answers are damaged", lambda folder: (folder / "msal_http_cache.bin").write_bytes(b"no pickle")),
     _file("the last good copy is damaged", lambda folder: (folder / "login_last_good.json").write_text("{")),
