@@ -27,19 +27,18 @@ _OWN_KEY, _SHADOWED = "azextLogin", "otherIdentities"
 _ABOUT_STORED_DEFAULT = "cloud"
 
 
-def show(account: Any, cli_ctx: Any, *, subscription: str | None, on_read: Callable[[], None]) -> None:
+def show(account: Any, cli_ctx: Any, *, command: str, subscription: str | None, on_read: Callable[[], None]) -> None:
     """Let the host's copy of azureProfile.json return the subscriptions that this process sees.
 
     Nothing is computed before the subscriptions are read.
 
     :param account: the host's `ACCOUNT`.
+    :param command: its words without options.
     :param subscription: the value of the command's --subscription (ID or name), if it is given.
     :param on_read: called once, when the subscriptions are read first.
     """
-    base = getattr(type(account), "stored_class", type(account))
-    if str(cli_ctx.data.get("command")).split()[:1] == [_ABOUT_STORED_DEFAULT]:
-        # An earlier command of this process may have changed it.
-        account.__class__ = base
+    base = account.__class__ = getattr(type(account), "stored_class", type(account))
+    if command.split()[:1] == [_ABOUT_STORED_DEFAULT]:
         return
     shown = _ShownSubscriptions(account, cli_ctx, subscription, on_read)
 

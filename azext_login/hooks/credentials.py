@@ -11,7 +11,7 @@ import copy
 import inspect
 import os
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
@@ -143,7 +143,7 @@ def _own_credential(cli_ctx: Any, row: SubscriptionRow, tenant: str | None, host
     try:
         from azext_login.hooks.renewing_credential import find_credential
 
-        return find_credential(_open_session(cli_ctx), row, tenant, host)
+        return find_credential(cli_ctx, row, tenant, host, partial(_open_session, cli_ctx))
     except Exception as error:  # noqa: BLE001  # fails open
         logger.debug("The credential of the Azure CLI is used: %r", error)
         return None

@@ -6,6 +6,7 @@ Every hook fails open: whatever happens in it, the command runs as it would with
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from azext_login.host_index import OFF, OWN_MODULE, every_command_setting
@@ -19,30 +20,48 @@ def register_hooks(loader: Any) -> None:
 
     :param loader: our loader. It has no commands if the host has loaded it for the hooks only.
     """
-    from knack.events import EVENT_CLI_POST_EXECUTE, EVENT_INVOKER_POST_PARSE_ARGS
+    from knack.events import EVENT_CLI_POST_EXECUTE, EVENT_INVOKER_PRE_PARSE_ARGS
 
     # A program may run several commands with one context.
-    for event, hook in ((EVENT_INVOKER_POST_PARSE_ARGS, _prepare_command), (EVENT_CLI_POST_EXECUTE, _update_index)):
+    for event, hook in ((EVENT_INVOKER_PRE_PARSE_ARGS, _prepare_command), (EVENT_CLI_POST_EXECUTE, _update_index)):
         loader.cli_ctx.unregister_event(event, hook)
-        if event == EVENT_INVOKER_POST_PARSE_ARGS or loader.command_table:
+        if event == EVENT_INVOKER_PRE_PARSE_ARGS or loader.command_table:
             loader.cli_ctx.register_event(event, hook)
 
 
-def _prepare_command(cli_ctx: Any, *, args: Any, **_: Any) -> None:
-    """Give a command that is not ours the right subscriptions and credentials, when it asks for them."""
+def _prepare_command(cli_ctx: Any, *, args: Sequence[str], **_: Any) -> None:
+    """Give a command that is not ours the right subscriptions and credentials, when it asks for them.
+
+    That begins with the parser, which looks up the subscription of --subscription.
+    """
     try:
-        if type(args.func.loader).__module__ == OWN_MODULE or every_command_setting(cli_ctx) == OFF:
-            return
+        name = cli_ctx.invocation.data.get("command_string")
+        command = cli_ctx.invocation.commands_loader.command_table.get(name)
+        is_ours = command is None or type(command.loader).__module__ == OWN_MODULE
         from azure.cli.core._session import ACCOUNT
 
+        if is_ours or every_command_setting(cli_ctx) == OFF:
+            # An earlier command of this process may have seen something else.
+            ACCOUNT.__class__ = getattr(type(ACCOUNT), "stored_class", type(ACCOUNT))
+            return
         from azext_login.hooks.account_view import show
         from azext_login.hooks.credentials import is_needed_early, serve
 
-        show(ACCOUNT, cli_ctx, subscription=getattr(args, "_subscription", None), on_read=serve)
+        show(ACCOUNT, cli_ctx, command=name, subscription=_subscription_in(args), on_read=serve)
         if is_needed_early(ACCOUNT.data):
             serve()
     except Exception as error:  # noqa: BLE001  # fails open
         _logger().debug("The command runs without the hooks of this extension: %r", error)
+
+
+def _subscription_in(args: Sequence[str]) -> str | None:
+    """Return the value of --subscription, which may be abbreviated, among the words of a command."""
+    found = None
+    for word, following in zip(args, [*args[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if option.startswith("--sub") and "--subscription".startswith(option):
+            found = value if equals else following
+    return found
 
 
 def _update_index(cli_ctx: Any, **_: Any) -> None:

@@ -9,28 +9,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azext_login.errors import first_line
 from azext_login.hooks.one_warning import work_of_hook
 from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.log import get_logger
-from azext_login.usecases.choose_account import is_not_in_tenant
 
 if TYPE_CHECKING:
     from azext_login.auth.credential import AccessToken
+    from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
     from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
 
 
 def find_credential(
-    session: Session, row: SubscriptionRow, tenant: str | None, host: Callable[[], Any]
+    cli_ctx: Any, row: SubscriptionRow, tenant: str | None, host: Callable[[], Any], open_session: Callable[[], Session]
 ) -> RenewingCredential | None:
     """Return our credential of a row's account; None if the host's own credential does all that ours does.
 
+    Most entries are the host's own, which shows before more of this extension is loaded.
+
     :param tenant: the tenant of the tokens, if it is not the row's.
     :param host: returns the host's credential.
+    :param open_session: returns the session of the command.
     :raises NotSignedInError: the service principal has no stored entry.
     :raises StoreError: the entries cannot be read.
     """
@@ -38,10 +43,24 @@ def find_credential(
     if account.is_user or account.is_managed_identity:
         return None
     with work_of_hook():
-        entry = session.clients.service_principals.find(account.name, str(row["tenantId"]), asked=tenant)
+        entry = _stored_entries(cli_ctx).find(account.name, str(row["tenantId"]), asked=tenant)
+    from azext_login.auth.storage.assertion_entries import is_plain
+
+    if is_plain(entry):
+        return None
     from azext_login.auth.workload.service_principal import needs_extension
 
-    return RenewingCredential(session, row, tenant, host) if needs_extension(entry, _host_renews) else None
+    return RenewingCredential(open_session(), row, tenant, host) if needs_extension(entry, _host_renews) else None
+
+
+def _stored_entries(cli_ctx: Any) -> ServicePrincipalEntries:
+    from azure.cli.core.api import get_config_dir
+    from azure.cli.core.util import should_encrypt_token_cache
+
+    from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
+
+    directory = PrivateDirectory(Path(get_config_dir()))
+    return ServicePrincipalEntries(directory, encrypt=bool(should_encrypt_token_cache(cli_ctx)))
 
 
 def _host_renews() -> bool:
@@ -99,6 +118,8 @@ class RenewingCredential:
             clients.service_principal_credential(principal, applications).check()
 
     def _report(self, error: Exception) -> None:
+        from azext_login.usecases.choose_account import is_not_in_tenant
+
         if self._tenant is not None and is_not_in_tenant(error):
             # Another account may be.
             logger.info("%s", error)

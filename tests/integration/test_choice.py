@@ -268,7 +268,7 @@ def test_a_subscription_that_only_a_shadowed_row_has_is_used_through_its_account
     before = _files(az)
     for word, user in ((_SHARED, BOB), ("Renamed", ALICE), (shared, ALICE)):
         with _requests(own_cloud) as asked:
-            az.run("group", "list", "--subscription", word).ok()
+            assert az.run("group", "list", "--subscription", word).ok().stderr == ""
         assert asked == {(user, shared)}
         assert az.run("account", "show", "--subscription", word).ok().json()["user"]["name"] == user
     assert _files(az) == before

@@ -61,6 +61,11 @@ def with_assertion(entry: Mapping[str, Any], assertion: str) -> dict[str, Any]:
     return {**entry, _ASSERTION: assertion} if _ASSERTION in entry else dict(entry)
 
 
+def is_plain(entry: Mapping[str, Any]) -> bool:
+    """Tell whether an entry has nothing but what every release of the host can use."""
+    return not own_part(entry) and not is_of_host(entry)
+
+
 def is_of_host(entry: Mapping[str, Any]) -> bool:
     """Tell whether an entry has a form of azure-cli#33989, of which such a host gets the next token by itself."""
     return callback_of(entry) is not None or names_build_system(entry)

@@ -25,6 +25,7 @@ from azext_login.auth.storage.assertion_entries import (
     SOURCE,
     assertion_of,
     callback_of,
+    is_of_host,
     names_build_system,
     own_part,
 )
@@ -230,8 +231,7 @@ def needs_extension(entry: ServicePrincipalEntry, host_renews: Callable[[], bool
         return True
     if ServicePrincipal.from_entry(entry).source is None:
         return False
-    is_of_host = callback_of(entry) is not None or names_build_system(entry)
-    return not (is_of_host and host_renews())
+    return not (is_of_host(entry) and host_renews())
 
 
 def _text(value: object) -> str | None:

@@ -37,12 +37,13 @@ class _Command:
         )
         cloud = SimpleNamespace(name=_CLOUD, endpoints=endpoints)
         config = SimpleNamespace(config_dir=str(path.parent))
-        self.cli_ctx = SimpleNamespace(cloud=cloud, data={"command": name}, config=config)
+        self.cli_ctx = SimpleNamespace(cloud=cloud, data={}, config=config)
+        self.name = name
         self.reads = 0
 
     def show(self, subscription: str | None = None) -> Any:
         """Show the subscriptions that the command sees, and return the host's profile."""
-        show(self.account, self.cli_ctx, subscription=subscription, on_read=self._count)
+        show(self.account, self.cli_ctx, command=self.name, subscription=subscription, on_read=self._count)
         return Profile(cli_ctx=self.cli_ctx, storage=self.account)
 
     def on_disk(self) -> Any:
@@ -209,7 +210,7 @@ def test_a_failure_within_does_not_affect_the_command(
         raise RuntimeError
 
     command = make()
-    show(command.account, command.cli_ctx, subscription="nothing", on_read=fail)
+    show(command.account, command.cli_ctx, command="vm list", subscription="nothing", on_read=fail)
     monkeypatch.setattr("azext_login.profile.state.ProfileState.of", fail)
     assert command.account.get("subscriptions") == _document()["subscriptions"]
 
@@ -233,5 +234,5 @@ def test_switching_the_cloud_works_on_the_stored_default(
     command = make()
     assert _user(command.show()) == BOB
     # Also in a process that has run another command before.
-    command.cli_ctx.data["command"] = "cloud set"
+    command.name = "cloud set"
     assert _user(command.show()) == ALICE
