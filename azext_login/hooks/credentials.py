@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import os
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
@@ -26,10 +25,6 @@ logger = get_logger(__name__)
 
 # The attribute of the functions that have replaced the host's.
 _MARK = "is_of_login_extension"
-
-# What an entry contains that may need us: our own part, a federated token, or where the next one comes from.
-_OURS = (b"azextLogin", b"client_assertion")
-_LONGEST_PEEK = 1 << 20  # bytes
 
 _PARAMETERS = {
     "_create_credential": ("self", "account", "tenant_id", "client_id"),
@@ -138,7 +133,7 @@ def _is_foreign(row: SubscriptionRow, tenant: str | None) -> bool:
 
 def _own_credential(cli_ctx: Any, row: SubscriptionRow, tenant: str | None, host: Callable[[], Any]) -> Any:
     """Return our credential of a row's account, or None to use the host's."""
-    if row["user"]["type"] != "servicePrincipal" or not _may_need_us():
+    if row["user"]["type"] != "servicePrincipal":
         return None
     try:
         from azext_login.hooks.renewing_credential import find_credential
@@ -147,24 +142,6 @@ def _own_credential(cli_ctx: Any, row: SubscriptionRow, tenant: str | None, host
     except Exception as error:  # noqa: BLE001  # fails open
         logger.debug("The credential of the Azure CLI is used: %r", error)
         return None
-
-
-def _may_need_us() -> bool:
-    """Tell whether a stored entry of a service principal may have what the host cannot do.
-
-    Most have a client secret in a plain file. This takes none of the time that opening a session does.
-    """
-    from azure.cli.core.api import get_config_dir
-
-    path = os.path.join(get_config_dir(), "service_principal_entries")
-    if any(os.path.exists(path + extension) for extension in (".bin", ".sig")):
-        return True
-    try:
-        with open(path + ".json", "rb") as stream:
-            content = stream.read(_LONGEST_PEEK)
-    except OSError:
-        return True
-    return len(content) == _LONGEST_PEEK or any(word in content for word in _OURS)
 
 
 def _find_other(cli_ctx: Any, row: SubscriptionRow, tenant: str, reason: str) -> SubscriptionRow | None:
