@@ -99,10 +99,35 @@ class _ShownSubscriptions:
         try:
             from azext_login.profile.command_view import rows_to_store
 
-            return rows_to_store(written, self._shown, self._stored)
+            rows = rows_to_store(written, self._shown, self._stored)
         except Exception as error:  # noqa: BLE001  # fails open
             logger.debug("The subscriptions are stored as the command wrote them: %r", error)
             return written
+        try:
+            self._keep_default_of_cloud(written, rows)
+        except Exception as error:  # noqa: BLE001  # fails open
+            logger.debug("clouds.config is not up to date: %r", error)
+        return rows
+
+    def _keep_default_of_cloud(self, written: list[SubscriptionRow], rows: list[SubscriptionRow]) -> None:
+        """Store the default of the cloud in clouds.config again, if it is not the one that the command saw.
+
+        The host has stored that one there, before it stores the rows.
+        """
+        from azext_login.profile.subscriptions import active_row, in_cloud
+
+        cloud = self._cli_ctx.cloud.name
+        seen, stored = active_row(in_cloud(written, cloud)), active_row(in_cloud(rows, cloud))
+        if seen is None or stored is None or seen["id"] == stored["id"]:
+            return
+        from pathlib import Path
+
+        from azure.cli.core.api import get_config_dir
+
+        from azext_login.profile.clouds import CloudConfig
+        from azext_login.system.directory import PrivateDirectory
+
+        CloudConfig(PrivateDirectory(Path(get_config_dir()))).store_choice(cloud, stored["id"])
 
     def _report_read(self) -> None:
         on_read, self._on_read = self._on_read, None

@@ -283,3 +283,13 @@ def _requests(cloud: LocalCloud) -> Iterator[set[tuple[str, str]]]:
     for request in cloud.admin.requests()[before:]:
         if request.path.lower().endswith("/resourcegroups"):
             asked.add((str(request.user), request.path.split("/")[2]))
+
+
+def test_switching_the_cloud_switches_the_stored_default(both: Az, cloud: LocalCloud) -> None:
+    for env in ({ACCOUNT: BOB}, {ACCOUNT: "nothing"}, {SUBSCRIPTION: "nothing"}):
+        az = both.with_env(**env)
+        away = az.run("cloud", "set", "-n", "AzureCloud").ok()
+        back = az.run("cloud", "set", "-n", "LocalCloud").ok()
+        assert "AZURE_LOGIN" not in away.stderr + back.stderr
+        assert f"Active subscription switched to '{_DEVELOPMENT}" in back.stderr
+        assert _default_of(both) == (_DEVELOPMENT, ALICE)

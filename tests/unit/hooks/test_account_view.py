@@ -27,7 +27,7 @@ _CLOUD = "AzureCloud"
 class _Command:
     """A command that is not ours, with the host's copy of azureProfile.json."""
 
-    def __init__(self, path: Path, document: dict[str, Any], name: str = "group list") -> None:
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
         path.write_text(json.dumps(document), encoding="utf-8")
         self.path = path
         self.account = Session()
@@ -38,7 +38,7 @@ class _Command:
         cloud = SimpleNamespace(name=_CLOUD, endpoints=endpoints)
         config = SimpleNamespace(config_dir=str(path.parent))
         self.cli_ctx = SimpleNamespace(cloud=cloud, data={}, config=config)
-        self.name = name
+        self.name = "group list"
         self.reads = 0
 
     def show(self, subscription: str | None = None) -> Any:
@@ -155,6 +155,30 @@ def test_a_default_that_an_extension_chooses_is_stored(
     stored = command.on_disk()["subscriptions"]
     assert [(row["id"], row["user"]["name"]) for row in stored if row["isDefault"]] == [("2", BOB)]
     assert [row["id"] for row in stored] == ["1", "2", "3"]
+
+
+def test_the_default_that_the_cloud_remembers_is_the_stored_one(
+    make: Callable[..., _Command], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The host stores the default that it sees in clouds.config, before it stores the rows."""
+    clouds = tmp_path / "clouds.config"
+
+    def store(_: Any, cloud: str, subscription: str) -> None:
+        clouds.write_text(f"[{cloud}]\nsubscription = {subscription}\n", encoding="utf-8")
+
+    monkeypatch.setattr("azure.cli.core._profile.set_cloud_subscription", store)
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv(_ACCOUNT, BOB)
+    command = make()
+    profile = command.show()
+    shown = profile.load_cached_subscriptions(all_clouds=True)
+    profile._set_subscriptions(shown, merge=False)
+    assert command.on_disk() == _document()
+    assert "subscription = 1" in clouds.read_text(encoding="utf-8")
+    (other,) = (row["id"] for row in shown if not row["isDefault"])
+    profile.set_active_subscription(other)
+    assert [row["id"] for row in command.on_disk()["subscriptions"] if row["isDefault"]] == [other]
+    assert f"subscription = {other}" in clouds.read_text(encoding="utf-8")
 
 
 def test_an_empty_list_removes_what_the_command_has_seen(
