@@ -28,7 +28,6 @@ from azext_login.host_index import (
     words_in,
 )
 from azext_login.profile.choice import choice_from
-from azext_login.profile.model import account_of
 from azext_login.profile.state import ProfileState
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
@@ -78,15 +77,14 @@ def obstacle(cli_ctx: Any) -> str | None:
 
 
 def _is_needed(document: object) -> bool:
-    """Tell whether there is anything in azureProfile.json that the host cannot do without us.
+    """Tell whether an account is stored that a command could use, or a variable chooses one.
 
-    That is a choice between subscriptions, or a service principal: its credential may need us to be renewed.
+    The host could not renew its credential without us, or would use it although a variable of that process chooses
+    another account.
     """
     if choice_from(os.environ):
         return True
-    rows = ProfileState.of(document).all_rows() if isinstance(document, dict) else []
-    accounts = [account_of(row) for row in rows]
-    return len(rows) > 1 or any(not (account.is_user or account.is_managed_identity) for account in accounts)
+    return isinstance(document, dict) and bool(ProfileState.of(document).all_rows())
 
 
 def _is_listed_for_others(words: Words) -> bool:

@@ -22,7 +22,7 @@ from tests.harness.stage import CLOUD_NAME, Stage
 from tests.harness.wheel import without_package_index
 from tests.integration.workloads import SERVICE_PRINCIPAL
 from tests.localcloud import CI_SECRET, LocalCloud
-from tests.users import ALICE, BOB
+from tests.users import ALICE, BOB, CAROL
 
 _OWN = {"account", "login", "logout"}
 
@@ -86,19 +86,20 @@ def test_a_service_principal_lists_us_and_its_sign_out_no_longer(az: Az, cloud: 
     assert _listed(az) == _OWN
 
 
-def test_nothing_is_listed_for_one_subscription_of_a_user_unless_a_variable_chooses(
-    signed_in: Az, cloud: LocalCloud
+@pytest.mark.parametrize("variable", ["AZURE_LOGIN_ACCOUNT", "AZURE_LOGIN_SUBSCRIPTION"])
+def test_the_only_account_is_not_used_by_a_command_whose_variable_chooses_another(
+    az: Az, cloud: LocalCloud, variable: str
 ) -> None:
-    """There is nothing to choose between, and the host renews a user's tokens by itself."""
-    az = signed_in
-    profile = az.profile()
-    profile["subscriptions"] = [row for row in profile["subscriptions"] if row["isDefault"]]
-    profile["azextLogin"] = {"generation": 10**6}
-    (az.config_dir / "azureProfile.json").write_text(json.dumps(profile), encoding="utf-8")
-    (az.config_dir / "login_last_good.json").unlink(missing_ok=True)
-    az.run("account", "show").ok()
+    """No command of ours has run since the variable was set."""
+    password = cloud.directory.user(CAROL).password
+    az.run("login", "-u", CAROL, f"-p={password}", "--allow-no-subscriptions").ok()
+    assert len(az.profile()["subscriptions"]) == 1
+    assert _is_everywhere(az)
+    error = az.run("rest", "--url", "/subscriptions?api-version=2022-12-01", env={variable: "nothing"}).failed()
+    assert f"{variable} is 'nothing'" in error.stderr
+    az.run("account", "clear").ok()
     assert _listed(az) == _OWN
-    az.run("account", "show", env={"AZURE_LOGIN_SUBSCRIPTION": profile["subscriptions"][0]["id"]}).ok()
+    az.run("account", "list", env={variable: "nothing"}).ok()
     assert _is_everywhere(az)
 
 
