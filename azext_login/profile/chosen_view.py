@@ -100,6 +100,16 @@ def find_shadowed(view: View, word: str, cloud: str) -> SubscriptionRow | None:
     return found[0] if found else None
 
 
+def not_found(subscription: str, choice: Choice) -> AccountError:
+    """Return the error about a subscription that the process cannot use, in the words of the built-in."""
+    next_step = "List the subscriptions with `az account list --all --output table`."
+    if choice.account:
+        next_step += f" {ACCOUNT_VARIABLE} is set, so only subscriptions of this account count."
+    return AccountError(
+        f"Subscription '{printable(subscription)}' not found. Check the spelling and casing and try again.", next_step
+    )
+
+
 def with_leaders(
     state: ProfileState, leaders: dict[Slot, SubscriptionRow], default: SubscriptionRow | None
 ) -> ProfileState:

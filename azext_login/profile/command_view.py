@@ -9,7 +9,7 @@ from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile import words
 from azext_login.profile.choice import Choice, View
-from azext_login.profile.chosen_view import apply_choice, find_shadowed, with_leaders
+from azext_login.profile.chosen_view import apply_choice, find_shadowed, not_found, with_leaders
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.profile.state import ProfileState, Slot, slot_of
 
@@ -22,7 +22,7 @@ def rows_of_command(
     :param subscription: what the command gives as --subscription (ID or name). A shadowed row is shown if no other row
         has it. The command does not need the chosen subscription then.
     :raises NotSignedInError: the chosen account is not signed in.
-    :raises AccountError: the choice names nothing, or several rows.
+    :raises AccountError: the choice names nothing, or several rows, or it hides the subscription that is given.
     """
     view = _with_choice(state, choice, cloud, is_given=bool(subscription))
     leaders: dict[Slot, SubscriptionRow] = {}
@@ -36,6 +36,9 @@ def rows_of_command(
         row_given = _shadowed(view, subscription, cloud)
         if row_given is not None:
             leaders[slot_of(row_given)] = row_given
+        elif view.account is not None and words.with_subscription(_of_others(view, cloud), subscription):
+            # The host's error would not tell why.
+            raise not_found(subscription, choice)
     if not leaders:
         return list(view.rows)
     rows = with_leaders(view.state, leaders, None).rows
@@ -91,6 +94,10 @@ def _shadowed(view: View, subscription: str, cloud: str) -> SubscriptionRow | No
     except AccountError:
         # The host reports that the subscription is not found.
         return None
+
+
+def _of_others(view: View, cloud: str) -> list[SubscriptionRow]:
+    return [row for row in rules.in_cloud(view.state.all_rows(), cloud) if account_of(row).key != view.account]
 
 
 def _is_same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -153,18 +153,12 @@ class Session:
         return found[0]
 
     def _find_shadowed(self, view: View, subscription: str) -> SubscriptionRow:
-        from azext_login.profile.chosen_view import find_shadowed
+        from azext_login.profile.chosen_view import find_shadowed, not_found
 
         row = find_shadowed(view, subscription, self.settings.cloud)
-        if row is not None:
-            return row
-        next_step = "List the subscriptions with `az account list --all --output table`."
-        if view.account is not None:
-            next_step += f" {self.choice.origin} is set, so only subscriptions of this account count."
-        raise AccountError(
-            f"Subscription '{printable(subscription)}' not found. Check the spelling and casing and try again.",
-            next_step,
-        )
+        if row is None:
+            raise not_found(subscription, self.choice)
+        return row
 
     def active_user(self) -> str:
         """Return the name of the active account.

@@ -72,9 +72,10 @@ def test_the_account_is_the_only_one_that_is_used(untouched: Az) -> None:
     assert _user_of(az, "--subscription", _SHARED) == BOB
     assert az.run("account", "show", "--subscription", _SHARED).ok().json()["user"]["name"] == BOB
     # alice alone has it.
-    error = az.run(*TOKEN, "--subscription", _DEVELOPMENT).failed()
-    assert f"Subscription '{_DEVELOPMENT}' not found" in error.stderr
-    assert ACCOUNT in error.stderr
+    for command in (TOKEN, ("group", "list")):
+        error = az.run(*command, "--subscription", _DEVELOPMENT).failed()
+        assert f"Subscription '{_DEVELOPMENT}' not found" in error.stderr
+        assert f"{ACCOUNT} is set" in error.stderr
 
 
 def test_the_subscription_is_the_default(untouched: Az) -> None:

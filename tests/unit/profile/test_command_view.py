@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -89,10 +90,26 @@ def test_a_default_stays_one_when_a_shadowed_row_takes_its_place() -> None:
     assert (row["name"], row["isDefault"]) == ("Old name", True)
 
 
-def test_the_rows_of_another_account_are_not_found_by_a_name_if_an_account_is_chosen() -> None:
-    state = ProfileState([_row("1", "New name", ALICE)], [_row("1", "Old name", BOB)])
-    (row,) = rows_of_command(state, Choice(ALICE.name), _CLOUD, "Old name")
-    assert account_of(row) == ALICE
+def test_a_subscription_that_only_a_hidden_account_has_is_an_error_that_names_the_variable() -> None:
+    state = ProfileState([_row("1", "New name", ALICE), _row("2", "Two", BOB)], [_row("1", "Old name", BOB)])
+    for word in ("Old name", "2"):
+        with pytest.raises(AccountError, match=f"Subscription '{word}' not found") as caught:
+            rows_of_command(state, Choice(ALICE.name, "New name"), _CLOUD, word)
+        assert "AZURE_LOGIN_ACCOUNT is set" in caught.value.recommendations[-1]
+    # The host reports what no account has.
+    assert [row["id"] for row in rows_of_command(state, Choice(ALICE.name), _CLOUD, "nothing")] == ["1"]
+
+
+@given(cases(account=True), st.data())
+def test_no_word_shows_a_row_of_another_account(case: tuple[ProfileState, Choice], data: st.DataObject) -> None:
+    state, choice = case
+    rows = rules.in_cloud(state.all_rows(), _CLOUD)
+    word = data.draw(st.sampled_from([row[key] for row in rows for key in ("id", "name", "tenantId")]))
+    try:
+        shown = rows_of_command(state, choice, _CLOUD, word)
+    except AccountError:
+        return
+    assert {account_of(row).key for row in rules.in_cloud(shown, _CLOUD)} == {str(choice.account).casefold()}
 
 
 def test_a_shadowed_row_whose_other_row_was_removed_is_shown() -> None:
