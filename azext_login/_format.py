@@ -30,18 +30,7 @@ def account_table(accounts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     return table
 
 
-def register_table_hook(cli_ctx: Any) -> None:
-    """Keep the columns of tables where they are without this extension, if the output is a table."""
-    from knack.events import EVENT_INVOKER_TRANSFORM_RESULT
-
-    def prepare(*_: Any, **__: Any) -> None:
-        if cli_ctx.invocation.data.get("output") == "table":
-            _count_columns_as_built_in()
-
-    cli_ctx.register_event(EVENT_INVOKER_TRANSFORM_RESULT, prepare)
-
-
-def _count_columns_as_built_in() -> None:
+def count_columns_as_built_in() -> None:
     """Let tabulate count a wide character as one column, as it does without wcwidth.
 
     prompt_toolkit depends on wcwidth. tabulate uses it if it is installed, and counts wide characters as two columns.

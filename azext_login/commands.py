@@ -29,21 +29,21 @@ def declare_commands(loader: Any, args: list[str] | None) -> None:
     from azure.cli.core.commands import CliCommandType
 
     from azext_login import _help  # noqa: F401  # importing it registers the help texts
-    from azext_login._format import account_table, register_table_hook
+    from azext_login._format import account_table
     from azext_login._parser import register_parser_hooks
     from azext_login.cli.collector import pause
     from azext_login.cli.results import register_result_hook
     from azext_login.cli.secret_words import prepare_secrets
+    from azext_login.host_index import OWN_WORDS
 
     pause(loader.cli_ctx)
-    if sys.stderr is None:
+    if sys.stderr is None and args and args[0].lower() in OWN_WORDS:
         # Closed (`2>&-`). The host would print its advice on standard output, which is for results.
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the rest of the process
     if args:
         prepare_secrets(args, sys.argv[1:])
     register_parser_hooks(loader)
     register_result_hook(loader.cli_ctx)
-    register_table_hook(loader.cli_ctx)
     for command, (module, function) in HANDLERS.items():
         group_name, _, verb = command.rpartition(" ")
         handlers = CliCommandType(operations_tmpl=f"azext_login.cli.{module}#{{}}")

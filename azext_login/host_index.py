@@ -71,13 +71,24 @@ def needs_our_commands(cli_ctx: Any, args: Sequence[str] | None) -> bool:
     :param args: the words of the command.
     """
     word = args[0].lower() if args and not args[0].startswith("-") else ""
-    if not word or word in OWN_WORDS or cli_ctx.invocation is None or cli_ctx.data.get("completer_active"):
+    if not word or word in OWN_WORDS or cli_ctx.invocation is None:
         return True
     loaded_before = cli_ctx.invocation.data.setdefault(_SEEN, [])
     loaded_before.append(word)
     index = index_of(cli_ctx)
+    words = None if index is None else words_in(index.data, cli_ctx)
     # The host looks a command up in its index at first, and loads everything if that was not enough.
-    return len(loaded_before) > 1 or index is None or not is_listed(words_in(index.data, cli_ctx), word)
+    if len(loaded_before) > 1 or words is None:
+        return True
+    meant = _meant_words(cli_ctx, words, word)
+    return not any(is_listed(words, each) for each in meant) or any(each in OWN_WORDS for each in meant)
+
+
+def _meant_words(cli_ctx: Any, words: Words, word: str) -> list[str]:
+    """Return what the host looks up in its index for the first word of a command, which may be a part of one."""
+    if word in words or not cli_ctx.data.get("completer_active"):
+        return [word]
+    return [each for each in words if each.startswith(word)]
 
 
 def _packaged_words_file() -> str | None:

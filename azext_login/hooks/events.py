@@ -16,16 +16,21 @@ _CHANGING = ("login", "account renew")
 
 
 def register_hooks(loader: Any) -> None:
-    """Register what happens before a command of others runs, and after one that has loaded all of us.
+    """Register what happens before a command of others runs, with its result, and after one that has loaded all of us.
 
     :param loader: our loader. It has no commands if the host has loaded it for the hooks only.
     """
-    from knack.events import EVENT_CLI_POST_EXECUTE, EVENT_INVOKER_PRE_PARSE_ARGS
+    from knack.events import EVENT_CLI_POST_EXECUTE, EVENT_INVOKER_PRE_PARSE_ARGS, EVENT_INVOKER_TRANSFORM_RESULT
 
+    hooks = (
+        (EVENT_INVOKER_PRE_PARSE_ARGS, _prepare_command),
+        (EVENT_INVOKER_TRANSFORM_RESULT, _prepare_table),
+        (EVENT_CLI_POST_EXECUTE, _update_index),
+    )
     # A program may run several commands with one context.
-    for event, hook in ((EVENT_INVOKER_PRE_PARSE_ARGS, _prepare_command), (EVENT_CLI_POST_EXECUTE, _update_index)):
+    for event, hook in hooks:
         loader.cli_ctx.unregister_event(event, hook)
-        if event == EVENT_INVOKER_PRE_PARSE_ARGS or loader.command_table:
+        if event != EVENT_CLI_POST_EXECUTE or loader.command_table:
             loader.cli_ctx.register_event(event, hook)
 
 
@@ -62,6 +67,17 @@ def _subscription_in(args: Sequence[str]) -> str | None:
         if option.startswith("--sub") and "--subscription".startswith(option):
             found = value if equals else following
     return found
+
+
+def _prepare_table(cli_ctx: Any, **_: Any) -> None:
+    """Keep the columns of every table where they are without us: the host finds our dependencies when it loads us."""
+    try:
+        if cli_ctx.invocation.data.get("output") == "table":
+            from azext_login._format import count_columns_as_built_in
+
+            count_columns_as_built_in()
+    except Exception as error:  # noqa: BLE001  # fails open
+        _logger().debug("The columns of the table may be wider: %r", error)
 
 
 def _update_index(cli_ctx: Any, **_: Any) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +129,64 @@ def test_another_value_of_the_setting_counts_as_auto(signed_in: Az, value: str) 
 
 def test_a_command_that_is_not_ours_in_our_group_keeps_working(signed_in: Az) -> None:
     assert signed_in.run("account", "list-locations", "--query", "[0].name").ok().json()
+
+
+@pytest.mark.executable
+@pytest.mark.parametrize("use_index", ["true", "false"])
+def test_a_table_of_another_command_keeps_its_columns_around_wide_characters(
+    signed_in: Az, make_az: Callable[..., Az], use_index: str
+) -> None:
+    """With our dependencies on its path, the host would count such a character as two columns."""
+    show = ("cloud", "list", "--query", "[].{text: '測試測試', name: name}", "--output", "table")
+    env = {"AZURE_CORE_USE_COMMAND_INDEX": use_index}
+    assert _is_everywhere(signed_in)
+    shown = signed_in.run(*show, env=env, timeout=180).ok().stdout
+    assert shown == make_az(extension=False).run(*show, env=env, timeout=180).ok().stdout
+
+
+@pytest.mark.executable
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that can close standard error")
+def test_without_standard_error_another_command_prints_its_advice_where_it_does_without_us(
+    signed_in: Az, make_az: Callable[..., Az]
+) -> None:
+    def advice(az: Az) -> str:
+        script = 'exec "$0" group lst 2>&-'
+        arguments = ["/bin/sh", "-c", script, str(az.host.az)]
+        done = subprocess.run(
+            arguments, env=az.environment(), stdout=subprocess.PIPE, text=True, check=False, timeout=180
+        )
+        assert done.returncode == 2
+        return done.stdout
+
+    assert advice(signed_in) == advice(make_az(extension=False))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the completion protocol needs file descriptor 8")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("az group li", {"list"}),
+        ("az GROUP l", {"lock"}),
+        ("az grou", {"group"}),
+        ("az logi", {"login", "logicapp"}),
+        ("az acc", {"account"}),
+        ("az account sho", {"show"}),
+        ("az account ren", {"renew"}),
+    ],
+)
+def test_tab_offers_our_commands_only_for_our_words(
+    signed_in: Az, tmp_path: Path, line: str, offered: set[str]
+) -> None:
+    assert _is_everywhere(signed_in)
+    answers = tmp_path / "answers"
+    environment = signed_in.environment(
+        {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    )
+    script = f'exec "$0" 8>"{answers}" 9>/dev/null'
+    arguments = ["/bin/sh", "-c", script, str(signed_in.host.az)]
+    subprocess.run(arguments, env=environment, capture_output=True, check=False, timeout=60)
+    found = {word.strip() for word in answers.read_text(encoding="utf-8").split("\n")}
+    assert found - {""} == offered
 
 
 def test_help_lists_our_commands(signed_in: Az) -> None:
