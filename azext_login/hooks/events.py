@@ -73,7 +73,7 @@ def _prepare_table(cli_ctx: Any, **_: Any) -> None:
     """Keep the columns of every table where they are without us: the host finds our dependencies when it loads us."""
     try:
         if cli_ctx.invocation.data.get("output") == "table":
-            from azext_login._format import count_columns_as_built_in
+            from azext_login.hooks.table_columns import count_columns_as_built_in
 
             count_columns_as_built_in()
     except Exception as error:  # noqa: BLE001  # fails open
