@@ -24,6 +24,7 @@ from tests.harness.az import Az
 from tests.harness.stage import Stage
 from tests.harness.wheel import without_package_index
 from tests.integration.documentation import bash, block, code_blocks
+from tests.integration.workloads import end_access_tokens, entries, write_entries
 from tests.localcloud import (
     CI_APP,
     CI_SECRET,
@@ -41,10 +42,13 @@ _READ_SECRET = 'read -rsp "Client secret: " SECRET && echo'
 _TOKEN_FILE = (
     'az login --service-principal --username "$APP_ID" --tenant "$TENANT_ID" --federated-token-file "$TOKEN_FILE"'
 )
+_WATCH = "az account renew --watch --output none > renew.log 2>&1 &"
 _CERTIFICATE = 'az login --service-principal --username "$APP_ID" --tenant "$TENANT_ID" --certificate deploy.pem'
 
 #: First lines of the blocks of commands that are tested here.
-TESTED = {_TOKEN_FILE, "az login --identity", _CERTIFICATE, _READ_SECRET, "az login --from-env", "az account renew"}
+TESTED = {
+    _TOKEN_FILE, "az login --identity", _CERTIFICATE, _READ_SECRET, "az login --from-env", "az account renew", _WATCH,
+}  # fmt: skip
 
 _SERVICE_ACCOUNT = "system:serviceaccount:default:deployer"
 _EXPRESSION = re.compile(r"\$\{\{ vars\.(\w+) \}\}")
@@ -180,6 +184,10 @@ def test_the_workflow_for_github_actions(checked_out: Runner, workload_cloud: Lo
     steps = [step["run"] for step in job["steps"] if "run" in step]
     outputs = [checked_out.run(step, env) for step in steps]
     assert "network" in outputs[-1]
+    _expire_tokens(checked_out, workload_cloud, GITHUB_SUBJECT)
+    assert "network" in checked_out.run(steps[-1], env)
+    watch, _ = block(_WATCH)
+    checked_out.run(watch, env)
     assert checked_out.is_busy(), "the watch ended with the step that started it"
     checked_out.assert_renewed()
     checked_out.clean_up()
@@ -198,9 +206,11 @@ def test_the_pipeline_for_azure_pipelines(checked_out: Runner, workload_cloud: L
         "AZURESUBSCRIPTION_TENANT_ID": workload_cloud.directory.tenant("contoso.example").id,
         "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": SERVICE_CONNECTION,
     }
-    output = checked_out.run(step["inputs"]["inlineScript"], {**job, **task, **env})
-    assert "network" in output
-    _assert_ended(checked_out)
+    env |= {**job, **task}
+    script = step["inputs"]["inlineScript"]
+    assert "network" in checked_out.run(script, env)
+    _expire_tokens(checked_out, workload_cloud, PIPELINES_SUBJECT)
+    assert "network" in checked_out.run(script.splitlines()[-1], env)
 
 
 def test_the_job_for_aks(runner: Runner, workload_cloud: LocalCloud) -> None:
@@ -223,8 +233,21 @@ def test_the_job_for_aks(runner: Runner, workload_cloud: LocalCloud) -> None:
     }
     assert container["command"] == ["/bin/bash", "-euc"]
     (script,) = container["args"]
+    sign_in, command = script.splitlines()
     assert "network" in runner.run(script, env)
+    _expire_tokens(runner, workload_cloud, subject)
+    assert "network" in runner.run(command, env)
+    watch = block(_WATCH)
+    assert "network" in runner.run("\n".join([sign_in, *watch, command]), env)
     _assert_ended(runner)
+
+
+def _expire_tokens(runner: Runner, cloud: LocalCloud, subject: str) -> None:
+    """Leave what a job finds after a while: no access token that is valid, and a federated token that has expired."""
+    end_access_tokens(runner.az)
+    expired = cloud.admin.issue_assertion(subject, lifetime=-600)
+    (entry,) = entries(runner.az)
+    write_entries(runner.az, [{**entry, "client_assertion": expired}])
 
 
 def _assert_ended(runner: Runner) -> None:
