@@ -10,6 +10,7 @@ from azext_login.cli.open_session import again_of, open_session
 from azext_login.cli.options import serves
 from azext_login.cli.results import PlainRows, share_equal_strings, with_cloud_name
 from azext_login.errors import AccountError, first_line
+from azext_login.host_index import OFF, every_command_setting
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import SubscriptionRow, is_enabled
 from azext_login.system.log import get_logger
@@ -94,7 +95,7 @@ def show_account(cmd: Any, options: ShowOptions) -> SubscriptionRow:
     if session.choice and not options.subscription:
         from azext_login.cli.reports import report_choice
 
-        report_choice(session, row)
+        report_choice(session, row, is_for_all=every_command_setting(cmd.cli_ctx) != OFF)
     return row
 
 

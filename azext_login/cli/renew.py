@@ -39,7 +39,8 @@ def renew_account(cmd: Any, options: RenewOptions) -> dict[str, Any] | None:
 
     again = again_of(cmd, options)
     row = find_account(session, username=options.username, tenant=options.tenant, again=again)
-    if not account_of(row).is_user:
+    account = account_of(row)
+    if not (account.is_user or account.is_managed_identity):
         _report_obstacle(cmd.cli_ctx)
     renewal = _watch(session, row) if options.watch else _renew_once(session, row)
     if renewal is None:

@@ -105,8 +105,11 @@ def _report_unusable_default(outcome: SignInOutcome, word: str) -> None:
     )  # fmt: skip
 
 
-def report_choice(session: Session, shown: SubscriptionRow) -> None:
-    """Report where the subscription comes from that this process uses, if it is not the stored default."""
+def report_choice(session: Session, shown: SubscriptionRow, *, is_for_all: bool) -> None:
+    """Report where the subscription comes from that this process uses, if it is not the stored default.
+
+    :param is_for_all: whether commands that are not ours follow the choice too.
+    """
     from azext_login.profile.state import key_of
     from azext_login.profile.subscriptions import active_row, in_cloud
 
@@ -116,6 +119,8 @@ def report_choice(session: Session, shown: SubscriptionRow) -> None:
     default = "No subscription is stored as the default."
     if stored is not None:
         default = f"The stored default is '{printable(stored['name'])}' ({printable(stored['id'])})."
+    if not is_for_all:
+        default += " Only `az login` and `az account` follow the choice, because login.every_command is off."
     logger.warning("%s chose this subscription, for this process only. %s", session.choice.origin, default)
 
 
@@ -128,9 +133,9 @@ def report_overriding_choice(session: Session, stored: SubscriptionRow) -> None:
         used = active_row(session.view().rows)
         if used is not None and key_of(used) == key_of(stored):
             return
+    origin = session.choice.origin
     logger.warning(
-        "The default is stored, but %s still decides in this shell. To use the stored default, unset it.",
-        session.choice.origin,
+        "The default is stored, but this shell follows %s. To use the stored default, unset %s.", origin, origin
     )
 
 

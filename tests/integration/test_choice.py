@@ -148,11 +148,18 @@ def test_show_explains_a_default_that_is_not_the_stored_one(untouched: Az) -> No
         assert untouched.with_env(**env).run("account", "show").ok().stderr == ""
 
 
+def test_show_explains_that_other_commands_do_not_follow_the_choice(untouched: Az) -> None:
+    az = untouched.with_env(**{ACCOUNT: BOB, SUBSCRIPTION: _SHARED})
+    reason = "because login.every_command is off"
+    assert reason not in az.run("account", "show").ok().stderr
+    assert reason in az.with_env(AZURE_LOGIN_EVERY_COMMAND="off").run("account", "show").ok().stderr
+
+
 def test_setting_the_default_stores_it_and_warns_that_the_variable_still_decides(both: Az) -> None:
     for env in ({ACCOUNT: BOB}, {SUBSCRIPTION: _DEVELOPMENT}, {SUBSCRIPTION: "nothing"}):
         both.run("account", "set", "--subscription", _DEVELOPMENT).ok()
         done = both.with_env(**env).run("account", "set", "--subscription", _SHARED).ok()
-        assert f"{next(iter(env))} still decides" in done.stderr
+        assert f"this shell follows {next(iter(env))}." in done.stderr
         assert _default_of(both) == (_SHARED, ALICE)
     matching = both.with_env(**{SUBSCRIPTION: _SHARED}).run("account", "set", "--subscription", _SHARED).ok()
     assert matching.stderr == ""

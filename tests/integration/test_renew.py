@@ -267,7 +267,9 @@ def test_an_account_that_is_not_the_active_one_is_renewed_by_its_name(job: Job) 
 def test_there_is_nothing_to_renew_of_a_managed_identity(make_az: Callable[..., Az], cloud: LocalCloud) -> None:
     az = make_az().with_env(**cloud.imds_environment())
     az.run("login", "--identity").ok()
-    assert "nothing to renew" in az.run(*WATCH).failed().stderr
+    refused = az.run(*WATCH, env={"AZURE_LOGIN_EVERY_COMMAND": "off"}).failed().stderr
+    assert "nothing to renew" in refused
+    assert "by themselves" not in refused
 
 
 def test_a_user_who_is_not_signed_in_is_told_to_sign_in(az: Az) -> None:
