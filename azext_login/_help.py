@@ -45,8 +45,9 @@ long-summary: >-
     --from-env.
 
 
-    A federated token expires within minutes. With --federated-token-file or --federated-token-source, the commands of
-    this extension fetch a new one when they need it. To keep built-in commands working, run 'az account renew --watch'.
+    A federated token expires within minutes. With --federated-token-file or --federated-token-source, every az command
+    fetches a new one when it needs it. Built-in commands do so with the help of this extension, unless the setting
+    login.every_command is off.
 examples:
     - name: Log in with a web browser.
       text: az login
@@ -141,6 +142,11 @@ short-summary: Set a subscription to be the current active subscription.
 long-summary: >-
     On a terminal, `az account set` without arguments lets you choose from a list. To search the list, type a part of
     the name, the ID, the tenant or the account.
+
+
+    The choice is stored for every shell. To choose for one shell only, set the environment variables
+    AZURE_LOGIN_ACCOUNT (a user name or an application ID) and AZURE_LOGIN_SUBSCRIPTION (a name or an ID) instead.
+    Every az command in that shell follows them, unless the setting login.every_command is off.
 examples:
     - name: Choose a subscription by name.
       text: az account set --subscription "My Subscription"
@@ -155,7 +161,10 @@ examples:
 helps["account show"] = """
 type: command
 short-summary: Get the details of a subscription.
-long-summary: If the subscription isn't specified, shows the details of the default subscription.
+long-summary: >-
+    If the subscription isn't specified, shows the details of the default subscription. The environment variables
+    AZURE_LOGIN_ACCOUNT and AZURE_LOGIN_SUBSCRIPTION choose another default for one shell. If they do, a line on
+    standard error reports that.
 examples:
     - name: Show the active subscription.
       text: az account show --output table
@@ -246,10 +255,13 @@ helps["account renew"] = """
 type: command
 short-summary: Renew the federated token and the access tokens of an account before they expire.
 long-summary: >-
-    For jobs that take longer than the lifetime of their tokens. The federated token is fetched again from the file or
-    service that the sign-in used (--federated-token-file or --federated-token-source), and stored for built-in
-    commands. The access tokens that were used within the last hour are replaced by new ones. The exit code is 10 if
-    an access token could not be renewed.
+    For programs that read the token cache without starting az, in jobs that take longer than the lifetime of their
+    tokens. Every az command renews by itself what it needs, unless the setting login.every_command is off.
+
+
+    The federated token is fetched again from the file or service that the sign-in used (--federated-token-file or
+    --federated-token-source), and stored for these programs. The access tokens that were used within the last hour are
+    replaced by new ones. The exit code is 10 if an access token could not be renewed.
 examples:
     - name: Renew the tokens of the active account once.
       text: az account renew
