@@ -45,6 +45,7 @@ _TESTED = {
     "az account list --refresh --tenant fabrikam.com",
     'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table',
     "export AZURE_LOGIN_ACCOUNT=alice@contoso.com",
+    "az config set login.every_command=off",
     "make demo",
 }
 
@@ -202,6 +203,16 @@ def test_a_choice_for_one_shell(signed_in: Az) -> None:
     shown = bash(signed_in, block("export AZURE_LOGIN_ACCOUNT=alice@contoso.com"))
     assert shown.split("\n")[:2] == ["Contoso Development", ALICE]
     assert signed_in.profile_path.read_bytes() == before
+
+
+def test_turning_off_the_help_for_other_commands(signed_in: Az) -> None:
+    off, on = block("az config set login.every_command=off")
+    unknown = {"AZURE_LOGIN_ACCOUNT": "nothing"}
+    assert "AZURE_LOGIN_ACCOUNT is 'nothing'" in signed_in.run("group", "list", env=unknown).failed().stderr
+    bash(signed_in, [off])
+    signed_in.run("group", "list", env=unknown).ok()
+    bash(signed_in, [on])
+    signed_in.run("group", "list", env=unknown).failed()
 
 
 def test_several_accounts(signed_in: Az) -> None:
