@@ -20,10 +20,17 @@ def register_hooks(loader: Any) -> None:
 
     :param loader: our loader. It has no commands if the host has loaded it for the hooks only.
     """
-    from knack.events import EVENT_CLI_POST_EXECUTE, EVENT_INVOKER_PRE_PARSE_ARGS, EVENT_INVOKER_TRANSFORM_RESULT
+    from knack.events import (
+        EVENT_CLI_POST_EXECUTE,
+        EVENT_INVOKER_CMD_TBL_LOADED,
+        EVENT_INVOKER_PRE_PARSE_ARGS,
+        EVENT_INVOKER_TRANSFORM_RESULT,
+    )
 
+    # Completion of a word ends the process before anything is parsed.
+    is_completion = bool(loader.cli_ctx.data.get("completer_active"))
     hooks = (
-        (EVENT_INVOKER_PRE_PARSE_ARGS, _prepare_command),
+        (EVENT_INVOKER_CMD_TBL_LOADED if is_completion else EVENT_INVOKER_PRE_PARSE_ARGS, _prepare_command),
         (EVENT_INVOKER_TRANSFORM_RESULT, _prepare_table),
         (EVENT_CLI_POST_EXECUTE, _update_index),
     )
@@ -34,7 +41,7 @@ def register_hooks(loader: Any) -> None:
             loader.cli_ctx.register_event(event, hook)
 
 
-def _prepare_command(cli_ctx: Any, *, args: Sequence[str], **_: Any) -> None:
+def _prepare_command(cli_ctx: Any, *, args: Sequence[str] = (), **_: Any) -> None:
     """Give a command that is not ours the right subscriptions and credentials, when it asks for them.
 
     That begins with the parser, which looks up the subscription of --subscription.
@@ -62,10 +69,10 @@ def _prepare_command(cli_ctx: Any, *, args: Sequence[str], **_: Any) -> None:
 def _subscription_in(args: Sequence[str]) -> str | None:
     """Return the value of --subscription, which may be abbreviated, among the words of a command."""
     found = None
-    for word, following in zip(args, [*args[1:], ""], strict=True):
+    for index, word in enumerate(args):
         option, equals, value = word.partition("=")
         if option.startswith("--sub") and "--subscription".startswith(option):
-            found = value if equals else following
+            found = value if equals else "".join(args[index + 1 : index + 2])
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.completion import complete
 from tests.harness.hosts import Host
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage
@@ -253,6 +255,15 @@ def test_an_unknown_value_is_one_error_of_a_built_in_command(untouched: Az, vari
     error = az.run("group", "list").failed()
     assert f"{variable} is 'nothing'" in error.stderr
     assert "unset" in error.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the completion protocol needs file descriptor 8")
+def test_tab_offers_the_subscriptions_of_the_chosen_account(untouched: Az, tmp_path: Path) -> None:
+    line = "az group list --subscription "
+    assert _DEVELOPMENT.split()[0] in " ".join(complete(untouched, line, tmp_path))
+    offered = " ".join(complete(untouched.with_env(**{ACCOUNT: BOB}), line, tmp_path))
+    assert "Contoso" not in offered
+    assert _SHARED.split()[0] in offered
 
 
 def test_a_built_in_command_that_saves_the_profile_keeps_the_stored_default(both: Az) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.completion import complete
 from tests.harness.hosts import Host
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import CLOUD_NAME, Stage
@@ -178,15 +179,7 @@ def test_tab_offers_our_commands_only_for_our_words(
     signed_in: Az, tmp_path: Path, line: str, offered: set[str]
 ) -> None:
     assert _is_everywhere(signed_in)
-    answers = tmp_path / "answers"
-    environment = signed_in.environment(
-        {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
-    )
-    script = f'exec "$0" 8>"{answers}" 9>/dev/null'
-    arguments = ["/bin/sh", "-c", script, str(signed_in.host.az)]
-    subprocess.run(arguments, env=environment, capture_output=True, check=False, timeout=60)
-    found = {word.strip() for word in answers.read_text(encoding="utf-8").split("\n")}
-    assert found - {""} == offered
+    assert complete(signed_in, line, tmp_path) == offered
 
 
 def test_help_lists_our_commands(signed_in: Az) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import stat
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
+from tests.harness.completion import complete
 from tests.harness.sign_in import sign_in
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB, CAROL
@@ -277,12 +277,4 @@ def test_no_secret_is_in_the_debug_output_or_in_the_hosts_command_log(az: Az, cl
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="the completion protocol needs file descriptor 8")
 def test_tab_offers_what_is_known(signed_in: Az, tmp_path: Path, line: str, expected: str) -> None:
-    answers = tmp_path / "answers"
-    script = f'exec "$0" 8>"{answers}" 9>/dev/null'
-    environment = signed_in.environment(
-        {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
-    )
-    subprocess.run(
-        ["/bin/sh", "-c", script, str(signed_in.host.az)], env=environment, capture_output=True, check=False, timeout=60
-    )
-    assert expected in [offered.strip() for offered in answers.read_text(encoding="utf-8").split("\n")]
+    assert expected in complete(signed_in, line, tmp_path)
