@@ -67,14 +67,19 @@ class Stage:
 
         return self._once(f"extensions-{host.name}", add)
 
-    def warm_config(self, host: Host, extension: bool) -> Path:
-        """Return a config directory with nothing but the CLI's index of commands, which takes seconds."""
+    def warm_config(self, host: Host, extension: bool, *, every_command: bool = False) -> Path:
+        """Return a config directory with nothing but the CLI's index of commands, which takes seconds.
+
+        every_command: the index lists the extension for every command, as it does once an account is signed in.
+        """
+        env = {"AZURE_LOGIN_EVERY_COMMAND": "on"} if every_command else {}
 
         def warm(folder: Path) -> None:
-            self._az(host, folder, extension).run("account", "list", timeout=180)
+            self._az(host, folder, extension).run("account", "list", env=env, timeout=180)
             shutil.rmtree(folder / "home", ignore_errors=True)
 
-        return self._once(f"config-{host.name}-{'extension' if extension else 'stock'}", warm)
+        kind = ("everywhere" if every_command else "extension") if extension else "stock"
+        return self._once(f"config-{host.name}-{kind}", warm)
 
     def _az(self, host: Host, config_dir: Path, extension: bool) -> Az:
         return Az(host, config_dir, extension_dir=self.extension_dir(host) if extension else None)

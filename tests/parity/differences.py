@@ -134,6 +134,14 @@ DIFFERENCES: tuple[Difference, ...] = (
         cases=("^empty: login --use-device-code( -o (table|none)| --query \\[\\]\\.name)?$",),
         here_says="is the default subscription now",
     ),
+    Difference(
+        "choice-of-process",
+        builtin="``AZURE_LOGIN_ACCOUNT`` and ``AZURE_LOGIN_SUBSCRIPTION`` have no effect.",
+        here="They choose the account and the subscription of every command. A value that names nothing is an error.",
+        reason="two shells work with two accounts, and no command acts on another one than the variable names",
+        cases=(" \\(AZURE_LOGIN_(ACCOUNT|SUBSCRIPTION)=",),
+        aspects=frozenset({"exit code", "stdout", "advice"}),
+    ),
     # Signing in.
     Difference(
         "failed-sign-in-leaves-nothing",

@@ -98,7 +98,7 @@ class Suite:
 
     def _put_command_index(self, folder: Path, *, extension: bool) -> None:
         """Give the CLI the index of commands that fits: building it anew takes seconds."""
-        for path in self._stage.warm_config(self.host, extension).glob("*Index.json"):
+        for path in self._stage.warm_config(self.host, extension, every_command=extension).glob("*Index.json"):
             shutil.copy(path, folder / path.name)
 
     def _run_step(self, case: Case, step: Step, folder: Path, work: Path, *, extension: bool) -> Said:

@@ -29,6 +29,8 @@ CASES = (
         Case("group list", state="service_principal"),
         Case("group list", state="expired_tokens"),
         Case("group list --subscription <shared>", state="alice_and_bob"),
+        Case("group list", env={"AZURE_LOGIN_SUBSCRIPTION": "Fabrikam Main"}, fast=True),
+        Case("account list-locations", env={"AZURE_LOGIN_ACCOUNT": "nobody@contoso.example"}),
         Case("cloud set -n OtherCloud && group list && account show", state="two_clouds"),
         Case("cloud set -n OtherCloud && account list", state="other_cloud_known"),
         Case("cloud unregister -n OtherCloud && account list --all", state="two_clouds"),
