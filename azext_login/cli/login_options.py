@@ -81,7 +81,8 @@ class LoginOptions:
         default=False,
         group=_SERVICE_PRINCIPAL,
         help="Store the certificate's private key without its passphrase, so that built-in commands can use it. "
-        "Without this option, they work until the token of this sign-in expires.",
+        "Without this option, they need the help of this extension, and AZURE_CLIENT_CERTIFICATE_PASSWORD if the file "
+        "has a passphrase.",
     )
 
     client_assertion: str | None = option(

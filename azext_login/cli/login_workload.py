@@ -255,7 +255,8 @@ def _stored_certificate(certificate: _CertificateFile, options: LoginOptions) ->
     if options.store_decrypted_key:
         return None, certificate.content.pem_text()
     logger.warning(
-        "Built-in commands cannot read %s, so they work only until the token of this sign-in expires. To store a copy "
-        "that they can read, without a passphrase, use --store-decrypted-key.", certificate.path
+        "Built-in commands cannot read %s. This extension helps them, unless login.every_command is off. If the file "
+        "has a passphrase, set AZURE_CLIENT_CERTIFICATE_PASSWORD for them. To store a copy that they can read, without "
+        "a passphrase, use --store-decrypted-key.", certificate.path
     )  # fmt: skip
     return None, None
