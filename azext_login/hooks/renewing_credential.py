@@ -89,17 +89,19 @@ class RenewingCredential:
 
         :param claims_challenge: JSON.
         :param options: more arguments for MSAL, such as `data` for an SSH certificate. The host obtains such a token,
-            with the federated token that we have renewed.
+            with the federated token that we have renewed; but it cannot read our certificates.
         """
-        try:
-            with work_of_hook():
-                if not options:
-                    return _msal_result(self._token(scopes, claims_challenge))
-                self._renew_assertion()
-        except Exception as error:  # noqa: BLE001  # fails open: the host decides
-            self._report(error)
         if claims_challenge is not None:
             options["claims_challenge"] = claims_challenge
+        try:
+            with work_of_hook():
+                if not options.keys() - {"claims_challenge"}:
+                    return _msal_result(self._token(scopes, claims_challenge))
+                found = self._special_token(scopes, options)
+            if found is not None:
+                return found
+        except Exception as error:  # noqa: BLE001  # fails open: the host decides
+            self._report(error)
         result: dict[str, Any] = self._host().acquire_token(scopes, **options)
         return result
 
@@ -111,11 +113,16 @@ class RenewingCredential:
         report_stale_token(outcome)
         return outcome.token
 
-    def _renew_assertion(self) -> None:
+    def _special_token(self, scopes: Sequence[str], options: dict[str, Any]) -> dict[str, Any] | None:
+        """Return MSAL's result; None for the host to obtain it, with a federated token that is valid now."""
         clients = self._session.clients
         with clients.stored_tokens() as applications:
             principal = clients.stored_principal(self._row, self._tenant)
-            clients.service_principal_credential(principal, applications).check()
+            credential = clients.service_principal_credential(principal, applications)
+            if principal.certificate:
+                return credential.msal_result(scopes, tenant=self._tenant or str(self._row["tenantId"]), **options)
+            credential.check()
+        return None
 
     def _report(self, error: Exception) -> None:
         from azext_login.usecases.choose_account import is_not_in_tenant

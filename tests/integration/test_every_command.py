@@ -124,6 +124,32 @@ def test_a_built_in_command_signs_in_with_a_certificate_that_only_we_read(
     assert (result.json(), result.stderr) == (["app", "network"], "")
 
 
+@pytest.mark.parametrize("host", ["newest", "oldest"])
+@pytest.mark.parametrize("credential", ["certificate", "federated token"])
+def test_an_extension_gets_an_ssh_certificate_with_a_credential_that_only_we_use(
+    make_az: Callable[..., Az],
+    workload_cloud: LocalCloud,
+    certificates: Certificates,
+    tmp_path: Path,
+    credential: str,
+    host: str,
+) -> None:
+    az = make_az(cloud=workload_cloud, host=named(host)).with_env(**_PASSPHRASE)
+    if credential == "certificate":
+        file = write_pfx(tmp_path / "certificate", certificates.registered, passphrase=PASSPHRASE)
+        az.run(*SERVICE_PRINCIPAL, "--certificate", file, f"--password={PASSPHRASE}").ok()
+    else:
+        token = write(tmp_path / "token", workload_cloud.admin.issue_assertion(POD))
+        az.run(*SERVICE_PRINCIPAL, "--federated-token-file", str(token)).ok()
+        store_assertion(az, workload_cloud.admin.issue_assertion(POD, lifetime=-3600))
+    az = with_sample_extension(az)
+    for _ in range(2):
+        result = az.run("sample", "ssh-certificate").ok()
+        assert (result.json()["appid"], result.stderr) == (CI_APP, "")
+    cached = json.loads((az.config_dir / "msal_token_cache.json").read_text(encoding="utf-8"))["AccessToken"].values()
+    assert [entry["token_type"] for entry in cached if entry.get("key_id") == "k"] == ["ssh-cert"]
+
+
 @pytest.fixture
 def short_lived_job(make_az: Callable[..., Az], own_cloud: LocalCloud, request: pytest.FixtureRequest) -> Job:
     """A job of GitHub Actions whose federated tokens and access tokens are valid for a part of the test."""

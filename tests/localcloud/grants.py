@@ -173,4 +173,8 @@ class ApplicationGrant(TokenGrant, grants.ClientCredentialsGrant):  # type: igno
                 "suffixed to the resource identifier (application ID URI).",
             )
         issuer: Issuer = self.server.issuer
-        return issuer.for_application(tenant, app, principal, parsed, self.request.claims, self.request.appidacr)
+        answer = issuer.for_application(tenant, app, principal, parsed, self.request.claims, self.request.appidacr)
+        if "req_cnf" in self.request.form:
+            # An SSH certificate for this key. Here, it is a token like any other.
+            answer["token_type"] = self.request.form["token_type"]
+        return answer

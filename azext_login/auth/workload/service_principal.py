@@ -291,19 +291,29 @@ class ServicePrincipalCredential:
         :raises NotSignedInError: no token is cached, and the credential is not stored.
         :raises SignInError: Entra refused, or the certificate or the federated token cannot be used.
         """
+        result = self.msal_result(scopes, tenant=tenant, claims_challenge=claims_challenge)
+        return AccessToken.from_result(result, now=self._clock())
+
+    def msal_result(self, scopes: Sequence[str], *, tenant: str | None = None, **options: Any) -> dict[str, Any]:
+        """Return the answer of the sign-in service, or what MSAL has cached of it. Contains a secret.
+
+        :param tenant: as in `token`.
+        :param options: arguments of MSAL's `acquire_token_for_client`.
+        :raises: what `token` raises.
+        """
         tenant = tenant or self._principal.tenant
         application = self._applications.build_confidential(
             self._principal.client_id, self._msal_credential(tenant), tenant
         )
         with authority_errors(self._authority, tenant, self._command or self._principal.login_command()):
-            result = application.acquire_token_for_client(list(scopes), claims_challenge=claims_challenge)
+            result: dict[str, Any] = application.acquire_token_for_client(list(scopes), **options)
             if result.get("error") in _ABOUT_CREDENTIAL and self._replace_stored_assertion():
-                result = application.acquire_token_for_client(list(scopes), claims_challenge=claims_challenge)
+                result = application.acquire_token_for_client(list(scopes), **options)
         if "error" in result:
             if result["error"] in _ABOUT_CREDENTIAL:
                 self._restore_stored_assertion()
             raise explain(result, self._attempt(tenant))
-        return AccessToken.from_result(result, now=self._clock())
+        return result
 
     def check(self) -> None:
         """Refuse a federated token that cannot be used, before the sign-in service is asked for anything.

@@ -21,6 +21,7 @@ class SampleCommandsLoader(AzCommandsLoader):  # type: ignore[misc]  # the host 
             group.command("token", "get_token")
             group.command("auxiliary-tokens", "get_auxiliary_tokens")
             group.command("tokens", "get_tokens_in_threads")
+            group.command("ssh-certificate", "get_ssh_certificate")
         return self.command_table
 
     def load_arguments(self, command: str) -> None:
@@ -87,6 +88,15 @@ def get_tokens_in_threads(cmd: Any, resources: list[str]) -> list[dict[str, Any]
     wanted = [(credential, resource + "/.default") for resource in resources for credential in credentials]
     with ThreadPoolExecutor(len(wanted)) as pool:
         return [_claims(token.token) for token in pool.map(lambda pair: pair[0].get_token(pair[1]), wanted)]
+
+
+def get_ssh_certificate(cmd: Any) -> dict[str, Any]:
+    """Return the claims of what `az ssh` calls a certificate: a token that is bound to a key."""
+    from azure.cli.core._profile import Profile
+
+    data = {"token_type": "ssh-cert", "req_cnf": '{"kty": "RSA", "kid": "k"}', "key_id": "k"}
+    scopes = ["https://pas.windows.net/CheckMyAccess/Linux/.default"]
+    return _claims(Profile(cli_ctx=cmd.cli_ctx).get_msal_token(scopes, data)[1])
 
 
 def _claims(token: str) -> dict[str, Any]:
