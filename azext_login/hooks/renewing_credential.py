@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azext_login.errors import first_line
+from azext_login.errors import NotSignedInError, first_line
 from azext_login.hooks.one_warning import work_of_hook
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.directory import PrivateDirectory
@@ -131,12 +131,16 @@ class RenewingCredential:
             # Another account may be.
             logger.info("%s", error)
             return
+        lines = [first_line(error) or type(error).__name__]
+        if isinstance(error, NotSignedInError):
+            # The host cannot name the variable that a certificate needs.
+            lines += [str(step) for step in error.recommendations]
         with work_of_hook():
             logger.warning(
-                "The token of service principal '%s' could not be renewed, so the Azure CLI uses the credential that "
-                "is stored for it: %s",
+                "The token of service principal '%s' could not be renewed, so the command goes on as without this "
+                "extension: %s",
                 account_of(self._row).name,
-                first_line(error) or type(error).__name__,
+                "\n".join(lines),
             )
         logger.debug("The failure of the renewal:", exc_info=error)
 

@@ -115,11 +115,13 @@ def test_a_built_in_command_signs_in_with_a_certificate_that_only_we_read(
     assert "AADSTS7000218" in stock(az).run(*_GROUPS, env=_PASSPHRASE).failed().stderr
     if passphrase:
         result = az.run(*_GROUPS).failed()
-        warning, *rest_of_error = result.stderr.splitlines()
+        warning, error = result.stderr.split("ERROR: ")
         assert warning.startswith("WARNING: ")
         assert "has a passphrase" in warning
-        assert "AADSTS7000218" in rest_of_error[0]
-        assert "WARNING" not in "".join(rest_of_error)
+        assert "Set AZURE_CLIENT_CERTIFICATE_PASSWORD" in warning
+        assert "is stored for it" not in warning
+        assert "AADSTS7000218" in error
+        assert "WARNING" not in warning[1:] + error
     result = az.run(*_GROUPS, env=_PASSPHRASE).ok()
     assert (result.json(), result.stderr) == (["app", "network"], "")
 
