@@ -5,6 +5,7 @@ The command runs without a shell: it is one program with its arguments.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import sys
 import threading
@@ -18,6 +19,9 @@ from azext_login.system.text import printable, shorten
 _LONGEST_OUTPUT = 256 * 1024  # bytes; Entra accepts far less
 _TIME_LIMIT = 30.0  # seconds
 _SHOWN = 200  # characters
+
+# In the environment of a command: which commands for federated tokens run, as digests with spaces between them.
+_RUNNING = "AZURE_LOGIN_TOKEN_COMMANDS"
 
 # The command is the user's, and may not expect to run twice at a time. azure-cli#33989 promises that it does not.
 _turn = threading.Lock()
@@ -37,9 +41,16 @@ def fetch_from_command(command_line: str, *, environ: Mapping[str, str]) -> str:
         raise refusal(f"{shown} has a quotation mark without a counterpart.", advice) from None
     if not words or not words[0]:
         raise refusal("The command for federated tokens is empty.", advice)
+    running, digest = environ.get(_RUNNING, "").split(), hashlib.sha256(command_line.encode("utf-8", "replace"))
+    if digest.hexdigest() in running:
+        raise refusal(
+            f"{shown} runs `az`, which needs a token of this command.",
+            "Let the command run `az` with another config directory (AZURE_CONFIG_DIR), or without `az`.",
+        )
+    surroundings = {**environ, _RUNNING: " ".join([*running, digest.hexdigest()])}
     try:
         with _turn:
-            output = run_program(words, seconds=_TIME_LIMIT, limit=_LONGEST_OUTPUT, environ=environ)
+            output = run_program(words, seconds=_TIME_LIMIT, limit=_LONGEST_OUTPUT, environ=surroundings)
     except ProgramError as error:
         raise refusal(f"{shown} {error}", advice) from None
     assertion = decode_text(output).strip()

@@ -73,6 +73,23 @@ def test_the_command_never_runs_twice_at_a_time(tmp_path: Path) -> None:
 
 
 @needs_posix
+def test_a_command_that_needs_its_own_token_is_refused_instead_of_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = shlex.quote(str(tmp_path / "environment"))
+    inner = tool(tmp_path, f"env > {written}; echo {TOKEN}")
+    assert fetched(inner) == TOKEN
+    for line in (tmp_path / "environment").read_text().splitlines():
+        if line.startswith("AZURE_LOGIN_"):
+            monkeypatch.setenv(*line.split("=", 1))
+    with pytest.raises(SignInError, match="runs `az`, which needs a token of this command"):
+        fetched(inner)
+    # Another command may run: that of another account.
+    with pytest.raises(SignInError, match="exited with code 1"):
+        fetched(f"{sys.executable} -c 'exit(1)'")
+
+
+@needs_posix
 def test_the_command_runs_for_the_user_who_owns_it_only(tmp_path: Path) -> None:
     command_line = tool(tmp_path, f"echo {TOKEN} > {shlex.quote(str(tmp_path))}/ran; echo {TOKEN}")
     with pytest.raises(SignInError, match="did not run"):
