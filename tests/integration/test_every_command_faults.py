@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +19,10 @@ import pytest
 from tests.harness.az import Az
 from tests.harness.hosts import Host
 from tests.harness.stage import CloudStage
+from tests.harness.waiting import until
 from tests.integration.jobs import GITHUB, Job, trust_workloads
-from tests.integration.workloads import SERVICE_PRINCIPAL, end_access_tokens, entries, stock, write_entries
-from tests.localcloud import GITHUB_SUBJECT, LocalCloud
+from tests.integration.workloads import SERVICE_PRINCIPAL, end_access_tokens, entries, stock, traces, write_entries
+from tests.localcloud import CI_APP, GITHUB_SUBJECT, LocalCloud
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX systems")
 
@@ -120,6 +124,43 @@ def _file(name: str, change: Callable[[Path], object], warning: str | None = Non
     return Fault(f"file: {name}", cause, warning)
 
 
+def _records(name: str, content: bytes) -> Fault:
+    """What other processes have recorded of their requests is damaged."""
+
+    @contextmanager
+    def cause(job: Job) -> Iterator[dict[str, str | None]]:
+        assert job.az.run(*_GROUPS).ok()
+        _prepare(job)
+        locks = list((job.az.config_dir / "login_requests").glob("*.lock"))
+        assert locks
+        for lock in locks:
+            lock.with_suffix(".json").write_bytes(content)
+        yield {}
+
+    return Fault(f"records of requests: {name}", cause, None)
+
+
+def _source_file(name: str, warning: str, replace: Callable[[Path], object]) -> Fault:
+    """The federated tokens come from a file, in whose place there is this."""
+
+    @contextmanager
+    def cause(job: Job) -> Iterator[dict[str, str | None]]:
+        (entry,) = entries(job.az)
+        path = job.az.config_dir / "home" / "federated-token"
+        path.parent.mkdir(exist_ok=True)
+        replace(path)
+        own = {**entry["azextLogin"], "assertionSource": {"type": "file", "path": str(path)}}
+        write_entries(job.az, [{**entry, "azextLogin": own}])
+        yield {}
+
+    return Fault(f"file of federated tokens: {name}", cause, warning)
+
+
+def _write_sparse(path: Path, size: int) -> None:
+    with path.open("wb") as stream:
+        stream.truncate(size)
+
+
 def _entry(name: str, **change: Any) -> Fault:
     """The entry of the service principal has something odd, and a federated token that is valid."""
 
@@ -191,10 +232,24 @@ FAULTS = [
     _sign_in("a token that is a number", "could not be renewed", status=200, body='{"access_token": 5}'),
     _sign_in("HTML", "could not be renewed", kind="html"),
     _sign_in("a list", "could not be renewed", status=200, body="[]"),
+    _sign_in("a redirect", "could not be renewed", status=302, body="", headers={"Location": "https://no.invalid/"}),
+    _sign_in("a redirect of the request", "renewed", status=307, body="", headers={"Location": "https://no.invalid/"}),
+    _sign_in("too much", "could not be renewed", status=200, body='{"access_token": "' + "x" * 20_000_000 + '"}'),
+    _sign_in("deep JSON", "could not be renewed", status=200, body="[" * 200_000),
     _sign_in("a refusal", "could not be renewed", status=401, body=_REFUSED),
     _held("login_service_principal_entries.lock", "not stored"),
     _held("login_msal_token_cache.lock", "not stored"),
     _held("login_requests/*.lock", None),
+    _records("half of JSON", b"{"),
+    _records("deep JSON", b"[" * 200_000),
+    _records("an infinite time", b'{"at": 1e999, "kind": [], "message": {}}'),
+    _source_file("a pipe", "not a regular file", os.mkfifo),
+    _source_file("a directory", "is a directory", Path.mkdir),
+    _source_file("1 GB", "is larger than 256 KB", lambda path: _write_sparse(path, 1 << 30)),
+    _source_file("a link without an end", "could not be read", lambda path: path.symlink_to(path)),
+    _source_file("a device", "not a regular file", lambda path: path.symlink_to("/dev/zero")),
+    _source_file("missing", "there is no such file", lambda path: None),
+    _source_file("no token", "does not hold a federated token", lambda path: path.write_text("no token")),
     _file("login_requests is a file", lambda folder: (folder / "login_requests").write_text("")),
     _file(
         "the lock of the entries is a directory",
@@ -256,6 +311,7 @@ def due_job(make_az: Callable[..., Az], fault_cloud: LocalCloud, _signed_in_job:
     _prepare(job)
     yield job
     fault_cloud.admin.clear_faults()
+    job.clean_up()
 
 
 def test_without_a_fault_the_command_renews_in_silence(due_job: Job) -> None:
@@ -279,6 +335,58 @@ def test_a_fault_does_not_change_what_the_command_returns(due_job: Job, fault: F
     end_access_tokens(due_job.az)
     due_job.cloud.admin.clear_faults()
     assert stock(due_job.az).run(*_GROUPS).ok().json() == ["app", "network"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("asked", ["the service of federated tokens", "the sign-in service"])
+def test_a_signal_during_our_request_ends_the_command_as_without_us(
+    due_job: Job, asked: str, number: signal.Signals
+) -> None:
+    admin, ended = due_job.cloud.admin, []
+    for az, path in (
+        (due_job.az, _service(due_job) if "federated" in asked else "/token$"),
+        (due_job.stock, "/token$"),
+    ):
+        admin.fail_next(path, kind="hang", hang=30.0)
+        process = az.start(*_GROUPS)
+        due_job.started.append(process)
+        until(lambda: admin.count_hanging() > 0)
+        process.send_signal(number)
+        result = az.result(process, *_GROUPS)
+        ended.append((result.exit_code, result.stdout, result.stderr))
+        admin.clear_faults()
+    assert ended[0] == ended[1]
+    assert ended[0][0] != 0
+    due_job.assert_whole()
+    assert due_job.az.run(*_GROUPS).ok().stderr == ""
+
+
+@pytest.mark.parametrize("command", [("logout",), ("account", "clear")])
+@pytest.mark.parametrize("asked", ["the service of federated tokens", "the sign-in service"])
+def test_a_sign_out_during_our_request_leaves_nothing_on_the_disk(
+    due_job: Job, asked: str, command: tuple[str, ...]
+) -> None:
+    admin = due_job.cloud.admin
+    admin.fail_next(_service(due_job) if "federated" in asked else "/token$", kind="hang", hang=3.0)
+    process = due_job.az.start(*_GROUPS)
+    due_job.started.append(process)
+    until(lambda: admin.count_hanging() > 0)
+    due_job.az.run(*command).ok()
+    assert admin.count_hanging() > 0
+    assert due_job.az.result(process, *_GROUPS).ok().stderr == ""
+    assert traces(due_job.az, CI_APP) == []
+
+
+def test_the_others_go_on_when_the_process_that_asks_is_killed(due_job: Job) -> None:
+    due_job.cloud.admin.fail_next(_service(due_job), kind="hang", hang=60.0)
+    process = due_job.az.start(*_GROUPS)
+    due_job.started.append(process)
+    until(lambda: due_job.cloud.admin.count_hanging() > 0)
+    with ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(due_job.az.run, *_GROUPS) for _ in range(3)]
+        process.kill()
+    assert [future.result().ok().stderr for future in others] == [""] * 3
+    due_job.assert_whole()
 
 
 def test_there_are_faults_enough() -> None:
