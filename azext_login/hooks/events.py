@@ -11,8 +11,8 @@ from typing import Any
 
 from azext_login.host_index import OFF, OWN_MODULE, every_command_setting
 
-# After these, a user relies on the hooks.
-_CHANGING = ("login", "account renew")
+# After it, a user relies on the hooks. `az account renew` reports what stands in their way itself.
+_SIGN_IN = "login"
 
 
 def register_hooks(loader: Any) -> None:
@@ -94,7 +94,7 @@ def _update_index(cli_ctx: Any, **_: Any) -> None:
 
         update_index(cli_ctx)
     except Exception as error:  # noqa: BLE001  # fails open
-        level = logging.WARNING if cli_ctx.data.get("command") in _CHANGING else logging.INFO
+        level = logging.WARNING if cli_ctx.data.get("command") == _SIGN_IN else logging.INFO
         _logger().log(level, "Commands other than `az login` and `az account` run without this extension: %s", error)
 
 

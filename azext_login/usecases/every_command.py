@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from azext_login.errors import StoreError
+from azext_login.errors import StoreError, first_line
 from azext_login.host_index import (
     AUTO,
     OFF,
@@ -66,14 +66,18 @@ def is_wanted(cli_ctx: Any) -> bool:
 
 
 def obstacle(cli_ctx: Any) -> str | None:
-    """Return why other commands run without this extension's help although that is wanted, or None."""
+    """Return why other commands run without this extension's help, or None. The index is updated first."""
     if every_command_setting(cli_ctx) == OFF:
         return "the setting login.every_command is off"
+    try:
+        update_index(cli_ctx)
+    except StoreError as error:
+        return f"the command index of the Azure CLI could not be changed ({first_line(error)})"
     index = index_of(cli_ctx)
     words = None if index is None else words_in(index.data, cli_ctx)
-    if words is None:
+    if words is None or not _is_listed_for_others(words):
         return "this azure-cli has a command index that the extension does not know"
-    return None if _is_listed_for_others(words) else "the command index of the Azure CLI could not be changed"
+    return None
 
 
 def _is_needed(document: object) -> bool:

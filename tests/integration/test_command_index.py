@@ -320,6 +320,10 @@ def test_many_commands_at_once_on_a_directory_without_an_index_all_succeed(signe
 def test_renewing_tells_when_other_commands_do_not_renew_by_themselves(az: Az, cloud: LocalCloud) -> None:
     az.run(*SERVICE_PRINCIPAL, "--password=@-", input=CI_SECRET).ok()
     assert "by themselves" not in az.run("account", "renew").ok().stderr
+    # An earlier release did not write the index.
+    _change("commandIndex", {word: ["azext_login"] for word in _OWN})(_index_file(az))
+    assert "by themselves" not in az.run("account", "renew").ok().stderr
+    assert _is_everywhere(az)
     az.run("config", "set", "login.every_command=off").ok()
     told = az.run("account", "renew").ok().stderr
     assert "the setting login.every_command is off" in told
