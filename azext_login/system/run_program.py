@@ -22,6 +22,7 @@ from typing import IO
 
 from azext_login.system.patience import SILENT_WAIT
 from azext_login.system.pauses import announce
+from azext_login.system.signals import restore_on_signals
 from azext_login.system.text import printable
 from azext_login.system.threads import start_thread
 
@@ -63,7 +64,9 @@ def run_program(words: Sequence[str], *, seconds: float, limit: int, environ: Ma
     # A caller that does not wait any longer leaves the thread of this call behind when the process exits.
     atexit.register(stop)
     try:
-        return _wait(process, words[0], time.monotonic() + seconds, seconds, limit)
+        # A signal that ends this process does not reach the program's group.
+        with restore_on_signals(stop, may_stop=False):
+            return _wait(process, words[0], time.monotonic() + seconds, seconds, limit)
     finally:
         atexit.unregister(stop)
         stop()

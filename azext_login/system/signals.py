@@ -33,7 +33,7 @@ _ASKING = ("SIGBREAK", "SIGTERM")
 
 @contextmanager
 def restore_on_signals(
-    give_back: Callable[[], object], take_again: Callable[[], object] = lambda: None
+    give_back: Callable[[], object], take_again: Callable[[], object] = lambda: None, *, may_stop: bool = True
 ) -> Iterator[None]:
     """Call `give_back` before a signal ends or stops the process within the block.
 
@@ -42,6 +42,7 @@ def restore_on_signals(
 
     :param give_back: may be called at any point of the block, and more than once.
     :param take_again: called when the process continues: after `fg`, and also after `bg`.
+    :param may_stop: whether the signals that stop the process count. Otherwise, only those that end it do.
     """
     if not _is_main_thread():
         yield
@@ -61,7 +62,9 @@ def restore_on_signals(
         # No SIGCONT arrives if the process was not stopped, because no shell could continue it.
         take_again()
 
-    handlers = dict.fromkeys(_ENDING, end) | {"SIGTSTP": stop, "SIGCONT": lambda number, frame: take_again()}
+    handlers: dict[str, Callable[[int, FrameType | None], object]] = dict.fromkeys(_ENDING, end)
+    if may_stop:
+        handlers |= {"SIGTSTP": stop, "SIGCONT": lambda number, frame: take_again()}
     numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
     unhandled = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     try:

@@ -377,6 +377,23 @@ def test_a_sign_out_during_our_request_leaves_nothing_on_the_disk(
     assert traces(due_job.az, CI_APP) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_for_federated_tokens_too(
+    due_job: Job, tmp_path: Path, number: signal.Signals
+) -> None:
+    started = tmp_path / "started"
+    command_line = f"/bin/sh -c 'echo $$ > {started}.new; mv {started}.new {started}; exec sleep 60'"
+    (entry,) = entries(due_job.az)
+    host_form = {"client_assertion": "callback", "client_assertion_callback": command_line}
+    write_entries(due_job.az, [{**{key: entry[key] for key in ("client_id", "tenant")}, **host_form}])
+    process = due_job.az.start(*_GROUPS)
+    due_job.started.append(process)
+    until(started.exists)
+    process.send_signal(number)
+    assert due_job.az.result(process, *_GROUPS).exit_code != 0
+    until(lambda: not Path(f"/proc/{int(started.read_text())}").exists())
+
+
 def test_the_others_go_on_when_the_process_that_asks_is_killed(due_job: Job) -> None:
     due_job.cloud.admin.fail_next(_service(due_job), kind="hang", hang=60.0)
     process = due_job.az.start(*_GROUPS)
