@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -377,21 +378,30 @@ def test_a_sign_out_during_our_request_leaves_nothing_on_the_disk(
     assert traces(due_job.az, CI_APP) == []
 
 
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_command_for_federated_tokens_too(
     due_job: Job, tmp_path: Path, number: signal.Signals
 ) -> None:
     started = tmp_path / "started"
-    command_line = f"/bin/sh -c 'echo $$ > {started}.new; mv {started}.new {started}; exec sleep 60'"
+    program = f"import os, time; os.symlink(str(os.getpid()), '{started}'); time.sleep(60)"
+    command_line = shlex.join([sys.executable, "-c", program])
     (entry,) = entries(due_job.az)
     host_form = {"client_assertion": "callback", "client_assertion_callback": command_line}
     write_entries(due_job.az, [{**{key: entry[key] for key in ("client_id", "tenant")}, **host_form}])
     process = due_job.az.start(*_GROUPS)
     due_job.started.append(process)
-    until(started.exists)
+    until(started.is_symlink)
     process.send_signal(number)
     assert due_job.az.result(process, *_GROUPS).exit_code != 0
-    until(lambda: not Path(f"/proc/{int(started.read_text())}").exists())
+    until(lambda: not _runs(int(os.readlink(started))))
 
 
 def test_the_others_go_on_when_the_process_that_asks_is_killed(due_job: Job) -> None:
