@@ -19,10 +19,19 @@ import pytest
 
 from tests.harness.az import Az
 from tests.harness.hosts import Host
+from tests.harness.restricted import with_small_files, without_privileges
 from tests.harness.stage import CloudStage
 from tests.harness.waiting import until
 from tests.integration.jobs import GITHUB, Job, trust_workloads
-from tests.integration.workloads import SERVICE_PRINCIPAL, end_access_tokens, entries, stock, traces, write_entries
+from tests.integration.workloads import (
+    SERVICE_PRINCIPAL,
+    end_access_tokens,
+    entries,
+    kept,
+    stock,
+    traces,
+    write_entries,
+)
 from tests.localcloud import CI_APP, GITHUB_SUBJECT, LocalCloud
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX systems")
@@ -320,6 +329,62 @@ def test_without_a_fault_the_command_renews_in_silence(due_job: Job) -> None:
     result = due_job.az.run(*_GROUPS).ok()
     assert (result.json(), result.stderr) == (["app", "network"], "")
     assert (due_job.fetched, due_job.assertion != before) == (1, True)
+
+
+def _stored(az: Az) -> dict[str, bytes]:
+    """Return what is stored. A lock has the process ID of its last holder."""
+    return {name: content for name, content in kept(az).items() if not name.endswith(".lock")}
+
+
+def test_a_disk_without_room_for_new_tokens_costs_one_warning(due_job: Job) -> None:
+    before = _stored(due_job.az)
+    result = with_small_files(due_job.az, 1).run(*_GROUPS).ok()
+    assert result.json() == ["app", "network"]
+    assert result.stderr.count("WARNING: ") == 1
+    assert "not stored" in result.stderr
+    assert _stored(due_job.az) == before
+    assert due_job.az.run(*_GROUPS).ok().stderr == ""
+
+
+def test_a_directory_that_is_not_writable_costs_one_warning(due_job: Job) -> None:
+    folder = due_job.az.config_dir
+    before = _stored(due_job.az)
+    for name in ("commands", "logs", "telemetry"):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name).chmod(0o777)
+    folder.chmod(0o500)
+    try:
+        result = without_privileges(due_job.az).run(*_GROUPS)
+    finally:
+        folder.chmod(0o700)
+    assert result.ok().json() == ["app", "network"]
+    assert result.stderr.count("WARNING: ") == 1
+    assert _stored(due_job.az) == before
+    assert due_job.az.run(*_GROUPS).ok().stderr == ""
+
+
+@pytest.mark.parametrize("hours", [-24 * 365, -24, -1, 1, 24])
+def test_a_clock_that_is_wrong_changes_no_result_and_loses_nothing(due_job: Job, tmp_path: Path, hours: int) -> None:
+    """Stock fails in all of these cases, or succeeds: then we succeed too."""
+    (tmp_path / "sitecustomize.py").write_text(_SHIFTED.format(seconds=hours * 3600), encoding="utf-8")
+    wrong = {"PYTHONPATH": str(tmp_path)}
+    built_in = due_job.stock.run(*_GROUPS, env=wrong)
+    _prepare(due_job)
+    result = due_job.az.run(*_GROUPS, env=wrong)
+    if built_in.exit_code == 0:
+        result.ok()
+    if result.exit_code == 0:
+        assert result.json() == ["app", "network"]
+    assert result.stderr.count("WARNING: ") <= 1
+    assert due_job.az.run(*_GROUPS).ok().json() == ["app", "network"]
+
+
+# Imported by Python when it starts.
+_SHIFTED = """
+import time
+now = time.time
+time.time = lambda: now() + {seconds}
+"""
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -9,12 +9,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.harness.az import Az, Result
+from tests.harness.restricted import Restricted, with_small_files, without_privileges
 from tests.localcloud import LocalCloud
 from tests.users import ALICE, BOB
 
@@ -25,29 +25,9 @@ FILES = ("azureProfile.json", "clouds.config", "msal_token_cache.json", "login_l
 NOBODY = 65534
 
 
-@dataclass(frozen=True)
-class Restricted:
-    """`az`, started by a command that restricts it."""
-
-    az: Az
-    prefix: tuple[str, ...] = ()
-
-    def run(self, *args: str) -> Result:
-        """Run `az` with `args`."""
-        done = subprocess.run(
-            [*self.prefix, str(self.az.host.az), *args],
-            input="",
-            capture_output=True,
-            text=True,
-            env=self.az.environment({"AZURE_CORE_SURVEY_MESSAGE": "no"}),
-            cwd="/",
-            timeout=60,
-        )
-        return Result(args, done.returncode, done.stdout, done.stderr, 0.0, self.az.secrets)
-
-    def sign_in(self, cloud: LocalCloud) -> Result:
-        """Sign in as bob."""
-        return self.run("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}")
+def _sign_in(az: Restricted, cloud: LocalCloud) -> Result:
+    """Sign in as bob."""
+    return az.run("login", "-u", BOB, f"-p={cloud.directory.user(BOB).password}")
 
 
 class Whole:
@@ -134,7 +114,7 @@ def test_on_a_full_disk_the_old_files_stay_complete(
 
 def _run(az: Restricted, command: str, cloud: LocalCloud) -> Result:
     if command == "login":
-        return az.sign_in(cloud)
+        return _sign_in(az, cloud)
     words: dict[str, tuple[str, ...]] = {
         "set": ("account", "set", "--subscription", "Contoso Development"),
         # For a resource without a stored token.
@@ -153,8 +133,7 @@ def test_a_limit_on_the_size_of_files_stops_a_command_before_any_change(
     signed_in: Az, cloud: LocalCloud, command: str
 ) -> None:
     before = Whole(signed_in)
-    # 2 blocks of 512 bytes: less than a profile. The signal of the limit must not end the process.
-    az = Restricted(signed_in, ("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 2; exec "$@"', "sh"))
+    az = with_small_files(signed_in, 2)  # less than a profile
     _assert_names(_run(az, command, cloud), str(signed_in.config_dir))
     before.assert_untouched()
     signed_in.run("account", "show").ok()
@@ -166,12 +145,7 @@ def test_a_limit_on_the_size_of_files_stops_a_command_before_any_change(
 @pytest.fixture
 def held_back(signed_in: Az) -> Restricted:
     """`az`, to which file modes apply even if the superuser runs it."""
-    if os.geteuid() != 0:
-        return Restricted(signed_in)
-    drop = (shutil.which("setpriv") or "setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown")
-    if not shutil.which("setpriv") or subprocess.run([*drop, "true"], capture_output=True).returncode:
-        pytest.skip("file modes do not stop the superuser, and there is no setpriv (util-linux) to change that")
-    return Restricted(signed_in, drop)
+    return without_privileges(signed_in)
 
 
 @pytest.mark.parametrize("command", ["set", "login", "token", "logout", "clear"])
@@ -250,7 +224,7 @@ def test_files_that_the_superuser_writes_belong_to_the_owner_of_the_other_files(
         os.chown(path, NOBODY, NOBODY)
     az = Restricted(signed_in)
     az.run("account", "set", "--subscription", "Contoso Development").ok()
-    az.sign_in(cloud).ok()
+    _sign_in(az, cloud).ok()
     az.run("account", "get-access-token", "--resource-type", "ms-graph", "--query", "tenant").ok()
     ours = ("azureProfile.json", "clouds.config", "msal_", "login_")
     taken = [
@@ -280,7 +254,7 @@ def test_a_linked_config_directory_works_and_stays_a_link(signed_in: Az, cloud: 
     link.symlink_to(signed_in.config_dir, target_is_directory=True)
     az = Az(signed_in.host, link, signed_in.extension_dir, signed_in.ca_bundle, signed_in.env, signed_in.secrets)
     az.run("account", "set", "--subscription", "Contoso Development").ok()
-    Restricted(az).sign_in(cloud).ok()
+    _sign_in(Restricted(az), cloud).ok()
     assert link.is_symlink()
     az.run("logout", "--username", ALICE).ok()
     assert ALICE not in signed_in.profile_path.read_text(encoding="utf-8")
@@ -292,7 +266,7 @@ def test_linked_files_stay_links_and_their_targets_change(signed_in: Az, cloud: 
     for name in (*FILES, "msal_http_cache.bin"):
         (signed_in.config_dir / name).rename(elsewhere / name)
         (signed_in.config_dir / name).symlink_to(elsewhere / name)
-    Restricted(signed_in).sign_in(cloud).ok()
+    _sign_in(Restricted(signed_in), cloud).ok()
     signed_in.run("account", "set", "--subscription", "Shared Platform").ok()
     for name in FILES:
         assert (signed_in.config_dir / name).is_symlink(), f"{name} is not a link any more"
