@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from azext_login.auth.workload.build_environment import CONNECTION_VARIABLES
+from azext_login.auth.sources.build_environment import CONNECTION_VARIABLES
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.option_values import AZURE_PIPELINES
 from azext_login.cli.options import given_options, options_of

@@ -21,9 +21,9 @@ from azext_login.system.terminal.streams import is_terminal
 from azext_login.usecases.sign_in import SignInOutcome, SignInRequest
 
 if TYPE_CHECKING:
+    from azext_login.auth.sources.federated_tokens import AssertionSource
     from azext_login.auth.workload.certificates import ClientCertificate
     from azext_login.auth.workload.environment import EnvironmentCredential
-    from azext_login.auth.workload.federated_tokens import AssertionSource
     from azext_login.auth.workload.service_principal import ServicePrincipal
     from azext_login.usecases.session import Session
 
@@ -39,7 +39,7 @@ def with_service_connection(options: LoginOptions, environ: Mapping[str, str]) -
     """Return the options with the service connection that the environment names, if the command line names none."""
     if options.federated_token_source != AZURE_PIPELINES or options.service_connection_id is not None:
         return options
-    from azext_login.auth.workload.build_environment import service_connection_in
+    from azext_login.auth.sources.build_environment import service_connection_in
 
     return replace(options, service_connection_id=service_connection_in(environ))
 
@@ -232,7 +232,7 @@ def _obtain_passphrase(given: str | None, again: Command) -> str | None:
 
 
 def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
-    from azext_login.auth.workload.federated_tokens import (
+    from azext_login.auth.sources.federated_tokens import (
         AzurePipelinesAssertion,
         FileAssertion,
         GitHubAssertion,

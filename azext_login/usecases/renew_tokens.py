@@ -11,7 +11,7 @@ from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.entra.errors import Attempt, login_command
 from azext_login.auth.jwt import expiry_of, issue_time_of
-from azext_login.auth.workload.federated_tokens import FileAssertion
+from azext_login.auth.sources.federated_tokens import FileAssertion
 from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile.model import Account, SubscriptionRow, account_of
 

@@ -20,6 +20,15 @@ from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.errors import Attempt, explain, login_command
 from azext_login.auth.jwt import expiry_of
+from azext_login.auth.sources.build_environment import running_build_system, service_connection_in
+from azext_login.auth.sources.federated_tokens import (
+    AssertionSource,
+    BuildAssertion,
+    CommandAssertion,
+    FileAssertion,
+    check_assertion,
+    source_from_json,
+)
 from azext_login.auth.storage.assertion_entries import (
     OWN_KEY,
     SOURCE,
@@ -29,16 +38,7 @@ from azext_login.auth.storage.assertion_entries import (
     names_build_system,
     own_part,
 )
-from azext_login.auth.workload.build_environment import running_build_system, service_connection_in
 from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
-from azext_login.auth.workload.federated_tokens import (
-    AssertionSource,
-    BuildAssertion,
-    CommandAssertion,
-    FileAssertion,
-    check_assertion,
-    source_from_json,
-)
 from azext_login.errors import (
     NotSignedInError,
     ServiceSlowError,

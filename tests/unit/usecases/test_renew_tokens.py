@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.jwt import expiry_of
-from azext_login.auth.workload.federated_tokens import AssertionSource, FileAssertion
+from azext_login.auth.sources.federated_tokens import AssertionSource, FileAssertion
 from azext_login.auth.workload.service_principal import ServicePrincipal, ServicePrincipalCredential
 from azext_login.errors import AccountError, NotSignedInError, ServiceUnreachableError
 from azext_login.profile.model import Account

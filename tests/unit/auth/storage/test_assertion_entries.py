@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from azext_login.auth.sources.federated_tokens import BuildAssertion, CommandAssertion, GitHubAssertion
 from azext_login.auth.storage.assertion_entries import OWN_KEY, assertion_of, names_build_system, with_assertion
 from azext_login.auth.workload import service_principal
-from azext_login.auth.workload.federated_tokens import BuildAssertion, CommandAssertion, GitHubAssertion
 from azext_login.auth.workload.service_principal import FEDERATED_TOKEN, ServicePrincipal
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"

@@ -22,7 +22,7 @@ from azext_login.auth.entra.http_client import AuthorityHttpClient
 from azext_login.auth.entra.tenants import resolve_tenant
 from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential
 from azext_login.auth.managed_identity.credential import ManagedIdentityCredential
-from azext_login.auth.workload.build_services import fetch_from_azure_pipelines, fetch_from_github
+from azext_login.auth.sources.build_services import fetch_from_azure_pipelines, fetch_from_github
 from azext_login.errors import MalformedAnswerError, UnexpectedAnswerError
 from azext_login.resource_manager.client import ResourceManager
 from azext_login.resource_manager.resources import Tenant

@@ -20,7 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from azext_login.auth.jwt import expiry_of
-from azext_login.auth.workload.federated_tokens import (
+from azext_login.auth.sources.federated_tokens import (
     AssertionSource,
     AzurePipelinesAssertion,
     BuildAssertion,

@@ -71,7 +71,7 @@ class GitHubAssertion:
 
     def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Request an ID token of the running job."""
-        from azext_login.auth.workload.build_services import fetch_from_github
+        from azext_login.auth.sources.build_services import fetch_from_github
 
         return fetch_from_github(self.audience, http=http, environ=environ)
 
@@ -91,7 +91,7 @@ class AzurePipelinesAssertion:
 
     def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Request an ID token of the service connection on behalf of the running job."""
-        from azext_login.auth.workload.build_services import fetch_from_azure_pipelines
+        from azext_login.auth.sources.build_services import fetch_from_azure_pipelines
 
         return fetch_from_azure_pipelines(self.service_connection_id, http=http, environ=environ)
 
@@ -109,7 +109,7 @@ class BuildAssertion:
 
     def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Request an ID token from the build system that the environment names."""
-        from azext_login.auth.workload.build_services import fetch_from_build_system
+        from azext_login.auth.sources.build_services import fetch_from_build_system
 
         return fetch_from_build_system(self.audience, http=http, environ=environ)
 
@@ -123,13 +123,13 @@ class CommandAssertion:
     """A command of the user's that prints a token (`az login --federated-token-callback`). It runs without a shell."""
 
     command_line: str
-    """See `azext_login.auth.workload.token_command.split_command_line`."""
+    """See `azext_login.auth.sources.token_command.split_command_line`."""
     owner: int | None = field(default=None, compare=False)
     """The ID of the user who could store it; only for this user does it run. None for any user."""
 
     def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Run the command, and return what it prints."""
-        from azext_login.auth.workload.token_command import fetch_from_command
+        from azext_login.auth.sources.token_command import fetch_from_command
 
         if sys.platform != "win32" and self.owner not in (None, os.geteuid()):
             raise refusal(

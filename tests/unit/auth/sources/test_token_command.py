@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_login.auth.workload.federated_tokens import CommandAssertion
-from azext_login.auth.workload.token_command import split_command_line
+from azext_login.auth.sources.federated_tokens import CommandAssertion
+from azext_login.auth.sources.token_command import split_command_line
 from azext_login.errors import SignInError
-from tests.unit.auth.workload.test_federated_tokens import TOKEN, _Unused
+from tests.unit.auth.sources.test_federated_tokens import TOKEN, _Unused
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="scripts of a POSIX shell")
 

@@ -13,7 +13,7 @@ from requests.auth import AuthBase
 
 from azext_login.auth.input_files import refusal
 from azext_login.auth.jwt import is_assertion
-from azext_login.auth.workload.build_environment import (
+from azext_login.auth.sources.build_environment import (
     CONNECTION_VARIABLES,
     GITHUB_ADDRESS,
     GITHUB_TOKEN,
