@@ -21,7 +21,7 @@ from azext_login.system.terminal.streams import is_terminal
 from azext_login.usecases.sign_in import SignInOutcome, SignInRequest
 
 if TYPE_CHECKING:
-    from azext_login.auth.sources.federated_tokens import AssertionSource
+    from azext_login.auth.sources.credential_source import AssertionSource
     from azext_login.auth.workload.certificates import ClientCertificate
     from azext_login.auth.workload.environment import EnvironmentCredential
     from azext_login.auth.workload.service_principal import ServicePrincipal

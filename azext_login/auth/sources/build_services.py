@@ -75,7 +75,7 @@ _AZURE_PIPELINES_API = "7.1"
 
 
 def fetch_from_github(audience: str, *, http: requests.Session, environ: Mapping[str, str]) -> str:
-    """Return an ID token of the running job. Errors: see `AssertionSource.fetch`.
+    """Return an ID token of the running job. Errors: see `AssertionSource.fetch_assertion`.
 
     :param audience: the `aud` claim to request.
     """
@@ -90,7 +90,7 @@ def fetch_from_github(audience: str, *, http: requests.Session, environ: Mapping
 def fetch_from_azure_pipelines(
     service_connection_id: str, *, http: requests.Session, environ: Mapping[str, str]
 ) -> str:
-    """Return an ID token of a service connection, named by its GUID. Errors: see `AssertionSource.fetch`."""
+    """Return an ID token of a service connection, named by its GUID. Errors: see `AssertionSource.fetch_assertion`."""
     address, bearer = _read_environment(_AZURE_PIPELINES, environ)
     query = f"api-version={_AZURE_PIPELINES_API}&serviceConnectionId={quote(service_connection_id, safe='')}"
     headers = {
@@ -105,7 +105,7 @@ def fetch_from_azure_pipelines(
 def fetch_from_build_system(audience: str, *, http: requests.Session, environ: Mapping[str, str]) -> str:
     """Return an ID token of the running job, from the build system that the environment names.
 
-    Errors: see `AssertionSource.fetch`.
+    Errors: see `AssertionSource.fetch_assertion`.
 
     :param audience: the `aud` claim to request; Azure Pipelines has only one.
     """

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 from azext_login.auth.input_files import decode_text, read_input_file, refusal
 from azext_login.auth.jwt import expiry_of, is_assertion, unverified_claims
+from azext_login.auth.sources.credential_source import AssertionSource
 from azext_login.system.text import format_time, printable
 
 if TYPE_CHECKING:
@@ -21,30 +22,13 @@ _DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
 _LONGEST_FILE = 256 * 1024  # bytes; Entra accepts far less
 
 
-class AssertionSource(Protocol):
-    """A service, file or command that returns a current assertion at any time."""
-
-    def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
-        """Return the current assertion: a JSON Web Token, which may have expired (see `check_assertion`). A secret.
-
-        :param http: a session of `azext_login.system.http.session`.
-        :param environ: the environment variables.
-        :raises SignInError: the file has no assertion, the service refused, or the command failed.
-        :raises ServiceUnreachableError: the service did not answer.
-        :raises UnexpectedAnswerError: the service answered without an assertion.
-        """
-
-    def to_json(self) -> dict[str, str]:
-        """Return a JSON object from which `source_from_json` restores the source. Contains no secret."""
-
-
 @dataclass(frozen=True)
-class FileAssertion:
+class FileAssertion(AssertionSource):
     """A file that another program keeps up to date, such as the token that Kubernetes projects into a pod."""
 
     path: Path
 
-    def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
+    def fetch_assertion(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Return the content of the file without leading and trailing white space."""
         content = read_input_file(self.path, what="the federated token file", limit=_LONGEST_FILE)
         assertion = decode_text(content).strip()
@@ -55,13 +39,13 @@ class FileAssertion:
             )
         return assertion
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the source with an absolute path. Links are kept: Kubernetes replaces the token by changing a link."""
         return {"type": "file", "path": os.path.abspath(self.path)}
 
 
 @dataclass(frozen=True)
-class GitHubAssertion:
+class GitHubAssertion(AssertionSource):
     """GitHub's service for the ID tokens of a job. `audience` is requested as their `aud` claim.
 
     https://docs.github.com/actions/reference/security/oidc#methods-for-requesting-the-oidc-token
@@ -69,19 +53,19 @@ class GitHubAssertion:
 
     audience: str
 
-    def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
+    def fetch_assertion(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Request an ID token of the running job."""
         from azext_login.auth.sources.build_services import fetch_from_github
 
         return fetch_from_github(self.audience, http=http, environ=environ)
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the source. The service's address belongs to the running job and is not stored."""
         return {"type": "github", "audience": self.audience}
 
 
 @dataclass(frozen=True)
-class AzurePipelinesAssertion:
+class AzurePipelinesAssertion(AssertionSource):
     """Azure Pipelines' service for the ID tokens of a service connection, named by its GUID.
 
     https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create
@@ -89,37 +73,37 @@ class AzurePipelinesAssertion:
 
     service_connection_id: str
 
-    def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
+    def fetch_assertion(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Request an ID token of the service connection on behalf of the running job."""
         from azext_login.auth.sources.build_services import fetch_from_azure_pipelines
 
         return fetch_from_azure_pipelines(self.service_connection_id, http=http, environ=environ)
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the source. The service's address belongs to the running job and is not stored."""
         return {"type": "azure-pipelines", "service_connection_id": self.service_connection_id}
 
 
 @dataclass(frozen=True)
-class BuildAssertion:
+class BuildAssertion(AssertionSource):
     """The ID tokens of the job that runs, whichever build system runs it (`az login --federated-identity`)."""
 
     audience: str = _DEFAULT_AUDIENCE
     """The `aud` claim to request. The default is that of azure-cli#33989 in every cloud."""
 
-    def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
+    def fetch_assertion(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Request an ID token from the build system that the environment names."""
         from azext_login.auth.sources.build_services import fetch_from_build_system
 
         return fetch_from_build_system(self.audience, http=http, environ=environ)
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the source. What belongs to the running job is not stored."""
         return {"type": "build", "audience": self.audience}
 
 
 @dataclass(frozen=True)
-class CommandAssertion:
+class CommandAssertion(AssertionSource):
     """A command of the user's that prints a token (`az login --federated-token-callback`). It runs without a shell."""
 
     command_line: str
@@ -127,7 +111,7 @@ class CommandAssertion:
     owner: int | None = field(default=None, compare=False)
     """The ID of the user who could store it; only for this user does it run. None for any user."""
 
-    def fetch(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
+    def fetch_assertion(self, *, http: requests.Session, environ: Mapping[str, str]) -> str:
         """Run the command, and return what it prints."""
         from azext_login.auth.sources.token_command import fetch_from_command
 
@@ -139,7 +123,7 @@ class CommandAssertion:
             )
         return fetch_from_command(self.command_line, environ=environ)
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the source."""
         return {"type": "command", "command_line": self.command_line}
 

@@ -21,8 +21,8 @@ from azext_login.auth.entra.application import ApplicationFactory, authority_err
 from azext_login.auth.entra.errors import Attempt, explain, login_command
 from azext_login.auth.jwt import expiry_of
 from azext_login.auth.sources.build_environment import running_build_system, service_connection_in
+from azext_login.auth.sources.credential_source import AssertionSource
 from azext_login.auth.sources.federated_tokens import (
-    AssertionSource,
     BuildAssertion,
     CommandAssertion,
     FileAssertion,
@@ -382,7 +382,7 @@ class ServicePrincipalCredential:
             principal = self._principal
             found = principal.assertion or ""
             if principal.source is not None:
-                fetch = partial(principal.source.fetch, http=self._http(), environ=self._environ)
+                fetch = partial(principal.source.fetch_assertion, http=self._http(), environ=self._environ)
                 found = limit_time(limit, fetch, service=_SOURCE_SERVICE, error=ServiceSlowError) if limit else fetch()
             check_assertion(found, self._clock())
             self._assertion = self._fetched = found

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.jwt import expiry_of
-from azext_login.auth.sources.federated_tokens import AssertionSource, FileAssertion
+from azext_login.auth.sources.credential_source import AssertionSource
+from azext_login.auth.sources.federated_tokens import FileAssertion
 from azext_login.auth.workload.service_principal import ServicePrincipal, ServicePrincipalCredential
 from azext_login.errors import AccountError, NotSignedInError, ServiceUnreachableError
 from azext_login.profile.model import Account
@@ -185,18 +186,18 @@ class Applications:
 
 
 @dataclass(frozen=True)
-class Service:
+class Service(AssertionSource):
     """A build system's service for federated tokens."""
 
     world: World
 
-    def fetch(self, *, http: Any, environ: Mapping[str, str]) -> str:
+    def fetch_assertion(self, *, http: Any, environ: Mapping[str, str]) -> str:
         if self.world.down:
             raise ServiceUnreachableError("The service does not answer.")
         self.world.fetched += 1
         return _assertion(self.world.now, self.world.now + self.world.assertion_lifetime)
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         return {"type": "github", "audience": "x"}
 
 

@@ -20,8 +20,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from azext_login.auth.jwt import expiry_of
+from azext_login.auth.sources.credential_source import AssertionSource
 from azext_login.auth.sources.federated_tokens import (
-    AssertionSource,
     AzurePipelinesAssertion,
     BuildAssertion,
     CommandAssertion,
@@ -129,7 +129,7 @@ class BuildSystem:
         return {self.address: service.address + self.path, self.token: JOB_TOKEN}
 
     def fetch(self, environ: Mapping[str, str], http: requests.Session | None = None) -> str:
-        return self.source.fetch(http=http or build_session(), environ=environ)
+        return self.source.fetch_assertion(http=http or build_session(), environ=environ)
 
 
 GITHUB = BuildSystem(
@@ -209,12 +209,12 @@ def test_values_in_an_address_are_percent_encoded(service: TokenService) -> None
     service.answer({"value": TOKEN, "oidcToken": TOKEN})
     for source in (GitHubAssertion("a&b=c d/é"), AzurePipelinesAssertion("a&b=c d/é")):
         environ = {**GITHUB.environ(service), **AZURE_PIPELINES.environ(service)}
-        assert source.fetch(http=build_session(), environ=environ) == TOKEN
+        assert source.fetch_assertion(http=build_session(), environ=environ) == TOKEN
     assert all(request.path.endswith("=a%26b%3Dc%20d%2F%C3%A9") for request in service.received)
 
 
 def build_fetched(environ: Mapping[str, str]) -> str:
-    return BuildAssertion().fetch(http=build_session(), environ=environ)
+    return BuildAssertion().fetch_assertion(http=build_session(), environ=environ)
 
 
 def test_the_build_system_is_found_by_its_variables_and_github_takes_precedence(service: TokenService) -> None:
@@ -457,7 +457,7 @@ def test_a_service_that_does_not_answer_is_named(system: BuildSystem) -> None:
 
 
 def _fetched(path: Path) -> str:
-    return FileAssertion(path).fetch(http=_Unused(), environ={})
+    return FileAssertion(path).fetch_assertion(http=_Unused(), environ={})
 
 
 def _file_refused(path: Path) -> str:
@@ -487,10 +487,10 @@ def test_a_token_file_is_read_again_each_time_and_through_links(tmp_path: Path) 
     link.symlink_to("0")
     source = source_from_json(FileAssertion(link / "token").to_json())
     assert source is not None
-    fetched = [source.fetch(http=_Unused(), environ={})]
+    fetched = [source.fetch_assertion(http=_Unused(), environ={})]
     link.unlink()
     link.symlink_to("1")
-    fetched.append(source.fetch(http=_Unused(), environ={}))
+    fetched.append(source.fetch_assertion(http=_Unused(), environ={}))
     assert fetched == tokens
 
 

@@ -21,7 +21,7 @@ needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="scripts of a P
 
 
 def fetched(command_line: str, owner: int | None = None) -> str:
-    return CommandAssertion(command_line, owner).fetch(http=_Unused(), environ=os.environ)
+    return CommandAssertion(command_line, owner).fetch_assertion(http=_Unused(), environ=os.environ)
 
 
 def tool(folder: Path, body: str) -> str:
