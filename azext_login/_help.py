@@ -79,6 +79,10 @@ examples:
         --service-connection-id CONNECTION_ID
     - name: Log in with a federated token from a file that another program keeps up to date.
       text: az login --service-principal --username APP_ID --tenant TENANT_ID --federated-token-file /path/to/token
+    - name: Log in with a credential that a program prints. Every command that needs a new one runs the program.
+      text: >-
+        az login --service-principal --username APP_ID --tenant TENANT_ID --credential-source command
+        --source-arg "command=/usr/local/bin/get-credential --for deploy"
     - name: Log in with a credential from environment variables, for example in a pod of AKS.
       text: az login --from-env
     - name: Log in with the system-assigned managed identity of this computer.

@@ -14,6 +14,7 @@ from azext_login.cli.options import given_options, option, options_of
 _BROWSER = "Web Browser"
 _SERVICE_PRINCIPAL = "Service Principal"
 _FEDERATED_TOKEN = "Federated Token"
+_CREDENTIAL_SOURCE = "Credential Source"
 _DISCOVERY = "Subscription Discovery"
 
 
@@ -106,6 +107,21 @@ class LoginOptions:
         help="ID of the Azure Resource Manager service connection, for --federated-token-source azure-pipelines. "
         "Default: the variable ARM_OIDC_AZURE_SERVICE_CONNECTION_ID or AZURESUBSCRIPTION_SERVICE_CONNECTION_ID.",
     )  # fmt: skip
+
+    credential_source: str | None = option(
+        "--credential-source",
+        group=_CREDENTIAL_SOURCE,
+        help="What gives the credential of the service principal, and gives it again whenever a command needs it: "
+        "command, github, azure-pipelines or file.",
+    )
+    source_arguments: Sequence[str] | None = option(
+        "--source-arg",
+        group=_CREDENTIAL_SOURCE,
+        action="extend",
+        nargs="+",
+        help="Arguments of the credential source, KEY=VALUE each, separated by spaces. They are stored, so no argument "
+        "may be a secret.",
+    )
 
     identity: bool = option("--identity", "-i", default=False)
     client_id: str | None = option("--client-id", when_empty="managed identity")

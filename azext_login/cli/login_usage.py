@@ -92,7 +92,7 @@ def _rules_of_browsers(o: LoginOptions) -> list[_Rule]:
 
 
 def _rules_of_service_principals(o: LoginOptions) -> list[_Rule]:
-    renewable = given_options(o, ("federated_token_file", "federated_token_source"))
+    renewable = given_options(o, ("federated_token_file", "federated_token_source", "credential_source"))
     credentials = [*given_options(o, ("password", "certificate", "client_assertion")), *renewable]
     is_principal = o.service_principal or o.from_env
     return [
@@ -102,8 +102,12 @@ def _rules_of_service_principals(o: LoginOptions) -> list[_Rule]:
         ),
         (
             renewable and len(credentials) > 1,
-            "usage error: '--federated-token-file' and '--federated-token-source' cannot be combined with each other "
-            "or with another credential",
+            "usage error: '--federated-token-file', '--federated-token-source' and '--credential-source' cannot be "
+            "combined with each other or with another credential",
+        ),
+        (
+            o.source_arguments and not o.credential_source,
+            "usage error: '--source-arg' is only applicable with '--credential-source'",
         ),
         (
             o.federated_token_source == AZURE_PIPELINES and not o.service_connection_id,
@@ -132,7 +136,8 @@ def _rules_of_service_principals(o: LoginOptions) -> list[_Rule]:
 # What --from-env takes from the environment.
 _DESCRIBED_BY_ENVIRONMENT = (
     "username", "password", "tenant", "service_principal", "identity", "use_device_code", "certificate",
-    "client_assertion", "federated_token_file", "federated_token_source", "use_cert_sn_issuer",
+    "client_assertion", "federated_token_file", "federated_token_source", "credential_source",
+    "use_cert_sn_issuer",
 )  # fmt: skip
 
 
@@ -148,7 +153,10 @@ def _rules_of_environment(o: LoginOptions) -> list[_Rule]:
 
 
 # A path may hold any bytes, and so may the passphrase of a key. Other secrets are checked where they are used.
-_SENT_AS_TEXT = ("username", "scopes", "client_id", "object_id", "resource_id", "service_connection_id")
+_SENT_AS_TEXT = (
+    "username", "scopes", "client_id", "object_id", "resource_id", "service_connection_id",
+    "credential_source", "source_arguments",
+)  # fmt: skip
 
 
 def _rules_of_text(o: LoginOptions) -> list[_Rule]:

@@ -21,7 +21,7 @@ from azext_login.system.terminal.streams import is_terminal
 from azext_login.usecases.sign_in import SignInOutcome, SignInRequest
 
 if TYPE_CHECKING:
-    from azext_login.auth.sources.credential_source import AssertionSource
+    from azext_login.auth.sources.credential_source import CredentialSource
     from azext_login.auth.workload.certificates import ClientCertificate
     from azext_login.auth.workload.environment import EnvironmentCredential
     from azext_login.auth.workload.service_principal import ServicePrincipal
@@ -116,6 +116,7 @@ def sign_in_workload(session: Session, options: LoginOptions, request: SignInReq
         store_secret=not options.no_store_secret,
         host_certificate=host_certificate,
         decrypted_key=decrypted_key,
+        may_prompt=is_terminal(sys.stdin),
     )
 
 
@@ -231,7 +232,12 @@ def _obtain_passphrase(given: str | None, again: Command) -> str | None:
     return passphrase
 
 
-def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
+def _source(session: Session, options: LoginOptions) -> CredentialSource | None:
+    """Return the credential source that the options name, if they name one.
+
+    :raises AccountError: there is no such source, or its arguments are wrong.
+    """
+    from azext_login.auth.sources.build_environment import service_connection_in
     from azext_login.auth.sources.federated_tokens import (
         AzurePipelinesAssertion,
         FileAssertion,
@@ -239,6 +245,11 @@ def _source(session: Session, options: LoginOptions) -> AssertionSource | None:
     )
     from azext_login.auth.workload.known_clouds import audience_of
 
+    if options.credential_source:
+        from azext_login.auth.sources.registry import SourceContext, make_source
+
+        context = SourceContext(audience_of(session.settings.authority), service_connection_in(os.environ))
+        return make_source(options.credential_source, options.source_arguments or (), context)
     if options.federated_token_file:
         return FileAssertion(Path(options.federated_token_file).expanduser().absolute())
     if options.federated_token_source == AZURE_PIPELINES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime, tzinfo
+from datetime import datetime, timezone, tzinfo
 
 _WHITE_SPACE = "\t\n\r"
 # Categories of characters that are invisible but change how the terminal shows a line: controls (the terminal would
@@ -89,3 +89,11 @@ def format_time(timestamp: float, layout: str, zone: tzinfo | None = None) -> st
         return datetime.fromtimestamp(timestamp, zone).strftime(layout)
     except (OverflowError, OSError, ValueError):
         return f"{timestamp:.0f} seconds after 1970"
+
+
+def format_utc(timestamp: float) -> str:
+    """Return a time for users, in UTC.
+
+    :param timestamp: POSIX time in seconds.
+    """
+    return format_time(timestamp, "%Y-%m-%d %H:%M:%S UTC", timezone.utc)

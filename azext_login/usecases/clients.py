@@ -238,11 +238,13 @@ class Clients:
         *,
         on_assertion: Callable[[str], None] | None = None,
         command: Command | None = None,
+        may_prompt: bool = False,
     ) -> ServicePrincipalCredential:
         """Return the credential of a service principal.
 
         :param on_assertion: receives each fresh federated token; None to store it for built-in commands.
         :param command: the `az login` that runs, for the advice; None for another command.
+        :param may_prompt: whether a credential source may ask the user at the terminal.
         """
         from azext_login.auth.workload.service_principal import ServicePrincipalCredential
 
@@ -261,6 +263,7 @@ class Clients:
             on_assertion=on_assertion or store,
             shared=self._shared_assertion(principal) if on_assertion is None and principal.stores_assertion else None,
             command=command,
+            may_prompt=may_prompt,
         )
 
     def _shared_assertion(self, principal: ServicePrincipal) -> SharedAssertion:

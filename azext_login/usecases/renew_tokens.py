@@ -12,6 +12,7 @@ from azure.cli.core.azclierror import AzCLIError
 from azext_login.auth.entra.errors import Attempt, login_command
 from azext_login.auth.jwt import expiry_of, issue_time_of
 from azext_login.auth.sources.federated_tokens import FileAssertion
+from azext_login.auth.workload.service_principal import FEDERATED_TOKEN
 from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile.model import Account, SubscriptionRow, account_of
 
@@ -175,6 +176,8 @@ def _current_assertion(
     principal: ServicePrincipal, credential: ServicePrincipalCredential, only_due: bool, now: float
 ) -> str | None:
     """Return the federated token to use from now on: a new one if it has a source and is due, or the stored one."""
+    if principal.kind != FEDERATED_TOKEN:
+        return None
     stored = principal.assertion
     expires_on = expiry_of(stored) if stored else None
     if principal.source is None:

@@ -29,12 +29,14 @@ def sign_in_service_principal(
     store_secret: bool = True,
     host_certificate: str | None = None,
     decrypted_key: str | None = None,
+    may_prompt: bool = False,
 ) -> SignInOutcome:
     """Sign a service principal in, find its subscriptions, and store its entry, its tokens and its rows.
 
     :param store_secret: whether its client secret or federated token is stored.
     :param host_certificate: path of the certificate file, if built-in commands can read it.
     :param decrypted_key: PEM text without a passphrase, to store for built-in commands. A secret.
+    :param may_prompt: whether a credential source may ask the user at the terminal.
     :raises SignInError: Entra ID refused, or no subscriptions were found. Nothing is stored then.
     """
     clients = session.clients
@@ -42,7 +44,7 @@ def sign_in_service_principal(
     staged = clients.staged_tokens()
     fetched: list[str] = []
     credential = clients.service_principal_credential(
-        principal, staged.applications, on_assertion=fetched.append, command=request.again
+        principal, staged.applications, on_assertion=fetched.append, command=request.again, may_prompt=may_prompt
     )
     credential.check()
     credential.token(list(request.scopes or session.settings.arm_scopes), tenant=request.tenant)
@@ -51,6 +53,7 @@ def sign_in_service_principal(
         # A sign-in at an AD FS server names no tenant, but the subscriptions of Azure Stack do.
         to_store = dataclasses.replace(
             principal,
+            kind=credential.kind,
             tenant=principal.tenant or found[0].tenant_id,
             assertion=fetched[-1] if fetched else principal.assertion,
         )

@@ -44,10 +44,15 @@ _TOKEN_FILE = (
 )
 _WATCH = "az account renew --watch --output none > renew.log 2>&1 &"
 _CERTIFICATE = 'az login --service-principal --username "$APP_ID" --tenant "$TENANT_ID" --certificate deploy.pem'
+_PROGRAM = (
+    'az login --service-principal --username "$APP_ID" --tenant "$TENANT_ID" --credential-source command '
+    '--source-arg "command=./get-credential --for deploy"'
+)
 
 #: First lines of the blocks of commands that are tested here.
 TESTED = {
     _TOKEN_FILE, "az login --identity", _CERTIFICATE, _READ_SECRET, "az login --from-env", "az account renew", _WATCH,
+    _PROGRAM,
 }  # fmt: skip
 
 _SERVICE_ACCOUNT = "system:serviceaccount:default:deployer"
@@ -269,6 +274,25 @@ def test_a_federated_token_in_a_file_and_renewing_it(
     bash(az, block(_TOKEN_FILE), env={**principal, "TOKEN_FILE": str(token)})
     renewed = json.loads(bash(az, block("az account renew"), env=principal))
     assert (renewed["user"]["name"], renewed["failed"]) == (CI_APP, [])
+
+
+def test_a_program_that_gives_the_credential(az: Az, principal: dict[str, str]) -> None:
+    program = az.config_dir / "get-credential"
+    content = {"version": 1, "kind": "secret", "secret": CI_SECRET}
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(content)}\nEND\n", encoding="utf-8")
+    program.chmod(0o700)
+    assert CI_APP in bash(az, block(_PROGRAM), env=principal)
+
+
+def test_the_table_of_sources_has_the_names_and_the_arguments_of_the_registry() -> None:
+    from azext_login.auth.sources.registry import BUILT_IN
+    from tests.integration.documentation import ROOT
+
+    text = (ROOT / "docs" / "workloads.rst").read_text(encoding="utf-8")
+    table = text[text.index("A credential source\n") : text.index(".. sources-end")]
+    rows = re.findall(r"\* - ``([a-z-]+)``\n     -(.*(?:\n       .*)*)", table)
+    documented = {name: re.findall(r"``([a-z_]+)``", cell) for name, cell in rows}
+    assert documented == {source.name: [each.name for each in source.arguments] for source in BUILT_IN}
 
 
 def test_the_identities_of_a_virtual_machine(az: Az, workload_cloud: LocalCloud, principal: dict[str, str]) -> None:

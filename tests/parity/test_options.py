@@ -22,6 +22,8 @@ _LOGIN = {
     "--token-source",
     "--service-connection-id",
     "--service-connection",
+    "--credential-source",
+    "--source-arg",
     "--no-store-secret",
     "--store-decrypted-key",
     "--exclude-tenant",

@@ -96,6 +96,26 @@ class ApplicationFactory:
                 client_id, client_credential=credential, **self._common(tenant, is_named_by_user=True)
             )
 
+    def keep_token(
+        self, client_id: str, tenant: str | None, scopes: Sequence[str], secret: str, expires_on: int, *, now: float
+    ) -> None:
+        """Store an access token of a service principal that MSAL has not requested, as if it had.
+
+        :param tenant: GUID; None at an AD FS server.
+        :param expires_on: POSIX time in seconds, like `now`.
+        """
+        authority = self.authority_of(tenant)
+        self._token_cache.add(
+            {
+                "client_id": client_id,
+                "scope": list(scopes),
+                "token_endpoint": authority,
+                "environment": urlsplit(authority).hostname,
+                "response": {"access_token": secret, "token_type": "Bearer", "expires_in": int(expires_on - now)},
+            },
+            now=int(now),
+        )
+
     def copy_for_home(self, secret: str, home: str) -> bool:
         """Store a copy of a token for any tenant for the home tenant of its user, and tell whether there is one."""
         from azext_login.auth.entra.home_token import copy_for_home

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azext_login.auth.input_files import decode_text, read_input_file, refusal
 from azext_login.auth.jwt import expiry_of, is_assertion, unverified_claims
 from azext_login.auth.sources.credential_source import AssertionSource
-from azext_login.system.text import format_time, printable
+from azext_login.system.text import format_utc
 
 if TYPE_CHECKING:
     import requests
@@ -107,7 +105,7 @@ class CommandAssertion(AssertionSource):
     """A command of the user's that prints a token (`az login --federated-token-callback`). It runs without a shell."""
 
     command_line: str
-    """See `azext_login.auth.sources.token_command.split_command_line`."""
+    """See `azext_login.auth.sources.user_command.split_command_line`."""
     owner: int | None = field(default=None, compare=False)
     """The ID of the user who could store it; only for this user does it run. None for any user."""
 
@@ -115,13 +113,7 @@ class CommandAssertion(AssertionSource):
         """Run the command, and return what it prints."""
         from azext_login.auth.sources.token_command import fetch_from_command
 
-        if sys.platform != "win32" and self.owner not in (None, os.geteuid()):
-            raise refusal(
-                f"Another user (ID {self.owner}) owns the config directory with the command for federated tokens, "
-                f"{printable(self.command_line)}. The command did not run.",
-                "Run `az` as that user, or set AZURE_CONFIG_DIR to a directory of your own and sign in again.",
-            )
-        return fetch_from_command(self.command_line, environ=environ)
+        return fetch_from_command(self.command_line, environ=environ, owner=self.owner)
 
     def to_json(self) -> dict[str, Any]:
         """Return the source."""
@@ -158,11 +150,7 @@ def check_assertion(assertion: str, now: float) -> None:
     expiry = expiry_of(assertion)
     if expiry is not None and expiry <= now:
         raise refusal(
-            f"The federated token expired at {_utc(expiry)} (this computer's clock: {_utc(now)}).",
+            f"The federated token expired at {format_utc(expiry)} (this computer's clock: {format_utc(now)}).",
             "Get another one from its issuer. With --federated-token-file or --federated-token-source, "
             "`az login` fetches one itself when it is needed.",
         )
-
-
-def _utc(timestamp: float) -> str:
-    return format_time(timestamp, "%Y-%m-%d %H:%M:%S UTC", timezone.utc)

@@ -80,8 +80,15 @@ def load_file(path: Path, passphrase: str | None, command: Command) -> FileConte
     :raises SignInError: the file cannot be read, is another kind of file, lacks the key or the certificate, or the
         passphrase is missing or wrong.
     """
-    raw = _read(path)
-    shown = os.path.abspath(path)
+    return load_content(os.path.abspath(path), _read(path), passphrase, command)
+
+
+def load_content(shown: str, raw: bytes, passphrase: str | None, command: Command) -> FileContent:
+    """Return the private keys and certificates in the content of such a file.
+
+    :param shown: what errors call the content, for example the path of the file.
+    :raises SignInError: as `load_file`.
+    """
     if is_pkcs12(raw):
         return _from_pkcs12(shown, raw, passphrase or None, command)
     blocks = find_blocks(decode_text(raw))

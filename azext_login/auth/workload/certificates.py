@@ -12,6 +12,7 @@ from azext_login.auth.input_files import refusal
 from azext_login.auth.workload.certificate_files import (
     COMBINE,
     FileContent,
+    load_content,
     load_file,
     needs_passphrase,
     unsupported_key,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
     from cryptography.x509 import Certificate
 
-__all__ = ["ClientCertificate", "needs_passphrase", "read_certificate"]
+__all__ = ["ClientCertificate", "certificate_in", "needs_passphrase", "read_certificate"]
 
 # Seconds. A new certificate may come from a computer whose clock is ahead of this one's.
 _CLOCK_SKEW = 300.0
@@ -78,7 +79,22 @@ def read_certificate(path: Path, *, passphrase: str | None, now: float, command:
     :raises SignInError: the file cannot be read or lacks the key or the certificate, they do not belong together, the
         passphrase is missing or wrong, the key is not RSA, or the certificate is not valid now.
     """
-    content = load_file(path, passphrase, command)
+    return _certificate_of(load_file(path, passphrase, command), now)
+
+
+def certificate_in(text: str, shown: str, *, now: float, command: Command) -> ClientCertificate:
+    """Return the certificate and the key of a PEM text in memory.
+
+    :param text: has no passphrase. A secret.
+    :param shown: where it comes from, for errors.
+    :param now: POSIX time in seconds.
+    :param command: the `az login` that gets it, for the advice.
+    :raises SignInError: as `read_certificate`.
+    """
+    return _certificate_of(load_content(shown, text.encode("utf-8", "replace"), None, command), now)
+
+
+def _certificate_of(content: FileContent, now: float) -> ClientCertificate:
     key, candidates = _match_key(content)
     leaf = _select_valid(content.path, candidates, now)
     return _client_certificate(content, key, leaf)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,16 +20,22 @@ from typing import TYPE_CHECKING, Any
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.errors import Attempt, explain, login_command
+from azext_login.auth.input_files import refusal
 from azext_login.auth.jwt import expiry_of
 from azext_login.auth.sources.build_environment import running_build_system, service_connection_in
-from azext_login.auth.sources.credential_source import AssertionSource
+from azext_login.auth.sources.credential_source import (
+    CredentialKind,
+    CredentialSource,
+    SourceCredential,
+    SourceRequest,
+)
 from azext_login.auth.sources.federated_tokens import (
     BuildAssertion,
     CommandAssertion,
     FileAssertion,
     check_assertion,
-    source_from_json,
 )
+from azext_login.auth.sources.registry import restore_source
 from azext_login.auth.storage.assertion_entries import (
     OWN_KEY,
     SOURCE,
@@ -51,6 +58,7 @@ from azext_login.host import host_signature
 from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.http.waiting import limit_time
 from azext_login.system.log import get_logger
+from azext_login.system.text import format_utc
 
 if TYPE_CHECKING:
     import requests
@@ -76,6 +84,14 @@ _SHORT_WAIT = 5.0
 CLIENT_SECRET = "client secret"
 CERTIFICATE = "certificate"
 FEDERATED_TOKEN = "federated token"
+ACCESS_TOKEN = "access token"
+
+_KINDS = {
+    CredentialKind.ASSERTION: FEDERATED_TOKEN,
+    CredentialKind.SECRET: CLIENT_SECRET,
+    CredentialKind.CERTIFICATE: CERTIFICATE,
+    CredentialKind.TOKEN: ACCESS_TOKEN,
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +102,7 @@ class ServicePrincipal:
     tenant: str | None
     """GUID or domain; None at an AD FS server, which has no tenants."""
     kind: str
-    """The kind of credential that it signed in with: CLIENT_SECRET, CERTIFICATE or FEDERATED_TOKEN."""
+    """The kind of credential that it signed in with: CLIENT_SECRET, CERTIFICATE, FEDERATED_TOKEN or ACCESS_TOKEN."""
     client_secret: str | None = field(default=None, repr=False)
     certificate: str | None = None
     """Absolute path of a PEM or PFX file."""
@@ -98,8 +114,8 @@ class ServicePrincipal:
     """Whether the certificate is sent, so that Entra can trust it by its subject name and issuer (SN+I)."""
     assertion: str | None = field(default=None, repr=False)
     """The latest federated token."""
-    source: AssertionSource | None = None
-    """The source of the next federated token; None if the token was given with --federated-token."""
+    source: CredentialSource | None = None
+    """What gives the next credential; None if the credential itself is stored."""
 
     @property
     def stores_assertion(self) -> bool:
@@ -187,15 +203,15 @@ class ServicePrincipal:
         return command.with_option("--password", "@-")
 
 
-def _source_of(entry: ServicePrincipalEntry, owner: int | None) -> AssertionSource | None:
-    """Return the source of the next federated token that an entry describes, in the host's form or in ours."""
+def _source_of(entry: ServicePrincipalEntry, owner: int | None) -> CredentialSource | None:
+    """Return the credential source that an entry describes, in the host's form or in ours."""
     callback = callback_of(entry)
     if callback is not None:
         return CommandAssertion(callback, owner)
-    return BuildAssertion() if names_build_system(entry) else source_from_json(own_part(entry).get(SOURCE))
+    return BuildAssertion() if names_build_system(entry) else restore_source(own_part(entry).get(SOURCE), owner=owner)
 
 
-def _source_options(source: AssertionSource, environ: Mapping[str, str]) -> list[tuple[str, ...]]:
+def _source_options(source: CredentialSource, environ: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Return the options of `az login` for a source, each with its value if it has one.
 
     A host without the options of azure-cli#33989 gets ours.
@@ -207,6 +223,9 @@ def _source_options(source: AssertionSource, environ: Mapping[str, str]) -> list
             if "federated_token_callback" in host_signature("login"):
                 return [("--federated-token-callback", command_line)]
             return [("--federated-token", "@FILE")]
+        case {"type": "named", "name": name, "arguments": arguments}:
+            words = [f"{key}={value}" for key, value in arguments.items()]
+            return [("--credential-source", name), *([("--source-arg", *words)] if words else [])]
         case {"type": "build"} if "federated_identity" in host_signature("login"):
             return [("--federated-identity",)]
         case {"type": "build"} if running_build_system(environ) == "azure-pipelines":
@@ -238,6 +257,14 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+class _OtherKindError(Exception):
+    """A source has given something other than a federated token. MSAL needs to know that before it asks for one."""
+
+    def __init__(self, credential: SourceCredential):
+        super().__init__(credential.kind.value)
+        self.credential = credential
+
+
 class ServicePrincipalCredential:
     """Access tokens of one service principal: cached ones, or new ones for its credential."""
 
@@ -253,6 +280,7 @@ class ServicePrincipalCredential:
         clock: Callable[[], float] = time.time,
         environ: Mapping[str, str] = os.environ,
         command: Command | None = None,
+        may_prompt: bool = False,
     ):
         """:param authority: the cloud's address for sign-in, for error messages.
         :param http: returns the session for requests to a source of federated tokens.
@@ -261,6 +289,7 @@ class ServicePrincipalCredential:
         :param clock: returns POSIX time in seconds.
         :param environ: the environment variables, which a source may read.
         :param command: the `az login` that runs, for the advice; None for another command.
+        :param may_prompt: whether a source may ask the user at the terminal.
         """
         self._command = command
         self._applications = applications
@@ -271,6 +300,10 @@ class ServicePrincipalCredential:
         self._shared = None if isinstance(principal.source, FileAssertion) else shared
         self._clock = clock
         self._environ = environ
+        self._request = SourceRequest(
+            principal.client_id, principal.tenant or "", authority=authority, may_prompt=may_prompt
+        )
+        self._given: SourceCredential | None = None
         self._assertion: str | None = None
         self._fetched: str | None = None
         self._refused: str | None = None
@@ -302,6 +335,24 @@ class ServicePrincipalCredential:
         :raises: what `token` raises.
         """
         tenant = tenant or self._principal.tenant
+        self._request = replace(self._request, tenant=tenant or "", scopes=tuple(scopes))
+        try:
+            result = self._ask(scopes, tenant, options)
+        except _OtherKindError as given:
+            if given.credential.kind is CredentialKind.TOKEN:
+                return self._use_token(given.credential, scopes, tenant, options)
+            result = self._ask(scopes, tenant, options)
+        if "error" in result:
+            if result["error"] in _ABOUT_CREDENTIAL:
+                self._restore_stored_assertion()
+            raise explain(result, self._attempt(tenant))
+        return result
+
+    def _ask(self, scopes: Sequence[str], tenant: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return MSAL's result.
+
+        :raises _OtherKindError: no token is cached, and the source has given something other than a federated token.
+        """
         application = self._applications.build_confidential(
             self._principal.client_id, self._msal_credential(tenant), tenant
         )
@@ -309,11 +360,36 @@ class ServicePrincipalCredential:
             result: dict[str, Any] = application.acquire_token_for_client(list(scopes), **options)
             if result.get("error") in _ABOUT_CREDENTIAL and self._replace_stored_assertion():
                 result = application.acquire_token_for_client(list(scopes), **options)
-        if "error" in result:
-            if result["error"] in _ABOUT_CREDENTIAL:
-                self._restore_stored_assertion()
-            raise explain(result, self._attempt(tenant))
         return result
+
+    def _use_token(
+        self, given: SourceCredential, scopes: Sequence[str], tenant: str | None, options: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return a finished access token, and store it where MSAL stores tokens, so that built-in commands find it.
+
+        :raises SignInError: it has expired, or the request is for another kind of token.
+        """
+        if options.get("data"):
+            raise refusal(
+                "The credential source gives finished access tokens, and none for an SSH certificate.",
+                "Sign in with a source that gives a federated token, a client secret or a certificate.",
+            )
+        now, expires_on = self._clock(), int(given.expires_on or 0)
+        if expires_on <= now:
+            raise refusal(
+                f"The access token of the credential source expired at {format_utc(expires_on)} (this computer's "
+                f"clock: {format_utc(now)}).",
+                "Let the source give another one; then run the command again.",
+            )
+        self._applications.keep_token(self._principal.client_id, tenant, scopes, given.value, expires_on, now=now)
+        return {"access_token": given.value, "token_type": "Bearer", "expires_in": int(expires_on - now)}
+
+    @property
+    def kind(self) -> str:
+        """The kind of credential that was used last: CLIENT_SECRET, CERTIFICATE, FEDERATED_TOKEN or ACCESS_TOKEN."""
+        if self._given is not None:
+            return _KINDS[self._given.kind]
+        return FEDERATED_TOKEN if self._assertion is not None else self._principal.kind
 
     def check(self) -> None:
         """Refuse a federated token that cannot be used, before the sign-in service is asked for anything.
@@ -321,8 +397,11 @@ class ServicePrincipalCredential:
         :raises: what `assertion` raises.
         """
         principal = self._principal
-        if not (principal.client_secret or principal.certificate) and (principal.source or principal.assertion):
-            self._new_or_stored_assertion()
+        source = principal.source
+        gives_assertion = source is not None and source.gives is CredentialKind.ASSERTION
+        if principal.assertion or gives_assertion:
+            with suppress(_OtherKindError):
+                self._new_or_stored_assertion()
 
     def _attempt(self, tenant: str | None) -> Attempt:
         principal = self._principal
@@ -338,7 +417,11 @@ class ServicePrincipalCredential:
 
         A credential that cannot be used is a callable that raises the error. MSAL calls it only if no token is cached.
         """
-        principal = self._principal
+        principal, given = self._principal, self._given
+        if given is not None and given.kind is CredentialKind.SECRET:
+            return given.value
+        if given is not None and given.kind is CredentialKind.CERTIFICATE:
+            return self._given_certificate(given)
         if principal.client_secret:
             return principal.client_secret
         if principal.certificate:
@@ -368,12 +451,24 @@ class ServicePrincipalCredential:
             return {"client_assertion": fail}
         return certificate.as_msal_credential(send_chain=self._principal.send_chain)
 
+    def _given_certificate(self, given: SourceCredential) -> Any:
+        from azext_login.auth.workload.certificates import certificate_in
+
+        certificate = certificate_in(
+            given.value,
+            "the answer of the credential source",
+            now=self._clock(),
+            command=self._command or self._principal.login_command(),
+        )
+        return certificate.as_msal_credential(send_chain=self._principal.send_chain)
+
     def assertion(self, *, limit: float | None = None) -> str:
         """Return a valid federated token: from its source, or the stored one if it has no source. A secret.
 
         The source gets one request at most, whatever the number of calls.
 
         :param limit: seconds to wait for the source; None for as long as its requests take.
+        :raises _OtherKindError: the source has given another credential.
         :raises SignInError: the token has expired, or the source refused.
         :raises ServiceUnreachableError: the source did not answer.
         :raises UnexpectedAnswerError: the source answered without a token.
@@ -382,13 +477,21 @@ class ServicePrincipalCredential:
             principal = self._principal
             found = principal.assertion or ""
             if principal.source is not None:
-                fetch = partial(principal.source.fetch_assertion, http=self._http(), environ=self._environ)
-                found = limit_time(limit, fetch, service=_SOURCE_SERVICE, error=ServiceSlowError) if limit else fetch()
+                found = self._fetch(principal.source, limit)
             check_assertion(found, self._clock())
             self._assertion = self._fetched = found
             if found != principal.assertion:
                 self._on_assertion(found)
         return self._assertion
+
+    def _fetch(self, source: CredentialSource, limit: float | None) -> str:
+        """Return the federated token that a source gives."""
+        fetch = partial(source.fetch, self._request, http=self._http(), environ=self._environ)
+        given = limit_time(limit, fetch, service=_SOURCE_SERVICE, error=ServiceSlowError) if limit else fetch()
+        if given.kind is not CredentialKind.ASSERTION:
+            self._given = given
+            raise _OtherKindError(given)
+        return given.value
 
     def _new_or_stored_assertion(self) -> str:
         """Return the federated token that all processes share, until it is due; then one like `assertion`.

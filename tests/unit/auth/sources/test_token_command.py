@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_login.auth.sources.federated_tokens import CommandAssertion
-from azext_login.auth.sources.token_command import split_command_line
+from azext_login.auth.sources.user_command import split_command_line
 from azext_login.errors import SignInError
 from tests.unit.auth.sources.test_federated_tokens import TOKEN, _Unused
 

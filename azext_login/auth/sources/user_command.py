@@ -1,0 +1,97 @@
+"""Runs a command of the user's that prints a credential. It runs without a shell: one program with its arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from azext_login.auth.input_files import refusal
+from azext_login.system.run_program import ProgramError, run_program
+from azext_login.system.text import printable, shorten
+
+_LONGEST_OUTPUT = 256 * 1024  # bytes; Entra accepts far less
+_TIME_LIMIT = 30.0  # seconds
+_SHOWN = 200  # characters
+
+# In the environment of a command: which of these commands run, as digests with spaces between them.
+_RUNNING = "AZURE_LOGIN_TOKEN_COMMANDS"
+
+# The command is the user's, and may not expect to run twice at a time. azure-cli#33989 promises that it does not.
+_turn = threading.Lock()
+
+
+@dataclass(frozen=True)
+class UserCommand:
+    """A command line, and how errors name it."""
+
+    command_line: str
+    """See `split_command_line`."""
+    label: str
+    """What the command is, for the beginning of a sentence."""
+    advice: str
+    """What to do after an error."""
+    owner: int | None = None
+    """The ID of the user who could store the command line; only for this user does it run. None for any user."""
+
+    @property
+    def shown(self) -> str:
+        """The command for the beginning of a sentence."""
+        return f"{self.label} ({shorten(printable(self.command_line).strip(), _SHOWN)})"
+
+    def run(self, environ: Mapping[str, str]) -> bytes:
+        """Return what the command writes to standard output. It may be a secret.
+
+        :param environ: its environment variables.
+        :raises SignInError: the command cannot run, has failed, or has exceeded a limit.
+        """
+        if sys.platform != "win32" and self.owner not in (None, os.geteuid()):
+            raise refusal(
+                f"Another user (ID {self.owner}) owns the config directory with {self.label[:1].lower()}"
+                f"{self.label[1:]}, {printable(self.command_line)}. The command did not run.",
+                "Run `az` as that user, or set AZURE_CONFIG_DIR to a directory of your own and sign in again.",
+            )
+        words = self._words()
+        running = environ.get(_RUNNING, "").split()
+        digest = hashlib.sha256(self.command_line.encode("utf-8", "replace")).hexdigest()
+        if digest in running:
+            raise refusal(
+                f"{self.shown} runs `az`, which needs a token of this command.",
+                "Let the command run `az` with another config directory (AZURE_CONFIG_DIR), or without `az`.",
+            )
+        surroundings = {**environ, _RUNNING: " ".join([*running, digest])}
+        try:
+            with _turn:
+                return run_program(words, seconds=_TIME_LIMIT, limit=_LONGEST_OUTPUT, environ=surroundings)
+        except ProgramError as error:
+            raise refusal(f"{self.shown} {error}", self.advice) from None
+
+    def _words(self) -> list[str]:
+        try:
+            words = split_command_line(self.command_line)
+        except ValueError:
+            raise refusal(f"{self.shown} has a quotation mark without a counterpart.", self.advice) from None
+        if not words or not words[0]:
+            raise refusal(f"{self.label} is empty.", self.advice)
+        return words
+
+
+def split_command_line(command_line: str, platform: str = sys.platform) -> list[str]:
+    r"""Return the words of a command line, as azure-cli#33989 splits it. Quotation marks are removed.
+
+    On Windows, a backslash is an ordinary character: C:\tools\get-token.exe.
+
+    :raises ValueError: a quotation mark has no counterpart.
+    """
+    if platform != "win32":
+        return shlex.split(command_line)
+    return [_without_quotes(word) for word in shlex.split(command_line, posix=False)]
+
+
+def _without_quotes(word: str) -> str:
+    is_quoted = len(word) >= 2 and word[0] == word[-1] and word[0] in "\"'"
+    return word[1:-1] if is_quoted else word
