@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azext_login.errors import first_line
 from azext_login.host import POWERSHELL_SETTINGS, activate_cloud, new_installation_id, read_host_settings
 from azext_login.profile.choice import choice_from
 from azext_login.profile.clouds import CloudConfig
@@ -16,10 +18,12 @@ from azext_login.profile.store import ProfileStore
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.files import make_all_private, read_text
 from azext_login.system.log import get_logger
+from azext_login.system.text import printable
 from azext_login.usecases.session import Session
 
 if TYPE_CHECKING:
     from azext_login.system.command_line import Command
+    from azext_login.usecases.events import Event
 
 logger = get_logger(__name__)
 
@@ -80,6 +84,34 @@ def open_session(cli_ctx: Any, *, again: Command | None = None, restores_cloud: 
         host_copy=lambda: ACCOUNT.data,
     )
     session = Session(
-        settings, config_dir, store, clouds, host_account=ACCOUNT, choice=choice_from(os.environ), again=again
+        settings,
+        config_dir,
+        store,
+        clouds,
+        host_account=ACCOUNT,
+        choice=choice_from(os.environ),
+        again=again,
+        notify=partial(_raise_event, cli_ctx),
     )
     return session
+
+
+# The events that this thread is raising: a listener may cause the same event again, and then without end.
+_raising: ContextVar[tuple[str, ...]] = ContextVar("_raising", default=())
+
+
+def _raise_event(cli_ctx: Any, event: Event) -> None:
+    """Tell the listeners of other extensions what happened. One that fails is a warning."""
+    if event.name in _raising.get():
+        return
+    before = _raising.set((*_raising.get(), event.name))
+    try:
+        cli_ctx.raise_event(event.name, payload=event)
+    except (Exception, SystemExit) as error:  # what another extension does must not break ours
+        logger.warning(
+            "A listener of another extension to %s failed. The command continues. %s: %s",
+            event.name, type(error).__name__, printable(first_line(error)),
+        )  # fmt: skip
+        logger.debug("The failure of the listener:", exc_info=error)
+    finally:
+        _raising.reset(before)

@@ -85,13 +85,9 @@ def _obtain_token(
     if not (tenant or options.username):
         row = session.find(subscription, again=again)
         return row, _get_token(session, cli_ctx, row, options)
-    from azext_login.usecases.choose_account import check_tenant, choose_account, find_account
+    from azext_login.usecases.choose_account import choose_for_token
 
-    if options.username:
-        row = find_account(session, username=options.username, subscription=subscription, again=again)
-        check_tenant(row, tenant, again=again)
-        return row, _get_token(session, cli_ctx, row, options)
-    choice = choose_account(session, tenant=tenant, subscription=subscription, again=again)
+    choice = choose_for_token(session, username=options.username, tenant=tenant, subscription=subscription, again=again)
     return choice.use(lambda row: _get_token(session, cli_ctx, row, options))
 
 

@@ -82,6 +82,26 @@ class AccountChoice:
         return self.others[0]
 
 
+def choose_for_token(
+    session: Session,
+    *,
+    again: Callable[[], Command],
+    username: str | None = None,
+    tenant: str | None = None,
+    subscription: str | None = None,
+) -> AccountChoice:
+    """Return the account whose token a command gets.
+
+    :param username: the account, if the command names it. Then no other one is used.
+    The other parameters and the errors are those of `choose_account`.
+    """
+    if not username:
+        return choose_account(session, tenant=tenant, subscription=subscription, again=again)
+    row = find_account(session, username=username, subscription=subscription, again=again)
+    check_tenant(row, tenant, again=again)
+    return AccountChoice(row, again)
+
+
 def choose_account(
     session: Session, *, again: Callable[[], Command], tenant: str | None = None, subscription: str | None = None
 ) -> AccountChoice:

@@ -71,6 +71,11 @@ class Clients:
 
         return build_session(user_agent=self._settings.user_agent, verify=self._settings.verify_certificates)
 
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        if "http" in self.__dict__:
+            self.http.close()
+
     @property
     def documents(self) -> AuthorityDocuments:
         """What this process knows of the sign-in service's discovery documents."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from azure.cli.core.azclierror import AzCLIError
 
-from azext_login.auth.credential import FRESH_FOR, AccessToken
+from azext_login.auth.credential import FRESH_FOR, AccessToken, TokenOrigin
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE, AZURE_CLI_CLIENT_ID
 from azext_login.auth.storage.cached_token import (
     TokenQuery,
@@ -24,6 +24,7 @@ from azext_login.auth.storage.cached_token import (
     seconds,
 )
 from azext_login.errors import (
+    AccountError,
     ServiceSlowError,
     ServiceUnreachableError,
     SignInError,
@@ -60,6 +61,9 @@ class TokenRequest:
     """JSON; a cached token is not used then."""
     advised_scopes: Sequence[str] | None = None
     """Scopes to repeat in the command that the user is advised to sign in again with."""
+    data: Mapping[str, str] | None = None
+    """More fields of the request to the sign-in service, such as those of an SSH certificate. MSAL looks up the answer
+    in its cache; we do not."""
 
     @property
     def least_validity(self) -> float:
@@ -74,6 +78,11 @@ class TokenOutcome:
     token: AccessToken
     renewal_failure: AzCLIError | None = None
     """Why no new token could be obtained, if `token` is stale."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the token was issued for this request, and was not stored before."""
+        return self.token.origin is not TokenOrigin.CACHE
 
 
 def get_token(
@@ -96,10 +105,30 @@ def get_token(
     :raises SignInError: the sign-in service refused, or its tokens are not valid for as long as requested.
     :raises ServiceUnreachableError: the service did not answer, and no cached token will do.
     :raises UnexpectedAnswerError: something else answered in its place, and no cached token will do.
+    :raises AccountError: the request has `data`, and the account's tokens come from the computer.
     """
+    outcome = _obtain(session, row, request, before_waiting, clock, environ)
+    if outcome.is_new:
+        from azext_login.usecases.events import token_refreshed
+
+        session.notify(
+            token_refreshed(row, session.settings.cloud, outcome.token, scopes=request.scopes, tenant=request.tenant)
+        )
+    return outcome
+
+
+def _obtain(
+    session: Session,
+    row: SubscriptionRow,
+    request: TokenRequest,
+    before_waiting: Callable[[], object],
+    clock: Callable[[], float],
+    environ: Mapping[str, str],
+) -> TokenOutcome:
     began = clock()
     query = _query_of(session, row, request)
-    if query is None or request.claims_challenge is not None:
+    if query is None or request.claims_challenge is not None or request.data:
+        _check_data(row, request)
         before_waiting()
         token = _request_token(session, row, request)
         _check_lifetime(token.expires_on - clock(), request)
@@ -260,6 +289,7 @@ def _request_token(
             tenant=request.tenant or row["tenantId"],
             claims_challenge=request.claims_challenge,
             advised_scopes=request.advised_scopes,
+            data=request.data,
         )
         if limit is None:
             return request_token()
@@ -280,6 +310,16 @@ def _use_stale_token(error: AzCLIError, cached: _CachedTokens, request: TokenReq
     if isinstance(error, SignInError) and stale.expires_on - now < FRESH_FOR:
         raise error
     return TokenOutcome(stale, error)
+
+
+def _check_data(row: SubscriptionRow, request: TokenRequest) -> None:
+    account = account_of(row)
+    if request.data and account.keeps_to_its_tenant:
+        raise AccountError(
+            f"The tokens of '{account.label}' come from this computer, which issues no SSH certificates and no other "
+            "special tokens.",
+            "Sign in as a user or as a service principal with `az login`, or choose one with `az account set`.",
+        )
 
 
 def _check_lifetime(left: float, request: TokenRequest) -> None:

@@ -6,8 +6,8 @@ or raises an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from azext_login.system.text import printable
 if TYPE_CHECKING:
     from azext_login.system.command_line import Command
     from azext_login.usecases.clients import Clients
+    from azext_login.usecases.events import Event
 
 logger = get_logger(__name__)
 
@@ -46,12 +47,15 @@ class Session:
         host_account: Any,
         choice: Choice = _NO_CHOICE,
         again: Command | None = None,
+        notify: Callable[[Event], None] = lambda event: None,
     ):
         """:param host_account: the host's in-memory copy of azureProfile.json (`azure.cli.core._session.ACCOUNT`).
         :param choice: the account and the subscription that this process uses in place of the stored default.
         :param again: the `az login` that runs, for the advice; None for another command.
+        :param notify: tells other extensions what happened. Called when it is stored, and no lock is held.
         """
         self._again = again
+        self.notify = notify
         self.choice = choice
         self.settings = settings
         self.config_dir = config_dir
@@ -65,6 +69,11 @@ class Session:
         from azext_login.usecases.clients import Clients
 
         return Clients(self.settings, self.config_dir, again=self._again)
+
+    def close(self) -> None:
+        """Close the connections. Clients that are used again open new ones."""
+        if "clients" in self.__dict__:
+            self.clients.close()
 
     # Reading
 
@@ -172,14 +181,17 @@ class Session:
 
     # Changing
 
+    @contextmanager
     def change(
         self,
         *,
         mirror: bool = False,
         first: Callable[[], None] = lambda: None,
         then: Callable[[], None] = lambda: None,
-    ) -> AbstractContextManager[ProfileState]:
-        """Return the state to change under the lock; it is stored at the end of the block.
+    ) -> Iterator[ProfileState]:
+        """Yield the state to change under the lock; it is stored at the end of the block.
+
+        If another subscription is active afterwards, other extensions are told.
 
         :param mirror: store the active subscription in clouds.config as well, where the host looks it up when it
             switches clouds; before another process can choose another one.
@@ -194,7 +206,29 @@ class Session:
                 self._mirror(state)
             then()
 
-        return self.store.change(first=first, then=finish)
+        with self.store.change(first=first, then=finish) as state:
+            before = self._active_in(state)
+            yield state
+            after = self._active_in(state)
+        self._notify_of_default(before, after)
+
+    def _notify_of_default(self, before: SubscriptionRow | None, after: SubscriptionRow | None) -> None:
+        """Tell other extensions that another row is the stored default of the active cloud, if it is.
+
+        :param before: the row that was the default; None without one.
+        :param after: the row that is the default now.
+        """
+        if before is None and after is None:
+            return
+        from azext_login.usecases.events import subscription_changed
+
+        event = subscription_changed(before, after, self.settings.cloud)
+        if event is not None:
+            self.notify(event)
+
+    def _active_in(self, state: ProfileState) -> SubscriptionRow | None:
+        row = rules.active_row(rules.in_cloud(state.rows, self.settings.cloud))
+        return None if row is None else dict(row)
 
     def _mirror(self, state: ProfileState) -> None:
         active = rules.active_row(rules.in_cloud(state.rows, self.settings.cloud))

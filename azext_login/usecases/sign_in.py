@@ -26,6 +26,7 @@ from azext_login.resource_manager.ask_tenants import discover, find_tenants
 from azext_login.resource_manager.discovery import Discovery, Progress, TenantReport
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.system.text import is_utf_8, without_controls
+from azext_login.usecases.events import signed_in
 from azext_login.usecases.excluded_tenants import ExcludedTenants
 from azext_login.usecases.rows import row_of, tenant_level_subscription
 
@@ -283,6 +284,7 @@ def _store(
         rules.record_answers(state, cloud, account, discovery.failures())
         in_use = {slot_of(row): row for row in state.rows}
         shown = [in_use[slot_of(row)] for row in new]
+    session.notify(signed_in(account, shown, cloud))
     if not request.subscription:
         if not guesses:
             return SignInOutcome(account, shown, discovery)

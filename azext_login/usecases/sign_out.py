@@ -12,6 +12,7 @@ from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.profile.state import slot_of
 from azext_login.system.files import remove_if_present
 from azext_login.system.log import get_logger
+from azext_login.usecases.events import SignedOut
 
 if TYPE_CHECKING:
     from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
@@ -66,6 +67,8 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
         remaining = rules.in_cloud(state.rows, cloud)
         removed_ids |= {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
     session.store.purge(name)
+    if any(known):
+        session.notify(SignedOut(cloud, name))
     return SignOutOutcome(
         known=any(known),
         was_active=was_active is not None and account_of(was_active).matches(name),
@@ -88,6 +91,7 @@ def clear(session: Session) -> None:
         purge(session.config_dir)
 
     session.store.clear(first=remove_secrets, then=lambda state: session.forget_subscriptions())
+    session.notify(SignedOut(session.settings.cloud, None))
 
 
 def _forget(session: Session, store: TokenCache | ServicePrincipalEntries, name: str) -> bool:

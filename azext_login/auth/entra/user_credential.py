@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from azext_login.auth.credential import AccessToken
+from azext_login.auth.credential import AccessToken, TokenOrigin
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE
 from azext_login.auth.entra.errors import Attempt, explain, login_command
@@ -51,17 +51,21 @@ class UserCredential:
         tenant: str | None = None,
         claims_challenge: str | None = None,
         advised_scopes: Sequence[str] | None = None,
+        data: Mapping[str, str] | None = None,
     ) -> AccessToken:
         """Return a token that is valid for at least five minutes.
 
         :param tenant: GUID or verified domain; None for the user's home tenant.
         :param claims_challenge: JSON; with one, a cached token is not used.
         :param advised_scopes: scopes to name in the advice if the user has to sign in again.
+        :param data: more fields of the request, such as those of an SSH certificate.
         :raises NotSignedInError: the token cache has no tokens of the user.
         :raises SignInError: Entra refused.
         """
         application = self._applications.build(tenant)
         arguments, claims_challenge = self._agent_arguments(application, claims_challenge)
+        if data:
+            arguments["data"] = {**arguments.get("data", {}), **data}
         attempt = Attempt(
             tenant=tenant,
             username=self._username,
@@ -81,7 +85,7 @@ class UserCredential:
             )
         if "error" in result:
             raise explain(result, attempt)
-        return AccessToken.from_result(result, now=self._clock())
+        return AccessToken.from_result(result, now=self._clock(), origin=TokenOrigin.REFRESH)
 
     def share_with_home(self, scopes: Sequence[str]) -> str | None:
         """Use the user's token for any tenant for the home tenant too, and return that tenant.

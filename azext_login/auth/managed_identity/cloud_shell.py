@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from azext_login.auth.credential import AccessToken
+from azext_login.auth.credential import AccessToken, TokenOrigin
 from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import (
@@ -59,12 +59,14 @@ class CloudShellCredential:
         tenant: str | None = None,
         claims_challenge: str | None = None,
         advised_scopes: Sequence[str] | None = None,
+        data: Mapping[str, str] | None = None,
     ) -> AccessToken:
         """Return a token from the service.
 
         :param tenant: not used: the tokens are for the tenant that the shell was opened in.
         :param claims_challenge: not used: the service does not support it.
         :param advised_scopes: not used: there is no other sign-in to advise.
+        :param data: not used: the service issues plain access tokens only.
         :raises SignInError: the service refused, or this is not Cloud Shell.
         :raises ServiceUnreachableError: the service did not answer.
         :raises UnexpectedAnswerError: the answer is not what the protocol allows, or the service stays busy.
@@ -77,7 +79,7 @@ class CloudShellCredential:
             clock=self._clock,
             sleep=self._sleep,
         )
-        return AccessToken.from_result(result, now=self._clock())
+        return AccessToken.from_result(result, now=self._clock(), origin=TokenOrigin.CLOUD_SHELL)
 
     @cached_property
     def _source(self) -> IdentitySource:

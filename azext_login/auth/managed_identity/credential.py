@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from azext_login.auth.credential import AccessToken
+from azext_login.auth.credential import AccessToken, TokenOrigin
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind, find_source
 from azext_login.errors import SignInError, UnexpectedAnswerError
@@ -92,6 +92,7 @@ class ManagedIdentityCredential:
         tenant: str | None = None,
         claims_challenge: str | None = None,
         advised_scopes: Sequence[str] | None = None,
+        data: Mapping[str, str] | None = None,
     ) -> AccessToken:
         """Return a token that MSAL considers fresh (at least five minutes left).
 
@@ -101,6 +102,7 @@ class ManagedIdentityCredential:
         :param tenant: GUID of the tenant of the token. A managed identity has tokens of its home tenant only.
         :param claims_challenge: JSON; a cached token is then not used.
         :param advised_scopes: scopes to name in the advice to sign in with another account.
+        :param data: not used: the service issues plain access tokens only.
         :raises SignInError: the identity is not assigned to this resource, the tenant is not its own, or the service
             refused for another reason.
         :raises ServiceUnreachableError: the service did not answer.
@@ -118,7 +120,7 @@ class ManagedIdentityCredential:
             clock=self._clock,
             sleep=self._sleep,
         )
-        token = AccessToken.from_result(result, now=self._clock())
+        token = AccessToken.from_result(result, now=self._clock(), origin=TokenOrigin.MANAGED_IDENTITY)
         self._check_tenant(token, tenant, advised_scopes)
         return token
 

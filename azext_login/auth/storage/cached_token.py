@@ -185,7 +185,7 @@ def _token_of(entry: CacheEntry, now: float, validity: float) -> AccessToken | N
     secret, expires_on = entry.get("secret"), seconds(entry.get("expires_on"))
     if not isinstance(secret, str) or not secret or expires_on is None or expires_on - now < validity:
         return None
-    return AccessToken(secret, expires_on)
+    return AccessToken(secret, expires_on, seconds(entry.get("refresh_on")))
 
 
 def seconds(value: object) -> int | None:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azext_login.auth.credential import AccessToken
+from azext_login.auth.credential import AccessToken, TokenOrigin
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.errors import Attempt, explain, login_command
 from azext_login.auth.input_files import refusal
@@ -315,17 +315,21 @@ class ServicePrincipalCredential:
         tenant: str | None = None,
         claims_challenge: str | None = None,
         advised_scopes: Sequence[str] | None = None,
+        data: Mapping[str, str] | None = None,
     ) -> AccessToken:
         """Return a token that MSAL considers fresh (at least five minutes left).
 
         :param tenant: GUID or verified domain; None for that of the service principal.
         :param claims_challenge: JSON; a cached token is then not used.
         :param advised_scopes: not used: only users consent to scopes.
+        :param data: more fields of the request, such as those of an SSH certificate.
         :raises NotSignedInError: no token is cached, and the credential is not stored.
         :raises SignInError: Entra refused, or the certificate or the federated token cannot be used.
         """
-        result = self.msal_result(scopes, tenant=tenant, claims_challenge=claims_challenge)
-        return AccessToken.from_result(result, now=self._clock())
+        more: dict[str, Any] = {"data": dict(data)} if data else {}
+        result = self.msal_result(scopes, tenant=tenant, claims_challenge=claims_challenge, **more)
+        origin = TokenOrigin.JOB if self._principal.kind == FEDERATED_TOKEN else TokenOrigin.CREDENTIAL
+        return AccessToken.from_result(result, now=self._clock(), origin=origin)
 
     def msal_result(self, scopes: Sequence[str], *, tenant: str | None = None, **options: Any) -> dict[str, Any]:
         """Return the answer of the sign-in service, or what MSAL has cached of it. Contains a secret.

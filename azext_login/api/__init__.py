@@ -1,0 +1,73 @@
+"""The programming interface of the `login` extension, for other extensions and for programs that run in the CLI.
+
+Everything that is public is in this module and in `azext_login.api.aio`; the other modules of the package may change
+in every version. `API_VERSION` follows Semantic Versioning 2.0.0. CONTRIBUTING.rst has the deprecation policy.
+
+Every function takes `cli_ctx`, the context of the command that runs: `cmd.cli_ctx` in a command of an extension. All
+follow `AZURE_LOGIN_ACCOUNT` and `AZURE_LOGIN_SUBSCRIPTION` as commands do; explicit arguments take precedence. They use
+the files and the locks of the commands, and print nothing but warnings. Errors are those of the Azure CLI
+(`azure.cli.core.azclierror.AzCLIError`): a command that does not catch them prints the message and the next step.
+"""
+
+from __future__ import annotations
+
+from azext_login.api.accounts import accounts, contexts, current, select, sign_out
+from azext_login.api.credential import Credential, get_credential
+from azext_login.api.records import (
+    AccountKind,
+    ActiveAccount,
+    ActiveReason,
+    Context,
+    Freshness,
+    SignedInAccount,
+    Subscription,
+    Token,
+)
+from azext_login.api.tokens import get_token
+from azext_login.auth.credential import TokenOrigin
+from azext_login.errors import (
+    AccountError,
+    InteractionRequiredError,
+    NotSignedInError,
+    ServiceUnreachableError,
+    SignInError,
+    StoreError,
+    UnexpectedAnswerError,
+)
+from azext_login.usecases.events import ContextChanged, SignedIn, SignedOut, SubscriptionChanged, TokenRefreshed
+
+API_VERSION = "1.0"
+"""MAJOR.MINOR. A new minor version adds; a new major version removes or changes."""
+
+__all__ = [
+    "API_VERSION",
+    "AccountError",
+    "AccountKind",
+    "ActiveAccount",
+    "ActiveReason",
+    "Context",
+    "ContextChanged",
+    "Credential",
+    "Freshness",
+    "InteractionRequiredError",
+    "NotSignedInError",
+    "ServiceUnreachableError",
+    "SignInError",
+    "SignedIn",
+    "SignedInAccount",
+    "SignedOut",
+    "StoreError",
+    "Subscription",
+    "SubscriptionChanged",
+    "Token",
+    "TokenOrigin",
+    "TokenRefreshed",
+    "UnexpectedAnswerError",
+    "accounts",
+    "contexts",
+    "current",
+    "get_credential",
+    "get_token",
+    "select",
+    "sign_out",
+]
