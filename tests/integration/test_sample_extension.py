@@ -53,7 +53,7 @@ class Job:
         return self.name in (token["appid"], token.get("unique_name"), token.get("upn"))
 
 
-def _sign_in_workload(az: Az, kind: str, cloud: LocalCloud, certificates: Certificates, folder: Path) -> Az:
+def sign_in_workload(az: Az, kind: str, cloud: LocalCloud, certificates: Certificates, folder: Path) -> Az:
     """Sign ci-app in, and return the `az` with the environment that it needs."""
     if kind == "client secret":
         az.run(*SERVICE_PRINCIPAL, "--password=@-", input=CI_SECRET).ok()
@@ -86,7 +86,7 @@ def job(
         sign_in(az, workload_cloud, BOB).ok()
         made = Job(az, BOB, "Fabrikam Main")
     else:
-        az = _sign_in_workload(az, request.param, workload_cloud, certificates, tmp_path)
+        az = sign_in_workload(az, request.param, workload_cloud, certificates, tmp_path)
         made = Job(az, CI_APP, "Contoso Production")
     sign_in(az, workload_cloud, ALICE).ok()
     az.run("sample", "-h", timeout=180).ok()

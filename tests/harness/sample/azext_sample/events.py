@@ -1,0 +1,29 @@
+"""Listens to the events of the `login` extension, which need not be installed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+_NAMES = ("SignedIn", "SignedOut", "SubscriptionChanged", "TokenRefreshed")
+
+
+def listen(cli_ctx: Any) -> None:
+    """Register the listener. The host calls loaders several times in one command, so it is removed first."""
+    for name in _NAMES:
+        cli_ctx.unregister_event(f"azext_login.{name}", _write)
+        cli_ctx.register_event(f"azext_login.{name}", _write)
+
+
+def _write(cli_ctx: Any, payload: Any, **_: Any) -> None:
+    """Append the event to the file in SAMPLE_EVENTS, or fail as SAMPLE_FAILURE wants it."""
+    if os.environ.get("SAMPLE_FAILURE") == "raise":
+        raise RuntimeError("the listener is broken")
+    if os.environ.get("SAMPLE_FAILURE") == "exit":
+        raise SystemExit(3)
+    path = os.environ.get("SAMPLE_EVENTS")
+    if path:
+        with open(path, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"name": payload.name, **dataclasses.asdict(payload)}) + "\n")

@@ -1,0 +1,125 @@
+"""`azext_login.api`, as another extension uses it in real commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.az import Az
+from tests.harness.sign_in import sign_in
+from tests.harness.stage import Stage
+from tests.integration.test_sample_extension import KINDS, sign_in_workload
+from tests.integration.token_cache_files import let_tokens_expire
+from tests.integration.workloads import VAULT, Certificates, guarded, kept
+from tests.localcloud import CI_APP, LocalCloud
+from tests.users import ALICE, BOB
+
+PRODUCTION, DEVELOPMENT = "Contoso Production", "Contoso Development"
+
+
+@pytest.fixture
+def alice_az(make_az: Callable[..., Az], stage: Stage, cloud: LocalCloud, signed_in: Az) -> Az:
+    """An `az` with both extensions, with alice signed in, whose index knows the sample."""
+    az = make_az()
+    shutil.copytree(signed_in.config_dir, az.config_dir, dirs_exist_ok=True)
+    az = guarded(replace(az, extension_dir=stage.extension_dir_with_sample(az.host)))
+    az.run("sample", "-h", timeout=180).ok()
+    return az
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", [(), ("--asynchronous",)], ids=["sync", "async"])
+def test_an_unmodified_client_lists_groups_with_the_credential(
+    make_az: Callable[..., Az],
+    stage: Stage,
+    workload_cloud: LocalCloud,
+    certificates: Certificates,
+    tmp_path: Path,
+    kind: str,
+    mode: tuple[str, ...],
+) -> None:
+    az = guarded(make_az(cloud=workload_cloud))
+    az = replace(az, extension_dir=stage.extension_dir_with_sample(az.host))
+    if kind == "user":
+        sign_in(az, workload_cloud, ALICE).ok()
+    else:
+        az = sign_in_workload(az, kind, workload_cloud, certificates, tmp_path)
+    let_tokens_expire(az, int(time.time()) - 60)
+    listed = az.run("sample", "groups", *mode, timeout=180).ok().json()
+    assert listed["account"] == (ALICE if kind == "user" else CI_APP)
+    assert listed["api"] == "1.0"
+    assert listed["groups"]
+    assert all(f"/subscriptions/{listed['subscription']}/" in group for group in listed["groups"])
+
+
+def test_arguments_take_precedence_over_the_variables(alice_az: Az, cloud: LocalCloud) -> None:
+    sign_in(alice_az, cloud, BOB).ok()
+    env = {"AZURE_LOGIN_ACCOUNT": BOB}
+    assert alice_az.run("sample", "groups", env=env).ok().json()["account"] == BOB
+    assert alice_az.run("sample", "groups", "--account", ALICE, env=env).ok().json()["account"] == ALICE
+
+
+def test_without_the_extension_the_fallback_is_used(stage: Stage, alice_az: Az, tmp_path: Path) -> None:
+    shutil.copytree(Path(str(alice_az.extension_dir)) / "sample", tmp_path / "only" / "sample")
+    az = replace(alice_az, extension_dir=tmp_path / "only")
+    listed = az.run("sample", "groups", timeout=180).ok().json()
+    assert listed["api"] is None
+    assert listed["groups"]
+
+
+def test_no_sign_in_is_one_error_with_the_next_step(make_az: Callable[..., Az], stage: Stage) -> None:
+    az = make_az()
+    az = replace(az, extension_dir=stage.extension_dir_with_sample(az.host))
+    failed = az.run("sample", "groups", timeout=180).failed()
+    assert "az login" in failed.stderr
+    assert failed.stderr.count("ERROR") == 1
+
+
+def test_a_token_tells_where_it_came_from_and_how_fresh_it_is(alice_az: Az) -> None:
+    alice_az.run("account", "get-access-token", "--resource", VAULT).ok()
+    told = alice_az.run("sample", "new-token", "--resource", VAULT).ok().json()
+    first, new = told["first"], told["new"]
+    assert (first["origin"], new["origin"]) == ("cache", "refresh")
+    assert (first["freshness"], new["freshness"]) == ("fresh", "fresh")
+    assert told["is_another"]
+    assert first["account"] == ALICE
+    assert first["token_type"] == "Bearer"
+    assert first["subscription"] == alice_az.run("account", "show").ok().json()["id"]
+    assert first["tenant"] == alice_az.run("account", "show").ok().json()["tenantId"]
+
+
+def test_the_accounts_are_those_of_the_commands(alice_az: Az, cloud: LocalCloud) -> None:
+    sign_in(alice_az, cloud, BOB).ok()
+    before = kept(alice_az)["azureProfile.json"]
+    told = alice_az.run("sample", "accounts").ok().json()
+    shown = alice_az.run("account", "show").ok().json()
+    active = told["current"]
+    assert (active["name"], active["subscription"]["id"], active["tenant"], active["reason"]) == (
+        shown["user"]["name"], shown["id"], shown["tenantId"], "stored",
+    )  # fmt: skip
+    listed = alice_az.run("account", "list", "--all-identities", "--all").ok().json()
+    assert {(account["name"], each["id"], each["tenant"]) for account in told["accounts"] for each in account["subscriptions"]} == {
+        (row["user"]["name"], row["id"], row["tenantId"]) for row in listed
+    }  # fmt: skip
+    assert [account["name"] for account in told["accounts"] if account["is_active"]] == [BOB]
+    assert told["contexts"] == []
+    assert kept(alice_az)["azureProfile.json"] == before
+    chosen = alice_az.run("sample", "accounts", env={"AZURE_LOGIN_ACCOUNT": ALICE}).ok().json()["current"]
+    assert (chosen["name"], chosen["reason"], chosen["variables"]) == (ALICE, "variables", ["AZURE_LOGIN_ACCOUNT"])
+
+
+def test_no_account_is_no_active_one(make_az: Callable[..., Az], stage: Stage) -> None:
+    az = make_az()
+    az = replace(az, extension_dir=stage.extension_dir_with_sample(az.host))
+    assert az.run("sample", "accounts", timeout=180).ok().json() == {"current": None, "accounts": [], "contexts": []}
