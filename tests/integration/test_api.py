@@ -109,9 +109,12 @@ def test_the_accounts_are_those_of_the_commands(alice_az: Az, cloud: LocalCloud)
         shown["user"]["name"], shown["id"], shown["tenantId"], "stored",
     )  # fmt: skip
     listed = alice_az.run("account", "list", "--all-identities", "--all").ok().json()
-    assert {(account["name"], each["id"], each["tenant"]) for account in told["accounts"] for each in account["subscriptions"]} == {
-        (row["user"]["name"], row["id"], row["tenantId"]) for row in listed
-    }  # fmt: skip
+    seen = {
+        (account["name"], each["id"], each["tenant"])
+        for account in told["accounts"]
+        for each in account["subscriptions"]
+    }
+    assert seen == {(row["user"]["name"], row["id"], row["tenantId"]) for row in listed}
     assert [account["name"] for account in told["accounts"] if account["is_active"]] == [BOB]
     assert told["contexts"] == []
     assert kept(alice_az)["azureProfile.json"] == before

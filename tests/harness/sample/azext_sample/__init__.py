@@ -1,4 +1,7 @@
-"""An extension of another author. It knows nothing of ours, and uses what public extensions use of the Azure CLI."""
+"""An extension of another author. This module uses what public extensions use of the Azure CLI.
+
+`with_login` and `events` use the API of ours if it is installed.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,28 @@ class SampleCommandsLoader(AzCommandsLoader):  # type: ignore[misc]  # the host 
             group.command("auxiliary-tokens", "get_auxiliary_tokens")
             group.command("tokens", "get_tokens_in_threads")
             group.command("ssh-certificate", "get_ssh_certificate")
+        with_login = CliCommandType(operations_tmpl="azext_sample.with_login#{}")
+        with self.command_group("sample", with_login) as group:
+            group.command("groups", "list_groups")
+            group.command("new-token", "get_new_token")
+            group.command("accounts", "list_accounts")
+            group.command("select", "select")
+            group.command("sign-out", "sign_out")
+        # A command in the group `account` lets the host load this extension for every `az account`.
+        with self.command_group("account", with_login) as group:
+            group.command("sample", "list_accounts")
+        from azext_sample.events import listen
+
+        listen(self.cli_ctx)
         return self.command_table
 
     def load_arguments(self, command: str) -> None:
         """Register the arguments."""
         with self.argument_context("sample") as context:
+            context.argument("account", options_list=["--account"])
             context.argument("tenant", options_list=["--tenant"])
+            context.argument("asynchronous", options_list=["--asynchronous"], action="store_true")
+            context.argument("default", options_list=["--default"])
             context.argument("resource", options_list=["--resource"])
             context.argument("resources", options_list=["--resources"], nargs="+")
 
