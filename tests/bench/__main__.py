@@ -48,7 +48,10 @@ def seconds(az: Az, command: str, runs: int) -> float:
 
 def main(runs: int) -> None:
     """Print one line per command."""
-    with tempfile.TemporaryDirectory(prefix="login-bench-") as folder, LocalCloud() as cloud:
+    with (
+        tempfile.TemporaryDirectory(prefix="login-bench-", ignore_cleanup_errors=True) as folder,
+        LocalCloud() as cloud,
+    ):
         host = hosts.newest()
         cloud_stage = CloudStage(Stage(Path(folder, "stage")), cloud, host, Path(folder, "cloud"))
         ours = cloud_stage.az(host, Path(folder, "ours"))

@@ -86,7 +86,7 @@ def main(pairs: int = 0) -> int:
     print(f"{'tenants':>7}{'each':>8}{'built in':>10}{'ours':>9}{'ratio':>8}{'limit':>7}{'memory':>17}")
     over = False
     times: dict[int, float] = {}
-    with tempfile.TemporaryDirectory(prefix="login-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="login-bench-", ignore_cleanup_errors=True) as name:
         stage = Stage(Path(name, "stage"))
         for number, case in enumerate(CASES):
             folder = Path(name, f"case-{number}")

@@ -148,7 +148,7 @@ def main(commands: int = COMMANDS) -> int:
     print(f"{commands} commands of {SHELLS} shells at once, {SUBSCRIPTIONS} subscriptions")
     print(f"{'':<12}{'failed':>8}{'subscriptions left':>20}{'defaults':>10}{'torn reads':>14}{'seconds':>10}")
     failed = 0
-    with tempfile.TemporaryDirectory(prefix="login-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="login-bench-", ignore_cleanup_errors=True) as folder:
         host, stage = hosts.newest(), Stage(Path(folder, "stage"))
         for name, extension_dir in (("built in", None), ("ours", stage.extension_dir(host))):
             config = stage.warm_config(host, extension_dir is not None)

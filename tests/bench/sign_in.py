@@ -258,7 +258,7 @@ def main(pairs: int = 0) -> int:
     revision = os.environ.get("LOGIN_BENCH_BEFORE")
     over = False
     seconds: dict[Case, float] = {}
-    with tempfile.TemporaryDirectory(prefix="login-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="login-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         stage = Stage(folder / "stage")
         stages = {"stock": stage, "ours": stage}

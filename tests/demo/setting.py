@@ -71,7 +71,7 @@ class Terminal:
 @contextmanager
 def setting() -> Iterator[tuple[LocalCloud, Terminal]]:
     """Start the cloud, build the wheel and add it to `az`; take everything away at the end."""
-    with tempfile.TemporaryDirectory(prefix="login-demo-") as folder, LocalCloud() as cloud:
+    with tempfile.TemporaryDirectory(prefix="login-demo-", ignore_cleanup_errors=True) as folder, LocalCloud() as cloud:
         home = Path(folder)
         az = Az(
             hosts.newest(),

@@ -32,7 +32,10 @@ Leave with `exit`. The cloud stops, and everything that `az` has stored is remov
 
 def shell() -> None:
     """Open the shell, and wait for it to end."""
-    with setting() as (cloud, terminal), tempfile.TemporaryDirectory(prefix="login-demo-") as folder:
+    with (
+        setting() as (cloud, terminal),
+        tempfile.TemporaryDirectory(prefix="login-demo-", ignore_cleanup_errors=True) as folder,
+    ):
         users = cloud.directory.users
         listed = "\n".join(f"  {p.username:<24} {p.password:<34} {p.note}" for p in users)
         print(

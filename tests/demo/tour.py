@@ -57,7 +57,7 @@ def sign_in_with_browser(cloud: LocalCloud, terminal: Terminal) -> None:
     """`az login`, with a user of a headless Chromium."""
     password = cloud.directory.user(ALICE).password
     with (
-        tempfile.TemporaryDirectory(prefix="login-demo-") as folder,
+        tempfile.TemporaryDirectory(prefix="login-demo-", ignore_cleanup_errors=True) as folder,
         BrowserUser(Path(folder, "user"), cloud.url, ALICE, password) as user,
     ):
         terminal.run("login", env={"BROWSER": user.browser})

@@ -123,7 +123,10 @@ def main(args: Sequence[str] | None = None) -> int:
         print(*(case.id for case in cases), sep="\n")
         return 0
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="login-parity-") as folder, LocalCloud() as cloud:
+    with (
+        tempfile.TemporaryDirectory(prefix="login-parity-", ignore_cleanup_errors=True) as folder,
+        LocalCloud() as cloud,
+    ):
         launcher = REAL if options.fresh else default_launcher()
         changed = 0 if options.host in _KNOWN else _report_changes(host, Path(folder, "facts"))
         suite = Suite(host, cloud, Stage(Path(folder, "stage")), Path(folder, "runs"), launcher)

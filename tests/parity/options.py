@@ -59,7 +59,7 @@ def _python_of(az: Path) -> Path:
 @cache
 def say_version(az: Path) -> str:
     """Return what `az --version` prints."""
-    with tempfile.TemporaryDirectory(prefix="login-parity-") as folder:
+    with tempfile.TemporaryDirectory(prefix="login-parity-", ignore_cleanup_errors=True) as folder:
         environment = {"PATH": os.environ["PATH"], "HOME": folder, "AZURE_CONFIG_DIR": folder, "HTTPS_PROXY": NOWHERE}
         done = subprocess.run([str(az), "--version"], env=environment, capture_output=True, text=True, timeout=170)
     return done.stdout

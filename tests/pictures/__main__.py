@@ -29,7 +29,10 @@ def main(names: list[str]) -> int:
 
 
 def _draw(names: list[str]) -> None:
-    with setting() as (cloud, terminal), tempfile.TemporaryDirectory(prefix="login-pictures-") as temporary:
+    with (
+        setting() as (cloud, terminal),
+        tempfile.TemporaryDirectory(prefix="login-pictures-", ignore_cleanup_errors=True) as temporary,
+    ):
         say()
         for scene in SCENES:
             if names and scene.name not in names:
