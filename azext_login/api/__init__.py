@@ -23,6 +23,15 @@ from azext_login.api.records import (
     Subscription,
     Token,
 )
+from azext_login.api.sign_in import (
+    Browser,
+    ClientCertificate,
+    ClientSecret,
+    DeviceCode,
+    FederatedTokenFile,
+    ManagedIdentity,
+    sign_in,
+)
 from azext_login.api.tokens import get_token
 from azext_login.auth.credential import TokenOrigin
 from azext_login.errors import (
@@ -45,11 +54,17 @@ __all__ = [
     "AccountKind",
     "ActiveAccount",
     "ActiveReason",
+    "Browser",
+    "ClientCertificate",
+    "ClientSecret",
     "Context",
     "ContextChanged",
     "Credential",
+    "DeviceCode",
+    "FederatedTokenFile",
     "Freshness",
     "InteractionRequiredError",
+    "ManagedIdentity",
     "NotSignedInError",
     "ServiceUnreachableError",
     "SignInError",
@@ -69,5 +84,6 @@ __all__ = [
     "get_credential",
     "get_token",
     "select",
+    "sign_in",
     "sign_out",
 ]

@@ -55,7 +55,7 @@ def accounts(cli_ctx: Any) -> tuple[SignedInAccount, ...]:
     by_account: dict[str, list[SubscriptionRow]] = {}
     for row in session.rows(all_identities=True):
         by_account.setdefault(account_of(row).key, []).append(row)
-    return tuple(_signed_in(rows, session.settings.cloud) for rows in by_account.values())
+    return tuple(record_of(rows, session.settings.cloud) for rows in by_account.values())
 
 
 def contexts(cli_ctx: Any) -> tuple[Context, ...]:
@@ -99,7 +99,8 @@ def sign_out(cli_ctx: Any, account: str) -> bool:
     return remove_account(session_of(cli_ctx), account).known
 
 
-def _signed_in(rows: Sequence[SubscriptionRow], cloud: str) -> SignedInAccount:
+def record_of(rows: Sequence[SubscriptionRow], cloud: str) -> SignedInAccount:
+    """Return the record of the account that all of these rows belong to."""
     account = account_of(rows[0])
     subscriptions = tuple(_subscription(row, is_default=bool(row.get("isDefault"))) for row in rows)
     return SignedInAccount(

@@ -71,11 +71,11 @@ def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
     else:
         warn_of_secret_on_command_line(options.password, sys.argv)
     with progress_line(cmd.cli_ctx) as on_progress:
-        outcome = _sign_in(session, options, again, on_progress)
-    _check_outcome(options, outcome, again)
+        outcome = sign_in(session, options, again, on_progress)
+    check_outcome(options, outcome, again)
     if _offer_choice(session, options, outcome):
         return None
-    _check_choice(outcome)
+    check_choice(outcome)
     report_guess(outcome)
     if options.identity:
         # The built-in prints the stored rows of a managed identity, with `environmentName`.
@@ -83,12 +83,18 @@ def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
     return PlainRows([with_cloud_name(row) for row in outcome.rows])
 
 
-def _sign_in(
-    session: Session, options: LoginOptions, again: Command, on_progress: Callable[[Progress], None]
+def sign_in(
+    session: Session,
+    options: LoginOptions,
+    again: Command,
+    on_progress: Callable[[Progress], None],
+    *,
+    terminal: StandardTerminal | None = None,
 ) -> SignInOutcome:
     """Sign a user or a workload in with the flow that the options ask for.
 
     :param again: the command that ran, for the advice.
+    :param terminal: shows what the user needs in order to continue; None for that of the process.
     """
     from azure.cli.core.util import in_cloud_console
 
@@ -115,22 +121,24 @@ def _sign_in(
     if options.is_workload:
         return sign_in_workload(session, options, request)
     if options.is_interactive:
-        return sign_in_user(session, request, _interactive_flow(options, claims_challenge, again))
+        flow = _interactive_flow(options, claims_challenge, again, terminal or StandardTerminal())
+        return sign_in_user(session, request, flow)
     request = replace(request, password_user=options.username)
     return sign_in_user(session, request, _password_flow(session, options, again))
 
 
-def _interactive_flow(options: LoginOptions, claims_challenge: str | None, again: Command) -> Authenticate:
+def _interactive_flow(
+    options: LoginOptions, claims_challenge: str | None, again: Command, terminal: StandardTerminal
+) -> Authenticate:
     from azext_login.auth.entra.errors import Attempt
 
     attempt = Attempt(tenant=options.tenant, scopes=options.scopes, claims_challenge=claims_challenge, command=again)
-    use_device_code = options.use_device_code or not (options.no_browser or _can_open_browser())
+    use_device_code = options.use_device_code or not (options.no_browser or can_open_browser())
     if use_device_code and options.redirect_port:
         logger.warning(
             "--redirect-port was ignored, because no web browser can be opened here and a device code is used instead. "
             "To open the sign-in address in another browser, add --no-browser."
         )
-    terminal = StandardTerminal()
 
     def device_code(applications: ApplicationFactory, application: Any, scopes: Sequence[str]) -> dict[str, Any]:
         from azext_login.auth.interactive.device_code import sign_in_with_device_code
@@ -165,7 +173,7 @@ def _interactive_flow(options: LoginOptions, claims_challenge: str | None, again
     return device_code if use_device_code else browser
 
 
-def _can_open_browser() -> bool:
+def can_open_browser() -> bool:
     """Tell whether a browser can be opened that reaches this computer, by the built-in's rules."""
     from azure.cli.core.util import can_launch_browser, is_github_codespaces
 
@@ -199,7 +207,7 @@ def _password_flow(session: Session, options: LoginOptions, again: Command) -> A
     return with_password
 
 
-def _check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command) -> None:
+def check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command) -> None:
     """Report how the tenants answered, and fail if that is not what was requested. The sign-in is already stored.
 
     :raises AccountError: the subscription of --subscription was not found, or Ctrl-C ended the search.
@@ -237,7 +245,7 @@ def _set_command(row: SubscriptionRow) -> Command:
     return Command(("az", "account", "set")).with_option("--subscription", str(row["id"]))
 
 
-def _check_choice(outcome: SignInOutcome) -> None:
+def check_choice(outcome: SignInOutcome) -> None:
     """Fail if --subscription names several subscriptions. The sign-in is already stored.
 
     :raises AccountError: it does.

@@ -35,6 +35,9 @@ def use(cli_ctx: object) -> None:
     for account in api.accounts(cli_ctx):
         print(account.name.upper(), [subscription.name for subscription in account.subscriptions])
     print(api.select(cli_ctx, "s").id, api.sign_out(cli_ctx, "a") is True, api.SignedIn.name)
+    # An ignored error that does not occur is an error: the types are known, and not `Any`.
+    wrong: int = api.get_token(cli_ctx).token  # type: ignore[assignment]
+    print(wrong)
 """
 
 

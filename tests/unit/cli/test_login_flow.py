@@ -11,17 +11,18 @@ from azext_login.auth.interactive import broker, browser
 from azext_login.cli import login
 from azext_login.cli.login_options import LoginOptions
 from azext_login.system.command_line import AZ_LOGIN
+from azext_login.system.terminal.terminal import StandardTerminal
 
 
 @pytest.fixture
 def flow_of(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that tells the flow of some options ("broker" or the port), where a browser can be opened."""
-    monkeypatch.setattr(login, "_can_open_browser", lambda: True)
+    monkeypatch.setattr(login, "can_open_browser", lambda: True)
     monkeypatch.setattr(broker, "sign_in_with_broker", lambda application, **options: {"flow": "broker"})
     monkeypatch.setattr(browser, "sign_in_with_browser", lambda application, request: {"flow": request.port})
 
     def flow_of(options: LoginOptions, *, has_broker: bool = False, is_adfs: bool = False) -> Any:
-        flow = login._interactive_flow(options, None, AZ_LOGIN)
+        flow = login._interactive_flow(options, None, AZ_LOGIN, StandardTerminal())
         applications: Any = SimpleNamespace(is_adfs=is_adfs)
         return flow(applications, SimpleNamespace(_enable_broker=has_broker), [])["flow"]
 

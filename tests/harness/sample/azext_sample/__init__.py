@@ -31,7 +31,9 @@ class SampleCommandsLoader(AzCommandsLoader):  # type: ignore[misc]  # the host 
             group.command("new-token", "get_new_token")
             group.command("accounts", "list_accounts")
             group.command("select", "select")
+            group.command("sign-in", "sign_in")
             group.command("sign-out", "sign_out")
+            group.command("certificate", "get_certificate")
         # A command in the group `account` lets the host load this extension for every `az account`.
         with self.command_group("account", with_login) as group:
             group.command("sample", "list_accounts")
@@ -47,6 +49,9 @@ class SampleCommandsLoader(AzCommandsLoader):  # type: ignore[misc]  # the host 
             context.argument("tenant", options_list=["--tenant"])
             context.argument("asynchronous", options_list=["--asynchronous"], action="store_true")
             context.argument("default", options_list=["--default"])
+            context.argument("method", options_list=["--method"])
+            context.argument("client_id", options_list=["--client-id"])
+            context.argument("path", options_list=["--path"])
             context.argument("resource", options_list=["--resource"])
             context.argument("resources", options_list=["--resources"], nargs="+")
 

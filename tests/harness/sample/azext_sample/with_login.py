@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import os
+import sys
 from dataclasses import asdict
 from types import ModuleType
 from typing import Any
@@ -108,6 +110,43 @@ def select(cmd: Any, default: str, account: str | None = None, tenant: str | Non
     api = find_login_api()
     assert api is not None
     return dict(asdict(api.select(cmd.cli_ctx, default, account=account, tenant=tenant)))
+
+
+def sign_in(
+    cmd: Any, method: str, client_id: str = "", path: str = "", tenant: str | None = None, default: str | None = None
+) -> dict[str, Any]:
+    """Sign an account in. SAMPLE_SECRET has the client secret or the passphrase."""
+    api = find_login_api()
+    assert api is not None
+    secret = os.environ.get("SAMPLE_SECRET", "")
+    how = {
+        "secret": lambda: api.ClientSecret(client_id, secret),
+        "certificate": lambda: api.ClientCertificate(client_id, path, passphrase=secret or None),
+        "federated": lambda: api.FederatedTokenFile(client_id, path),
+        "device": lambda: api.DeviceCode(lambda message: print(f"SHOWN: {message}", file=sys.stderr, flush=True)),
+        "browser": lambda: api.Browser(),
+        "identity": lambda: api.ManagedIdentity(),
+    }[method]()
+    assert not secret or secret not in repr(how)
+    signed_in = api.sign_in(cmd.cli_ctx, how, tenant=tenant, subscription=default)
+    return dict(_plain(asdict(signed_in)))
+
+
+def get_certificate(cmd: Any, account: str | None = None) -> dict[str, Any]:
+    """Return the type of an SSH certificate, which needs more fields in the request (`data`)."""
+    api = find_login_api()
+    assert api is not None
+    data = {"token_type": "ssh-cert", "req_cnf": '{"kty": "RSA", "n": "n", "e": "AQAB", "kid": "k"}', "key_id": "k"}
+    scope = "https://pas.windows.net/CheckMyAccess/Linux/.default"
+    credential = api.get_credential(cmd.cli_ctx, account=account)
+    plain = credential.get_token(scope, data=data)
+    info = credential.get_token_info(scope, options={"data": data})
+    token = api.get_token(cmd.cli_ctx, scopes=[scope], account=account, data=data)
+    return {
+        "type": info.token_type,
+        "typeOfToken": token.token_type,
+        "isTheSame": plain.token == info.token == token.token,
+    }
 
 
 def sign_out(cmd: Any, account: str) -> bool:
