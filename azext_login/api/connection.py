@@ -57,6 +57,24 @@ def token_of(session: Session, wanted: Wanted, request: TokenRequest) -> tuple[S
     return choice.use(lambda row: get_token(session, row, request))
 
 
+def checked_claims(claims: str | None) -> str | None:
+    """Return a claims challenge; None for an empty one.
+
+    :raises ValueError: it is not a JSON object.
+    """
+    if not claims:
+        return None
+    import json
+
+    try:
+        is_object = isinstance(json.loads(claims), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        raise ValueError("The claims challenge is not a JSON object. It must be decoded from base64 first.")
+    return claims
+
+
 def require_sign_in(session: Session) -> None:
     """Do nothing if any account is signed in to the active cloud.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.cli.core.azclierror import AuthenticationError
 
-from azext_login.api.connection import TokenSource, Wanted
+from azext_login.api.connection import TokenSource, Wanted, checked_claims
 from azext_login.errors import AccountError
 from azext_login.profile.model import account_of
 
@@ -72,7 +72,7 @@ class Credential:
         :param enable_cae: not used: the Azure CLI declares for all of its tokens that it handles claims challenges.
         :param data: more fields of the request to the sign-in service, such as those of an SSH certificate.
         :param kwargs: not used; SDKs of later versions may pass more.
-        :raises ValueError: there is no scope.
+        :raises ValueError: there is no scope, or `claims` is not a JSON object.
         :raises NotSignedInError: no account is signed in, or its tokens are no longer stored.
         :raises AccountError: there is no such account or subscription, or there are several.
         :raises SignInError: the sign-in service refused.
@@ -204,7 +204,7 @@ class Credential:
             scopes=scopes,
             tenant=tenant or self._source.wanted.tenant,
             validity=self._validity,
-            claims_challenge=claims or None,
+            claims_challenge=checked_claims(claims),
             advised_scopes=scopes,
             data=data,
         )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from azext_login.api.connection import Wanted, session_of, token_of
+from azext_login.api.connection import Wanted, checked_claims, session_of, token_of
 from azext_login.api.records import Freshness, Token
 from azext_login.auth.credential import FRESH_FOR
 from azext_login.profile.model import account_of
@@ -46,7 +46,8 @@ def get_token(
     :param claims: a claims challenge, as decoded JSON text. A cached token is not used then.
     :param data: more fields of the request to the sign-in service, such as those of an SSH certificate
         (`{"token_type": "ssh-cert", "req_cnf": ..., "key_id": ...}`).
-    :raises ValueError: both `resource` and `scopes` are given, or `scopes` is empty or a single text.
+    :raises ValueError: both `resource` and `scopes` are given, `scopes` is empty or a single text, or `claims` is not a
+        JSON object.
     :raises NotSignedInError: no account is signed in, or its tokens are no longer stored.
     :raises AccountError: there is no such account or subscription, or there are several.
     :raises SignInError: the sign-in service refused. `InteractionRequiredError` if the user has to sign in again.
@@ -62,7 +63,7 @@ def get_token(
         tenant=tenant,
         validity=min_validity,
         force=force_refresh,
-        claims_challenge=claims,
+        claims_challenge=checked_claims(claims),
         advised_scopes=requested,
         data=data,
     )

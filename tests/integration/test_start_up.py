@@ -94,3 +94,10 @@ def test_a_cached_token_is_found_without_msal_where_an_account_broker_is_on(sign
     """As it is by default on Windows. MSAL asks the broker only if it has no valid token."""
     az = signed_in.with_env(AZURE_CORE_ENABLE_BROKER_ON_LINUX="true")
     assert sorted(_loaded(az, tmp_path, "account", "get-access-token") & _SLOW) == []
+
+
+@pytest.mark.parametrize("command", [("account", "show"), ("group", "list"), ("account", "get-access-token")])
+def test_the_api_for_other_extensions_is_not_loaded(signed_in: Az, tmp_path: Path, command: tuple[str, ...]) -> None:
+    loaded = _loaded(signed_in, tmp_path, *command)
+    assert "azext_login" in loaded
+    assert sorted(name for name in loaded if name.startswith("azext_login.api")) == []

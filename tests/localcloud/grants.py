@@ -77,6 +77,12 @@ class TokenGrant:
             )
         )
 
+    def bound_to_key(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request that may ask for an SSH certificate. Here, that is a token like any other."""
+        if "req_cnf" in self.request.form:
+            answer["token_type"] = self.request.form["token_type"]
+        return answer
+
     def find_user(self, username: str) -> User:
         """The user of a stored grant; the account may have been disabled since."""
         user = self.state.directory.find_user(username)
@@ -144,7 +150,7 @@ class RefreshGrant(TokenGrant, grants.RefreshTokenGrant):  # type: ignore[misc]
 
     def generate_token(self, user: Any = None, scope: Any = None, **_: Any) -> dict[str, Any]:
         token: RefreshToken = self.request.refresh_token
-        return self.issue(user, token.sign_in, scope, token.family)
+        return self.bound_to_key(self.issue(user, token.sign_in, scope, token.family))
 
 
 class ApplicationGrant(TokenGrant, grants.ClientCredentialsGrant):  # type: ignore[misc]
@@ -174,7 +180,4 @@ class ApplicationGrant(TokenGrant, grants.ClientCredentialsGrant):  # type: igno
             )
         issuer: Issuer = self.server.issuer
         answer = issuer.for_application(tenant, app, principal, parsed, self.request.claims, self.request.appidacr)
-        if "req_cnf" in self.request.form:
-            # An SSH certificate for this key. Here, it is a token like any other.
-            answer["token_type"] = self.request.form["token_type"]
-        return answer
+        return self.bound_to_key(answer)

@@ -1,0 +1,74 @@
+"""`azext_login.api` in programs: with azure-identity, in threads and in tasks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.az import Az
+from tests.harness.environments import ROOT
+from tests.integration.token_cache_files import let_tokens_expire
+from tests.localcloud import LocalCloud
+from tests.users import BOB
+
+ARM = "https://management.localcloud.example/.default"
+
+_PROGRAM = Path(__file__).with_name("api_program.py")
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def _run(az: Az, *words: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, _PROGRAM, *words],
+        env={**az.environment(), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("mode", ["chain", "async_chain"])
+def test_a_chain_uses_our_credential(signed_in: Az, mode: str) -> None:
+    expected = signed_in.run("account", "get-access-token").ok().json()["accessToken"]
+    assert _run(signed_in, mode, ARM) == {"token": expected}
+
+
+@pytest.mark.parametrize("mode", ["chain", "async_chain"])
+def test_a_chain_goes_on_to_the_next_credential_if_no_account_is_signed_in(az: Az, mode: str) -> None:
+    assert _run(az, mode, ARM) == {"token": "of the fallback"}
+
+
+def test_a_chain_goes_on_if_an_account_is_named_and_none_is_signed_in(az: Az) -> None:
+    assert _run(az, "chain", ARM, BOB) == {"token": "of the fallback"}
+
+
+def test_a_chain_stops_at_an_account_that_is_not_the_one_that_is_signed_in(signed_in: Az) -> None:
+    """As with a refused sign-in: the caller wants this account, and not whatever comes next."""
+    error = _run(signed_in, "chain", ARM, BOB)["error"]
+    assert "is not signed in" in error
+
+
+def test_the_error_is_one_of_the_azure_sdk_and_ours(az: Az) -> None:
+    plain, with_identity = _run(az, "errors", ARM)["errors"]
+    assert {"NotSignedInError", "AzCLIError", "ClientAuthenticationError"} <= set(plain["classes"])
+    assert "CredentialUnavailableError" not in plain["classes"]
+    assert "CredentialUnavailableError" in with_identity["classes"]
+    assert "az login" in plain["next"]
+
+
+@pytest.mark.parametrize("mode", ["threads", "tasks"])
+def test_many_callers_share_one_request(signed_in: Az, cloud: LocalCloud, mode: str) -> None:
+    let_tokens_expire(signed_in, int(time.time()) - 60)
+    found = _run(signed_in, mode, ARM)
+    assert len(set(found["tokens"])) == 1
+    assert found.get("infoIsTheSame", True)
