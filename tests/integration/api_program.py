@@ -28,9 +28,6 @@ class Fallback:
 
         return AccessToken("of the fallback", 2**31)
 
-    async def close(self) -> None:
-        """There is nothing to close."""
-
 
 class AsyncFallback(Fallback):
     """The next credential of an asynchronous chain."""
@@ -38,6 +35,15 @@ class AsyncFallback(Fallback):
     async def get_token(self, *scopes: str, **_: Any) -> Any:
         """Return a token that tells where it comes from."""
         return super().get_token(*scopes)
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    async def __aenter__(self) -> AsyncFallback:
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        """Do nothing."""
 
 
 def chain(cli_ctx: Any, scope: str, account: str | None) -> dict[str, Any]:

@@ -39,8 +39,9 @@ def _run(az: Az, *words: str) -> Any:
 
 @pytest.mark.parametrize("mode", ["chain", "async_chain"])
 def test_a_chain_uses_our_credential(signed_in: Az, mode: str) -> None:
-    expected = signed_in.run("account", "get-access-token").ok().json()["accessToken"]
-    assert _run(signed_in, mode, ARM) == {"token": expected}
+    resource = ARM.removesuffix("/.default")
+    expected = signed_in.run("account", "get-access-token", "--resource", resource).ok().json()
+    assert _run(signed_in, mode, ARM) == {"token": expected["accessToken"]}
 
 
 @pytest.mark.parametrize("mode", ["chain", "async_chain"])
