@@ -237,13 +237,13 @@ def _source(session: Session, options: LoginOptions) -> CredentialSource | None:
 
     :raises AccountError: there is no such source, or its arguments are wrong.
     """
+    from azext_login.auth.entra.known_clouds import audience_of
     from azext_login.auth.sources.build_environment import service_connection_in
     from azext_login.auth.sources.federated_tokens import (
         AzurePipelinesAssertion,
         FileAssertion,
         GitHubAssertion,
     )
-    from azext_login.auth.workload.known_clouds import audience_of
 
     if options.credential_source:
         from azext_login.auth.sources.registry import SourceContext, make_source

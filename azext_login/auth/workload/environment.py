@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from azext_login.auth.entra.known_clouds import parse_authority
 from azext_login.auth.input_files import refusal
-from azext_login.auth.workload.known_clouds import parse_authority
 from azext_login.errors import SignInError
 from azext_login.system.text import is_utf_8
 

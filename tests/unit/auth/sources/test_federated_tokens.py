@@ -19,6 +19,7 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from azext_login.auth.entra.known_clouds import audience_of
 from azext_login.auth.jwt import expiry_of
 from azext_login.auth.sources.credential_source import AssertionSource
 from azext_login.auth.sources.federated_tokens import (
@@ -30,7 +31,6 @@ from azext_login.auth.sources.federated_tokens import (
     check_assertion,
     source_from_json,
 )
-from azext_login.auth.workload.known_clouds import audience_of
 from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.system.http.session import TIMEOUT, build_session
 
