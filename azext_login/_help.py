@@ -83,6 +83,10 @@ examples:
       text: >-
         az login --service-principal --username APP_ID --tenant TENANT_ID --credential-source command
         --source-arg "command=/usr/local/bin/get-credential --for deploy"
+    - name: Log in with an application that trusts the managed identity of this computer.
+      text: >-
+        az login --service-principal --username APP_ID --tenant TENANT_ID --credential-source managed-identity
+        --source-arg client_id=00000000-0000-0000-0000-000000000000
     - name: Log in with a credential from environment variables, for example in a pod of AKS.
       text: az login --from-env
     - name: Log in with the system-assigned managed identity of this computer.

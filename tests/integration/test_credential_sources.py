@@ -17,6 +17,7 @@ from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
 from tests.integration.workloads import (
     GRAPH,
+    OTHER_TENANT,
     POD,
     SERVICE_PRINCIPAL,
     TENANT,
@@ -31,7 +32,7 @@ from tests.integration.workloads import (
     write,
     write_entries,
 )
-from tests.localcloud import CI_APP, CI_SECRET, GITHUB_SUBJECT, LocalCloud
+from tests.localcloud import CI_APP, CI_SECRET, DEPLOY_IDENTITY, GITHUB_SUBJECT, VM_IDENTITY, LocalCloud
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
 
@@ -310,3 +311,65 @@ def test_a_source_of_federated_tokens_has_the_same_entry_by_either_option(
 )
 def test_a_source_that_cannot_be_meant_is_a_usage_error(workload_az: Az, words: tuple[str, ...], says: str) -> None:
     assert says in workload_az.run(*SERVICE_PRINCIPAL, *words).failed().stderr
+
+
+def trust_identity(cloud: LocalCloud, client_id: str) -> None:
+    """Let ci-app trust a managed identity of its own tenant."""
+    tenant = cloud.directory.tenant(TENANT).id
+    cloud.admin.add_federated_credential("ci-app", f"{cloud.url}/{tenant}/v2.0", identity_subject(cloud, client_id))
+
+
+def identity_subject(cloud: LocalCloud, client_id: str) -> str:
+    return cloud.directory.application(client_id).principals[0].oid
+
+
+MANAGED_IDENTITY = ("--credential-source", "managed-identity")
+
+
+@pytest.mark.parametrize("tenant", [TENANT, OTHER_TENANT])
+@pytest.mark.parametrize("kind", ["imds", "app_service"])
+def test_an_application_signs_in_with_a_managed_identity_that_it_trusts(
+    workload_az: Az, workload_cloud: LocalCloud, tenant: str, kind: str
+) -> None:
+    cloud = workload_cloud
+    trust_identity(cloud, DEPLOY_IDENTITY)
+    az = workload_az.with_env(**getattr(cloud, f"{kind}_environment")())
+    login = ("login", "--service-principal", "-u", CI_APP, "--tenant", tenant)
+    source = (*MANAGED_IDENTITY, "--source-arg", f"client_id={DEPLOY_IDENTITY}")
+    az.run(*login, *source).ok()
+    (entry,) = entries(az)
+    claims = token_claims(az, "--resource", VAULT)
+    assert (claims["appid"], claims["tid"]) == (CI_APP, cloud.directory.tenant(tenant).id)
+    end_access_tokens(az)
+    write_entries(az, [{**entry, "client_assertion": cloud.admin.issue_assertion(POD, lifetime=-1)}])
+    assert subscriptions_used(az)
+    assert az.run("account", "renew").ok().json()["failed"] == []
+    az.run("logout").ok()
+    assert not traces(az, CI_APP)
+
+
+def test_an_application_trusts_the_system_assigned_identity_and_no_other(
+    workload_az: Az, workload_cloud: LocalCloud
+) -> None:
+    trust_identity(workload_cloud, VM_IDENTITY)
+    az = workload_az.with_env(**workload_cloud.imds_environment())
+    az.run(*SERVICE_PRINCIPAL, *MANAGED_IDENTITY).ok()
+    assert token_claims(az, "--resource", VAULT)["appid"] == CI_APP
+    others = f"client_id={workload_cloud.directory.application('reader-identity').app_id}"
+    said = az.run(*SERVICE_PRINCIPAL, *MANAGED_IDENTITY, "--source-arg", others).failed().stderr
+    assert "AADSTS700213" in said
+    # The audience of another cloud: the application does not expect it.
+    said = az.run(*SERVICE_PRINCIPAL, *MANAGED_IDENTITY, "--source-arg", f"audience={VAULT}").failed().stderr
+    assert "AADSTS700236" in said
+
+
+def test_a_managed_identity_that_is_missing_is_explained_without_signing_in_as_it(
+    workload_az: Az, workload_cloud: LocalCloud
+) -> None:
+    az = workload_az.with_env(**workload_cloud.imds_environment())
+    said = az.run(*SERVICE_PRINCIPAL, *MANAGED_IDENTITY, "--source-arg", "client_id=" + "a" * 8).failed().stderr
+    assert "aaaaaaaa" in said
+    assert "--source-arg client_id=ID" in said
+    assert "--identity" not in said
+    words = ("--source-arg", "client_id=a", "object_id=b")
+    assert "cannot be combined" in az.run(*SERVICE_PRINCIPAL, *MANAGED_IDENTITY, *words).failed().stderr

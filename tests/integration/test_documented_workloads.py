@@ -48,11 +48,14 @@ _PROGRAM = (
     'az login --service-principal --username "$APP_ID" --tenant "$TENANT_ID" --credential-source command '
     '--source-arg "command=./get-credential --for deploy"'
 )
+_MANAGED_IDENTITY = (
+    'az login --service-principal --username "$APP_ID" --tenant "$TENANT_ID" --credential-source managed-identity'
+)
 
 #: First lines of the blocks of commands that are tested here.
 TESTED = {
     _TOKEN_FILE, "az login --identity", _CERTIFICATE, _READ_SECRET, "az login --from-env", "az account renew", _WATCH,
-    _PROGRAM,
+    _PROGRAM, _MANAGED_IDENTITY,
 }  # fmt: skip
 
 _SERVICE_ACCOUNT = "system:serviceaccount:default:deployer"
@@ -282,6 +285,17 @@ def test_a_program_that_gives_the_credential(az: Az, principal: dict[str, str]) 
     program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(content)}\nEND\n", encoding="utf-8")
     program.chmod(0o700)
     assert CI_APP in bash(az, block(_PROGRAM), env=principal)
+
+
+def test_an_application_that_trusts_a_managed_identity(
+    az: Az, workload_cloud: LocalCloud, principal: dict[str, str]
+) -> None:
+    issuer = f"{workload_cloud.url}/{principal['TENANT_ID']}/v2.0"
+    for identity in ("vm-identity", DEPLOY_IDENTITY):
+        subject = workload_cloud.directory.application(identity).principals[0].oid
+        workload_cloud.admin.add_federated_credential("ci-app", issuer, subject)
+    output = bash(az, block(_MANAGED_IDENTITY), env={**principal, **workload_cloud.imds_environment()})
+    assert output.count('"isDefault": true') == 2
 
 
 def test_the_table_of_sources_has_the_names_and_the_arguments_of_the_registry() -> None:

@@ -14,7 +14,7 @@ import jwt
 from tests.localcloud.certificates import invalid_signature, signing_key
 from tests.localcloud.directory import Application
 from tests.localcloud.errors import EntraError, invalid_client
-from tests.localcloud.federation import Fetch, federated_key, find_credential
+from tests.localcloud.federation import Fetch, audiences_of, federated_key, find_credential
 from tests.localcloud.state import State
 
 
@@ -75,7 +75,7 @@ class AssertionCheck:
         credential = find_credential(app, claims)
         key = federated_key(credential, header, self._fetch)
         try:
-            self._verify(assertion, key, [credential.audience], ("RS256",))
+            self._verify(assertion, key, audiences_of(credential), ("RS256",))
         except jwt.InvalidTokenError as exc:
             raise invalid_client(
                 50013,

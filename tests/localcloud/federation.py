@@ -22,6 +22,8 @@ from tests.localcloud.directory import Application, FederatedCredential
 from tests.localcloud.errors import EntraError, invalid_client
 
 AUDIENCE = "api://AzureADTokenExchange"
+#: The application ID of that resource, which is the `aud` of tokens that Entra itself issues for it.
+EXCHANGE_APP_ID = "fb60f99c-7a34-4190-8149-302f77469936"
 _ADVICE = (
     "Check your federated identity credential Subject, Audience and Issuer against the presented assertion. "
     "https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
@@ -57,7 +59,13 @@ def _no_match(code: int, what: str, value: object) -> EntraError:
 
 def _audiences(claims: dict[str, Any]) -> list[str]:
     audience = claims.get("aud")
-    return [str(a) for a in audience] if isinstance(audience, list) else [str(audience)]
+    named = [str(a) for a in audience] if isinstance(audience, list) else [str(audience)]
+    return [AUDIENCE if a == EXCHANGE_APP_ID else a for a in named]
+
+
+def audiences_of(credential: FederatedCredential) -> list[str]:
+    """What the `aud` of a token for this credential may be."""
+    return [credential.audience, *([EXCHANGE_APP_ID] if credential.audience == AUDIENCE else [])]
 
 
 def find_credential(app: Application, claims: dict[str, Any]) -> FederatedCredential:
@@ -66,6 +74,7 @@ def find_credential(app: Application, claims: dict[str, Any]) -> FederatedCreden
         raise invalid_client(
             70025, f"The client '{app.app_id}'({app.name}) has no configured federated identity credentials."
         )
+    _check_identity(app, claims)
     rows = [f for f in app.federated if f.issuer == claims.get("iss")]
     if not rows:
         raise _no_match(700211, "issuer", claims.get("iss"))
@@ -77,6 +86,23 @@ def find_credential(app: Application, claims: dict[str, Any]) -> FederatedCreden
     if not rows:
         raise _no_match(700212, "audience", " ".join(_audiences(claims)))
     return rows[0]
+
+
+def _check_identity(app: Application, claims: dict[str, Any]) -> None:
+    """Refuse tokens of Entra itself, except those of a managed identity in the application's own tenant.
+
+    "Configure an application to trust a managed identity": both belong to one tenant. The wording of AADSTS700236 is
+    that of Entra.
+    """
+    if "tid" not in claims:
+        return
+    home = app.principals[0].tenant_id if app.principals else None
+    if not claims.get("xms_mirid") or claims["tid"] != home or claims.get("aud") != EXCHANGE_APP_ID:
+        raise invalid_client(
+            700236,
+            f"Entra ID tokens issued by issuer '{claims.get('iss')}' may not be used for federated identity credential "
+            "flows for applications or managed identities registered in this tenant.",
+        )
 
 
 def _key_set(credential: FederatedCredential, fetch: Fetch) -> Any:

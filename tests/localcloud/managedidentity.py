@@ -12,9 +12,12 @@ from typing import Any
 from tests.localcloud.claims import ClaimsRequest
 from tests.localcloud.directory import Application
 from tests.localcloud.errors import EntraError
-from tests.localcloud.scopes import parse_scope
+from tests.localcloud.federation import AUDIENCE, EXCHANGE_APP_ID
+from tests.localcloud.scopes import RESOURCES, Resource, by_uri, parse_scope
 from tests.localcloud.state import State
 from tests.localcloud.tokens import Issuer
+
+_RESOURCES = by_uri((*RESOURCES, Resource("token-exchange", (AUDIENCE.lower(),))))
 
 
 class IdentityNotFoundError(Exception):
@@ -67,9 +70,13 @@ class IdentityTokens:
         member = app.principals[0]
         tenant = self.state.directory.tenant(member.tenant_id)
         made = self.issuer.for_application(
-            tenant, app, member, parse_scope(f"{resource}/.default", tenant.name), ClaimsRequest(), "2"
+            tenant, app, member, parse_scope(f"{resource}/.default", tenant.name, _RESOURCES), ClaimsRequest(), "2"
         )
         claims = {**self.issuer.key.verify(made["access_token"]), "xms_mirid": app.resource_id}
+        if resource == AUDIENCE:
+            # Such a token is one of the v2.0 endpoint, and its audience is the application ID of that resource.
+            issuer = f"{self.issuer.base_url}/{tenant.id}/v2.0"
+            claims.update(aud=EXCHANGE_APP_ID, iss=issuer, idp=issuer, ver="2.0")
         return {
             "access_token": self.issuer.key.sign(claims),
             "client_id": app.app_id,

@@ -14,6 +14,8 @@ from azext_login.auth.sources.federated_tokens import (
     GitHubAssertion,
     source_from_json,
 )
+from azext_login.auth.sources.managed_identity_source import NAME as MANAGED_IDENTITY
+from azext_login.auth.sources.managed_identity_source import make_managed_identity
 from azext_login.auth.sources.program import ProgramSource
 from azext_login.errors import AccountError
 
@@ -69,6 +71,17 @@ BUILT_IN = (
         "a program that prints a credential as JSON",
         lambda arguments, context: ProgramSource(arguments["command"], context.owner),
         (SourceArgument("command", "the program and its arguments, without a shell", is_required=True),),
+    ),
+    NamedSource(
+        MANAGED_IDENTITY,
+        "the managed identity of this computer, which the application trusts",
+        lambda arguments, context: make_managed_identity(arguments),
+        (
+            SourceArgument("client_id", "the client ID of a user-assigned identity"),
+            SourceArgument("object_id", "its object ID"),
+            SourceArgument("resource_id", "its resource ID"),
+            SourceArgument("audience", "the `aud` claim of the token"),
+        ),
     ),
     NamedSource(
         "github",
@@ -149,4 +162,7 @@ def restore_source(value: object, *, owner: int | None) -> CredentialSource | No
     match value:
         case {"type": "named", "name": "command", "arguments": {"command": str(command_line)}} if command_line:
             return ProgramSource(command_line, owner)
+        case {"type": "named", "name": "managed-identity", "arguments": dict(arguments)}:
+            if all(isinstance(each, str) for each in arguments.values()):
+                return make_managed_identity(arguments)
     return source_from_json(value)
