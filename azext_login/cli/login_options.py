@@ -112,7 +112,7 @@ class LoginOptions:
         "--credential-source",
         group=_CREDENTIAL_SOURCE,
         help="What gives the credential of the service principal, and gives it again whenever a command needs it: "
-        "command, managed-identity, github, azure-pipelines or file.",
+        "command, managed-identity, github, azure-pipelines, file, or the name that another extension uses.",
     )
     source_arguments: Sequence[str] | None = option(
         "--source-arg",

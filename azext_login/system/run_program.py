@@ -23,7 +23,7 @@ from typing import IO
 from azext_login.system.patience import SILENT_WAIT
 from azext_login.system.pauses import announce
 from azext_login.system.signals import restore_on_signals
-from azext_login.system.text import printable
+from azext_login.system.text import printable, without_tokens
 from azext_login.system.threads import start_thread
 
 # Seconds between two looks: on Windows, Ctrl-C has no effect during a longer wait.
@@ -32,8 +32,6 @@ _CHUNK = 64 * 1024  # bytes
 _KEPT_ERRORS = 16 * 1024  # bytes: the last ones on standard error, where programs explain why they failed
 _SHOWN_ERRORS = 500  # characters
 
-# How the parts of a JSON Web Token begin: with base64url of "{" and a quotation mark or white space.
-_TOKEN = re.compile(r"(?:eyJ|eyA|ewo|ew0|ewk)[\w-]{10,}[\w.=-]*")
 # Colours and the like (ECMA-48, control sequences).
 _CONTROL_SEQUENCE = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
 
@@ -205,7 +203,7 @@ class _Output:
         if self._is_cut:
             # The first word may be a part of a token.
             text = re.sub(r"^\S*", "", text)
-        text = _TOKEN.sub("***", " ".join(printable(text).split()))
+        text = without_tokens(" ".join(printable(text).split()))
         if len(text) > _SHOWN_ERRORS:
             text = "..." + text[3 - _SHOWN_ERRORS :]
         return f" It printed: {text}" if text else ""

@@ -18,6 +18,9 @@ _OBEYED = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 # Tenants and subscriptions have GUIDs. Other clouds, and stand-ins for them, may have other words.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
+# How the parts of a JSON Web Token begin: with base64url of "{" and a quotation mark or white space.
+_TOKEN = re.compile(r"(?:eyJ|eyA|ewo|ew0|ewk)[\w-]{10,}[\w.=-]*")
+
 
 def is_utf_8(text: str) -> bool:
     """Tell whether text can be sent. Other bytes of argv and of the environment are surrogates in it (PEP 383)."""
@@ -76,6 +79,11 @@ def visible(text: str) -> str:
         for char in text
         if char in _WHITE_SPACE or not (unicodedata.category(char) in _NOT_SHOWN or ord(char) in _VARIATION_SELECTORS)
     )
+
+
+def without_tokens(text: str) -> str:
+    """Return text with three asterisks in place of each JSON Web Token, or each part of one."""
+    return _TOKEN.sub("***", text)
 
 
 def format_time(timestamp: float, layout: str, zone: tzinfo | None = None) -> str:

@@ -197,7 +197,7 @@ FAILURES: dict[str, tuple[str, object, str]] = {
     "deep JSON": (_PRINTS, "[" * 100_000, "something other than a JSON object"),
     "another version": (_PRINTS, {**SECRET, "version": 2}, "'version' is not 1"),
     "no version": (_PRINTS, {"kind": "secret", "secret": "secret-canary"}, "'version' is not 1"),
-    "another kind": (_PRINTS, {**SECRET, "kind": "secret-canary"}, "'kind' is not"),
+    "another kind": (_PRINTS, {**SECRET, "kind": "secret-canary"}, "'kind' is not one of"),
     "no value": (_PRINTS, {**SECRET, "secret": ["secret-canary"]}, "without a text in 'secret'"),
     "no federated token": (
         _PRINTS,

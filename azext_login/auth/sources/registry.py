@@ -104,19 +104,24 @@ BUILT_IN = (
 
 
 def make_source(name: str, words: Sequence[str], context: SourceContext) -> CredentialSource:
-    """Return the source of a name, with its arguments.
+    """Return the source of a name, with its arguments: one of this extension, or else one of a plug-in.
 
     :param words: KEY=VALUE each.
     :raises AccountError: there is no such source, or an argument is missing, unknown or given twice.
     """
     named = next((each for each in BUILT_IN if each.name == name), None)
+    arguments = parse_arguments(words)
     if named is None:
+        from azext_login.auth.sources.plugins import find_source
+
+        found = find_source(name, arguments, frozenset(each.name for each in BUILT_IN))
+        if found is not None:
+            return found
         names = ", ".join(each.name for each in BUILT_IN)
         raise AccountError(
             f"usage error: there is no credential source '{name}'.",
-            f"Use one of these with --credential-source: {names}.",
+            f"Use one of these with --credential-source: {names}. Others need an extension that has them.",
         )
-    arguments = parse_arguments(words)
     known = [argument.name for argument in named.arguments]
     unknown = next((key for key in arguments if key not in known), None)
     if unknown is not None:
@@ -160,9 +165,20 @@ def restore_source(value: object, *, owner: int | None) -> CredentialSource | No
     :param owner: the ID of the user who owns the stored description; None on Windows.
     """
     match value:
-        case {"type": "named", "name": "command", "arguments": {"command": str(command_line)}} if command_line:
-            return ProgramSource(command_line, owner)
-        case {"type": "named", "name": "managed-identity", "arguments": dict(arguments)}:
-            if all(isinstance(each, str) for each in arguments.values()):
-                return make_managed_identity(arguments)
+        case {"type": "named", "name": str(name), "arguments": dict(arguments), **others}:
+            if not all(isinstance(each, str) for each in arguments.values()):
+                return None
+            return _restore_named(name, arguments, others.get("extension"), owner)
     return source_from_json(value)
+
+
+def _restore_named(
+    name: str, arguments: Mapping[str, str], extension: object, owner: int | None
+) -> CredentialSource | None:
+    if isinstance(extension, str) and extension:
+        from azext_login.auth.sources.plugins import PluginSource
+
+        return PluginSource(name, extension, tuple(arguments.items()))
+    if name == "command" and arguments.get("command"):
+        return ProgramSource(arguments["command"], owner)
+    return make_managed_identity(arguments) if name == MANAGED_IDENTITY else None
