@@ -8,20 +8,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import Stage
 from tests.integration.test_sample_extension import KINDS, sign_in_workload
 from tests.integration.token_cache_files import let_tokens_expire
-from tests.integration.workloads import VAULT, Certificates, guarded, kept
+from tests.integration.workloads import OTHER_TENANT, TENANT, VAULT, Certificates, guarded, kept
 from tests.localcloud import CI_APP, LocalCloud
 from tests.users import ALICE, BOB
-
-PRODUCTION, DEVELOPMENT = "Contoso Production", "Contoso Development"
 
 
 @pytest.fixture
@@ -32,10 +30,6 @@ def alice_az(make_az: Callable[..., Az], stage: Stage, cloud: LocalCloud, signed
     az = guarded(replace(az, extension_dir=stage.extension_dir_with_sample(az.host)))
     az.run("sample", "-h", timeout=180).ok()
     return az
-
-
-def _events(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -126,3 +120,78 @@ def test_no_account_is_no_active_one(make_az: Callable[..., Az], stage: Stage) -
     az = make_az()
     az = replace(az, extension_dir=stage.extension_dir_with_sample(az.host))
     assert az.run("sample", "accounts", timeout=180).ok().json() == {"current": None, "accounts": [], "contexts": []}
+
+
+def test_a_token_of_another_tenant_does_not_change_the_tenant_of_the_credential(
+    alice_az: Az, cloud: LocalCloud
+) -> None:
+    own = alice_az.run("account", "show").ok().json()["tenantId"]
+    other = next(tenant.id for tenant in map(cloud.directory.tenant, (TENANT, OTHER_TENANT)) if tenant.id != own)
+    tenants = alice_az.run("sample", "tenants", "--tenant", other).ok().json()
+    assert tenants == {
+        "own": own, "asked": other, "copied": other, "auxiliary": other, "info": other, "afterwards": own,
+    }  # fmt: skip
+
+
+def test_a_claims_challenge_that_the_user_has_to_answer_is_one_error_with_the_next_step(
+    make_az: Callable[..., Az], stage: Stage, own_cloud: LocalCloud
+) -> None:
+    az = make_az(cloud=own_cloud)
+    az = guarded(replace(az, extension_dir=stage.extension_dir_with_sample(az.host)))
+    sign_in(az, own_cloud, ALICE).ok()
+    az.run("sample", "groups", timeout=180).ok()
+    own_cloud.admin.revoke(ALICE)
+    failed = az.run("sample", "groups").failed()
+    assert failed.stderr.count("ERROR") == 1
+    assert "az login" in failed.stderr
+    assert "AADSTS50173" in failed.stderr
+
+
+def test_a_claims_challenge_is_answered_with_a_new_token(
+    make_az: Callable[..., Az], stage: Stage, own_cloud: LocalCloud
+) -> None:
+    az = make_az(cloud=own_cloud)
+    az = guarded(replace(az, extension_dir=stage.extension_dir_with_sample(az.host)))
+    sign_in(az, own_cloud, ALICE).ok()
+    az.run("sample", "-h", timeout=180).ok()
+    kept_token = (az.config_dir / "msal_token_cache.json").read_bytes()
+    own_cloud.admin.revoke(ALICE)
+    sign_in(az, own_cloud, ALICE).ok()
+    signed_in_again = json.loads((az.config_dir / "msal_token_cache.json").read_bytes())
+    # The access tokens from before, which are revoked, with the refresh token from after.
+    signed_in_again["AccessToken"] = json.loads(kept_token)["AccessToken"]
+    (az.config_dir / "msal_token_cache.json").write_text(json.dumps(signed_in_again), encoding="utf-8")
+    assert az.run("sample", "groups").ok().json()["groups"]
+
+
+@pytest.mark.oldest
+def test_the_oldest_azure_cli_works_too(make_az: Callable[..., Az], stage: Stage, cloud: LocalCloud) -> None:
+    az = make_az(host=hosts.oldest())
+    az = guarded(replace(az, extension_dir=stage.extension_dir_with_sample(az.host)))
+    sign_in(az, cloud, ALICE, timeout=180).ok()
+    for mode in ((), ("--asynchronous",)):
+        listed = az.run("sample", "groups", *mode, timeout=180).ok().json()
+        assert (listed["account"], listed["api"]) == (ALICE, "1.0")
+        assert listed["groups"]
+
+
+def test_the_tokens_of_a_managed_identity_are_known_as_such(
+    make_az: Callable[..., Az], stage: Stage, cloud: LocalCloud
+) -> None:
+    az = make_az().with_env(**cloud.imds_environment())
+    az = guarded(replace(az, extension_dir=stage.extension_dir_with_sample(az.host)))
+    made = az.run("sample", "sign-in", "--method", "identity", timeout=180).ok().json()
+    assert (made["kind"], made["is_active"]) == ("managed_identity", True)
+    token = az.run("sample", "new-token", "--resource", VAULT).ok().json()["new"]
+    assert (token["origin"], token["freshness"]) == ("managed_identity", "fresh")
+    assert "issues no SSH certificates" in az.run("sample", "certificate").failed().stderr
+
+
+def test_the_tokens_for_a_federated_token_are_those_of_a_job(
+    make_az: Callable[..., Az], stage: Stage, workload_cloud: LocalCloud, certificates: Certificates, tmp_path: Path
+) -> None:
+    az = guarded(make_az(cloud=workload_cloud))
+    az = replace(az, extension_dir=stage.extension_dir_with_sample(az.host))
+    az = sign_in_workload(az, "federated", workload_cloud, certificates, tmp_path)
+    token = az.run("sample", "new-token", "--resource", VAULT, timeout=180).ok().json()["new"]
+    assert (token["origin"], token["account"]) == ("job", CI_APP)

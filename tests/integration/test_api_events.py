@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from tests.harness.az import Az
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import Stage
-from tests.integration.workloads import GRAPH, guarded
+from tests.integration.token_cache_files import let_tokens_expire
+from tests.integration.workloads import GRAPH, POD, SERVICE_PRINCIPAL, guarded, write
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB
 
@@ -107,3 +109,24 @@ def test_an_extension_is_not_told_where_the_host_does_not_load_it(
     """`az login` is a word of ours alone. This is documented: change the documentation if it becomes possible."""
     sign_in(listening, workload_cloud, BOB).ok()
     assert _names(events) == []
+
+
+def test_a_listener_may_obtain_a_token_itself(listening: Az, events: Path) -> None:
+    words = ("account", "get-access-token", "--resource", GRAPH)
+    done = listening.run(*words, env={"SAMPLE_FAILURE": "recurse"}).ok()
+    assert done.stderr == ""
+    assert _names(events) == ["TokenRefreshed"]
+
+
+def test_a_token_that_a_hook_renews_is_an_event_and_one_of_the_host_is_not(
+    listening: Az, workload_cloud: LocalCloud, events: Path, tmp_path: Path
+) -> None:
+    let_tokens_expire(listening, int(time.time()) - 60)
+    listening.run("sample", "use").ok()
+    assert _names(events) == []
+    path = write(tmp_path / "token", workload_cloud.admin.issue_assertion(POD))
+    listening.run(*SERVICE_PRINCIPAL, "--federated-token-file", path).ok()
+    let_tokens_expire(listening, int(time.time()) - 60)
+    listening.run("sample", "use").ok()
+    assert "TokenRefreshed" in _names(events)
+    assert {event["account"] for event in _read(events)} == {CI_APP}

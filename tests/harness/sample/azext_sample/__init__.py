@@ -34,6 +34,7 @@ class SampleCommandsLoader(AzCommandsLoader):  # type: ignore[misc]  # the host 
             group.command("sign-in", "sign_in")
             group.command("sign-out", "sign_out")
             group.command("certificate", "get_certificate")
+            group.command("tenants", "get_tokens_of_tenants")
         # A command in the group `account` lets the host load this extension for every `az account`.
         with self.command_group("account", with_login) as group:
             group.command("sample", "list_accounts")
@@ -75,11 +76,11 @@ def use(cmd: Any, tenant: str | None = None, resource: str | None = None) -> dic
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_RESOURCE_RESOURCES)
     return {
         "loginCredentials": {
-            "token": _claims(credential.get_token(audience + "/.default").token),
+            "token": claims_of(credential.get_token(audience + "/.default").token),
             "subscription": subscription,
             "tenant": home,
         },
-        "rawToken": {"token": _claims(raw[1]), "subscription": raw_subscription, "tenant": raw_tenant},
+        "rawToken": {"token": claims_of(raw[1]), "subscription": raw_subscription, "tenant": raw_tenant},
         "subscriptionId": get_subscription_id(cmd.cli_ctx),
         "profileSubscriptionId": Profile(cli_ctx=cmd.cli_ctx).get_subscription_id(given),
         "groups": sorted(group.id for group in client.resource_groups.list()),
@@ -91,7 +92,7 @@ def get_token(cmd: Any, tenant: str | None = None, resource: str | None = None) 
     from azure.cli.core._profile import Profile
 
     (_, token, _), subscription, home = Profile(cli_ctx=cmd.cli_ctx).get_raw_token(resource, tenant=tenant)
-    return {"token": _claims(token), "subscription": subscription, "tenant": home}
+    return {"token": claims_of(token), "subscription": subscription, "tenant": home}
 
 
 def get_auxiliary_tokens(cmd: Any, tenant: str, resource: str) -> list[dict[str, Any]]:
@@ -99,7 +100,7 @@ def get_auxiliary_tokens(cmd: Any, tenant: str, resource: str) -> list[dict[str,
     from azure.cli.core._profile import Profile
 
     credential, _, _ = Profile(cli_ctx=cmd.cli_ctx).get_login_credentials(aux_tenants=[tenant])
-    return [_claims(token.token) for token in credential.get_auxiliary_tokens(resource + "/.default")]
+    return [claims_of(token.token) for token in credential.get_auxiliary_tokens(resource + "/.default")]
 
 
 def get_tokens_in_threads(cmd: Any, resources: list[str]) -> list[dict[str, Any]]:
@@ -111,7 +112,7 @@ def get_tokens_in_threads(cmd: Any, resources: list[str]) -> list[dict[str, Any]
     credentials = [Profile(cli_ctx=cmd.cli_ctx).get_login_credentials()[0] for _ in range(2)]
     wanted = [(credential, resource + "/.default") for resource in resources for credential in credentials]
     with ThreadPoolExecutor(len(wanted)) as pool:
-        return [_claims(token.token) for token in pool.map(lambda pair: pair[0].get_token(pair[1]), wanted)]
+        return [claims_of(token.token) for token in pool.map(lambda pair: pair[0].get_token(pair[1]), wanted)]
 
 
 def get_ssh_certificate(cmd: Any) -> dict[str, Any]:
@@ -120,10 +121,11 @@ def get_ssh_certificate(cmd: Any) -> dict[str, Any]:
 
     data = {"token_type": "ssh-cert", "req_cnf": '{"kty": "RSA", "kid": "k"}', "key_id": "k"}
     scopes = ["https://pas.windows.net/CheckMyAccess/Linux/.default"]
-    return _claims(Profile(cli_ctx=cmd.cli_ctx).get_msal_token(scopes, data)[1])
+    return claims_of(Profile(cli_ctx=cmd.cli_ctx).get_msal_token(scopes, data)[1])
 
 
-def _claims(token: str) -> dict[str, Any]:
+def claims_of(token: str) -> dict[str, Any]:
+    """Return the claims of a token that tell whose it is, and for what."""
     payload = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return {name: claims[name] for name in ("aud", "tid", "oid", "appid", "upn", "unique_name") if name in claims}

@@ -23,6 +23,12 @@ def _write(cli_ctx: Any, payload: Any, **_: Any) -> None:
         raise RuntimeError("the listener is broken")
     if os.environ.get("SAMPLE_FAILURE") == "exit":
         raise SystemExit(3)
+    if os.environ.get("SAMPLE_FAILURE") == "recurse" and payload.name == "azext_login.TokenRefreshed":
+        from azext_sample.with_login import find_login_api
+
+        api = find_login_api()
+        assert api is not None
+        api.get_token(cli_ctx, scopes=payload.scopes, force_refresh=True)
     path = os.environ.get("SAMPLE_EVENTS")
     if path:
         with open(path, "a", encoding="utf-8") as stream:

@@ -149,6 +149,25 @@ def get_certificate(cmd: Any, account: str | None = None) -> dict[str, Any]:
     }
 
 
+def get_tokens_of_tenants(cmd: Any, tenant: str, account: str | None = None) -> dict[str, Any]:
+    """Return the tenants of tokens of the default tenant and of another one, in each way to name it."""
+    from azext_sample import claims_of
+
+    api = find_login_api()
+    assert api is not None
+    scope = cmd.cli_ctx.cloud.endpoints.active_directory_resource_id + "/.default"
+    credential = api.get_credential(cmd.cli_ctx, account=account).with_auxiliary_tenants(tenant)
+    tokens = {
+        "own": credential.get_token(scope),
+        "asked": credential.get_token(scope, tenant_id=tenant),
+        "copied": credential.with_tenant(tenant).get_token(scope),
+        "auxiliary": credential.get_auxiliary_tokens(scope)[0],
+        "info": credential.get_token_info(scope, options={"tenant_id": tenant}),
+        "afterwards": credential.get_token(scope),
+    }
+    return {name: claims_of(token.token)["tid"] for name, token in tokens.items()}
+
+
 def sign_out(cmd: Any, account: str) -> bool:
     """Sign an account out."""
     api = find_login_api()
