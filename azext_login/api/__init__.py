@@ -7,6 +7,22 @@ Every function takes `cli_ctx`, the context of the command that runs: `cmd.cli_c
 follow `AZURE_LOGIN_ACCOUNT` and `AZURE_LOGIN_SUBSCRIPTION` as commands do; explicit arguments take precedence. They use
 the files and the locks of the commands, and print nothing but warnings. Errors are those of the Azure CLI
 (`azure.cli.core.azclierror.AzCLIError`): a command that does not catch them prints the message and the next step.
+
+Events: `SignedIn`, `SignedOut`, `SubscriptionChanged` and `TokenRefreshed` are raised by the commands and hooks of this
+extension and by this API, when the change is stored. Built-in code raises none: a token that the Azure CLI itself
+renews in a built-in command is not reported. A loader registers a listener in its `load_command_table`::
+
+    cli_ctx.register_event("azext_login.SubscriptionChanged", listener)
+
+    def listener(cli_ctx, *, payload, **kwargs): ...
+
+The host loads an extension only for the words of its own commands, so a listener is told what happens in these
+commands. An extension that has a command in the group `account` is loaded for every `az account`. No extension can be
+loaded for `az login` and `az logout`, except while the host makes a new index of all commands; the list of extensions
+that are always loaded is fixed in the host (`ALWAYS_LOADED_EXTENSIONS` in azure/cli/core/__init__.py). To notice a
+sign-in by these commands, compare `accounts` in the next command. A listener that raises is one warning, and those that
+were registered after it are not called. A listener may use the API: it is not told of a second event of the same kind
+that it causes itself.
 """
 
 from __future__ import annotations
@@ -30,6 +46,7 @@ from azext_login.api.sign_in import (
     DeviceCode,
     FederatedTokenFile,
     ManagedIdentity,
+    SignInMethod,
     sign_in,
 )
 from azext_login.api.tokens import get_token
@@ -68,6 +85,7 @@ __all__ = [
     "NotSignedInError",
     "ServiceUnreachableError",
     "SignInError",
+    "SignInMethod",
     "SignedIn",
     "SignedInAccount",
     "SignedOut",

@@ -35,6 +35,9 @@ def use(cli_ctx: object) -> None:
     for account in api.accounts(cli_ctx):
         print(account.name.upper(), [subscription.name for subscription in account.subscriptions])
     print(api.select(cli_ctx, "s").id, api.sign_out(cli_ctx, "a") is True, api.SignedIn.name)
+    method: api.SignInMethod = api.ClientSecret("app", "secret")
+    print(api.sign_in(cli_ctx, method, tenant="t").kind is api.AccountKind.SERVICE_PRINCIPAL)
+    api.sign_in(cli_ctx, api.DeviceCode(print))
     # An ignored error that does not occur is an error: the types are known, and not `Any`.
     wrong: int = api.get_token(cli_ctx).token  # type: ignore[assignment]
     print(wrong)
@@ -59,8 +62,9 @@ def test_every_public_name_is_documented() -> None:
 def test_importing_it_loads_nothing_slow() -> None:
     program = f"""
 import azure.cli.core, sys
+before = set(sys.modules)
 import azext_login.api
-print([name for name in {_SLOW!r} if name in sys.modules])
+print([name for name in {_SLOW!r} if name in set(sys.modules) - before])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
