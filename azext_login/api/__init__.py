@@ -1,7 +1,8 @@
 """The programming interface of the `login` extension, for other extensions and for programs that run in the CLI.
 
-Everything that is public is in this module and in `azext_login.api.aio`; the other modules of the package may change
-in every version. `API_VERSION` follows Semantic Versioning 2.0.0. CONTRIBUTING.rst has the deprecation policy.
+Everything that is public is in this module, in `azext_login.api.aio` and in `azext_login.testing`; the other modules of
+the package may change in every version. `API_VERSION` follows Semantic Versioning 2.0.0. CONTRIBUTING.rst has the
+deprecation policy.
 
 Every function takes `cli_ctx`, the context of the command that runs: `cmd.cli_ctx` in a command of an extension. All
 follow `AZURE_LOGIN_ACCOUNT` and `AZURE_LOGIN_SUBSCRIPTION` as commands do; explicit arguments take precedence. They use
@@ -49,8 +50,10 @@ from azext_login.api.sign_in import (
     SignInMethod,
     sign_in,
 )
+from azext_login.api.sources import CredentialSource, SourceFactory
 from azext_login.api.tokens import get_token
 from azext_login.auth.credential import TokenOrigin
+from azext_login.auth.sources.credential_source import SourceRequest
 from azext_login.errors import (
     AccountError,
     InteractionRequiredError,
@@ -77,6 +80,7 @@ __all__ = [
     "Context",
     "ContextChanged",
     "Credential",
+    "CredentialSource",
     "DeviceCode",
     "FederatedTokenFile",
     "Freshness",
@@ -89,6 +93,8 @@ __all__ = [
     "SignedIn",
     "SignedInAccount",
     "SignedOut",
+    "SourceFactory",
+    "SourceRequest",
     "StoreError",
     "Subscription",
     "SubscriptionChanged",

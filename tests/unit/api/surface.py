@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from azext_login import api
+from azext_login import api, testing
 from azext_login.api import aio
 
 FILE = Path(__file__).with_name("surface.txt")
@@ -22,7 +22,7 @@ FILE = Path(__file__).with_name("surface.txt")
 
 def surface() -> str:
     """Return the surface, one line for each name."""
-    return "".join(f"{line}\n" for module in (api, aio) for line in _lines_of(module))
+    return "".join(f"{line}\n" for module in (api, aio, testing) for line in _lines_of(module))
 
 
 def _lines_of(module: ModuleType) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _members(name: str, kind: type) -> Iterator[str]:
             continue
         if isinstance(value, property):
             yield f"{name}.{member} -> {inspect.signature(value.fget).return_annotation}"  # type: ignore[arg-type]
-        elif inspect.isfunction(value):
+        elif callable(value):  # a function, or a fixture
             yield f"{name}.{member}{inspect.signature(value)}"
         else:
             yield f"{name}.{member} = {value!r}"

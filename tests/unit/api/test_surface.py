@@ -49,10 +49,12 @@ def test_the_surface_is_the_committed_one() -> None:
 
 
 def test_every_public_name_is_documented() -> None:
-    from azext_login import api
+    from azext_login import api, testing
     from azext_login.api import aio
 
-    public = [getattr(module, name) for module in (api, aio) for name in module.__all__ if name != "API_VERSION"]
+    public = [
+        getattr(module, name) for module in (api, aio, testing) for name in module.__all__ if name != "API_VERSION"
+    ]
     members = [
         member for each in public if isinstance(each, type) for name, member in vars(each).items() if name[0] != "_"
     ]
