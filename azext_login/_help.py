@@ -87,6 +87,8 @@ examples:
       text: >-
         az login --service-principal --username APP_ID --tenant TENANT_ID --credential-source managed-identity
         --source-arg client_id=00000000-0000-0000-0000-000000000000
+    - name: Log in with an access token from standard input. Commands work until it expires.
+      text: az login --access-token=@-
     - name: Log in with a credential from environment variables, for example in a pod of AKS.
       text: az login --from-env
     - name: Log in with the system-assigned managed identity of this computer.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from azext_login.cli.printed_command import printed_command
 from azext_login.cli.progress import progress_line
 from azext_login.cli.reports import refresh_command, report_discovery, report_guess
 from azext_login.cli.results import PlainRows, with_cloud_name
-from azext_login.cli.secret_words import warn_of_secret_on_command_line
+from azext_login.cli.secret_words import warn_of_secret_on_command_line, warn_of_token_on_command_line
 from azext_login.errors import AccountError
 from azext_login.host import send_telemetry
 from azext_login.profile.model import SubscriptionRow
@@ -29,7 +30,7 @@ from azext_login.system.command_line import Command
 from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import can_choose
 from azext_login.system.terminal.terminal import StandardTerminal
-from azext_login.system.text import printable
+from azext_login.system.text import format_utc, printable
 from azext_login.usecases.excluded_tenants import ExcludedTenants
 from azext_login.usecases.session import Session
 from azext_login.usecases.sign_in import Authenticate, SignInOutcome, SignInRequest, sign_in_user
@@ -70,6 +71,7 @@ def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
         options = options_from_environment(session, options)
     else:
         warn_of_secret_on_command_line(options.password, sys.argv)
+        warn_of_token_on_command_line(options.access_token, sys.argv)
     with progress_line(cmd.cli_ctx) as on_progress:
         outcome = sign_in(session, options, again, on_progress)
     check_outcome(options, outcome, again)
@@ -118,6 +120,8 @@ def sign_in(
         default_subscription=session.settings.default_subscription,
         on_progress=on_progress,
     )
+    if options.access_token:
+        return _sign_in_with_token(session, options.access_token, request)
     if options.is_workload:
         return sign_in_workload(session, options, request)
     if options.is_interactive:
@@ -125,6 +129,24 @@ def sign_in(
         return sign_in_user(session, request, flow)
     request = replace(request, password_user=options.username)
     return sign_in_user(session, request, _password_flow(session, options, again))
+
+
+def _sign_in_with_token(session: Session, secret: str, request: SignInRequest) -> SignInOutcome:
+    """Sign in the account of an access token, and report until when that works."""
+    from azext_login.auth.sources.access_token import read_token
+    from azext_login.usecases.sign_in_token import sign_in_with_token
+
+    now = time.time()
+    token = read_token(secret.strip(), authority=session.settings.authority, tenant=request.tenant, now=now)
+    outcome = sign_in_with_token(session, request, token)
+    logger.warning(
+        "'%s' is signed in with an access token for %s. It expires at %s, in %d minutes. Nothing renews it.",
+        token.name,
+        token.audience,
+        format_utc(token.expires_on),
+        (token.expires_on - now) // 60,
+    )
+    return outcome
 
 
 def _interactive_flow(

@@ -45,6 +45,13 @@ class LoginOptions:
         "AZURE_CLIENT_SECRET. If there are several, the order is that of the Azure SDKs.",
     )
 
+    access_token: str | None = option(
+        "--access-token",
+        is_secret=True,
+        help="Access token of a user or an application, from standard input (--access-token=@-) or a file (@FILE). "
+        "Commands work until it expires. Nothing renews it.",
+    )
+
     use_device_code: bool = option("--use-device-code", default=False, group=_BROWSER)
     no_browser: bool = option(
         "--no-browser",
@@ -151,7 +158,7 @@ class LoginOptions:
     @property
     def is_interactive(self) -> bool:
         """Whether a user signs in with a web browser, on this computer or on another device."""
-        return not (self.username or self.is_workload or self.from_env)
+        return not (self.username or self.is_workload or self.from_env or self.access_token)
 
     @property
     def browser_options(self) -> list[str]:

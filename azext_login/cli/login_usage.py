@@ -19,6 +19,7 @@ def check_usage(options: LoginOptions, *, next_step: str = "Run `az login --help
     """
     o = options
     rules: list[tuple[object, str]] = [
+        *_rules_of_access_tokens(o),
         (
             o.identity and (o.password or o.service_principal or o.tenant),
             "usage error: '--identity' is not applicable with other arguments",
@@ -91,6 +92,23 @@ def _rules_of_browsers(o: LoginOptions) -> list[_Rule]:
     ]
 
 
+_OF_OTHER_WAYS = (
+    "username", "password", "scopes", "claims_challenge", "use_device_code", "service_principal", "certificate",
+    "client_assertion", "identity", "exclude_tenants",
+)  # fmt: skip
+
+
+def _rules_of_access_tokens(o: LoginOptions) -> list[_Rule]:
+    given = [*given_options(o, _OF_OTHER_WAYS), *o.browser_options]
+    return [
+        (
+            o.access_token and given,
+            "usage error: '--access-token' contains the account, its tenant and its resource, and is not applicable "
+            f"with '{''.join(given[:1])}'",
+        )
+    ]
+
+
 def _rules_of_service_principals(o: LoginOptions) -> list[_Rule]:
     renewable = given_options(o, ("federated_token_file", "federated_token_source", "credential_source"))
     credentials = [*given_options(o, ("password", "certificate", "client_assertion")), *renewable]
@@ -137,7 +155,7 @@ def _rules_of_service_principals(o: LoginOptions) -> list[_Rule]:
 _DESCRIBED_BY_ENVIRONMENT = (
     "username", "password", "tenant", "service_principal", "identity", "use_device_code", "certificate",
     "client_assertion", "federated_token_file", "federated_token_source", "credential_source",
-    "use_cert_sn_issuer",
+    "use_cert_sn_issuer", "access_token",
 )  # fmt: skip
 
 

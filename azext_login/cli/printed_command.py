@@ -10,7 +10,7 @@ from azext_login.host import output_options
 from azext_login.system.command_line import Command
 
 # How the user gives a secret again: on standard input, or in a file where another secret may need standard input.
-_SECRETS = {"password": "@-", "client_assertion": "@FILE"}
+_SECRETS = {"password": "@-", "client_assertion": "@FILE", "access_token": "@-"}
 
 # The kind of the account, or of the flow, comes first.
 _FIRST = ("service_principal", "identity", "from_env", "use_device_code", "token_format")

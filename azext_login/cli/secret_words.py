@@ -58,9 +58,18 @@ def secret_option(word: str) -> str | None:
     return next((option for option in secret_options(LoginOptions) if option.startswith(word)), None)
 
 
+def warn_of_token_on_command_line(token: str | None, argv: Sequence[str]) -> None:
+    """Explain how to avoid it, if the process list and the shell's history show the --access-token."""
+    if token and _is_on_command_line(token, argv, "--access-token"):
+        logger.warning(
+            "The access token is on the command line, where other programs and the shell's history can see it. Give it "
+            "on standard input with --access-token=@-, or in a file with --access-token=@FILE."
+        )
+
+
 def warn_of_secret_on_command_line(secret: str | None, argv: Sequence[str]) -> None:
     """Explain how to avoid it, if the process list and the shell's history show the --password."""
-    if not secret or not _is_on_command_line(secret, argv):
+    if not secret or not _is_on_command_line(secret, argv, "--password"):
         return
     if secret.startswith("@"):
         logger.warning(
@@ -74,15 +83,15 @@ def warn_of_secret_on_command_line(secret: str | None, argv: Sequence[str]) -> N
         )
 
 
-def _is_on_command_line(secret: str, argv: Sequence[str]) -> bool:
+def _is_on_command_line(secret: str, argv: Sequence[str], option: str) -> bool:
     """Tell whether the option's value is the secret itself, and not the place to read it from."""
     for index, word in enumerate(argv):
         name, separator, value = word.partition("=")
-        if secret_option(name) == "--password":
+        if secret_option(name) == option:
             given = value if separator else next(iter(argv[index + 1 :]), None)
             # Standard input can be read, whatever it holds.
             if given == secret and given != "@-":
                 return True
-        elif word == f"-p{secret}":
+        elif option == "--password" and word == f"-p{secret}":
             return True
     return False

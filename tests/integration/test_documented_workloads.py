@@ -51,11 +51,12 @@ _PROGRAM = (
 _MANAGED_IDENTITY = (
     'az login --service-principal --username "$APP_ID" --tenant "$TENANT_ID" --credential-source managed-identity'
 )
+_HANDED_OVER = "az account get-access-token --query accessToken --output tsv > token"
 
 #: First lines of the blocks of commands that are tested here.
 TESTED = {
     _TOKEN_FILE, "az login --identity", _CERTIFICATE, _READ_SECRET, "az login --from-env", "az account renew", _WATCH,
-    _PROGRAM, _MANAGED_IDENTITY,
+    _PROGRAM, _MANAGED_IDENTITY, _HANDED_OVER,
 }  # fmt: skip
 
 _SERVICE_ACCOUNT = "system:serviceaccount:default:deployer"
@@ -296,6 +297,16 @@ def test_an_application_that_trusts_a_managed_identity(
         workload_cloud.admin.add_federated_credential("ci-app", issuer, subject)
     output = bash(az, block(_MANAGED_IDENTITY), env={**principal, **workload_cloud.imds_environment()})
     assert output.count('"isDefault": true') == 2
+
+
+def test_an_access_token_that_is_handed_over(az: Az, principal: dict[str, str]) -> None:
+    az.run("login", "--service-principal", "-u", CI_APP, "-t", principal["TENANT_ID"], f"--password={CI_SECRET}").ok()
+    container = az.config_dir / "container"
+    container.mkdir()
+    shutil.copy(az.config_dir / "clouds.config", container)
+    shutil.copy(az.config_dir / "config", container)
+    output = bash(az, block(_HANDED_OVER), env=principal)
+    assert CI_APP in output
 
 
 def test_the_table_of_sources_has_the_names_and_the_arguments_of_the_registry() -> None:

@@ -34,6 +34,7 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("login", "--federated-token-file"): [(_APP, 1, 1), (_SECRET, 1, 1)],
     ("login", "--federated-token-source"): [(_APP, 2, 2)],
     ("login", "--service-connection-id"): [((*_APP, "--federated-token-source", "azure-pipelines"), 1, 1)],
+    ("login", "--access-token"): [((), 1, 1), (_SECRET, 1, 1)],
     ("login", "--credential-source"): [(_APP, 1, 1), (_SECRET, 1, 1)],
     ("login", "--source-arg"): [((*_APP, "--credential-source", "command"), 1, 1)],
     ("login", "--client-id"): [(_ALICE, 0, 0)],

@@ -22,6 +22,7 @@ _LOGIN = {
     "--token-source",
     "--service-connection-id",
     "--service-connection",
+    "--access-token",
     "--credential-source",
     "--source-arg",
     "--no-store-secret",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +23,10 @@ from azext_login.system.http.errors import connection_errors
 from azext_login.system.http.json_answers import object_in
 from azext_login.system.login_command import another_way
 from azext_login.system.text import capitalised, printable
+
+HANDED_OVER = "azextLoginHandedOverUntil"
+"""The key of an account in MSAL's cache that has only an access token which was handed over: when that expires. MSAL
+keeps such keys, and writes the account anew when the user signs in."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,54 @@ class ApplicationFactory:
             },
             now=int(now),
         )
+
+    def keep_user_token(
+        self,
+        username: str,
+        object_id: str,
+        tenant: str,
+        scopes: Sequence[str],
+        secret: str,
+        expires_on: int,
+        *,
+        now: float,
+    ) -> None:
+        """Store an access token of a user that MSAL has not requested, and the user, without a refresh token.
+
+        :param object_id: that of the user in the tenant (GUID), like `tenant`.
+        :param expires_on: POSIX time in seconds, like `now`.
+        """
+        authority = self.authority_of(tenant)
+        client_info = json.dumps({"uid": object_id, "utid": tenant}).encode("ascii")
+        self._token_cache.add(
+            {
+                "client_id": AZURE_CLI_CLIENT_ID,
+                "scope": list(scopes),
+                "token_endpoint": authority,
+                "environment": urlsplit(authority).hostname,
+                "response": {
+                    "access_token": secret,
+                    "token_type": "Bearer",
+                    "expires_in": int(expires_on - now),
+                    "client_info": base64.urlsafe_b64encode(client_info).rstrip(b"=").decode("ascii"),
+                    "id_token_claims": {"oid": object_id, "sub": object_id, "preferred_username": username},
+                },
+            },
+            now=int(now),
+        )
+        kind = self._token_cache.CredentialType.ACCOUNT
+        for entry in list(self._token_cache.search(kind, query={"home_account_id": f"{object_id}.{tenant}"})):
+            self._token_cache.modify(kind, entry, {**entry, HANDED_OVER: expires_on})
+
+    def handed_over_until(self, home_account_id: str) -> int | None:
+        """Return until when the access token is valid that a user has handed over (POSIX time in seconds).
+
+        None if the user has signed in in another way.
+        """
+        kind = self._token_cache.CredentialType.ACCOUNT
+        entries = list(self._token_cache.search(kind, query={"home_account_id": home_account_id}))
+        times = [entry[HANDED_OVER] for entry in entries if isinstance(entry.get(HANDED_OVER), int)]
+        return max(times, default=None)
 
     def copy_for_home(self, secret: str, home: str) -> bool:
         """Store a copy of a token for any tenant for the home tenant of its user, and tell whether there is one."""

@@ -11,6 +11,7 @@ from azext_login.auth.credential import AccessToken, TokenOrigin
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE
 from azext_login.auth.entra.errors import Attempt, explain, login_command
+from azext_login.auth.entra.handed_over import not_renewed
 from azext_login.errors import (
     AccountError,
     MalformedAnswerError,
@@ -79,6 +80,7 @@ class UserCredential:
                 list(scopes), self._account(application, again), claims_challenge=claims_challenge, **arguments
             )
         if not result:
+            self._refuse_handed_over(application, again)
             raise NotSignedInError(
                 f"The token cache has no token of '{self._username}' that can be used or renewed.",
                 next_step=f"To sign in again, run:\n{again}",
@@ -86,6 +88,13 @@ class UserCredential:
         if "error" in result:
             raise explain(result, attempt)
         return AccessToken.from_result(result, now=self._clock(), origin=TokenOrigin.REFRESH)
+
+    def _refuse_handed_over(self, application: Any, again: Command) -> None:
+        """:raises NotSignedInError: the user has only an access token that was handed over."""
+        home = str(self._account(application, again).get("home_account_id"))
+        expires_on = self._applications.handed_over_until(home)
+        if expires_on is not None:
+            raise not_renewed(self._username, expires_on, self._clock())
 
     def share_with_home(self, scopes: Sequence[str]) -> str | None:
         """Use the user's token for any tenant for the home tenant too, and return that tenant.

@@ -19,6 +19,9 @@ OWN_KEY = "azextLogin"
 SOURCE = "assertionSource"
 """In the value of OWN_KEY: where this extension gets the next federated token."""
 
+EXPIRES_ON = "expiresOn"
+"""In the value of OWN_KEY: when the access token expires that was handed over in place of a credential."""
+
 _ASSERTION = "client_assertion"
 _CALLBACK = "client_assertion_callback"
 _LATEST = "assertion"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from azext_login.auth.storage.assertion_entries import assertion_of, with_assertion
+from azext_login.auth.storage.assertion_entries import EXPIRES_ON, assertion_of, own_part, with_assertion
 from azext_login.auth.storage.secret_file import SharedSecretFile
 from azext_login.auth.storage.token_cache import sections_in
 from azext_login.errors import NotSignedInError, StoreError
@@ -50,6 +50,14 @@ class ServicePrincipalEntries:
                 "tenant %s is used instead.", client_id, tenant, entries[0]["tenant"],
             )  # fmt: skip
         return dict((own or entries)[0])
+
+    def has_credential(self, client_id: str, tenant: str) -> bool:
+        """Tell whether the entry of an application in a tenant has a credential, and not only an access token.
+
+        :raises StoreError: the file cannot be read, or the keyring item holds tokens.
+        """
+        found = [entry for entry in self._usable() if _is_client(entry, client_id) and _is_of(entry, tenant)]
+        return any(EXPIRES_ON not in own_part(entry) for entry in found)
 
     def require(self, client_id: str, tenant: str) -> None:
         """Check that an application has an entry in any tenant.

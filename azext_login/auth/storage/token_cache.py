@@ -98,6 +98,15 @@ class TokenCache:
         """Return the user names of the accounts in the cache, case folded."""
         return frozenset(str(entry.get("username", "")).casefold() for entry in self.read().get("Account", {}).values())
 
+    def can_renew(self, name: str) -> bool:
+        """Tell whether the cache has a refresh token of a user.
+
+        :raises StoreError: it cannot be read.
+        """
+        found = self.usable()
+        homes = _homes_of(found, name)
+        return any(_home_of(entry) in homes for entry in found.get("RefreshToken", {}).values())
+
     def access_tokens(self, name: str, tenant: str) -> list[CacheEntry]:
         """Return the bearer tokens of a user or an application in a tenant (GUID)."""
         found = self.usable()

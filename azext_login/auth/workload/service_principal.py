@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from azext_login.auth.credential import AccessToken, TokenOrigin
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
 from azext_login.auth.entra.errors import Attempt, explain, login_command
+from azext_login.auth.entra.handed_over import LOGIN_WITH_TOKEN, not_renewed
 from azext_login.auth.input_files import refusal
 from azext_login.auth.jwt import expiry_of
 from azext_login.auth.sources.build_environment import running_build_system, service_connection_in
@@ -37,6 +38,7 @@ from azext_login.auth.sources.federated_tokens import (
 )
 from azext_login.auth.sources.registry import restore_source
 from azext_login.auth.storage.assertion_entries import (
+    EXPIRES_ON,
     OWN_KEY,
     SOURCE,
     assertion_of,
@@ -45,6 +47,7 @@ from azext_login.auth.storage.assertion_entries import (
     names_build_system,
     own_part,
 )
+from azext_login.auth.storage.cached_token import seconds
 from azext_login.auth.workload.certificate_files import PASSPHRASE_VARIABLE
 from azext_login.errors import (
     NotSignedInError,
@@ -114,6 +117,8 @@ class ServicePrincipal:
     """Whether the certificate is sent, so that Entra can trust it by its subject name and issuer (SN+I)."""
     assertion: str | None = field(default=None, repr=False)
     """The latest federated token."""
+    expires_on: int | None = None
+    """When the access token expires that was handed over in place of a credential (POSIX time in seconds)."""
     source: CredentialSource | None = None
     """What gives the next credential; None if the credential itself is stored."""
 
@@ -152,6 +157,7 @@ class ServicePrincipal:
             is_protected=bool(own.get(_PROTECTED)),
             send_chain=bool(entry.get(_SEND_CHAIN) or own.get(_SEND_CHAIN)),
             assertion=assertion,
+            expires_on=seconds(own.get(EXPIRES_ON)),
             source=source,
         )
 
@@ -179,6 +185,8 @@ class ServicePrincipal:
             entry["client_assertion"] = self.assertion
         if self.source is not None:
             own[SOURCE] = self.source.to_json()
+        if self.expires_on is not None:
+            own[EXPIRES_ON] = self.expires_on
         if own or not store_secret:
             entry[OWN_KEY] = {_KIND: self.kind, **own}
         return entry
@@ -188,6 +196,8 @@ class ServicePrincipal:
 
         :param environ: names the build system that runs the job.
         """
+        if self.expires_on is not None:
+            return LOGIN_WITH_TOKEN
         command = AZ_LOGIN.with_option("--service-principal").with_option("--username", self.client_id)
         if self.certificate:
             command = command.with_option("--certificate", self.certificate)
@@ -246,7 +256,7 @@ def needs_extension(entry: ServicePrincipalEntry, host_renews: Callable[[], bool
 
     :param host_renews: tells whether the host itself fetches federated tokens for entries that it has written.
     """
-    if own_part(entry).get(_CERTIFICATE):
+    if own_part(entry).get(_CERTIFICATE) or EXPIRES_ON in own_part(entry):
         return True
     if ServicePrincipal.from_entry(entry).source is None:
         return False
@@ -548,6 +558,8 @@ class ServicePrincipalCredential:
 
     def _fail_without_credential(self, tenant: str | None) -> str:
         principal = self._principal
+        if principal.expires_on is not None:
+            raise not_renewed(principal.client_id, principal.expires_on, self._clock())
         raise NotSignedInError(
             f"No token of service principal '{principal.client_id}' is cached for this request, and its "
             f"{principal.kind} was not stored.",

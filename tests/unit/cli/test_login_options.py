@@ -40,6 +40,13 @@ GUID = "00000000-0000-0000-0000-000000000000"
         {"certificate": "f", "store_decrypted_key": True},
         {"service_principal": True, "username": "u", "store_decrypted_key": True},
         {"identity": True, "client_id": "p\udce4ss"},
+        {"access_token": "a", "username": "u"},
+        {"access_token": "a", "service_principal": True, "username": "u"},
+        {"access_token": "a", "scopes": ["s"]},
+        {"access_token": "a", "from_env": True},
+        {"credential_source": "command"},
+        {"service_principal": True, "username": "u", "credential_source": "command", "password": "p"},
+        {"service_principal": True, "username": "u", "source_arguments": ["a=b"]},
     ],
 )
 def test_options_that_contradict_each_other_or_cannot_be_sent_are_refused(options: dict[str, Any]) -> None:
@@ -71,6 +78,8 @@ def test_an_option_of_service_principals_is_refused_in_the_built_ins_words() -> 
         {"certificate": "f"},
         {"identity": True, "client_assertion": "a"},
         {"client_id": "c", "object_id": "o"},
+        {"access_token": "a", "tenant": "t", "allow_no_subscriptions": True, "subscription": "s"},
+        {"service_principal": True, "username": "u", "credential_source": "command", "source_arguments": ["a=b"]},
     ],
 )
 def test_options_that_go_together_are_accepted(options: dict[str, Any]) -> None:
@@ -95,7 +104,7 @@ def test_options_of_another_way_to_sign_in_are_named(options: dict[str, Any], ig
 
 
 def test_secrets_are_not_in_the_representation_of_the_options() -> None:
-    assert "hunter2" not in repr(LoginOptions(password="hunter2", client_assertion="hunter2"))
+    assert "hunter2" not in repr(LoginOptions(password="hunter2", client_assertion="hunter2", access_token="hunter2"))
 
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
