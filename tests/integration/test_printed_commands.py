@@ -278,7 +278,7 @@ def test_the_parser_of_the_host_reads_every_option_as_it_was_given(az: Az) -> No
                 options = record(**{**needed, described.name: value})
                 command = printed_command(SimpleNamespace(name=name, cli_ctx=no_output_options), options)
                 lines.append(shlex.split(str(command))[1:])
-                secret = {"password": "@-", "client_assertion": "@FILE"}.get(described.name)
+                secret = {"password": "@-", "client_assertion": "@FILE", "access_token": "@-"}.get(described.name)
                 read = "5400" if described.name == "min_validity" else secret or value
                 expected.append((described.name, repr(list(read) if isinstance(read, tuple) else read)))
     answers = ask(az, {"ask": "values", "lines": lines})

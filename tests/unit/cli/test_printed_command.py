@@ -52,6 +52,8 @@ def _expected(name: str, value: Any) -> list[str]:
     option = _OPTIONS[name].name
     if name == "password":
         return ["--password=@-"]
+    if name == "access_token":
+        return ["--access-token=@-"]
     if name == "client_assertion":
         return ["--federated-token=@FILE"]
     if value is True:
