@@ -65,8 +65,10 @@ def sign_in_with_token(session: Session, request: SignInRequest, token: HandedTo
     staged = clients.staged_tokens()
     scopes = list(settings.arm_scopes) if is_for_manager else [token.scope]
     if token.is_user:
+        # The host refuses a user name with two IDs. A guest has another object ID in each tenant.
+        home = clients.token_cache.home_account_of(token.name) or f"{token.object_id}.{token.tenant}"
         staged.applications.keep_user_token(
-            token.name, token.object_id, token.tenant, scopes, token.secret, token.expires_on, now=time.time()
+            token.name, home, token.tenant, scopes, token.secret, token.expires_on, now=time.time()
         )
     else:
         staged.applications.keep_token(

@@ -107,6 +107,32 @@ def test_another_token_takes_the_place_of_the_first(handed: Handed) -> None:
     assert subscriptions_used(handed.az)
 
 
+def test_a_user_hands_over_tokens_of_two_tenants(workload_az: Az, workload_cloud: LocalCloud) -> None:
+    az, tokens = workload_az, {}
+    for tenant in (TENANT, OTHER_TENANT):
+        az.run("login", "-u", ALICE, "--password=@-", "--tenant", tenant, input="alice-local-password").ok()
+        tokens[tenant] = az.run("account", "get-access-token").ok().json()["accessToken"]
+        az.run("account", "clear").ok()
+    for token in tokens.values():
+        hand_over(az, token).ok()
+    for tenant, token in tokens.items():
+        directory = workload_cloud.directory.tenant(tenant).id
+        for one in (az, stock(az)):
+            found = one.run("account", "get-access-token", "--tenant", directory).ok().json()["accessToken"]
+            assert found == token
+    assert {row["tenantId"] for row in az.profile()["subscriptions"]} == {
+        workload_cloud.directory.tenant(tenant).id for tenant in tokens
+    }
+
+
+def test_a_refresh_keeps_what_the_token_has_found(handed: Handed) -> None:
+    az = replace(handed.az, secrets=())
+    before = {row["id"] for row in az.profile()["subscriptions"]}
+    handed.az.run("account", "list", "--refresh")
+    assert {row["id"] for row in az.profile()["subscriptions"]} == before
+    assert subscriptions_used(az)
+
+
 def test_a_real_sign_in_takes_the_place_of_the_token(handed: Handed, workload_cloud: LocalCloud) -> None:
     az = handed.az
     if handed.name == CI_APP:

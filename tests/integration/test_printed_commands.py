@@ -243,7 +243,7 @@ _VALUES = {
     "min_validity": 5400.0,
     "allow_host": ("git.contoso.com:8443", "*.contoso.com"),
 }
-_MANY = ("scopes", "exclude_tenants")
+_MANY = ("scopes", "exclude_tenants", "source_arguments")
 _RECORDS: dict[str, type] = {
     "login": LoginOptions,
     "logout": LogoutOptions,

@@ -125,7 +125,7 @@ class ApplicationFactory:
     def keep_user_token(
         self,
         username: str,
-        object_id: str,
+        home_account_id: str,
         tenant: str,
         scopes: Sequence[str],
         secret: str,
@@ -135,11 +135,13 @@ class ApplicationFactory:
     ) -> None:
         """Store an access token of a user that MSAL has not requested, and the user, without a refresh token.
 
-        :param object_id: that of the user in the tenant (GUID), like `tenant`.
+        :param home_account_id: MSAL's ID of the user: an object ID and a tenant with a dot between them.
+        :param tenant: GUID.
         :param expires_on: POSIX time in seconds, like `now`.
         """
         authority = self.authority_of(tenant)
-        client_info = json.dumps({"uid": object_id, "utid": tenant}).encode("ascii")
+        object_id, _, home = home_account_id.partition(".")
+        client_info = json.dumps({"uid": object_id, "utid": home}).encode("ascii")
         self._token_cache.add(
             {
                 "client_id": AZURE_CLI_CLIENT_ID,
@@ -157,7 +159,7 @@ class ApplicationFactory:
             now=int(now),
         )
         kind = self._token_cache.CredentialType.ACCOUNT
-        for entry in list(self._token_cache.search(kind, query={"home_account_id": f"{object_id}.{tenant}"})):
+        for entry in list(self._token_cache.search(kind, query={"home_account_id": home_account_id})):
             self._token_cache.modify(kind, entry, {**entry, HANDED_OVER: expires_on})
 
     def handed_over_until(self, home_account_id: str) -> int | None:

@@ -107,6 +107,16 @@ class TokenCache:
         homes = _homes_of(found, name)
         return any(_home_of(entry) in homes for entry in found.get("RefreshToken", {}).values())
 
+    def home_account_of(self, name: str) -> str | None:
+        """Return MSAL's ID of a user who is signed in (the object ID and the home tenant); None for another user.
+
+        :raises StoreError: it cannot be read.
+        """
+        accounts = self.usable().get("Account", {}).values()
+        wanted = name.casefold()
+        homes = (_home_of(entry) for entry in accounts if str(entry.get("username")).casefold() == wanted)
+        return next((home for home in homes if home and "." in home), None)
+
     def access_tokens(self, name: str, tenant: str) -> list[CacheEntry]:
         """Return the bearer tokens of a user or an application in a tenant (GUID)."""
         found = self.usable()
