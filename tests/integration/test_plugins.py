@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from typing import Any
 
+import pexpect
 import pytest
 
 from tests.harness.az import Az
@@ -204,3 +205,23 @@ def test_a_secret_in_the_failure_of_a_plug_in_is_not_shown(plugin_az: Az, worklo
     install_plugin(plugin_az, _doing(f'raise ValueError("{token}")'))
     az = replace(plugin_az, secrets=(*plugin_az.secrets, token))
     assert "failed with ValueError: ***" in az.run(*LOGIN).failed().stderr
+
+
+def test_a_plug_in_may_ask_the_user_in_a_sign_in_at_a_terminal(plugin_az: Az) -> None:
+    install_plugin(
+        plugin_az,
+        GIVES.replace(
+            "        with open",
+            "        return {'version': 1, 'kind': 'secret', 'secret': input('Vault: ')}\n        with open",
+        ),
+    )
+    terminal = plugin_az.pty(*LOGIN)
+    terminal.expect("Vault: ")
+    terminal.sendline(CI_SECRET)
+    terminal.expect("isDefault")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+    # No other command asks.
+    said = plugin_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
+    assert "failed with EOFError" in said
