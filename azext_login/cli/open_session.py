@@ -107,11 +107,22 @@ def _raise_event(cli_ctx: Any, event: Event) -> None:
     before = _raising.set((*_raising.get(), event.name))
     try:
         cli_ctx.raise_event(event.name, payload=event)
-    except (Exception, SystemExit) as error:  # what another extension does must not break ours
+    except BaseException as error:
+        # What another extension does must not break ours. Ctrl-C is what the user does.
+        if isinstance(error, KeyboardInterrupt):
+            raise
         logger.warning(
             "A listener of another extension to %s failed. The command continues. %s: %s",
-            event.name, type(error).__name__, printable(first_line(error)),
+            event.name, type(error).__name__, _said(error),
         )  # fmt: skip
         logger.debug("The failure of the listener:", exc_info=error)
     finally:
         _raising.reset(before)
+
+
+def _said(error: BaseException) -> str:
+    """Return the first line of the message of a foreign error, which may have none."""
+    try:
+        return printable(first_line(error))
+    except Exception:  # noqa: BLE001  # as above
+        return "(it has no message)"

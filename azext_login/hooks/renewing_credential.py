@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ class RenewingCredential:
         if claims_challenge is not None:
             options["claims_challenge"] = claims_challenge
         try:
-            with work_of_hook():
+            with ExitStack() as afterwards, work_of_hook(), self._session.hold_events(afterwards):
                 if not options.keys() - {"claims_challenge"}:
                     return _msal_result(self._token(scopes, claims_challenge))
                 found = self._special_token(scopes, options)

@@ -7,7 +7,7 @@ or raises an error.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,23 @@ class Session:
         """Close the connections. Clients that are used again open new ones."""
         if "clients" in self.__dict__:
             self.clients.close()
+
+    @contextmanager
+    def hold_events(self, afterwards: ExitStack) -> Iterator[None]:
+        """Tell other extensions what happens in the block when `afterwards` is closed, and not before.
+
+        For callers that hold a lock of this process in the block: a listener may wait for another thread.
+        """
+        tell = self.notify
+
+        def hold(event: Event) -> None:
+            afterwards.callback(tell, event)
+
+        self.notify = hold
+        try:
+            yield
+        finally:
+            self.notify = tell
 
     # Reading
 

@@ -130,3 +130,12 @@ def test_a_token_that_a_hook_renews_is_an_event_and_one_of_the_host_is_not(
     listening.run("sample", "use").ok()
     assert "TokenRefreshed" in _names(events)
     assert {event["account"] for event in _read(events)} == {CI_APP}
+
+
+def test_a_listener_in_a_hook_may_wait_for_a_thread_that_needs_a_token(
+    listening: Az, workload_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "token", workload_cloud.admin.issue_assertion(POD))
+    listening.run(*SERVICE_PRINCIPAL, "--federated-token-file", path).ok()
+    let_tokens_expire(listening, int(time.time()) - 60)
+    assert listening.run("sample", "use", env={"SAMPLE_FAILURE": "wait"}).ok().stderr == ""
