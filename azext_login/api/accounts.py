@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from azext_login.api.arguments import check_optional, check_text
 from azext_login.api.connection import session_of
 from azext_login.api.records import (
     AccountKind,
@@ -75,11 +76,14 @@ def select(cli_ctx: Any, subscription: str, *, account: str | None = None, tenan
     :param subscription: ID or name; `-` for the previous default.
     :param account: choose the subscription of this account, if several accounts have it.
     :param tenant: GUID or domain: choose it in this tenant, if several tenants show it.
+    :raises ValueError: an argument is empty.
     :raises AccountError: there is no such subscription, or there are several.
     :raises StoreError: the choice cannot be stored.
     """
     from azext_login.usecases.select_subscription import select_subscription
 
+    check_text("subscription", subscription)
+    check_optional(account=account, tenant=tenant)
     row = select_subscription(session_of(cli_ctx), subscription, username=account, tenant=tenant)
     return _subscription(row, is_default=True)
 
@@ -92,10 +96,12 @@ def sign_out(cli_ctx: Any, account: str) -> bool:
     :param cli_ctx: the context of the command that runs.
     :param account: a user name, an application ID, or the label of a managed identity.
     :return: whether anything of the account was stored.
+    :raises ValueError: `account` is empty.
     :raises StoreError: a file cannot be changed or deleted.
     """
     from azext_login.usecases.sign_out import sign_out as remove_account
 
+    check_text("account", account)
     return remove_account(session_of(cli_ctx), account).known
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from azext_login.api.arguments import check_optional, check_text
 from azext_login.cli.open_session import open_session
 from azext_login.system.command_line import Command
 
@@ -36,6 +40,9 @@ class Wanted:
     subscription: str | None = None
     tenant: str | None = None
 
+    def __post_init__(self) -> None:
+        check_optional(account=self.account, subscription=self.subscription, tenant=self.tenant)
+
 
 def token_of(session: Session, wanted: Wanted, request: TokenRequest) -> tuple[SubscriptionRow, TokenOutcome]:
     """Return a token, and the row of the account that it is for.
@@ -60,17 +67,19 @@ def token_of(session: Session, wanted: Wanted, request: TokenRequest) -> tuple[S
 def checked_claims(claims: str | None) -> str | None:
     """Return a claims challenge; None for an empty one.
 
-    :raises ValueError: it is not a JSON object.
+    :raises TypeError: it is not a text.
+    :raises ValueError: it is not a JSON object, or has `access_token` with another value than an object.
     """
     if not claims:
         return None
     import json
 
+    check_text("claims", claims)
     try:
-        is_object = isinstance(json.loads(claims), dict)
+        found = json.loads(claims)
     except ValueError:
-        is_object = False
-    if not is_object:
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("access_token", {}), dict):
         raise ValueError("The claims challenge is not a JSON object. It must be decoded from base64 first.")
     return claims
 
@@ -89,16 +98,21 @@ class TokenSource:
 
     The account is chosen at the first request for a tenant, and kept: a program that runs for hours is not switched to
     another account by an `az account set` elsewhere. Threads take turns, because the clients of a session serve one
-    request at a time.
+    request at a time. A process that was forked opens connections of its own.
     """
 
     def __init__(self, cli_ctx: Any, wanted: Wanted):
         """:param cli_ctx: the context of the command that runs."""
         self.cli_ctx = cli_ctx
         self.wanted = wanted
+        self._rows: dict[str | None, SubscriptionRow] = {}
+        self.start_afresh()
+        _sources.add(self)
+
+    def start_afresh(self) -> None:
+        """Forget the connections without a word to the services, and who has the turn: those of a parent process."""
         self._turn = threading.RLock()
         self._session: Session | None = None
-        self._rows: dict[str | None, SubscriptionRow] = {}
 
     def token(self, request: TokenRequest) -> TokenOutcome:
         """Return a token for the tenant of the request.
@@ -109,14 +123,15 @@ class TokenSource:
 
         tenant = request.tenant.casefold() if request.tenant else None
         wanted = Wanted(self.wanted.account, self.wanted.subscription, request.tenant)
-        with self._turn:
+        with ExitStack() as afterwards, self._turn:
             session = self._open()
-            row = self._rows.get(tenant)
-            if row is None:
-                row, outcome = token_of(session, wanted, request)
-                self._rows[tenant] = row
-            else:
-                outcome = get_token(session, row, request)
+            with session.hold_events(afterwards):
+                row = self._rows.get(tenant)
+                if row is None:
+                    row, outcome = token_of(session, wanted, request)
+                    self._rows[tenant] = row
+                else:
+                    outcome = get_token(session, row, request)
         report_stale_token(outcome)
         return outcome
 
@@ -158,3 +173,16 @@ class TokenSource:
         if self._session is None:
             self._session = session_of(self.cli_ctx)
         return self._session
+
+
+_sources: weakref.WeakSet[TokenSource] = weakref.WeakSet()
+
+
+def _start_afresh() -> None:
+    for source in list(_sources):
+        source.start_afresh()
+
+
+if hasattr(os, "register_at_fork"):
+    # Two processes that read from one TLS connection destroy it, and no thread of the child gives up a lock.
+    os.register_at_fork(after_in_child=_start_afresh)

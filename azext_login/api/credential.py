@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.cli.core.azclierror import AuthenticationError
 
+from azext_login.api.arguments import check_optional, check_scopes, check_validity
 from azext_login.api.connection import TokenSource, Wanted, checked_claims
 from azext_login.errors import AccountError
 from azext_login.profile.model import account_of
@@ -35,6 +36,7 @@ def get_credential(
         subscription.
     :param subscription: ID or name; None for the default of this process.
     :param tenant: GUID or domain; None for the tenant of the subscription.
+    :raises ValueError: an argument is empty.
     """
     return Credential(TokenSource(cli_ctx, Wanted(account, subscription, tenant)))
 
@@ -44,7 +46,7 @@ class Credential:
     """Tokens of one account, as `az account get-access-token` obtains them. Made by `get_credential`.
 
     It fulfils `azure.core.credentials.TokenCredential` and `SupportsTokenInfo`. It is immutable: the methods `with_...`
-    return copies. Threads may share it. The account is chosen at the first token, and kept.
+    return copies. Threads and forked processes may share it. The account is chosen at the first token, and kept.
 
     All methods that return tokens raise the errors of the package. Those about an account are instances of
     `azure.core.exceptions.ClientAuthenticationError` too, and `NotSignedInError` is one of
@@ -72,7 +74,7 @@ class Credential:
         :param enable_cae: not used: the Azure CLI declares for all of its tokens that it handles claims challenges.
         :param data: more fields of the request to the sign-in service, such as those of an SSH certificate.
         :param kwargs: not used; SDKs of later versions may pass more.
-        :raises ValueError: there is no scope, or `claims` is not a JSON object.
+        :raises ValueError: there is no scope, one is empty, or `claims` is not a JSON object.
         :raises NotSignedInError: no account is signed in, or its tokens are no longer stored.
         :raises AccountError: there is no such account or subscription, or there are several.
         :raises SignInError: the sign-in service refused.
@@ -150,10 +152,9 @@ class Credential:
     def with_min_validity(self, seconds: float) -> Credential:
         """Return a copy whose tokens are still valid for at least so many seconds when they are returned.
 
-        :raises ValueError: it is negative.
+        :raises ValueError: it is negative, or not a number (NaN).
         """
-        if seconds < 0:
-            raise ValueError("The validity must not be negative.")
+        check_validity(seconds)
         return replace(self, _validity=seconds)
 
     def with_auxiliary_tenants(self, *tenants: str) -> Credential:
@@ -198,8 +199,8 @@ class Credential:
     ) -> OwnToken:
         from azext_login.usecases.get_token import TokenRequest
 
-        if not scopes:
-            raise ValueError("At least one scope is required.")
+        check_scopes(scopes)
+        check_optional(tenant_id=tenant or None)
         request = TokenRequest(
             scopes=scopes,
             tenant=tenant or self._source.wanted.tenant,

@@ -39,9 +39,17 @@ def _sdk_class(error: AzCLIError) -> type[Exception]:
 
 
 def _combined(ours: type[AzCLIError], of_sdk: type[Exception]) -> Any:
+    def reduce(self: Any) -> Any:
+        # A copy, and another process, make the class again.
+        plain: Any = ours.__new__(ours, str(self))
+        plain.__dict__.update(self.__dict__)
+        return as_sdk_error, (plain,)
+
     def take_over(self: Any, error: AzCLIError) -> None:
         of_sdk.__init__(self, message=str(error))  # type: ignore[call-arg]
         self.__dict__.update(error.__dict__)
 
     # The name is what users read in `--debug`, and what telemetry counts.
-    return type(ours.__name__, (ours, of_sdk), {"__init__": take_over, "__module__": ours.__module__})
+    return type(
+        ours.__name__, (ours, of_sdk), {"__init__": take_over, "__reduce__": reduce, "__module__": ours.__module__}
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azext_login.api.accounts import record_of
+from azext_login.api.arguments import check_optional, check_text
 from azext_login.api.connection import session_of
 from azext_login.api.records import SignedInAccount
 from azext_login.errors import SignInError
@@ -93,6 +95,7 @@ def sign_in(
     :param subscription: ID or name of the subscription to make the default.
     :param allow_no_subscriptions: whether an account without subscriptions signs in too.
     :return: the account, with the subscriptions that were found.
+    :raises ValueError: an argument or a field of `method` is empty.
     :raises AccountError: the arguments cannot be combined. If there is no such `subscription`, or if there are several,
         the sign-in itself is stored.
     :raises SignInError: the sign-in service refused, a certificate cannot be used, no browser can be opened, or there
@@ -105,22 +108,34 @@ def sign_in(
     from azext_login.cli.login_usage import check_usage
     from azext_login.system.command_line import AZ_LOGIN
 
-    session = session_of(cli_ctx)
-    options = replace(
-        _options_of(method),
-        tenant=_tenant_id(session, tenant),
-        subscription=subscription,
-        allow_no_subscriptions=allow_no_subscriptions,
-    )
-    check_usage(options, next_step="Change the arguments of azext_login.api.sign_in.")
-    terminal = _CallbackTerminal(method.show) if isinstance(method, DeviceCode) else None
-    outcome = run_flow(session, options, AZ_LOGIN, lambda progress: None, terminal=terminal)
+    check_optional(tenant=tenant, subscription=subscription)
+    _check_method(method)
+    terminal = _CallbackTerminal(method.show) if isinstance(method, DeviceCode) else _SilentTerminal()
+    with closing(session_of(cli_ctx)) as session:
+        options = replace(
+            _options_of(method),
+            tenant=_tenant_id(session, tenant),
+            subscription=subscription,
+            allow_no_subscriptions=allow_no_subscriptions,
+        )
+        check_usage(options, next_step="Change the arguments of azext_login.api.sign_in.")
+        try:
+            outcome = run_flow(session, options, AZ_LOGIN, lambda progress: None, terminal=terminal)
+        except _CallbackFailed as failed:
+            raise failed.error from None
     check_outcome(options, outcome, AZ_LOGIN)
     check_choice(outcome)
     return record_of(outcome.rows, session.settings.cloud)
 
 
-class _CallbackTerminal(StandardTerminal):
+class _SilentTerminal(StandardTerminal):
+    """Reads nothing from the terminal."""
+
+    def open_paste_reader(self) -> None:
+        """Return None: nothing can be pasted."""
+
+
+class _CallbackTerminal(_SilentTerminal):
     """Passes what the user needs to the caller, in place of standard error."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
@@ -129,7 +144,38 @@ class _CallbackTerminal(StandardTerminal):
 
     def show(self, text: str) -> None:
         """Pass a message on."""
-        self._show(text)
+        try:
+            self._show(text)
+        except Exception as error:
+            raise _CallbackFailed(error) from error
+
+
+class _CallbackFailed(Exception):  # noqa: N818  # not an error of ours
+    """Carries the error of the caller's function past the code that takes it for one of the service."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _check_method(method: SignInMethod) -> None:
+    """Refuse what the command would ask for on the terminal, or take for another way to sign in.
+
+    :raises TypeError: it is no way to sign in, or a field has another type.
+    :raises ValueError: a field is empty.
+    """
+    if not isinstance(method, SignInMethod):
+        raise TypeError(f"method must be a way to sign in, not {type(method).__name__}.")
+    if isinstance(method, DeviceCode) and not callable(method.show):
+        raise TypeError("show must be a function.")
+    if isinstance(method, ManagedIdentity):
+        check_optional(client_id=method.client_id, object_id=method.object_id, resource_id=method.resource_id)
+    if isinstance(method, ClientSecret | ClientCertificate | FederatedTokenFile):
+        check_text("client_id", method.client_id)
+    if isinstance(method, ClientCertificate | FederatedTokenFile) and not isinstance(method.path, Path):
+        check_text("path", method.path)
+    if isinstance(method, ClientSecret) and not isinstance(method.secret, str):
+        raise TypeError("secret must be a text.")
 
 
 def _options_of(method: SignInMethod) -> LoginOptions:

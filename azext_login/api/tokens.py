@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from azext_login.api.arguments import check_optional, check_scopes, check_validity
 from azext_login.api.connection import Wanted, checked_claims, session_of, token_of
 from azext_login.api.records import Freshness, Token
 from azext_login.auth.credential import FRESH_FOR
@@ -46,8 +48,8 @@ def get_token(
     :param claims: a claims challenge, as decoded JSON text. A cached token is not used then.
     :param data: more fields of the request to the sign-in service, such as those of an SSH certificate
         (`{"token_type": "ssh-cert", "req_cnf": ..., "key_id": ...}`).
-    :raises ValueError: both `resource` and `scopes` are given, `scopes` is empty or a single text, or `claims` is not a
-        JSON object.
+    :raises ValueError: both `resource` and `scopes` are given, `scopes` is empty or a single text, another argument is
+        empty, `min_validity` is negative, or `claims` is not a JSON object.
     :raises NotSignedInError: no account is signed in, or its tokens are no longer stored.
     :raises AccountError: there is no such account or subscription, or there are several.
     :raises SignInError: the sign-in service refused. `InteractionRequiredError` if the user has to sign in again.
@@ -56,18 +58,19 @@ def get_token(
     """
     from azext_login.usecases.get_token import TokenRequest
 
-    session = session_of(cli_ctx)
-    requested = _scopes(resource, scopes)
-    request = TokenRequest(
-        scopes=requested or list(session.settings.arm_scopes),
-        tenant=tenant,
-        validity=min_validity,
-        force=force_refresh,
-        claims_challenge=checked_claims(claims),
-        advised_scopes=requested,
-        data=data,
-    )
-    row, outcome = token_of(session, Wanted(account, subscription, tenant), request)
+    requested, wanted = _scopes(resource, scopes), Wanted(account, subscription, tenant)
+    check_validity(min_validity)
+    with closing(session_of(cli_ctx)) as session:
+        request = TokenRequest(
+            scopes=requested or list(session.settings.arm_scopes),
+            tenant=tenant,
+            validity=min_validity,
+            force=force_refresh,
+            claims_challenge=checked_claims(claims),
+            advised_scopes=requested,
+            data=data,
+        )
+        row, outcome = token_of(session, wanted, request)
     named = subscription is not None or not tenant
     return _record(row, outcome, tenant=tenant, subscription=str(row["id"]) if named else None)
 
@@ -86,13 +89,16 @@ def freshness_of(expires_on: float, refresh_on: float | None, now: float) -> Fre
 def _scopes(resource: str | None, scopes: Sequence[str] | None) -> list[str] | None:
     if resource is not None and scopes is not None:
         raise ValueError("Give either resource or scopes.")
+    check_optional(resource=resource)
     if resource is not None:
         return [resource + "/.default"]
     if scopes is None:
         return None
-    if isinstance(scopes, str) or not scopes:
+    if isinstance(scopes, str):
         raise ValueError("scopes must be a list with at least one scope.")
-    return list(scopes)
+    requested = list(scopes)
+    check_scopes(requested)
+    return requested
 
 
 def _record(row: SubscriptionRow, outcome: TokenOutcome, *, tenant: str | None, subscription: str | None) -> Token:

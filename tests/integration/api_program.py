@@ -8,9 +8,14 @@ Prints JSON. It runs in the environment of an `az`, with the packages of the che
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import os
+import signal
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from azure.cli.core import get_default_cli
@@ -93,6 +98,99 @@ def errors(cli_ctx: Any, scope: str) -> dict[str, Any]:
         except api.NotSignedInError as error:
             found.append({"classes": [kind.__name__ for kind in type(error).__mro__], "next": str(error)})
     return {"errors": found}
+
+
+_CLAIMS = '{"access_token": {"nbf": {"essential": true}}}'
+
+
+def forks(cli_ctx: Any, scope: str) -> dict[str, Any]:
+    """Ask in several processes at once that share a credential with an open connection, some while it is in use."""
+    credential = api.get_credential(cli_ctx)
+    credential.get_token(scope, claims=_CLAIMS)
+    with ThreadPoolExecutor(2) as pool:
+        in_use = [pool.submit(credential.get_token, scope, claims=_CLAIMS) for _ in range(20)]
+        children = [_fork(credential, scope) for _ in range(8)]
+        found = [each.result().token[:3] for each in in_use]
+    for child, answer in children:
+        with open(answer, encoding="utf-8") as stream:
+            found.append(stream.read())
+        os.waitpid(child, 0)
+    return {"found": found}
+
+
+def _fork(credential: api.Credential, scope: str) -> tuple[int, int]:
+    """Return the ID of a child that asks several times, and the pipe with the start of its last token."""
+    answer, out = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(60)
+            tokens = [credential.get_token(scope, claims=_CLAIMS).token[:3] for _ in range(4)]
+            os.write(out, tokens[-1].encode())
+        except BaseException as error:  # noqa: BLE001  # the parent reports it
+            os.write(out, repr(error).encode())
+        os._exit(0)
+    os.close(out)
+    return child, answer
+
+
+class SpeechlessError(Exception):
+    """Has no message."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no message")
+
+
+def listeners(cli_ctx: Any, scope: str) -> dict[str, Any]:
+    """Return where new tokens come from while listeners fail in every way."""
+    found = []
+    for error in (SpeechlessError(), GeneratorExit(), asyncio.CancelledError()):
+
+        def fail(cli_ctx: Any, error: BaseException = error, **_: Any) -> None:
+            raise error
+
+        cli_ctx.register_event("azext_login.TokenRefreshed", fail)
+        found.append(api.get_token(cli_ctx, scopes=[scope], force_refresh=True).origin.value)
+        cli_ctx.unregister_event("azext_login.TokenRefreshed", fail)
+    return {"origins": found}
+
+
+def waiting_listener(cli_ctx: Any, scope: str) -> dict[str, Any]:
+    """Return the token that a listener gets in another thread, from the credential that has just obtained one."""
+    credential = api.get_credential(cli_ctx)
+    found = []
+
+    def wait(cli_ctx: Any, **_: Any) -> None:
+        thread = threading.Thread(target=lambda: found.append(credential.get_token(scope).token), daemon=True)
+        thread.start()
+        thread.join(20)
+
+    cli_ctx.register_event("azext_login.TokenRefreshed", wait)
+    token = credential.get_token(scope, claims=_CLAIMS).token
+    return {"isTheSame": found == [token]}
+
+
+def connections(cli_ctx: Any, scope: str) -> dict[str, Any]:
+    """Return how many connections are open after a program has requested many tokens."""
+    gc.disable()
+    for _ in range(5):
+        api.get_token(cli_ctx, scopes=[scope], force_refresh=True)
+    return {"open": sum(Path(each).is_socket() for each in Path("/proc/self/fd").iterdir())}
+
+
+def callbacks(cli_ctx: Any, scope: str) -> dict[str, Any]:
+    """Return the errors of a function that was to show a device code."""
+    found = []
+    for error in (TypeError("mine"), KeyError("mine"), ValueError("mine"), OSError("mine")):
+
+        def show(message: str, error: Exception = error) -> None:
+            raise error
+
+        try:
+            api.sign_in(cli_ctx, api.DeviceCode(show))
+        except Exception as caught:  # noqa: BLE001  # the test looks at it
+            found.append(caught is error)
+    return {"areTheSame": found}
 
 
 if __name__ == "__main__":

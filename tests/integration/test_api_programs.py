@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -73,3 +74,25 @@ def test_many_callers_share_one_request(signed_in: Az, cloud: LocalCloud, mode: 
     found = _run(signed_in, mode, ARM)
     assert len(set(found["tokens"])) == 1
     assert found.get("infoIsTheSame", True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_forked_processes_share_no_connection_and_no_lock(signed_in: Az) -> None:
+    assert set(_run(signed_in, "forks", ARM)["found"]) == {"eyJ"}
+
+
+def test_a_listener_that_fails_in_any_way_does_not_fail_the_call(signed_in: Az) -> None:
+    assert _run(signed_in, "listeners", ARM) == {"origins": ["refresh"] * 3}
+
+
+def test_a_listener_may_wait_for_a_thread_that_uses_the_same_credential(signed_in: Az) -> None:
+    assert _run(signed_in, "waiting_listener", ARM) == {"isTheSame": True}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="finds open connections through /proc")
+def test_a_program_that_requests_many_tokens_leaves_no_connection_open(signed_in: Az) -> None:
+    assert _run(signed_in, "connections", ARM)["open"] == 0
+
+
+def test_an_error_of_the_callers_own_function_reaches_the_caller(az: Az) -> None:
+    assert _run(az, "callbacks", ARM) == {"areTheSame": [True] * 4}

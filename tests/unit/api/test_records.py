@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 import sys
 import types
+from collections.abc import Callable
 
 import pytest
 from azure.cli.core.azclierror import AzCLIError
@@ -120,3 +123,14 @@ def test_an_error_keeps_its_class_message_and_next_step_for_the_sdk(error: AzCLI
 def test_an_azure_identity_without_the_expected_class_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "azure.identity", types.ModuleType("azure.identity"))
     assert isinstance(as_sdk_error(api.NotSignedInError("Nobody.")), ClientAuthenticationError)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"])
+def test_an_error_can_be_copied_and_passed_to_another_process(copied: Callable[[AzCLIError], AzCLIError]) -> None:
+    error = as_sdk_error(api.SignInError("refused", entra_error={"error": "x"}, next_step="az login"))
+    same = copied(error)
+    assert isinstance(same, api.SignInError)
+    assert isinstance(same, ClientAuthenticationError)
+    assert str(same) == "refused"
+    assert vars(same)["recommendations"] == ["az login"]
+    assert vars(same)["msal_error"] == {"error": "x"}
