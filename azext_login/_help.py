@@ -91,6 +91,8 @@ examples:
       text: az login --access-token=@-
     - name: Log in with a credential from environment variables, for example in a pod of AKS.
       text: az login --from-env
+    - name: Log in to an application of your own, to get its tokens. The Azure CLI stays logged in as before.
+      text: az login --app-client-id 00000000-0000-0000-0000-000000000000 --scope https://vault.azure.net/.default
     - name: Log in with the system-assigned managed identity of this computer.
       text: az login --identity
     - name: Log in with a user-assigned managed identity.
@@ -228,6 +230,10 @@ examples:
       text: az account get-access-token --force-refresh
     - name: Get an access token of another account that is signed in.
       text: az account get-access-token --username johndoe@contoso.com
+    - name: Get an access token of an application of your own, to which you have logged in.
+      text: >-
+        az account get-access-token --app-client-id 00000000-0000-0000-0000-000000000000
+        --scope https://vault.azure.net/.default
 """
 
 helps["account export-token"] = """

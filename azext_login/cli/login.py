@@ -101,6 +101,12 @@ def sign_in(
     from azure.cli.core.util import in_cloud_console
 
     claims_challenge = decode_claims_challenge(options.claims_challenge)
+    if options.app_client_id:
+        from azext_login.usecases.sign_in_application import tenant_for_application
+
+        # Before the user has to do anything.
+        usual = tenant_for_application(session, username=options.username)
+        options = replace(options, tenant=options.tenant or usual)
     for name, other in ignored_options(options):
         logger.warning("%s was ignored, because it belongs to %s.", name, other)
     send_telemetry("set_login_experience_v2", session.settings.login_experience_v2)
@@ -126,9 +132,14 @@ def sign_in(
         return sign_in_workload(session, options, request)
     if options.is_interactive:
         flow = _interactive_flow(options, claims_challenge, again, terminal or StandardTerminal())
-        return sign_in_user(session, request, flow)
-    request = replace(request, password_user=options.username)
-    return sign_in_user(session, request, _password_flow(session, options, again))
+    else:
+        request = replace(request, password_user=options.username)
+        flow = _password_flow(session, options, again)
+    if options.app_client_id:
+        from azext_login.usecases.sign_in_application import sign_in_to_application
+
+        return sign_in_to_application(session, request, options.app_client_id, flow)
+    return sign_in_user(session, request, flow)
 
 
 def _sign_in_with_token(session: Session, secret: str, request: SignInRequest) -> SignInOutcome:
@@ -290,6 +301,8 @@ def _offer_choice(session: Session, options: LoginOptions, outcome: SignInOutcom
     and is shown without a question. The built-in asks for it as well.
     """
     if not (options.is_interactive and session.settings.login_experience_v2 and can_choose()):
+        return False
+    if options.app_client_id:
         return False
     is_filtered = bool(options.subscription or options.skip_subscription_discovery)
     if not outcome.rows or (is_filtered and len(outcome.rows) == 1):

@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from azext_login.cli.option_values import TOKEN_SOURCES, exclude_tenants_option
+from azext_login.cli.option_values import TOKEN_SOURCES, application_option, exclude_tenants_option
 from azext_login.cli.options import given_options, option, options_of
 
 # Headings of the help; the host has one for managed identities already.
 _BROWSER = "Web Browser"
+_APPLICATION = "Own Application"
 _SERVICE_PRINCIPAL = "Service Principal"
 _FEDERATED_TOKEN = "Federated Token"
 _CREDENTIAL_SOURCE = "Credential Source"
@@ -67,6 +68,13 @@ class LoginOptions:
         help="Port of localhost to which the browser returns after the sign-in, for example one that SSH or a "
         "container forwards. Default: any free port, and 8400 for AD FS. Uses a web browser even where Web Account "
         "Manager is the default.",
+    )
+
+    app_client_id: str | None = application_option(
+        group=_APPLICATION,
+        help="Application (client) ID of an application of your own, a public client that users sign in to instead of "
+        "the Azure CLI. Its tokens are stored beside those of the Azure CLI, and the list of subscriptions stays as it "
+        "is. To get a token, pass the ID to `az account get-access-token --app-client-id`.",
     )
 
     service_principal: bool | None = option("--service-principal", group=_SERVICE_PRINCIPAL)

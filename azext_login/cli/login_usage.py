@@ -51,6 +51,7 @@ def check_usage(options: LoginOptions, *, next_step: str = "Run `az login --help
             "'--skip-subscription-discovery'.",
         ),
         *_rules_of_browsers(o),
+        *_rules_of_applications(o),
         (
             o.exclude_tenants and (o.tenant or o.identity or o.from_env),
             "usage error: '--exclude-tenant' is only applicable to a sign-in to all tenants",
@@ -94,7 +95,7 @@ def _rules_of_browsers(o: LoginOptions) -> list[_Rule]:
 
 _OF_OTHER_WAYS = (
     "username", "password", "scopes", "claims_challenge", "use_device_code", "service_principal", "certificate",
-    "client_assertion", "identity", "exclude_tenants",
+    "client_assertion", "identity", "exclude_tenants", "app_client_id",
 )  # fmt: skip
 
 
@@ -106,6 +107,22 @@ def _rules_of_access_tokens(o: LoginOptions) -> list[_Rule]:
             "usage error: '--access-token' contains the account, its tenant and its resource, and is not applicable "
             f"with '{''.join(given[:1])}'",
         )
+    ]
+
+
+def _rules_of_applications(o: LoginOptions) -> list[_Rule]:
+    discovery = ("allow_no_subscriptions", "skip_subscription_discovery", "subscription", "exclude_tenants")
+    given = given_options(o, discovery)
+    return [
+        (
+            o.app_client_id and (o.service_principal or o.identity or o.from_env),
+            "usage error: '--app-client-id' is only applicable to the sign-in of a user",
+        ),
+        (
+            o.app_client_id and given,
+            f"usage error: '{''.join(given[:1])}' is not applicable with '--app-client-id', which reads no "
+            "subscriptions",
+        ),
     ]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from azext_login.cli.options import option
+from azext_login.system.text import is_guid
 
 AZURE_PIPELINES = "azure-pipelines"
 
@@ -24,6 +26,26 @@ RESOURCE_TYPES = {
     "media": "media_resource_id",
     "data-lake": "active_directory_data_lake_resource_id",
 }
+
+
+def _application_id(text: str) -> str:
+    from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
+
+    client_id = text.lower()
+    if not is_guid(client_id):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the application (client) ID of an application, a GUID.")
+    if client_id == AZURE_CLI_CLIENT_ID:
+        raise argparse.ArgumentTypeError("this is the Azure CLI itself. Leave out the option.")
+    return client_id
+
+
+def application_option(*, help: str, group: str | None = None) -> Any:
+    """Return the field for --app-client-id, which several commands have.
+
+    `az login --client-id` names a managed identity, and a later `az account get-access-token --client-id` may be for
+    applications that share the session of the Azure CLI (azure-cli#30301).
+    """
+    return option("--app-client-id", type=_application_id, group=group, help=help)
 
 
 def exclude_tenants_option(group: str | None = None) -> Any:

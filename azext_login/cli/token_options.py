@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from azext_login.cli.option_values import RESOURCE_TYPES, TOKEN_FORMATS
+from azext_login.cli.option_values import RESOURCE_TYPES, TOKEN_FORMATS, application_option
 from azext_login.cli.options import option
 
 
@@ -70,6 +70,10 @@ class TokenOptions:
         "--username",
         completer="complete_users",
         help="Account (user name or application ID) that gets the token. Default: the account of the subscription.",
+    )
+    app_client_id: str | None = application_option(
+        help="Application (client) ID of an application of your own, which gets the token instead of the Azure CLI. "
+        "The user signs in to it first, with `az login --app-client-id`."
     )
     min_validity: float | None = option(
         "--min-validity",

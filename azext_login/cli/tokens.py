@@ -124,6 +124,7 @@ def _get_token(session: Session, cli_ctx: Any, row: SubscriptionRow, options: To
         force=options.force_refresh,
         claims_challenge=decode_claims_challenge(options.claims_challenge),
         advised_scopes=scopes,
+        client_id=options.app_client_id,
     )
     outcome = get_token(session, row, request, before_waiting=resume)
     report_stale_token(outcome)

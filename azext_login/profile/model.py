@@ -70,6 +70,11 @@ class Account:
         return self.is_managed_identity or bool(self.details.get(CLOUD_SHELL))
 
     @property
+    def has_session(self) -> bool:
+        """Whether it can sign in to applications: that of a user can, except in Cloud Shell."""
+        return self.is_user and not self.keeps_to_its_tenant
+
+    @property
     def key(self) -> str:
         """What identifies the account, case folded. All user-assigned managed identities have the same name."""
         assigned = self.details.get(ASSIGNED_IDENTITY)

@@ -7,13 +7,13 @@ from azext_login.system.command_line import AZ_LOGIN, Command
 # What a sign-in is for, and what is shown of it. The other options of `az login` describe who signs in, and how.
 _PURPOSE = frozenset(
     ("--tenant", "--scope", "--claims-challenge", "--allow-no-subscriptions", "--skip-subscription-discovery",
-     "--subscription", "--exclude-tenant", "--query", "--output")
+     "--subscription", "--exclude-tenant", "--app-client-id", "--query", "--output")
 )  # fmt: skip
 
 # What does not go together with a way to sign in.
 _CONTRADICTIONS = {
-    "--identity": ("--tenant", "--exclude-tenant", "--skip-subscription-discovery"),
-    "--from-env": ("--tenant", "--exclude-tenant"),
+    "--identity": ("--tenant", "--exclude-tenant", "--skip-subscription-discovery", "--app-client-id"),
+    "--from-env": ("--tenant", "--exclude-tenant", "--app-client-id"),
 }
 
 _IDENTITIES = ("--client-id", "--object-id", "--resource-id")
@@ -49,6 +49,14 @@ def every_tenant(command: Command) -> Command:
     if command.has("--service-principal"):
         return command.with_option("--tenant", "TENANT")
     return command.without("--tenant", "--skip-subscription-discovery")
+
+
+def application_login(client_id: str) -> Command:
+    """Return the `az login` of a user to an application other than the Azure CLI.
+
+    :param client_id: application ID (GUID).
+    """
+    return AZ_LOGIN.with_option("--app-client-id", client_id)
 
 
 def with_identity(command: Command, option: str | None = None, value: str | None = None) -> Command:

@@ -17,6 +17,7 @@ _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 _OBEYED = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 # Tenants and subscriptions have GUIDs. Other clouds, and stand-ins for them, may have other words.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 # How the parts of a JSON Web Token begin: with base64url of "{" and a quotation mark or white space.
 _TOKEN = re.compile(r"(?:eyJ|eyA|ewo|ew0|ewk)[\w-]{10,}[\w.=-]*")
@@ -34,6 +35,11 @@ def is_utf_8(text: str) -> bool:
 def is_id(text: object) -> bool:
     """Tell whether this can be the ID of a tenant or a subscription: a word that no shell and no terminal obeys."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def is_guid(text: str) -> bool:
+    """Tell whether this is a GUID with its dashes and without braces, in upper or lower case."""
+    return _GUID.fullmatch(text) is not None
 
 
 def without_controls(text: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.errors import StoreError
 from azext_login.host import HostSettings, send_telemetry
 from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, SubscriptionRow, account_of
@@ -36,21 +37,27 @@ if TYPE_CHECKING:
 class StagedTokens:
     """The tokens of a sign-in, kept in memory until its subscriptions are known."""
 
-    def __init__(self, clients: Clients):
+    def __init__(self, clients: Clients, client_id: str):
         from msal import SerializableTokenCache
 
         self._disk = clients.token_cache
         self._warn = clients.warn_about_plain_text
         self._tokens = SerializableTokenCache()
         self._http_cache = clients.http_cache()
-        self.applications = clients.applications(self._tokens, self._http_cache.load())
+        self._client_id = client_id
+        self.applications = clients.applications(self._tokens, self._http_cache.load(), client_id=client_id)
 
     def keep(self) -> None:
         """Store the tokens beside those of other accounts, and the discovery documents that were read for them.
 
         :raises StoreError: the tokens cannot be written.
         """
-        self._disk.commit({}, _sections_of(self._tokens))
+        new = _sections_of(self._tokens)
+        if self._client_id != AZURE_CLI_CLIENT_ID:
+            from azext_login.auth.storage.token_cache import without_known_accounts
+
+            new = without_known_accounts(new, self._disk.usable())
+        self._disk.commit({}, new)
         self._http_cache.save()
         self._warn()
 
@@ -117,18 +124,26 @@ class Clients:
 
         return HttpCache(self._config_dir, enabled=self._settings.use_http_cache)
 
-    def staged_tokens(self) -> StagedTokens:
-        """Return an empty store in memory for the tokens of a sign-in."""
-        return StagedTokens(self)
+    def staged_tokens(self, *, client_id: str = AZURE_CLI_CLIENT_ID) -> StagedTokens:
+        """Return an empty store in memory for the tokens of a sign-in.
+
+        :param client_id: the public client that a user signs in to.
+        """
+        return StagedTokens(self, client_id)
 
     @contextmanager
     def stored_tokens(
-        self, *, leave_out: Callable[[Mapping[str, Any]], bool] = lambda entry: False
+        self,
+        *,
+        leave_out: Callable[[Mapping[str, Any]], bool] = lambda entry: False,
+        client_id: str = AZURE_CLI_CLIENT_ID,
     ) -> Iterator[ApplicationFactory]:
         """Yield applications that work on a copy of the stored tokens. Tokens that they renew are stored at the end.
 
         :param leave_out: tells which access tokens (MSAL's cache entries) are left out of the copy, so that MSAL
             requests new ones. They stay stored until a new one replaces them.
+        :param client_id: the public client whose tokens a user gets. Another one than the Azure CLI sees its own tokens
+            only.
         """
         from msal import SerializableTokenCache
 
@@ -137,11 +152,15 @@ class Clients:
         before["AccessToken"] = {
             key: entry for key, entry in before.get("AccessToken", {}).items() if not leave_out(entry)
         }
+        if client_id != AZURE_CLI_CLIENT_ID:
+            from azext_login.auth.storage.token_cache import of_client
+
+            before = of_client(before, client_id)
         tokens = SerializableTokenCache()
         tokens.deserialize(json.dumps(before))
         http_cache = self.http_cache()
         try:
-            yield self.applications(tokens, http_cache.load())
+            yield self.applications(tokens, http_cache.load(), client_id=client_id)
         finally:
             if tokens.has_state_changed:
                 try:
@@ -159,8 +178,14 @@ class Clients:
         except StoreError:
             return None
 
-    def applications(self, token_cache: Any, http_cache: Any) -> ApplicationFactory:
-        """Return the factory of MSAL applications that share these caches."""
+    def applications(
+        self, token_cache: Any, http_cache: Any, *, client_id: str = AZURE_CLI_CLIENT_ID
+    ) -> ApplicationFactory:
+        """Return the factory of MSAL applications that share these caches.
+
+        :param client_id: the public client that users sign in to. An account broker is only used for the Azure CLI:
+            others would have to be registered with its redirect URI.
+        """
         from azext_login.auth.entra.application import ApplicationFactory, ApplicationSettings
         from azext_login.auth.entra.http_client import AuthorityHttpClient
 
@@ -171,7 +196,8 @@ class Clients:
                 is_adfs=settings.is_adfs,
                 instance_discovery=settings.instance_discovery,
                 client_capabilities=settings.client_capabilities,
-                broker_switches=settings.broker_switches(),
+                broker_switches=settings.broker_switches() if client_id == AZURE_CLI_CLIENT_ID else {},
+                client_id=client_id,
                 again=self._again,
             ),
             token_cache=token_cache,

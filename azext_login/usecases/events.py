@@ -78,6 +78,8 @@ class TokenRefreshed(Event):
     """The scopes that were requested."""
     expires_on: int = 0
     """POSIX time in seconds."""
+    client_id: str | None = None
+    """ID (GUID) of the application of the user's own that the token belongs to; None for the Azure CLI."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,22 @@ def subscription_changed(
 
 
 def token_refreshed(
-    row: SubscriptionRow, cloud: str, token: AccessToken, *, scopes: Sequence[str], tenant: str | None
+    row: SubscriptionRow,
+    cloud: str,
+    token: AccessToken,
+    *,
+    scopes: Sequence[str],
+    tenant: str | None,
+    client_id: str | None,
 ) -> TokenRefreshed:
     """Return the event about a new token of the account of a row.
 
     :param scopes: those that were requested.
     :param tenant: as it was requested; None for the tenant of the row.
+    :param client_id: application ID; None for the Azure CLI.
     """
-    return TokenRefreshed(cloud, account_of(row).label, tenant or str(row["tenantId"]), tuple(scopes), token.expires_on)
+    tenant = tenant or str(row["tenantId"])
+    return TokenRefreshed(cloud, account_of(row).label, tenant, tuple(scopes), token.expires_on, client_id)
 
 
 def _identity(row: SubscriptionRow | None) -> tuple[str, ...]:

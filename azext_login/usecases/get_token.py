@@ -61,6 +61,8 @@ class TokenRequest:
     """JSON; a cached token is not used then."""
     advised_scopes: Sequence[str] | None = None
     """Scopes to repeat in the command that the user is advised to sign in again with."""
+    client_id: str | None = None
+    """Application ID (GUID, in lower case) of another public client than the Azure CLI, which the user signed in to."""
     data: Mapping[str, str] | None = None
     """More fields of the request to the sign-in service, such as those of an SSH certificate. MSAL looks up the answer
     in its cache; we do not."""
@@ -105,14 +107,22 @@ def get_token(
     :raises SignInError: the sign-in service refused, or its tokens are not valid for as long as requested.
     :raises ServiceUnreachableError: the service did not answer, and no cached token will do.
     :raises UnexpectedAnswerError: something else answered in its place, and no cached token will do.
-    :raises AccountError: the request has `data`, and the account's tokens come from the computer.
+    :raises AccountError: the request has `data`, and the account's tokens come from the computer. Or it has a
+        `client_id`, and the account is not that of a user.
     """
     outcome = _obtain(session, row, request, before_waiting, clock, environ)
     if outcome.is_new:
         from azext_login.usecases.events import token_refreshed
 
         session.notify(
-            token_refreshed(row, session.settings.cloud, outcome.token, scopes=request.scopes, tenant=request.tenant)
+            token_refreshed(
+                row,
+                session.settings.cloud,
+                outcome.token,
+                scopes=request.scopes,
+                tenant=request.tenant,
+                client_id=request.client_id,
+            )
         )
     return outcome
 
@@ -126,6 +136,7 @@ def _obtain(
     environ: Mapping[str, str],
 ) -> TokenOutcome:
     began = clock()
+    _check_application(row, request)
     query = _query_of(session, row, request)
     if query is None or request.claims_challenge is not None or request.data:
         _check_data(row, request)
@@ -144,7 +155,7 @@ def _obtain(
     from azext_login.auth.storage.single_flight import PATIENCE, SingleFlight
 
     # Where only MSAL can read the cache, it may have a fresh token, so we do not wait long either.
-    is_known = _is_decided_by_cache(session, row, environ)
+    is_known = pending.is_decided_by_cache()
     is_urgent = not is_known or cached.has_stale_after(2 * _SHORT_WAIT, began, request)
     # After the wait we send our own request.
     patience = longest_wait(_SHORT_WAIT if is_urgent else PATIENCE, before_request=True)
@@ -191,10 +202,16 @@ class _PendingRequest:
         if not session.settings.is_adfs:
             validity = max(request.validity, FRESH_FOR)
             fresh = find_token(tokens, self.query, now=now, validity=validity, cached_since=cached_since)
-        if fresh is not None or request.force or not _is_decided_by_cache(session, self.row, self.environ):
+        if fresh is not None or request.force or not self.is_decided_by_cache():
             return _CachedTokens(fresh)
         stale = find_stale_token(tokens, self._query_of_stale(), now=now, validity=request.least_validity)
         return _CachedTokens(stale=stale)
+
+    def is_decided_by_cache(self) -> bool:
+        """Tell whether the cache alone decides which token the account gets: no broker and no agent session."""
+        may_use_broker = self.session.settings.may_use_broker and self.request.client_id is None
+        uses_broker = account_of(self.row).is_user and may_use_broker
+        return not (uses_broker or self.environ.get(AGENT_SESSION_VARIABLE))
 
     def _query_of_stale(self) -> TokenQuery:
         """Return the query with the tenant's GUID for its domain, if it is known: MSAL stores tokens under the GUID."""
@@ -281,7 +298,8 @@ def _request_token(
     :param is_useless: tells which cached tokens (MSAL's entries) must not be used.
     :param limit: seconds after which the request times out.
     """
-    with session.clients.stored_tokens(leave_out=is_useless) as applications:
+    client_id = request.client_id or AZURE_CLI_CLIENT_ID
+    with session.clients.stored_tokens(leave_out=is_useless, client_id=client_id) as applications:
         credential = session.clients.credential_of(row, applications, tenant=request.tenant)
         request_token = partial(
             credential.token,
@@ -312,6 +330,16 @@ def _use_stale_token(error: AzCLIError, cached: _CachedTokens, request: TokenReq
     return TokenOutcome(stale, error)
 
 
+def _check_application(row: SubscriptionRow, request: TokenRequest) -> None:
+    account = account_of(row)
+    if request.client_id and not account.has_session:
+        raise AccountError(
+            f"'{account.label}' cannot have tokens of application '{request.client_id}': only users sign in to "
+            "applications.",
+            "Choose the account of a user with `az account set`, or leave out the ID of the application.",
+        )
+
+
 def _check_data(row: SubscriptionRow, request: TokenRequest) -> None:
     account = account_of(row)
     if request.data and account.keeps_to_its_tenant:
@@ -340,18 +368,12 @@ def _query_of(session: Session, row: SubscriptionRow, request: TokenRequest) -> 
     tenant = request.tenant or str(row["tenantId"])
     return TokenQuery(
         environment=urlsplit(session.settings.authority).hostname or "",
-        client_id=AZURE_CLI_CLIENT_ID if account.is_user else account.name,
+        client_id=(request.client_id or AZURE_CLI_CLIENT_ID) if account.is_user else account.name,
         # MSAL uses the first part of the authority's path as the tenant, which is `adfs` at an AD FS server.
         tenant="adfs" if session.settings.is_adfs else tenant,
         scopes=tuple(request.scopes),
         username=account.name if account.is_user else None,
     )
-
-
-def _is_decided_by_cache(session: Session, row: SubscriptionRow, environ: Mapping[str, str]) -> bool:
-    """Tell whether the cache alone decides which token an account gets: no broker and no agent session."""
-    uses_broker = account_of(row).is_user and session.settings.may_use_broker
-    return not (uses_broker or environ.get(AGENT_SESSION_VARIABLE))
 
 
 def _key_of(query: TokenQuery, request: TokenRequest) -> str:

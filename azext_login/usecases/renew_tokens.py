@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.cli.core.azclierror import AzCLIError
 
+from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.auth.entra.errors import Attempt, login_command
 from azext_login.auth.jwt import expiry_of, issue_time_of
 from azext_login.auth.sources.federated_tokens import FileAssertion
@@ -100,7 +101,10 @@ def renew(
             "Run `az account get-access-token`, or any other command, without renewing.",
         )
     clients, now = session.clients, clock()
-    in_use = [entry for entry in clients.token_cache.access_tokens(account.name, tenant) if _is_in_use(entry, now)]
+    # Tokens of an application of the user's own are renewed when they are requested: no built-in command reads them.
+    client_id = AZURE_CLI_CLIENT_ID if account.is_user else account.name
+    cached = clients.token_cache.access_tokens(account.name, tenant, client_id=client_id)
+    in_use = [entry for entry in cached if _is_in_use(entry, now)]
 
     def is_due(entry: Mapping[str, Any]) -> bool:
         return entry in in_use and (not only_due or _is_due(int(entry["expires_on"]), _cached_at(entry), now))

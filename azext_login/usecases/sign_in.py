@@ -94,7 +94,7 @@ def sign_in_user(session: Session, request: SignInRequest, authenticate: Authent
     """
     staged = session.clients.staged_tokens()
     session.clients.prepare(for_code=request.password_user is None)
-    account = _authenticate(session, request, authenticate, staged.applications)
+    account = authenticate_user(session, request, authenticate, staged.applications)
     credential = session.clients.user_credential(account, staged.applications, command=request.again)
     find_home = partial(credential.share_with_home, session.settings.arm_scopes)
     return complete(session, request, account, credential, lambda found: staged.keep(), find_home=find_home)
@@ -136,9 +136,14 @@ def complete(
     return _store(session, request, account, found, discovery, lambda: keep(found))
 
 
-def _authenticate(
+def authenticate_user(
     session: Session, request: SignInRequest, authenticate: Authenticate, applications: ApplicationFactory
 ) -> Account:
+    """Run a sign-in flow, and return the user who signed in. The tokens are in the cache of the applications.
+
+    :raises SignInError: the sign-in failed.
+    :raises ServiceUnreachableError: the sign-in service did not answer.
+    """
     from azext_login.auth.entra.application import authority_errors
     from azext_login.auth.entra.errors import Attempt, explain
 

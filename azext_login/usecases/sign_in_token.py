@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azext_login.auth.credential import AccessToken
+from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.auth.sources.access_token import HandedToken, is_one_of
 from azext_login.auth.workload.service_principal import ACCESS_TOKEN, ServicePrincipal
 from azext_login.errors import AccountError, SignInError
@@ -105,7 +106,7 @@ def _refuse_renewable(session: Session, token: HandedToken) -> None:
     """:raises AccountError: the account is signed in with a credential, which the token would take the place of."""
     clients = session.clients
     if token.is_user:
-        renews = clients.token_cache.can_renew(token.name)
+        renews = clients.token_cache.can_renew(token.name, client_id=AZURE_CLI_CLIENT_ID)
     else:
         renews = clients.service_principals.has_credential(token.name, token.tenant)
     if renews:

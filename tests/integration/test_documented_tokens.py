@@ -17,15 +17,16 @@ from tests.harness.az import Az
 from tests.harness.environments import SHELLS, in_ci
 from tests.integration.documentation import bash, block, code_blocks
 from tests.integration.token_cache_files import claims_of
-from tests.localcloud import LocalCloud
+from tests.localcloud import NOTES_APP, LocalCloud, User
 from tests.users import ALICE
 
 _GET, _FRESH = "az account get-access-token", "az account get-access-token --min-validity 30m"
 _EXPORT = 'eval "$(az account export-token --format bash)"'
+_OWN_APPLICATION = 'az login --app-client-id "$APP_ID" --scope https://vault.azure.net/.default'
 _GIT = 'git config --global credential.https://dev.azure.com.helper ""'
 
 #: First lines of the blocks of commands that are tested here.
-TESTED = {_GET, _FRESH, _EXPORT, _GIT}
+TESTED = {_GET, _FRESH, _OWN_APPLICATION, _EXPORT, _GIT}
 
 _DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
 
@@ -80,6 +81,17 @@ def test_how_fresh_and_whose(az: Az, cloud: LocalCloud) -> None:
     assert [each["unique_name"].rpartition("#")[2] for each in claims] == [ALICE] * 4
     assert claims[0]["uti"] != claims[1]["uti"]
     assert claims[3]["tid"] == cloud.directory.tenant("fabrikam.example").id
+
+
+def test_applications_of_ones_own(az: Az, cloud: LocalCloud, alice: User) -> None:
+    cloud.admin.consent(NOTES_APP, ALICE)
+    # A password in place of the browser.
+    sign_in, *tokens = block(_OWN_APPLICATION)
+    lines = [f"{sign_in} -u {ALICE} --password=@- > /dev/null", *tokens]
+    output = bash(az, lines, env={"APP_ID": NOTES_APP}, stdin=alice.password)
+    document, header = output.rsplit("\n", 2)[:2]
+    assert claims_of(header)["appid"] == NOTES_APP
+    assert claims_of(json.loads(document)["accessToken"])["appid"] == NOTES_APP
 
 
 def test_forms_for_posix_shells(az: Az, cloud: LocalCloud) -> None:

@@ -10,7 +10,7 @@ from authlib.oauth2 import OAuth2Error
 from flask import Blueprint, Response, g, redirect, request
 
 from tests.localcloud.claims import parse_claims
-from tests.localcloud.clients import Client, unknown_client
+from tests.localcloud.clients import Client, check_audience, unknown_client
 from tests.localcloud.errors import EntraError, consent_required, mfa_required, missing_parameter
 from tests.localcloud.interaction import Asked, Interaction
 from tests.localcloud.policy import check_member, check_segment, find_tenant, needs_consent, needs_mfa
@@ -65,6 +65,7 @@ def authorize_blueprint(state: State, issuer: Issuer, service: TokenService, vis
         app = state.directory.find_application(client_id)
         if app is None:
             raise unknown_client(client_id, tenant)
+        check_audience(state.directory, app, tenant)
         addresses = request.values.getlist("redirect_uri")
         client = Client(app)
         if len(addresses) != 1 or not client.check_redirect_uri(addresses[0]):

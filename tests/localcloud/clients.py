@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from authlib.oauth2.rfc6749 import ClientMixin
 
 from tests.localcloud.assertions import AssertionCheck
-from tests.localcloud.directory import Application
+from tests.localcloud.directory import Application, Directory
 from tests.localcloud.errors import EntraError, invalid_client
 from tests.localcloud.federation import Fetch
+from tests.localcloud.policy import check_segment
 from tests.localcloud.state import State
 from tests.localcloud.tokens import Issuer
 
@@ -84,10 +85,37 @@ def unknown_client(client_id: str, tenant_name: str) -> EntraError:
     )
 
 
+def check_audience(directory: Directory, app: Application, segment: str) -> None:
+    """Refuse an authority that is not the tenant of an application that only its own tenant knows."""
+    if not app.home:
+        return
+    tenant = check_segment(directory, segment, "invalid_request")
+    if tenant is None:
+        raise EntraError(
+            "invalid_request",
+            50194,
+            f"Application '{app.app_id}'({app.name}) is not configured as a multi-tenant application. Usage of the "
+            "/common endpoint is not supported for such apps created after '10/15/2018'. Use a tenant-specific "
+            "endpoint or configure the application to be multi-tenant.",
+        )
+    if tenant.id != app.home:
+        raise unknown_client(app.app_id, tenant.name)
+
+
+def check_public_flow(app: Application) -> None:
+    """Refuse a flow without a redirect URI for an application that does not allow such flows."""
+    if not app.public_flows:
+        raise invalid_client(
+            7000218,
+            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+        )
+
+
 class ClientAuthenticator:
     """The one client authentication method of the token endpoint, registered with Authlib as "entra"."""
 
     def __init__(self, state: State, issuer: Issuer, fetch: Fetch) -> None:
+        self._state = state
         self._issuer = issuer
         self._assertions = AssertionCheck(state, fetch)
 
@@ -103,6 +131,9 @@ class ClientAuthenticator:
         client: Client | None = query_client(client_id)
         if client is None:
             raise unknown_client(client_id, request.tenant_segment)
+        check_audience(self._state.directory, client.app, request.tenant_segment)
+        if client.app.public and form.get("grant_type") in ("password", DEVICE_CODE):
+            check_public_flow(client.app)
         secret, assertion = form.get("client_secret"), form.get("client_assertion")
         if client.app.public:
             if secret or assertion:

@@ -126,6 +126,9 @@ class Application:
 
     A managed identity has a `resource_id`: that of the virtual machine, or its own if it is user-assigned.
     `assigned` tells whether the host may use it.
+    An application of an organization's own `asks_consent` of each user for each resource, which Microsoft's own do for
+    few ("Permissions and consent overview"). With `home`, only that tenant knows it ("Single and multitenant apps").
+    Without `public_flows`, its setting "Allow public client flows" is off: no device code and no password can be used.
     """
 
     app_id: str
@@ -141,6 +144,9 @@ class Application:
     principals: tuple[Membership, ...] = ()
     resource_id: str = ""
     assigned: bool = True
+    asks_consent: bool = False
+    home: str = ""
+    public_flows: bool = True
 
     def in_tenant(self, tenant_id: str) -> Membership | None:
         """The service principal in a tenant, or None."""

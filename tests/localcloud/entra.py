@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, request
 
 from tests.localcloud.claims import parse_claims
-from tests.localcloud.clients import unknown_client
+from tests.localcloud.clients import check_audience, check_public_flow, unknown_client
 from tests.localcloud.errors import EntraError, missing_parameter
 from tests.localcloud.policy import check_segment
 from tests.localcloud.scopes import OIDC_SCOPES, parse_scope
@@ -30,6 +30,8 @@ def start_device_sign_in(state: State, tenant: str, page: str) -> dict[str, Any]
     app = state.directory.find_application(client_id)
     if app is None or not app.public:
         raise unknown_client(client_id, tenant)
+    check_audience(state.directory, app, tenant)
+    check_public_flow(app)
     scope = request.form.get("scope")
     parse_scope(scope, tenant, state.resources)
     parse_claims(request.form.get("claims"))

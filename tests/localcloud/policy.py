@@ -88,7 +88,8 @@ def needs_consent(state: State, user: User, client: Application, scope: ScopeReq
     if user.consent == "admin" or scope.resource.consent == "admin":
         return "admin"
     agreed = (user.username, client.app_id, scope.resource.key) in state.consents
-    return "user" if scope.resource.consent == "user" and not agreed else None
+    asks = scope.resource.consent == "user" or client.asks_consent
+    return "user" if asks and not agreed else None
 
 
 def check_silently(

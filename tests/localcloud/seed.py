@@ -37,6 +37,8 @@ CI_APP = stable_guid("app", "ci-app")
 CI_SECRET = "-local~ci'secret.1"
 #: A second public client that does not belong to the family of first-party clients.
 SAMPLE_APP = stable_guid("app", "sample-app")
+#: An application of an organization's own, registered in Contoso only, as `az login --app-client-id` needs it.
+NOTES_APP = stable_guid("app", "notes-app")
 #: Client ids of the managed identities: a system-assigned one, and two user-assigned ones. The reader sees nothing.
 VM_IDENTITY = stable_guid("app", "vm-identity")
 DEPLOY_IDENTITY = stable_guid("app", "deploy-identity")
@@ -159,7 +161,17 @@ def _applications() -> tuple[Application, ...]:
     loopback = ("http://localhost", "http://127.0.0.1")
     return (
         Application(AZURE_CLI, "Microsoft Azure CLI", public=True, redirect_uris=loopback, family=True),
-        Application(SAMPLE_APP, "sample-app", public=True, redirect_uris=("http://localhost/callback",)),
+        Application(
+            SAMPLE_APP, "sample-app", public=True, redirect_uris=("http://localhost/callback",), asks_consent=True
+        ),
+        Application(
+            NOTES_APP,
+            "notes-app",
+            public=True,
+            redirect_uris=("http://localhost",),
+            asks_consent=True,
+            home=CONTOSO.id,
+        ),
         Application(CI_APP, "ci-app", secrets=(CI_SECRET,), principals=_member("ci-app", CONTOSO, FABRIKAM)),
         _identity(VM_IDENTITY, "vm-identity", "app/providers/Microsoft.Compute/virtualMachines/vm-local"),
         _identity(DEPLOY_IDENTITY, "deploy-identity", f"app/{_USER_ASSIGNED}/deploy-identity"),

@@ -28,6 +28,24 @@ class WorkloadAdmin:
         """Replace an application's secrets by one."""
         self._state.change_directory(lambda d: d.with_application(replace(d.application(app), secrets=(secret,))))
 
+    def consent(self, app: str, user: str) -> None:
+        """Let a user have consented to all that an application may request: a password sign-in cannot ask for it."""
+        directory = self._state.directory
+        username, app_id = directory.user(user).username, directory.application(app).app_id
+        keys = {resource.key for resource in self._state.resources.values()}
+        with self._state.lock:
+            self._state.consents |= {(username, app_id, key) for key in keys}
+
+    def withdraw_consent(self, app: str) -> None:
+        """Withdraw what users have consented to for an application."""
+        app_id = self._state.directory.application(app).app_id
+        with self._state.lock:
+            self._state.consents -= {one for one in self._state.consents if one[1] == app_id}
+
+    def allow_public_flows(self, app: str, allowed: bool) -> None:
+        """Switch "Allow public client flows" of an application: device codes and passwords."""
+        self._state.change_directory(lambda d: d.with_application(replace(d.application(app), public_flows=allowed)))
+
     def add_certificate(self, app: str, pem: str) -> None:
         """Register a certificate (PEM text) that may sign the application's assertions."""
         self._state.change_directory(

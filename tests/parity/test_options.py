@@ -16,6 +16,7 @@ HOSTS = [pytest.param("newest"), pytest.param("oldest", marks=pytest.mark.oldest
 _LOGIN = {
     "--no-browser",
     "--redirect-port",
+    "--app-client-id",
     "--from-env",
     "--federated-token-file",
     "--federated-token-source",
@@ -32,7 +33,13 @@ _LOGIN = {
 _EVERYWHERE = {
     "account list": {"--all-identities", "--tenant", "--exclude-tenant", "--show-refresh"},
     "account set": {"--username", "--tenant"},
-    "account get-access-token": {"--username", "--min-validity", "--force-refresh", "--claims-challenge"},
+    "account get-access-token": {
+        "--username",
+        "--app-client-id",
+        "--min-validity",
+        "--force-refresh",
+        "--claims-challenge",
+    },
 }
 ADDED = {
     "newest": {"login": _LOGIN, **_EVERYWHERE},

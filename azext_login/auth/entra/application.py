@@ -41,6 +41,8 @@ class ApplicationSettings:
     client_capabilities: Sequence[str]
     broker_switches: Mapping[str, bool]
     """The arguments of PublicClientApplication that turn account brokers on or off."""
+    client_id: str = AZURE_CLI_CLIENT_ID
+    """Application ID of the public client that users sign in to."""
     again: Command | None = None
     """The `az login` that runs, for the advice; None for another command."""
 
@@ -61,6 +63,11 @@ class ApplicationFactory:
         """Whether the authority is an AD FS server, which has no tenants."""
         return self._settings.is_adfs
 
+    @property
+    def client_id(self) -> str:
+        """Application ID of the public client that users sign in to."""
+        return self._settings.client_id
+
     def authority_of(self, tenant: str | None) -> str:
         """Return the authority's address for a tenant; None for `organizations`, every work or school account."""
         base = self._settings.authority.rstrip("/").lower()
@@ -79,7 +86,7 @@ class ApplicationFactory:
 
         with authority_errors(self._settings.authority, tenant, self._settings.again):
             application = PublicClientApplication(
-                AZURE_CLI_CLIENT_ID,
+                self._settings.client_id,
                 **self._common(tenant, is_named_by_user=is_named_by_user),
                 **self._settings.broker_switches,
                 enable_pii_log=True,

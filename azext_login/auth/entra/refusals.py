@@ -117,6 +117,28 @@ OF_USERS = (
         "Consent is missing: it was not granted, or an administrator has to grant it.",
         AUTHENTICATE,
     ),
+    Refusal(
+        frozenset({700016, 700038}),
+        "The application does not exist in {where}, or is disabled there.",
+        "Check the application (client) ID and --tenant: an organization's own application is often known in one "
+        "tenant only. To sign in, run:\n{command}",
+    ),
+    # Only at `organizations`. A personal account is refused with the same code if it signs in with a password.
+    Refusal(
+        frozenset({50194}),
+        "The application is registered for one tenant only.",
+        "Name its tenant with --tenant:\n{command}",
+    ),
+    Refusal(
+        frozenset({7000218}),
+        "The application allows no sign-in with a device code or a password: it is not a public client.",
+        "An owner can turn on 'Allow public client flows' in its authentication settings. To sign in, run:\n{command}",
+    ),
+    Refusal(
+        frozenset({650057, 650056}),
+        "The application has no permission for the requested resource.",
+        f"An owner can add it under 'API permissions'. {_CHECK_SCOPES}",
+    ),
     SEVERAL_RESOURCES,
     _INVALID_SCOPE,
     _UNKNOWN_RESOURCE,

@@ -9,7 +9,7 @@ from typing import Any
 
 from azext_login.auth.credential import AccessToken, TokenOrigin
 from azext_login.auth.entra.application import ApplicationFactory, authority_errors
-from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE
+from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE, AZURE_CLI_CLIENT_ID
 from azext_login.auth.entra.errors import Attempt, explain, login_command
 from azext_login.auth.entra.handed_over import not_renewed
 from azext_login.errors import (
@@ -20,6 +20,7 @@ from azext_login.errors import (
     ServiceUnreachableError,
 )
 from azext_login.system.command_line import Command
+from azext_login.system.login_command import application_login
 
 
 class UserCredential:
@@ -37,7 +38,9 @@ class UserCredential:
         command: Command | None = None,
     ):
         """:param command: the `az login` that runs, for the advice; None for another command."""
-        self._command = command
+        client_id = applications.client_id
+        self._other_client = client_id if client_id != AZURE_CLI_CLIENT_ID else None
+        self._command = command or (application_login(client_id) if self._other_client else None)
         self._applications = applications
         self._username = username
         self._authority = authority
@@ -81,9 +84,8 @@ class UserCredential:
             )
         if not result:
             self._refuse_handed_over(application, again)
-            raise NotSignedInError(
-                f"The token cache has no token of '{self._username}' that can be used or renewed.",
-                next_step=f"To sign in again, run:\n{again}",
+            raise self._not_signed_in(
+                f"The token cache has no token of '{self._username}' that can be used or renewed.", again
             )
         if "error" in result:
             raise explain(result, attempt)
@@ -121,10 +123,7 @@ class UserCredential:
         """
         accounts = application.get_accounts(self._username)
         if not accounts:
-            raise NotSignedInError(
-                f"User '{self._username}' does not exist in MSAL token cache.",
-                next_step=f"To sign in again, run:\n{again}",
-            )
+            raise self._not_signed_in(f"User '{self._username}' does not exist in MSAL token cache.", again)
         if len(accounts) > 1:
             raise AccountError(
                 f"Several accounts with the user name '{self._username}' are signed in.",
@@ -132,6 +131,19 @@ class UserCredential:
                 f"{Command(('az', 'logout')).with_option('--username', self._username)}\n{again}",
             )
         return accounts[0]
+
+    def _not_signed_in(self, message: str, again: Command) -> NotSignedInError:
+        """Return the error about missing tokens.
+
+        :param message: for the Azure CLI's own tokens.
+        :param again: the `az login` for the token.
+        """
+        if self._other_client is None:
+            return NotSignedInError(message, next_step=f"To sign in again, run:\n{again}")
+        return NotSignedInError(
+            f"'{self._username}' has not signed in to application '{self._other_client}'.",
+            next_step=f"To sign in to it, run:\n{again}",
+        )
 
     def _agent_arguments(self, application: Any, claims: str | None) -> tuple[dict[str, Any], str | None]:
         """Mark the request as one of an agentic session, as the host does."""

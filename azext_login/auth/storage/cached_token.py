@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from azext_login.auth.credential import FRESH_FOR, AccessToken
+from azext_login.system.text import is_guid
 
 CacheEntry = Mapping[str, Any]
 """One entry of MSAL's cache, for example an access token: `secret`, `expires_on`, `target` (scopes), `realm`, ..."""
-
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 # With more digits, the year has no local time in Python.
 _TIME = re.compile(r"[0-9]{1,11}")
@@ -38,7 +37,7 @@ class TokenQuery:
     environment: str
     """Host of the authority without its port, as MSAL stores it."""
     client_id: str
-    """Application ID of the Azure CLI, or of the service principal."""
+    """Application ID of the Azure CLI, of another application that a user signed in to, or of the service principal."""
     tenant: str
     """GUID, domain, or `adfs`: MSAL's name for the only tenant of AD FS."""
     scopes: tuple[str, ...]
@@ -63,7 +62,7 @@ def find_token(
     :param validity: seconds that the token must still be valid.
     :param cached_since: POSIX time in seconds; tokens that were stored before do not count.
     """
-    if not (query.scopes and _GUID.fullmatch(query.tenant)):
+    if not (query.scopes and is_guid(query.tenant)):
         return None
     home = None
     if query.username is not None:
@@ -122,7 +121,7 @@ def is_candidate(entry: CacheEntry, query: TokenQuery) -> bool:
     """
     return (
         _same(entry.get("client_id"), query.client_id)
-        and (_same(entry.get("realm"), query.tenant) or not _GUID.fullmatch(query.tenant))
+        and (_same(entry.get("realm"), query.tenant) or not is_guid(query.tenant))
         and bool(_home_of(entry)) == (query.username is not None)
         and {scope.casefold() for scope in query.scopes}
         <= {scope.casefold() for scope in str(entry.get("target", "")).split()}

@@ -9,6 +9,7 @@ from typing import Any
 
 from azext_login.auth.storage.cached_token import CacheEntry, seconds
 from azext_login.auth.storage.secret_file import SharedSecretFile
+from azext_login.errors import AccountError
 from azext_login.system.directory import PrivateDirectory
 
 Sections = dict[str, dict[str, dict[str, Any]]]
@@ -98,14 +99,18 @@ class TokenCache:
         """Return the user names of the accounts in the cache, case folded."""
         return frozenset(str(entry.get("username", "")).casefold() for entry in self.read().get("Account", {}).values())
 
-    def can_renew(self, name: str) -> bool:
+    def can_renew(self, name: str, *, client_id: str) -> bool:
         """Tell whether the cache has a refresh token of a user.
 
+        :param client_id: application ID of the client that it was issued to.
         :raises StoreError: it cannot be read.
         """
         found = self.usable()
         homes = _homes_of(found, name)
-        return any(_home_of(entry) in homes for entry in found.get("RefreshToken", {}).values())
+        return any(
+            _home_of(entry) in homes and entry.get("client_id") == client_id
+            for entry in found.get("RefreshToken", {}).values()
+        )
 
     def home_account_of(self, name: str) -> str | None:
         """Return MSAL's ID of a user who is signed in (the object ID and the home tenant); None for another user.
@@ -117,8 +122,11 @@ class TokenCache:
         homes = (_home_of(entry) for entry in accounts if str(entry.get("username")).casefold() == wanted)
         return next((home for home in homes if home and "." in home), None)
 
-    def access_tokens(self, name: str, tenant: str) -> list[CacheEntry]:
-        """Return the bearer tokens of a user or an application in a tenant (GUID)."""
+    def access_tokens(self, name: str, tenant: str, *, client_id: str) -> list[CacheEntry]:
+        """Return the bearer tokens of a user or an application in a tenant (GUID).
+
+        :param client_id: application ID of the client that they were issued to.
+        """
         found = self.usable()
         homes = _homes_of(found, name)
         return [
@@ -128,6 +136,7 @@ class TokenCache:
             if str(entry.get("token_type", "Bearer")).lower() == "bearer"
             and not (entry.get("key_id") or entry.get("ext_cache_key"))
             and str(entry.get("realm", "")).casefold() == tenant.casefold()
+            and str(entry.get("client_id", "")).casefold() == client_id.casefold()
             and _belongs(entry, name, homes)
         ]
 
@@ -164,6 +173,43 @@ def without_identity(sections: Sections, name: str) -> Sections:
         }
         for section, entries in sections.items()
     }
+
+
+def of_client(sections: Sections, client_id: str) -> Sections:
+    """Return the cache as one application may see it: its own tokens, and the accounts, which applications share.
+
+    For an application without tokens, MSAL would try the refresh tokens of others (msal/application.py,
+    `_acquire_token_silent_by_finding_rt_belongs_to_me_or_my_family`).
+    """
+    own = (None, client_id)
+    return {
+        section: {key: entry for key, entry in entries.items() if entry.get("client_id") in own}
+        for section, entries in sections.items()
+    }
+
+
+def without_known_accounts(new: Sections, stored: Sections) -> Sections:
+    """Return the entries of a sign-in without the accounts of users who are in the stored cache already.
+
+    Applications share the accounts. They tell where the Azure CLI's tokens are, for example with an account broker
+    (`account_source`), so the sign-in to another application must not change them.
+
+    :raises AccountError: a user is stored with another ID. MSAL could not tell the two apart, for the Azure CLI too.
+    """
+    known = {_home_of(account): account for account in stored.get("Account", {}).values()}
+    names = {str(account.get("username", "")).casefold() for account in known.values()}
+    accounts = {key: entry for key, entry in new.get("Account", {}).items() if _home_of(entry) not in known}
+    for name in (str(account.get("username", "")) for account in accounts.values()):
+        if name.casefold() in names:
+            from azext_login.system.command_line import AZ_LOGIN, Command
+
+            raise AccountError(
+                f"The sign-in service now gives '{name}' another ID than the one that is stored, so the sign-in was "
+                "not stored.",
+                "Sign out, and sign in to the Azure CLI again:\n"
+                f"{Command(('az', 'logout')).with_option('--username', name)}\n{AZ_LOGIN}",
+            )
+    return {**new, "Account": accounts}
 
 
 def _without(content: Any, name: str) -> Any:

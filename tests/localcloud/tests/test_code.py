@@ -9,13 +9,14 @@ import pytest
 import requests
 
 from tests.harness.http_user import Answer
-from tests.localcloud import SAMPLE_APP, LocalCloud
+from tests.localcloud import NOTES_APP, SAMPLE_APP, LocalCloud
 from tests.localcloud.testing import USUAL_SCOPES, TokenClient, Visitor, authorize_url, pkce_pair
 from tests.users import ALICE, BOB, NINA
 
 pytest_plugins = ["tests.localcloud.fixtures"]
 
 REDIRECT = "http://localhost:8400"
+CONTOSO = "contoso.example"
 
 
 class Flow:
@@ -36,6 +37,15 @@ class Flow:
 
     def code(self, username: str = ALICE, **changes: str | None) -> Answer:
         return self.visitor.sign_in(self.url(**changes), username)
+
+    def consent(self, client_id: str, tenant: str, **changes: str) -> Answer:
+        """Sign alice in to an application that asks her for consent, unless she has consented."""
+        self.visitor.open(self.url(client_id=client_id, tenant=tenant, **changes))
+        self.visitor.identify(ALICE)
+        if "accept" in self.visitor.page.buttons:
+            self.visitor.press("accept")
+        assert self.visitor.answer is not None, self.visitor.page.html
+        return self.visitor.answer
 
     def redeem(self, code: str, tenant: str = "organizations", **changes: str) -> requests.Response:
         form = {
@@ -99,6 +109,39 @@ def test_an_expired_code_is_refused(flow: Flow) -> None:
     code = flow.code().parameters["code"]
     flow.cloud.admin.clock_offset(601)
     assert error_code(flow.redeem(code)) == 70008
+
+
+def test_an_application_has_redirect_addresses_of_its_own(flow: Flow) -> None:
+    flow.visitor.open(flow.url(client_id=SAMPLE_APP))
+    assert "AADSTS50011" in flow.visitor.page.text
+    called = flow.consent(SAMPLE_APP, "organizations", redirect_uri="http://localhost:8400/callback")
+    assert called.parameters["code"]
+
+
+def test_an_application_asks_each_user_for_consent_to_each_resource(flow: Flow) -> None:
+    called = flow.consent(NOTES_APP, CONTOSO)
+    answer = flow.redeem(called.parameters["code"], CONTOSO, client_id=NOTES_APP).json()
+    assert "foci" not in answer
+    again = flow.client.refresh(answer["refresh_token"], CONTOSO, client_id=NOTES_APP)
+    assert again.status_code == 200
+    vault = "https://vault.azure.net/.default"
+    assert error_code(flow.client.refresh(answer["refresh_token"], CONTOSO, client_id=NOTES_APP, scope=vault)) == 65001
+
+
+def test_an_application_of_one_tenant_is_known_there_only(flow: Flow) -> None:
+    for tenant, code in (("organizations", 50194), ("fabrikam.example", 700016)):
+        flow.visitor.open(flow.url(client_id=NOTES_APP, tenant=tenant))
+        assert f"AADSTS{code}" in flow.visitor.page.text
+        refused = flow.client.token(tenant, grant_type="refresh_token", refresh_token="x", client_id=NOTES_APP)
+        assert error_code(refused) == code
+
+
+def test_an_application_without_public_flows_takes_no_password_and_no_device_code(flow: Flow) -> None:
+    flow.cloud.admin.consent(NOTES_APP, ALICE)
+    assert flow.client.password(ALICE, tenant=CONTOSO, client_id=NOTES_APP).status_code == 200
+    flow.cloud.admin.allow_public_flows(NOTES_APP, False)
+    assert error_code(flow.client.password(ALICE, tenant=CONTOSO, client_id=NOTES_APP)) == 7000218
+    assert flow.consent(NOTES_APP, CONTOSO).parameters["code"]
 
 
 def test_a_code_is_bound_to_the_redirect_address(flow: Flow) -> None:

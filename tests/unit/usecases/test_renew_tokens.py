@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_login.auth.credential import AccessToken
+from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.auth.jwt import expiry_of
 from azext_login.auth.sources.credential_source import AssertionSource
 from azext_login.auth.sources.federated_tokens import FileAssertion
@@ -120,8 +121,9 @@ class World:
 
     # What `renew` asks of a session's services
 
-    def access_tokens(self, name: str, tenant: str) -> list[dict[str, str]]:
+    def access_tokens(self, name: str, tenant: str, *, client_id: str) -> list[dict[str, str]]:
         assert (name, tenant) == (self.account.name, TENANT)
+        assert client_id == (AZURE_CLI_CLIENT_ID if self.account.is_user else name)
         return list(self.cache.values())
 
     @contextmanager
