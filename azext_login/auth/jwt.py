@@ -15,6 +15,9 @@ from typing import Any
 from azext_login.errors import UnexpectedAnswerError
 from azext_login.system.text import is_id
 
+CLOCK_SKEW = 300.0
+"""Seconds that the clock of this computer may be slow when a token is not valid yet."""
+
 
 def claims_of(access_token: str) -> Mapping[str, Any]:
     """Return the claims of an access token that its issuer has just answered with.
@@ -63,6 +66,11 @@ def expiry_of(assertion: str) -> float | None:
 def issue_time_of(assertion: str) -> float | None:
     """Return when an assertion was issued (`iat`, RFC 7519 section 4.1.6), in POSIX seconds, or None as `expiry_of`."""
     return _time_in(assertion, "iat")
+
+
+def start_of(token: str) -> float | None:
+    """Return from when a token is valid (`nbf`, RFC 7519 section 4.1.5), in POSIX seconds, or None as `expiry_of`."""
+    return _time_in(token, "nbf")
 
 
 def _time_in(assertion: str, claim: str) -> float | None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
+from tests.integration.test_access_tokens import changed
 from tests.integration.workloads import (
     GRAPH,
     OTHER_TENANT,
@@ -170,6 +171,31 @@ def test_a_finished_access_token_that_has_expired_is_refused(
     assert kept(workload_az) == before
 
 
+_SOMEBODY = "00000000-1111-2222-3333-444444444444"
+
+
+@pytest.mark.parametrize(
+    "claims, says",
+    [
+        ({"tid": _SOMEBODY}, f"is of the tenant '{_SOMEBODY}', and not of"),
+        ({"appid": _SOMEBODY}, f"is of the application '{_SOMEBODY}', and not of '{CI_APP}'"),
+        ({"appid": None, "azp": _SOMEBODY}, f"is of the application '{_SOMEBODY}', and not of '{CI_APP}'"),
+        ({"exp": 5}, "expired at 1970-01-01"),
+        ({"nbf": 4e9}, "is not valid before 2096-10-02"),
+    ],
+)
+def test_a_finished_access_token_that_is_foreign_or_not_valid_now_is_refused(
+    workload_az: Az, program: Program, claims: dict[str, object], says: str
+) -> None:
+    given = finished_token(workload_az, "--resource", VAULT)
+    before = kept(workload_az)
+    program.prints({**given, "access_token": changed(given["access_token"], **claims)})
+    # Azure Resource Manager, which would find the signature that does not fit, is asked for nothing.
+    said = program.sign_in(workload_az, "", "--skip-subscription-discovery").failed().stderr
+    assert says in said
+    assert kept(workload_az) == before
+
+
 @pytest.mark.parametrize("kind", ["assertion", "secret"])
 def test_twenty_commands_at_once_run_the_program_once(
     workload_az: Az, workload_cloud: LocalCloud, program: Program, kind: str
@@ -297,6 +323,7 @@ def test_a_source_of_federated_tokens_has_the_same_entry_by_either_option(
     "words, says",
     [
         (("--credential-source", "nowhere"), "there is no credential source 'nowhere'"),
+        (("--credential-source", "a\x1b[31m"), "there is no credential source 'a[31m'"),
         (("--credential-source", "command"), "requires --source-arg command=VALUE"),
         (("--credential-source", "github", "--source-arg", "a=b"), "has no argument 'a'"),
         (("--credential-source", "command", "--source-arg", "true"), "takes KEY=VALUE"),

@@ -89,10 +89,18 @@ def _doing(statement: str) -> str:
     return GIVES.replace("        record(", f"        {statement}\n        record(", 1)
 
 
+#: A mapping whose methods are code of the plug-in.
+_CODE = """
+class Code(dict):
+    def get(self, *words):
+        raise SystemExit(0)
+"""
+
 _BROKEN = {
     "raises": (_doing("raise KeyError('no' + chr(27) + '[31m entry')"), "failed with KeyError: 'no"),
     "calls sys.exit": (_doing("raise SystemExit(0)"), "called sys.exit"),
     "returns nonsense": (GIVES.replace("return json.load(file)", "return 5"), "something other than a mapping"),
+    "returns code": (GIVES.replace("return json.load(file)", "return Code(a=1)") + _CODE, "called sys.exit"),
     "returns another version": (GIVES.replace("return json.load(file)", "return {'version': 2}"), "'version' is not 1"),
     "fails at import": ("import nothing_of_this_name", "failed with ModuleNotFoundError"),
     "is not Python": ("SOURCES = {", "failed with SyntaxError"),
@@ -202,9 +210,13 @@ def test_metadata_can_name_only_a_module_of_the_extension(plugin_az: Az, module:
 
 def test_a_secret_in_the_failure_of_a_plug_in_is_not_shown(plugin_az: Az, workload_cloud: LocalCloud) -> None:
     token = workload_cloud.admin.issue_assertion(POD)
-    install_plugin(plugin_az, _doing(f'raise ValueError("{token}")'))
+    raises = f'raise ValueError(".".join({token.split(".")}))'
+    install_plugin(plugin_az, _doing(raises))
     az = replace(plugin_az, secrets=(*plugin_az.secrets, token))
     assert "failed with ValueError: ***" in az.run(*LOGIN).failed().stderr
+    logged = az.run(*LOGIN, "--debug").stderr
+    assert "ValueError: ***" in logged
+    assert token not in logged
 
 
 def test_a_plug_in_may_ask_the_user_in_a_sign_in_at_a_terminal(plugin_az: Az) -> None:

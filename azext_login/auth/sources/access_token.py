@@ -13,12 +13,9 @@ from urllib.parse import urlsplit
 from azext_login.auth.credential import FRESH_FOR
 from azext_login.auth.entra.known_clouds import parse_authority
 from azext_login.auth.input_files import refusal
-from azext_login.auth.jwt import expiry_of, unverified_claims
+from azext_login.auth.jwt import CLOCK_SKEW, expiry_of, unverified_claims
 from azext_login.errors import SignInError
 from azext_login.system.text import fits_header, format_utc, is_id, is_utf_8, printable, without_controls
-
-# Seconds that the clock of this computer may be slow.
-_CLOCK_SKEW = 300.0
 
 # The application ID of Azure Resource Manager, which is the audience of its v2.0 tokens.
 _RESOURCE_MANAGER_ID = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
@@ -147,7 +144,7 @@ def _check_time(secret: str, claims: Mapping[str, Any], now: float) -> int:
             _AGAIN,
         )
     starts = claims.get("nbf", 0)
-    if isinstance(starts, bool) or not isinstance(starts, (int, float)) or not starts - _CLOCK_SKEW <= now:
+    if isinstance(starts, bool) or not isinstance(starts, (int, float)) or not starts - CLOCK_SKEW <= now:
         shown = format_utc(starts) if isinstance(starts, (int, float)) else "an unknown time"
         raise refusal(f"The access token is not valid before {shown} ({clock}).", "Check the clock of this computer.")
     return int(expires_on)

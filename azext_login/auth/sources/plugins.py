@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -115,7 +116,7 @@ def find_source(name: str, arguments: Mapping[str, str], reserved: frozenset[str
         if name in names:
             having.append(plugin)
     if broken and not having:
-        raise refusal(f"The credential source '{name}' was not found. {' '.join(broken)}", _ADVICE)
+        raise refusal(f"The credential source '{printable(name)}' was not found. {' '.join(broken)}", _ADVICE)
     for message in broken:
         logger.warning("%s Its sources cannot be used.", message)
     if len(having) > 1:
@@ -150,21 +151,21 @@ class PluginSource:
                 f"Install the extension again:\naz extension add --name {self.extension}",
             )
         try:
-            answer = _guarded(lambda: self._ask(plugin, request), plugin, may_prompt=request.may_prompt)
-            if not isinstance(answer, Mapping):
-                raise PluginError("gave something other than a mapping as its answer.")
-            return _credential_in(answer)
+            return _guarded(lambda: self._ask(plugin, request), plugin, may_prompt=request.may_prompt)
         except PluginError as error:
             raise refusal(f"{plugin.shown} {error}", _ADVICE) from None
 
-    def _ask(self, plugin: Plugin, request: SourceRequest) -> object:
+    def _ask(self, plugin: Plugin, request: SourceRequest) -> SourceCredential:
         factory = _sources_of(plugin).get(self.name)
         if factory is None:
             raise PluginError(f"no longer has a source '{self.name}'.")
         fetch = getattr(factory(dict(self.arguments)), "fetch", None)
         if not callable(fetch):
             raise PluginError(f"has a source '{self.name}' without a method 'fetch'.")
-        return fetch(request)
+        answer = fetch(request)
+        if not isinstance(answer, Mapping):
+            raise PluginError("gave something other than a mapping as its answer.")
+        return _credential_in(answer)
 
     def to_json(self) -> dict[str, Any]:
         """Return the source."""
@@ -177,6 +178,7 @@ class PluginSource:
 
 
 def _credential_in(answer: Mapping[Any, Any]) -> SourceCredential:
+    """Return the credential in an answer. The mapping can have code of the plug-in."""
     try:
         return credential_in(answer, tuple(CredentialKind))
     except ValueError as error:
@@ -238,11 +240,19 @@ def _outcome_of(call: Callable[[], Answer]) -> Callable[[], Answer | _Failure]:
             return _Failure(error)
         except SystemExit:
             return _Failure(PluginError("called sys.exit."))
-        except BaseException as error:  # of any kind: the command must not end with it
-            logger.debug("The failure of a plug-in:", exc_info=sys.exc_info())
+        except BaseException as error:  # noqa: BLE001  # of any kind: the command must not end with it
+            logger.debug("The failure of a plug-in:\n%s", _trace(error))
             return _Failure(PluginError(_describe(error)))
 
     return run
+
+
+def _trace(error: BaseException) -> str:
+    """Return where an error arose, for the log: without tokens, which its text can have."""
+    try:
+        return without_tokens("".join(traceback.format_exception(error)))
+    except Exception:  # noqa: BLE001  # it is as broken as the rest
+        return type(error).__name__
 
 
 def _describe(error: BaseException) -> str:

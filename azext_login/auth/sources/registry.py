@@ -18,6 +18,7 @@ from azext_login.auth.sources.managed_identity_source import NAME as MANAGED_IDE
 from azext_login.auth.sources.managed_identity_source import make_managed_identity
 from azext_login.auth.sources.program import ProgramSource
 from azext_login.errors import AccountError
+from azext_login.system.text import printable
 
 _HELP = "Run `az login --help` for examples."
 
@@ -119,7 +120,7 @@ def make_source(name: str, words: Sequence[str], context: SourceContext) -> Cred
             return found
         names = ", ".join(each.name for each in BUILT_IN)
         raise AccountError(
-            f"usage error: there is no credential source '{name}'.",
+            f"usage error: there is no credential source '{printable(name)}'.",
             f"Use one of these with --credential-source: {names}. Others need an extension that has them.",
         )
     known = [argument.name for argument in named.arguments]

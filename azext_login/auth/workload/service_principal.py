@@ -36,6 +36,7 @@ from azext_login.auth.sources.federated_tokens import (
     FileAssertion,
     check_assertion,
 )
+from azext_login.auth.sources.given_token import check_given_token
 from azext_login.auth.sources.registry import restore_source
 from azext_login.auth.storage.assertion_entries import (
     EXPIRES_ON,
@@ -61,7 +62,6 @@ from azext_login.host import host_signature
 from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.http.waiting import limit_time
 from azext_login.system.log import get_logger
-from azext_login.system.text import format_utc
 
 if TYPE_CHECKING:
     import requests
@@ -381,20 +381,15 @@ class ServicePrincipalCredential:
     ) -> dict[str, Any]:
         """Return a finished access token, and store it where MSAL stores tokens, so that built-in commands find it.
 
-        :raises SignInError: it has expired, or the request is for another kind of token.
+        :raises SignInError: it has expired, is of another account, or the request is for another kind of token.
         """
         if options.get("data"):
             raise refusal(
                 "The credential source gives finished access tokens, and none for an SSH certificate.",
                 "Sign in with a source that gives a federated token, a client secret or a certificate.",
             )
-        now, expires_on = self._clock(), int(given.expires_on or 0)
-        if expires_on <= now:
-            raise refusal(
-                f"The access token of the credential source expired at {format_utc(expires_on)} (this computer's "
-                f"clock: {format_utc(now)}).",
-                "Let the source give another one; then run the command again.",
-            )
+        now = self._clock()
+        expires_on = check_given_token(given, client_id=self._principal.client_id, tenant=tenant, now=now)
         self._applications.keep_token(self._principal.client_id, tenant, scopes, given.value, expires_on, now=now)
         return {"access_token": given.value, "token_type": "Bearer", "expires_in": int(expires_on - now)}
 
