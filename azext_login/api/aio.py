@@ -18,10 +18,16 @@ __all__ = ["Credential", "get_credential"]
 
 
 def get_credential(
-    cli_ctx: Any, *, account: str | None = None, subscription: str | None = None, tenant: str | None = None
+    cli_ctx: Any,
+    *,
+    account: str | None = None,
+    subscription: str | None = None,
+    tenant: str | None = None,
+    client_id: str | None = None,
 ) -> Credential:
     """Return a credential for asynchronous clients. The arguments are those of `azext_login.api.get_credential`."""
-    return Credential(sync.get_credential(cli_ctx, account=account, subscription=subscription, tenant=tenant))
+    made = sync.get_credential(cli_ctx, account=account, subscription=subscription, tenant=tenant, client_id=client_id)
+    return Credential(made)
 
 
 @dataclass(frozen=True, repr=False, eq=False)

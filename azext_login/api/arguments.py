@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
+from azext_login.system.text import is_guid
+
 
 def check_text(name: str, value: object) -> None:
     """Do nothing if an argument is a text that is not blank.
@@ -27,6 +30,20 @@ def check_optional(**arguments: object) -> None:
     for name, value in arguments.items():
         if value is not None:
             check_text(name, value)
+
+
+def own_application(client_id: str | None) -> str | None:
+    """Return the ID of an application of one's own in lower case; None for the Azure CLI.
+
+    :raises TypeError: it is not a text.
+    :raises ValueError: it is not a GUID.
+    """
+    if client_id is None:
+        return None
+    check_text("client_id", client_id)
+    if not is_guid(client_id):
+        raise ValueError("client_id is not an application ID (GUID).")
+    return None if client_id.lower() == AZURE_CLI_CLIENT_ID else client_id.lower()
 
 
 def check_scopes(scopes: Sequence[str]) -> None:

@@ -39,6 +39,8 @@ class Wanted:
     account: str | None = None
     subscription: str | None = None
     tenant: str | None = None
+    client_id: str | None = None
+    """Of an application of one's own, as `own_application` returns it."""
 
     def __post_init__(self) -> None:
         check_optional(account=self.account, subscription=self.subscription, tenant=self.tenant)

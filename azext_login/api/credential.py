@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.cli.core.azclierror import AuthenticationError
 
-from azext_login.api.arguments import check_optional, check_scopes, check_validity
+from azext_login.api.arguments import check_optional, check_scopes, check_validity, own_application
 from azext_login.api.connection import TokenSource, Wanted, checked_claims
 from azext_login.errors import AccountError
 from azext_login.profile.model import account_of
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def get_credential(
-    cli_ctx: Any, *, account: str | None = None, subscription: str | None = None, tenant: str | None = None
+    cli_ctx: Any,
+    *,
+    account: str | None = None,
+    subscription: str | None = None,
+    tenant: str | None = None,
+    client_id: str | None = None,
 ) -> Credential:
     """Return a credential for the clients of the Azure SDK.
 
@@ -36,9 +41,11 @@ def get_credential(
         subscription.
     :param subscription: ID or name; None for the default of this process.
     :param tenant: GUID or domain; None for the tenant of the subscription.
-    :raises ValueError: an argument is empty.
+    :param client_id: application ID (GUID) of a public client of one's own, to which the user has signed in (`sign_in`,
+        or `az login --app-client-id`); None for the Azure CLI.
+    :raises ValueError: an argument is empty, or `client_id` is not a GUID.
     """
-    return Credential(TokenSource(cli_ctx, Wanted(account, subscription, tenant)))
+    return Credential(TokenSource(cli_ctx, Wanted(account, subscription, tenant, own_application(client_id))))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -207,6 +214,7 @@ class Credential:
             validity=self._validity,
             claims_challenge=checked_claims(claims),
             advised_scopes=scopes,
+            client_id=self._source.wanted.client_id,
             data=data,
         )
         with _errors_of_sdk():

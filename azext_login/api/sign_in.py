@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azext_login.api.accounts import record_of
-from azext_login.api.arguments import check_optional, check_text
+from azext_login.api.arguments import check_optional, check_text, own_application
 from azext_login.api.connection import session_of
 from azext_login.api.records import SignedInAccount
 from azext_login.errors import SignInError
@@ -84,6 +84,7 @@ def sign_in(
     tenant: str | None = None,
     subscription: str | None = None,
     allow_no_subscriptions: bool = False,
+    client_id: str | None = None,
 ) -> SignedInAccount:
     """Sign an account in, as `az login` does: tokens and subscriptions are stored, and a default is chosen.
 
@@ -94,7 +95,9 @@ def sign_in(
         managed identity has none to choose.
     :param subscription: ID or name of the subscription to make the default.
     :param allow_no_subscriptions: whether an account without subscriptions signs in too.
-    :return: the account, with the subscriptions that were found.
+    :param client_id: application ID (GUID) of a public client of one's own, which a user signs in to beside the Azure
+        CLI, as with `az login --app-client-id`: tokens are stored, and nothing else. None for the Azure CLI.
+    :return: the account, with the subscriptions that were found; with `client_id`, with those that it had before.
     :raises ValueError: an argument or a field of `method` is empty.
     :raises AccountError: the arguments cannot be combined. If there is no such `subscription`, or if there are several,
         the sign-in itself is stored.
@@ -107,7 +110,10 @@ def sign_in(
     from azext_login.cli.login import sign_in as run_flow
     from azext_login.cli.login_usage import check_usage
     from azext_login.system.command_line import AZ_LOGIN
+    from azext_login.system.login_command import application_login
 
+    application = own_application(client_id)
+    again = application_login(application) if application else AZ_LOGIN
     check_optional(tenant=tenant, subscription=subscription)
     _check_method(method)
     terminal = _CallbackTerminal(method.show) if isinstance(method, DeviceCode) else _SilentTerminal()
@@ -117,13 +123,14 @@ def sign_in(
             tenant=_tenant_id(session, tenant),
             subscription=subscription,
             allow_no_subscriptions=allow_no_subscriptions,
+            app_client_id=application,
         )
         check_usage(options, next_step="Change the arguments of azext_login.api.sign_in.")
         try:
-            outcome = run_flow(session, options, AZ_LOGIN, lambda progress: None, terminal=terminal)
+            outcome = run_flow(session, options, again, lambda progress: None, terminal=terminal)
         except _CallbackFailed as failed:
             raise failed.error from None
-    check_outcome(options, outcome, AZ_LOGIN)
+    check_outcome(options, outcome, again)
     check_choice(outcome)
     return record_of(outcome.rows, session.settings.cloud)
 

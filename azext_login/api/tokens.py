@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from azext_login.api.arguments import check_optional, check_scopes, check_validity
+from azext_login.api.arguments import check_optional, check_scopes, check_validity, own_application
 from azext_login.api.connection import Wanted, checked_claims, session_of, token_of
 from azext_login.api.records import Freshness, Token
 from azext_login.auth.credential import FRESH_FOR
@@ -26,6 +26,7 @@ def get_token(
     account: str | None = None,
     subscription: str | None = None,
     tenant: str | None = None,
+    client_id: str | None = None,
     min_validity: float = 0,
     force_refresh: bool = False,
     claims: str | None = None,
@@ -43,6 +44,8 @@ def get_token(
     :param subscription: ID or name of a subscription. Its account is used.
     :param tenant: GUID or domain. If the account is not in this tenant, the one other account that is signed in to it
         is used.
+    :param client_id: application ID (GUID) of a public client of one's own, to which the user has signed in (`sign_in`,
+        or `az login --app-client-id`); None for the Azure CLI.
     :param min_validity: seconds for which the token must still be valid.
     :param force_refresh: request a new token even if one is cached, for example after a change of roles.
     :param claims: a claims challenge, as decoded JSON text. A cached token is not used then.
@@ -58,7 +61,7 @@ def get_token(
     """
     from azext_login.usecases.get_token import TokenRequest
 
-    requested, wanted = _scopes(resource, scopes), Wanted(account, subscription, tenant)
+    requested, wanted = _scopes(resource, scopes), Wanted(account, subscription, tenant, own_application(client_id))
     check_validity(min_validity)
     with closing(session_of(cli_ctx)) as session:
         request = TokenRequest(
@@ -68,6 +71,7 @@ def get_token(
             force=force_refresh,
             claims_challenge=checked_claims(claims),
             advised_scopes=requested,
+            client_id=wanted.client_id,
             data=data,
         )
         row, outcome = token_of(session, wanted, request)

@@ -87,6 +87,20 @@ async def tasks(cli_ctx: Any, scope: str) -> dict[str, Any]:
     return {"tokens": [token.token for token in found], "infoIsTheSame": info.token == found[0].token}
 
 
+async def own_application(cli_ctx: Any, scope: str, client_id: str) -> dict[str, Any]:
+    """Sign a user in to an application of one's own, and get its tokens in each way."""
+
+    def show(message: str) -> None:
+        print(message, file=sys.stderr, flush=True)
+
+    account = api.sign_in(cli_ctx, api.DeviceCode(show), client_id=client_id)
+    async with aio.get_credential(cli_ctx, client_id=client_id) as credential:
+        found = [(await credential.get_token(scope)).token]
+    found.append(api.get_credential(cli_ctx, client_id=client_id.upper()).with_tenant(None).get_token(scope).token)
+    found.append(api.get_token(cli_ctx, scopes=[scope], client_id=client_id).token)
+    return {"account": account.name, "tokens": found, "usual": api.get_token(cli_ctx, scopes=[scope]).token}
+
+
 def errors(cli_ctx: Any, scope: str) -> dict[str, Any]:
     """Return the classes of the error about a missing sign-in, before and after azure-identity is loaded."""
     found = []
@@ -196,7 +210,9 @@ def callbacks(cli_ctx: Any, scope: str) -> dict[str, Any]:
 if __name__ == "__main__":
     mode, wanted, *rest = sys.argv[1:]
     context = get_default_cli()
-    if mode in ("async_chain", "tasks"):
+    if mode == "own_application":
+        result = asyncio.run(own_application(context, wanted, *rest))
+    elif mode in ("async_chain", "tasks"):
         result = asyncio.run(globals()[mode](context, wanted))
     elif mode == "chain":
         result = chain(context, wanted, rest[0] if rest else None)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 
 from tests.harness.az import Az
 from tests.harness.environments import ROOT
-from tests.integration.token_cache_files import let_tokens_expire
-from tests.localcloud import LocalCloud
-from tests.users import BOB
+from tests.harness.http_user import HttpUser
+from tests.harness.sign_in import DEVICE_PROMPT
+from tests.integration.token_cache_files import claims_of, let_tokens_expire
+from tests.localcloud import AZURE_CLI, NOTES_APP, LocalCloud
+from tests.users import ALICE, BOB
 
 ARM = "https://management.localcloud.example/.default"
 
@@ -66,6 +69,31 @@ def test_the_error_is_one_of_the_azure_sdk_and_ours(az: Az) -> None:
     assert "CredentialUnavailableError" not in plain["classes"]
     assert "CredentialUnavailableError" in with_identity["classes"]
     assert "az login" in plain["next"]
+
+
+def test_a_program_signs_in_to_an_application_of_its_own_and_gets_its_tokens(
+    signed_in: Az, make_http_user: Callable[..., HttpUser]
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, _PROGRAM, "own_application", ARM, NOTES_APP],
+        env={**signed_in.environment(), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    prompt, shown = None, ""
+    while prompt is None and (line := process.stderr.readline()):
+        shown += line
+        prompt = DEVICE_PROMPT.search(shown)
+    assert prompt, shown
+    make_http_user(ALICE, user_code=prompt[2]).visit(prompt[1])
+    stdout, stderr = process.communicate(timeout=240)
+    assert process.returncode == 0, stderr
+    found = json.loads(stdout)
+    assert found["account"] == ALICE
+    assert {claims_of(token)["appid"] for token in found["tokens"]} == {NOTES_APP}
+    assert claims_of(found["usual"])["appid"] == AZURE_CLI
 
 
 @pytest.mark.parametrize("mode", ["threads", "tasks"])
