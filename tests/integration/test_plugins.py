@@ -171,6 +171,19 @@ def test_a_plug_in_asks_nobody_in_a_script(plugin_az: Az) -> None:
     assert "failed with EOFError" in done.stderr
 
 
+def test_a_plug_in_that_runs_az_is_not_asked_by_that_az_again(plugin_az: Az) -> None:
+    plugin = install_plugin(plugin_az)
+    plugin.gives(SECRET)
+    plugin_az.run(*LOGIN).ok()
+    asked = len(plugin.record)
+    words = f"'-m', 'azure.cli', 'account', 'get-access-token', '--resource', '{GRAPH}'"
+    inner = f"done = subprocess.run([sys.executable, {words}], stderr=subprocess.PIPE, text=True)"
+    plugin.becomes(_doing(f"import subprocess, sys; record('asked'); {inner}; raise ValueError(done.stderr[7:])"))
+    said = plugin_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
+    assert "runs `az`, which needs a credential of the same plug-in" in said
+    assert plugin.record[asked:] == ["imported", "asked"]
+
+
 def test_the_source_of_a_removed_extension_is_named(plugin_az: Az) -> None:
     plugin = install_plugin(plugin_az)
     plugin.gives(SECRET)

@@ -11,16 +11,19 @@ is trusted code: nothing here protects against a hostile one. A broken one costs
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azext_login.auth.input_files import refusal
+from azext_login.auth.sources import nesting
 from azext_login.auth.sources.answers import credential_in
 from azext_login.auth.sources.credential_source import CredentialKind, SourceCredential, SourceRequest
 from azext_login.errors import AccountError, ServiceUnreachableError, SignInError
@@ -151,7 +154,8 @@ class PluginSource:
                 f"Install the extension again:\naz extension add --name {self.extension}",
             )
         try:
-            return _guarded(lambda: self._ask(plugin, request), plugin, may_prompt=request.may_prompt)
+            with _named_in_environment(self, plugin):
+                return _guarded(lambda: self._ask(plugin, request), plugin, may_prompt=request.may_prompt)
         except PluginError as error:
             raise refusal(f"{plugin.shown} {error}", _ADVICE) from None
 
@@ -175,6 +179,29 @@ class PluginSource:
             "extension": self.extension,
             "arguments": dict(self.arguments),
         }
+
+
+@contextlib.contextmanager
+def _named_in_environment(source: PluginSource, plugin: Plugin) -> Iterator[None]:
+    """Run a block in whose environment the source is named, for the programs that it starts.
+
+    :raises SignInError: the environment names it already.
+    """
+    identity = f"{source.extension} {source.name} {source.arguments}"
+    if nesting.is_asked(identity, os.environ):
+        raise refusal(
+            f"{plugin.shown} runs `az`, which needs a credential of the same plug-in.",
+            "Let the plug-in run `az` with another config directory (AZURE_CONFIG_DIR), or without `az`.",
+        )
+    before = os.environ.get(nesting.VARIABLE)
+    os.environ[nesting.VARIABLE] = nesting.naming(identity, os.environ)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(nesting.VARIABLE, None)
+        else:
+            os.environ[nesting.VARIABLE] = before
 
 
 def _credential_in(answer: Mapping[Any, Any]) -> SourceCredential:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 import sys
@@ -11,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from azext_login.auth.input_files import refusal
+from azext_login.auth.sources import nesting
 from azext_login.system.run_program import ProgramError, run_program
 from azext_login.system.text import printable, shorten
 
 _LONGEST_OUTPUT = 256 * 1024  # bytes; Entra accepts far less
 _TIME_LIMIT = 30.0  # seconds
 _SHOWN = 200  # characters
-
-# In the environment of a command: which of these commands run, as digests with spaces between them.
-_RUNNING = "AZURE_LOGIN_TOKEN_COMMANDS"
 
 # The command is the user's, and may not expect to run twice at a time. azure-cli#33989 promises that it does not.
 _turn = threading.Lock()
@@ -56,14 +53,12 @@ class UserCommand:
                 "Run `az` as that user, or set AZURE_CONFIG_DIR to a directory of your own and sign in again.",
             )
         words = self._words()
-        running = environ.get(_RUNNING, "").split()
-        digest = hashlib.sha256(self.command_line.encode("utf-8", "replace")).hexdigest()
-        if digest in running:
+        if nesting.is_asked(self.command_line, environ):
             raise refusal(
                 f"{self.shown} runs `az`, which needs a token of this command.",
                 "Let the command run `az` with another config directory (AZURE_CONFIG_DIR), or without `az`.",
             )
-        surroundings = {**environ, _RUNNING: " ".join([*running, digest])}
+        surroundings = {**environ, nesting.VARIABLE: nesting.naming(self.command_line, environ)}
         try:
             with _turn:
                 return run_program(words, seconds=_TIME_LIMIT, limit=_LONGEST_OUTPUT, environ=surroundings)
