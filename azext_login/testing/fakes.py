@@ -9,6 +9,8 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 _ALGORITHM = "HS256"
@@ -98,7 +100,9 @@ class FakeCliContext:
     It registers and raises events as `knack.cli.CLI` does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config_dir: Path | None = None) -> None:
+        """:param config_dir: the config directory of the Azure CLI, `cli_ctx.config.config_dir`; None without one."""
+        self.config = SimpleNamespace(config_dir=None if config_dir is None else str(config_dir))
         self.data: dict[str, Any] = {}
         self._listeners: dict[str, list[Callable[..., Any]]] = {}
 

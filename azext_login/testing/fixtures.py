@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,6 @@ def fake_issuer(fake_clock: FakeClock) -> FakeIssuer:
 
 
 @pytest.fixture
-def fake_cli_ctx() -> FakeCliContext:
-    """Return the context of a command, for listeners to events."""
-    return FakeCliContext()
+def fake_cli_ctx(tmp_path: Path) -> FakeCliContext:
+    """Return the context of a command with a config directory of its own, for listeners to events."""
+    return FakeCliContext(tmp_path)

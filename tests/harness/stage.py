@@ -19,6 +19,7 @@ from tests.harness.az import Az, secrets_of
 from tests.harness.environments import ROOT
 from tests.harness.hosts import Host
 from tests.harness.launchers import REAL, Launcher
+from tests.harness.wheel import SAMPLE
 
 if TYPE_CHECKING:
     from tests.localcloud import LocalCloud
@@ -45,9 +46,9 @@ class Stage:
         (built,) = self._once("wheel", partial(wheel.build, root=self._root)).glob("*.whl")
         return built
 
-    def sample_wheel(self) -> Path:
-        """Return the wheel of the sample extension."""
-        (built,) = self._once("sample-wheel", lambda folder: wheel.build_sample(folder)).glob("*.whl")
+    def sample_wheel(self, source: Path = SAMPLE) -> Path:
+        """Return the wheel of another extension, whose setup.py is in `source`."""
+        (built,) = self._once(f"{source.name}-wheel", lambda folder: wheel.build_sample(folder, source)).glob("*.whl")
         return built
 
     def extension_dir(self, host: Host) -> Path:
@@ -58,14 +59,25 @@ class Stage:
 
         return self._once(f"extension-{host.name}", add)
 
-    def extension_dir_with_sample(self, host: Host) -> Path:
-        """Return a folder with the extension and the sample extension in it."""
+    def extension_dir_with_sample(self, host: Host, source: Path = SAMPLE, *, first: bool = False) -> Path:
+        """Return a folder with the extension and another one in it, whose setup.py is in `source`.
+
+        first: the other one is installed before ours.
+        """
+
+        def add_other(folder: Path) -> None:
+            wheel.install(self.sample_wheel(source), host, folder, self._scratch(f"{source.name}-{host.name}"))
 
         def add(folder: Path) -> None:
-            shutil.copytree(self.extension_dir(host), folder, dirs_exist_ok=True)
-            wheel.install(self.sample_wheel(), host, folder, self._scratch(f"sample-{host.name}"))
+            if first:
+                add_other(folder)
+                wheel.install(self.wheel(), host, folder, self._scratch(f"after-{source.name}-{host.name}"))
+            else:
+                shutil.copytree(self.extension_dir(host), folder, dirs_exist_ok=True)
+                add_other(folder)
 
-        return self._once(f"extensions-{host.name}", add)
+        order = "before" if first else "beside"
+        return self._once(f"{source.name}-{order}-{host.name}", add)
 
     def warm_config(self, host: Host, extension: bool, *, every_command: bool = False) -> Path:
         """Return a config directory with nothing but the CLI's index of commands, which takes seconds.

@@ -15,6 +15,8 @@ from tests.harness.environments import ROOT, wheels
 from tests.harness.hosts import Host
 
 SAMPLE = Path(__file__).with_name("sample")
+VAULTLOGIN = ROOT / "tests" / "samples" / "azext_vaultlogin"
+ACCOUNT = ROOT / "tests" / "samples" / "azext_account"
 SOURCES = ("setup.py", "pyproject.toml", "README.rst", "HISTORY.rst", "LICENSE")
 
 
@@ -41,17 +43,19 @@ def build(destination: Path, root: Path = ROOT) -> Path:
         return Path(shutil.copy(built, destination))
 
 
-def build_sample(destination: Path) -> Path:
-    """Build the wheel of the sample extension (tests/harness/sample) into `destination`, and return its path.
+def build_sample(destination: Path, folder: Path = SAMPLE) -> Path:
+    """Build the wheel of another extension into `destination`, and return its path.
+
+    folder: has its setup.py. The default is the sample extension.
 
     Raises:
         RuntimeError: the build failed; the message is its output.
     """
-    with tempfile.TemporaryDirectory(prefix="sample-wheel-") as folder:
-        source = Path(folder, "source")
-        shutil.copytree(SAMPLE, source, ignore=shutil.ignore_patterns("__pycache__"))
+    with tempfile.TemporaryDirectory(prefix="sample-wheel-") as scratch:
+        source = Path(scratch, "source")
+        shutil.copytree(folder, source, ignore=shutil.ignore_patterns("__pycache__"))
         _run_build(source, destination)
-    (built,) = destination.glob("sample-*.whl")
+    (built,) = destination.glob("*.whl")
     return built
 
 
