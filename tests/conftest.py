@@ -45,6 +45,9 @@ for _number, _handler in (
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
+# Projects of their own: other extensions, with tests that run beside their wheels.
+collect_ignore = ["samples"]
+
 # Before any test module is imported: azure-cli-core reads some of these at import time.
 _HOME = tempfile.TemporaryDirectory(prefix="login-tests-home-")
 guard.move_home(Path(_HOME.name))

@@ -13,9 +13,10 @@ Events: `SignedIn`, `SignedOut`, `SubscriptionChanged` and `TokenRefreshed` are 
 extension and by this API, when the change is stored. Built-in code raises none: a token that the Azure CLI itself
 renews in a built-in command is not reported. A loader registers a listener in its `load_command_table`::
 
-    cli_ctx.register_event("azext_login.SubscriptionChanged", listener)
+    def listener(cli_ctx, *, payload, **kwargs):
+        logger.info("The default subscription is %s.", payload.subscription)
 
-    def listener(cli_ctx, *, payload, **kwargs): ...
+    cmd.cli_ctx.register_event("azext_login.SubscriptionChanged", listener)
 
 The host loads an extension only for the words of its own commands, so a listener is told what happens in these
 commands. An extension that has a command in the group `account` is loaded for every `az account`. No extension can be

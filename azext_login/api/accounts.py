@@ -23,7 +23,11 @@ from azext_login.profile.model import CLOUD_SHELL, Account, SubscriptionRow, acc
 def current(cli_ctx: Any) -> ActiveAccount | None:
     """Return the account and the subscription that commands use in this process, and why; None without one.
 
-    Needs no network.
+    Needs no network. Example::
+
+        active = api.current(cmd.cli_ctx)
+        if active is not None:
+            title = f"{active.name} in {active.subscription.name}"
 
     :param cli_ctx: the context of the command that runs.
     :raises NotSignedInError: the account in AZURE_LOGIN_ACCOUNT is not signed in.
@@ -48,7 +52,9 @@ def current(cli_ctx: Any) -> ActiveAccount | None:
 def accounts(cli_ctx: Any) -> tuple[SignedInAccount, ...]:
     """Return all accounts that are signed in to the active cloud, with their subscriptions.
 
-    Those that AZURE_LOGIN_ACCOUNT hides are among them. Needs no network.
+    Those that AZURE_LOGIN_ACCOUNT hides are among them. Needs no network. Example::
+
+        users = [account.name for account in api.accounts(cmd.cli_ctx) if account.kind is api.AccountKind.USER]
 
     :param cli_ctx: the context of the command that runs.
     """
@@ -60,7 +66,7 @@ def accounts(cli_ctx: Any) -> tuple[SignedInAccount, ...]:
 
 
 def contexts(cli_ctx: Any) -> tuple[Context, ...]:
-    """Return the named contexts. There are none yet: a later minor version of the API adds them.
+    """Return the named contexts. The tuple is empty: a later minor version of the API adds contexts.
 
     :param cli_ctx: the context of the command that runs.
     """
@@ -70,7 +76,10 @@ def contexts(cli_ctx: Any) -> tuple[Context, ...]:
 def select(cli_ctx: Any, subscription: str, *, account: str | None = None, tenant: str | None = None) -> Subscription:
     """Make a subscription the stored default of the active cloud, as `az account set` does, and return it.
 
-    If AZURE_LOGIN_ACCOUNT or AZURE_LOGIN_SUBSCRIPTION is set, this process keeps what they choose.
+    If AZURE_LOGIN_ACCOUNT or AZURE_LOGIN_SUBSCRIPTION is set, this process keeps what they choose. Example::
+
+        chosen = api.select(cmd.cli_ctx, "Contoso Development")
+        assert chosen.is_default
 
     :param cli_ctx: the context of the command that runs.
     :param subscription: ID or name; `-` for the previous default.
@@ -91,7 +100,9 @@ def select(cli_ctx: Any, subscription: str, *, account: str | None = None, tenan
 def sign_out(cli_ctx: Any, account: str) -> bool:
     """Remove everything of an account, as `az logout` does: tokens, secret and subscriptions, in every cloud.
 
-    Needs no network.
+    Needs no network. Example::
+
+        was_signed_in = api.sign_out(cmd.cli_ctx, "alice@contoso.com")
 
     :param cli_ctx: the context of the command that runs.
     :param account: a user name, an application ID, or the label of a managed identity.

@@ -25,7 +25,20 @@ def get_credential(
     tenant: str | None = None,
     client_id: str | None = None,
 ) -> Credential:
-    """Return a credential for asynchronous clients. The arguments are those of `azext_login.api.get_credential`."""
+    """Return a credential for asynchronous clients. The arguments are those of `azext_login.api.get_credential`.
+
+    Example::
+
+        import asyncio
+        from azext_login.api import aio
+
+        async def get_expiry():
+            async with aio.get_credential(cmd.cli_ctx) as credential:
+                token = await credential.get_token("https://vault.azure.net/.default")
+                return token.expires_on
+
+        expires_on = asyncio.run(get_expiry())
+    """
     made = sync.get_credential(cli_ctx, account=account, subscription=subscription, tenant=tenant, client_id=client_id)
     return Credential(made)
 

@@ -34,7 +34,19 @@ def get_credential(
 
     Nothing is read or requested before the first token. Pass it to any client of azure-mgmt, to the host's
     `get_mgmt_service_client(..., credential=..., subscription_id=...)`, or to
-    `azure.identity.ChainedTokenCredential`.
+    `azure.identity.ChainedTokenCredential`. Example::
+
+        from azure.mgmt.resource.resources import ResourceManagementClient
+
+        endpoints = cmd.cli_ctx.cloud.endpoints
+        with api.get_credential(cmd.cli_ctx) as credential:
+            client = ResourceManagementClient(
+                credential,
+                credential.subscription,
+                base_url=endpoints.resource_manager,
+                credential_scopes=[endpoints.active_directory_resource_id + "/.default"],
+            )
+            names = [group.name for group in client.resource_groups.list()]
 
     :param cli_ctx: the context of the command that runs.
     :param account: a user name, an application ID, or the label of a managed identity; None for the account of the

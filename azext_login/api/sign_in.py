@@ -88,7 +88,12 @@ def sign_in(
 ) -> SignedInAccount:
     """Sign an account in, as `az login` does: tokens and subscriptions are stored, and a default is chosen.
 
-    Nothing is asked on the terminal. A sign-in that fails stores nothing.
+    Nothing is asked on the terminal. A sign-in that fails stores nothing. Example::
+
+        import os
+
+        method = api.ClientSecret(os.environ["APP_ID"], os.environ["APP_SECRET"])
+        account = api.sign_in(cmd.cli_ctx, method, tenant=os.environ["TENANT_ID"])
 
     :param cli_ctx: the context of the command that runs.
     :param tenant: GUID or domain. Applications need it; for users, None finds the subscriptions of every tenant; a

@@ -36,6 +36,10 @@ def get_token(
 
     It comes from the cache if a token there is fresh. Otherwise one process requests it and all that wait share the
     answer. A token that is due for renewal is returned only if no new one could be obtained; `freshness` tells.
+    Example::
+
+        token = api.get_token(cmd.cli_ctx, resource="https://vault.azure.net", min_validity=600)
+        headers = {"Authorization": f"{token.token_type} {token.token}"}
 
     :param cli_ctx: the context of the command that runs.
     :param resource: address of the resource, such as `https://vault.azure.net`; None for Azure Resource Manager.

@@ -9,7 +9,7 @@
         def backend(self, issuer: FakeIssuer) -> SourceBackend:
             return MyVault(issuer)
 
-The tests run the source as `az` does: a new source for each credential, in a thread, with nobody to ask.
+The tests run the source as `az` does: a new source for each credential, in a thread, without a user to ask.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class CredentialSourceContract:
     required_arguments: Sequence[str] = ()
     """The arguments that the source cannot do without."""
     longest_wait: float = 30.0
-    """Seconds after which `az` gives a source up. A source gives up earlier, so that its own error is shown."""
+    """Seconds after which `az` stops waiting. A source stops earlier, so that its own error is shown."""
 
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
@@ -119,7 +119,7 @@ class CredentialSourceContract:
 
     @pytest.fixture(autouse=True)
     def questions(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """Return a list of the questions to a user, which nobody answers."""
+        """Return a list of the questions to a user. None is answered."""
         asked: list[str] = []
 
         def ask(*words: object, **options: object) -> NoReturn:

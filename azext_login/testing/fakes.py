@@ -18,7 +18,14 @@ _AUDIENCE = "api://AzureADTokenExchange"
 
 
 class FakeClock:
-    """A clock that stands still until it is advanced. Call it for the time, as `time.time`."""
+    """A clock that stands still until it is advanced. Call it for the time, as `time.time`.
+
+    Example::
+
+        clock = FakeClock(1_800_000_000)
+        clock.advance(90)
+        assert clock() == 1_800_000_090
+    """
 
     def __init__(self, now: float | None = None) -> None:
         """:param now: POSIX time in seconds; None for the time of this computer."""
@@ -42,7 +49,11 @@ class FakeIssuer:
     """An issuer of federated tokens that no service trusts.
 
     The tokens are JSON Web Tokens (RFC 7519), signed with HS256 and a key that is public. Their header has
-    `"kid": "azext_login.testing"`. Every token differs from all others. Threads may share an issuer.
+    `"kid": "azext_login.testing"`. Every token differs from all others. Threads may share an issuer. Example::
+
+        issuer = FakeIssuer(FakeClock(1_800_000_000))
+        token = issuer.issue("deploy", lifetime=60)
+        assert issuer.claims_of(token)["exp"] == 1_800_000_060
     """
 
     KEY_ID = "azext_login.testing"
@@ -97,7 +108,13 @@ class FakeIssuer:
 class FakeCliContext:
     """The context of a command (`cmd.cli_ctx`), with as much of it as a listener to events needs.
 
-    It registers and raises events as `knack.cli.CLI` does.
+    It registers and raises events as `knack.cli.CLI` does. Example::
+
+        heard = []
+        cli_ctx = FakeCliContext()
+        cli_ctx.register_event(api.SignedOut.name, lambda cli_ctx, payload, **_: heard.append(payload.account))
+        cli_ctx.raise_event(api.SignedOut.name, payload=api.SignedOut("AzureCloud", "alice@contoso.com"))
+        assert heard == ["alice@contoso.com"]
     """
 
     def __init__(self, config_dir: Path | None = None) -> None:

@@ -62,7 +62,7 @@ class SubscriptionChanged(Event):
     tenant: str | None
     """ID (GUID) of its tenant."""
     previous_subscription: str | None = None
-    """ID (GUID) of the default before; None if there was none."""
+    """ID (GUID) of the default before; None without one."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from tests.harness.hosts import Host
 
 SAMPLE = Path(__file__).with_name("sample")
 VAULTLOGIN = ROOT / "tests" / "samples" / "azext_vaultlogin"
-ACCOUNT = ROOT / "tests" / "samples" / "azext_account"
 SOURCES = ("setup.py", "pyproject.toml", "README.rst", "HISTORY.rst", "LICENSE")
 
 
