@@ -237,6 +237,7 @@ def test_every_command_about_an_ambiguous_word_repeats_its_options(signed_in: Az
 #: Values for options that do not take any text.
 _VALUES = {
     "redirect_port": 8400,
+    "app_client_id": "00000000-0000-0000-0000-000000000001",
     "federated_token_source": "github",
     "token_format": "header",
     "resource_type": "arm",
