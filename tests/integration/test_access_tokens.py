@@ -175,6 +175,8 @@ REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "about to expire": (lambda token: changed(token, exp=_NOW + 200), "only if it is valid for 5 more minutes"),
     "without an expiry": (lambda token: changed(token, exp=None), "when it expires"),
     "not yet valid": (lambda token: changed(token, nbf=_NOW + 1000), "is not valid before"),
+    "valid from no time at all": (lambda token: changed(token, nbf=10**400), "not valid before an unknown time"),
+    "of an endless issuer": (lambda token: changed(token, iss="x" * 1000), f"issuer: {'x' * 150}"),
     "of another cloud": (
         lambda token: changed(token, iss="https://login.microsoftonline.us/x/v2.0"),
         "is of another cloud or issuer: https://login.microsoftonline.us/x/v2.0",

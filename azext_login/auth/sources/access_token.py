@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from azext_login.auth.credential import FRESH_FOR
 from azext_login.auth.entra.known_clouds import parse_authority
 from azext_login.auth.input_files import refusal
-from azext_login.auth.jwt import CLOCK_SKEW, expiry_of, unverified_claims
+from azext_login.auth.jwt import CLOCK_SKEW, expiry_of, start_of, unverified_claims
 from azext_login.errors import SignInError
-from azext_login.system.text import fits_header, format_utc, is_id, is_utf_8, printable, without_controls
+from azext_login.system.text import fits_header, format_utc, is_id, is_utf_8, printable, shorten, without_controls
 
 # The application ID of Azure Resource Manager, which is the audience of its v2.0 tokens.
 _RESOURCE_MANAGER_ID = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
@@ -23,6 +23,8 @@ _RESOURCE_MANAGER_ID = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
 # Issuers of v1.0 tokens: of most clouds, and of the one in China.
 _STS, _STS_CHINA = "sts.windows.net", "sts.chinacloudapi.cn"
 _CHINA = "login.chinacloudapi.cn"
+
+_SHOWN = 200  # characters
 
 _AGAIN = "Get a token for this cloud, and hand it over on standard input:\naz login --access-token=@-"
 
@@ -122,10 +124,9 @@ def _check_issuer(claims: Mapping[str, Any], tenant: str, authority: str) -> Non
             hosts |= {*own.cloud.hosts, _STS_CHINA if _CHINA in own.cloud.hosts else _STS}
         if issuer.host in hosts and issuer.path.strip("/").partition("/")[0].lower() == tenant.lower():
             return
-    host = urlsplit(str(own)).hostname
+    host, shown = urlsplit(str(own)).hostname, shorten(printable(claims.get("iss")), _SHOWN)
     raise refusal(
-        f"The access token is of another cloud or issuer: {printable(claims.get('iss'))}. The sign-in service of the "
-        f"active cloud is {host}.",
+        f"The access token is of another cloud or issuer: {shown}. The sign-in service of the active cloud is {host}.",
         "To see the clouds, run:\naz cloud list --output table\nThen activate the one of the token with "
         "`az cloud set --name NAME`.",
     )
@@ -143,9 +144,9 @@ def _check_time(secret: str, claims: Mapping[str, Any], now: float) -> int:
             f"for {FRESH_FOR // 60} more minutes.",
             _AGAIN,
         )
-    starts = claims.get("nbf", 0)
-    if isinstance(starts, bool) or not isinstance(starts, (int, float)) or not starts - CLOCK_SKEW <= now:
-        shown = format_utc(starts) if isinstance(starts, (int, float)) else "an unknown time"
+    starts = start_of(secret) if "nbf" in claims else 0.0
+    if starts is None or starts - CLOCK_SKEW > now:
+        shown = "an unknown time" if starts is None else format_utc(starts)
         raise refusal(f"The access token is not valid before {shown} ({clock}).", "Check the clock of this computer.")
     return int(expires_on)
 
