@@ -15,6 +15,7 @@ from tests.harness.environments import ROOT, wheels
 from tests.harness.hosts import Host
 
 SAMPLE = Path(__file__).with_name("sample")
+ACCOUNT = ROOT / "tests" / "samples" / "azext_account"
 VAULTLOGIN = ROOT / "tests" / "samples" / "azext_vaultlogin"
 SOURCES = ("setup.py", "pyproject.toml", "README.rst", "HISTORY.rst", "LICENSE")
 

@@ -108,6 +108,7 @@ def _check(used: dict[str, Any], subscription: str) -> None:
     }
     assert named == {subscription}
     assert used["groups"]
+    assert used["requestedGroups"] == used["groups"]
     assert all(f"/subscriptions/{subscription}/" in group for group in used["groups"])
 
 
@@ -153,6 +154,10 @@ def test_a_value_that_names_nothing_is_one_error_and_no_other_account_is_used(jo
     assert variable in failed.stderr
     assert "nobody@nowhere.example" in failed.stderr
     assert failed.stderr.count("ERROR") == 1
+
+
+def test_an_ssh_certificate_is_the_chosen_account_s(job: Job) -> None:
+    assert job.is_of(job.az.run("sample", "ssh-certificate", env={"AZURE_LOGIN_ACCOUNT": job.name}).ok().json())
 
 
 def test_a_token_for_another_resource_is_the_chosen_account_s(job: Job) -> None:

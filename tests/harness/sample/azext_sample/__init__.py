@@ -65,6 +65,7 @@ def use(cmd: Any, tenant: str | None = None, resource: str | None = None) -> dic
     from azure.cli.core._profile import Profile
     from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
     from azure.cli.core.profiles import ResourceType
+    from azure.cli.core.util import send_raw_request
 
     audience = cmd.cli_ctx.cloud.endpoints.active_directory_resource_id
     credential, subscription, home = Profile().get_login_credentials()
@@ -74,6 +75,8 @@ def use(cmd: Any, tenant: str | None = None, resource: str | None = None) -> dic
         resource=resource or audience, **choice
     )
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_RESOURCE_RESOURCES)
+    address = "/subscriptions/{subscriptionId}/resourcegroups?api-version=2022-09-01"
+    answer = send_raw_request(cmd.cli_ctx, "GET", address).json()
     return {
         "loginCredentials": {
             "token": claims_of(credential.get_token(audience + "/.default").token),
@@ -83,6 +86,7 @@ def use(cmd: Any, tenant: str | None = None, resource: str | None = None) -> dic
         "rawToken": {"token": claims_of(raw[1]), "subscription": raw_subscription, "tenant": raw_tenant},
         "subscriptionId": get_subscription_id(cmd.cli_ctx),
         "profileSubscriptionId": Profile(cli_ctx=cmd.cli_ctx).get_subscription_id(given),
+        "requestedGroups": sorted(group["id"] for group in answer["value"]),
         "groups": sorted(group.id for group in client.resource_groups.list()),
     }
 
