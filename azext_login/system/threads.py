@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -21,15 +22,20 @@ def serves_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread() or getattr(_thread, "serves_main_thread", False)
 
 
-def start_thread(work: Callable[[], None]) -> bool:
+def start_thread(work: Callable[[], None], *, wait_at_exit: float = 0.0) -> bool:
     """Run `work` in a thread that ends with the process, so that nothing waits for one that hangs.
 
+    :param wait_at_exit: seconds for which the process waits for the thread when it exits. A thread in a TLS handshake
+        can crash a process whose libraries are being unloaded.
     :return: False where the system allows no more threads; `work` does not run then.
     """
+    thread = threading.Thread(target=work, daemon=True)
     try:
-        threading.Thread(target=work, daemon=True).start()
+        thread.start()
     except RuntimeError:
         return False
+    if wait_at_exit:
+        atexit.register(thread.join, wait_at_exit)
     return True
 
 

@@ -18,6 +18,9 @@ from azext_login.system.patience import longest_wait
 
 logger = get_logger(__name__)
 
+# Seconds that an `az login` which has failed waits for a connection that it does not need any more.
+_LAST_HANDSHAKE = 1.0
+
 if TYPE_CHECKING:
     from azext_login.auth.credential import Credential
     from azext_login.auth.entra.application import ApplicationFactory
@@ -354,7 +357,7 @@ class Clients:
                 # The list of tenants and the home tenant's subscriptions are requested at the same time.
                 connect(session, settings.resource_manager, count=2)
 
-        start_thread(load)
+        start_thread(load, wait_at_exit=_LAST_HANDSHAKE)
 
     def resource_manager_of(self, credential: Credential, *, home: str | None) -> ResourceManager:
         """Return the client of Azure Resource Manager for an account.

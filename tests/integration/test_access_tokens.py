@@ -166,15 +166,17 @@ def _encrypted(token: str) -> str:
     return ".".join([*token.split("."), "AA", "AA"])
 
 
-_NOW = int(time.time())
 REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "opaque": (lambda token: "opaque-access-token-canary", "is opaque"),
     "encrypted": (_encrypted, "is encrypted"),
     "two words": (lambda token: f"Bearer {token}", "is not a token"),
-    "expired": (lambda token: changed(token, exp=_NOW - 10), "The access token expired at"),
-    "about to expire": (lambda token: changed(token, exp=_NOW + 200), "only if it is valid for 5 more minutes"),
+    "expired": (lambda token: changed(token, exp=int(time.time()) - 10), "The access token expired at"),
+    "about to expire": (
+        lambda token: changed(token, exp=int(time.time()) + 200),
+        "only if it is valid for 5 more minutes",
+    ),
     "without an expiry": (lambda token: changed(token, exp=None), "when it expires"),
-    "not yet valid": (lambda token: changed(token, nbf=_NOW + 1000), "is not valid before"),
+    "not yet valid": (lambda token: changed(token, nbf=int(time.time()) + 1000), "is not valid before"),
     "valid from no time at all": (lambda token: changed(token, nbf=10**400), "not valid before an unknown time"),
     "of an endless issuer": (lambda token: changed(token, iss="x" * 1000), f"issuer: {'x' * 150}"),
     "of another cloud": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -90,3 +92,19 @@ def test_an_error_comes_after_the_items_before_it(threads: bool, error: BaseExce
     assert next(results) == 1
     with pytest.raises(type(error)):
         next(results)
+
+
+@pytest.mark.parametrize(("seconds", "printed"), [(10.0, "finished"), (0.0, "")])
+def test_a_process_waits_for_a_thread_at_its_exit_only_if_it_is_to(seconds: float, printed: str) -> None:
+    program = f"""
+import time
+from azext_login.system.threads import start_thread
+
+def work():
+    time.sleep(0.5)
+    print("finished", flush=True)
+
+start_thread(work, wait_at_exit={seconds})
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == printed
