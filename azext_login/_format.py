@@ -1,4 +1,4 @@
-"""Table layouts: the columns of `--output table`, their order and their width."""
+"""Table layouts: the columns of `--output table` and their order."""
 
 from __future__ import annotations
 

@@ -216,6 +216,12 @@ def _one_per_slot(
     return list(active_view.values()), without_duplicates([*further, *shadowed])
 
 
+def has_rows(document: Mapping[str, Any]) -> bool:
+    """Tell whether a document has a row of any identity that can be used. Reads no further than the first one."""
+    lists = (document.get(SUBSCRIPTIONS), _mapping(document.get(OWN_KEY)).get(_SHADOWED))
+    return any(_is_usable(row) for rows in lists for row in _list(rows))
+
+
 def usable_rows(value: object) -> list[SubscriptionRow]:
     """Return those elements of a list that built-in code and we can use as rows."""
     return [row for row in value if _is_usable(row)] if isinstance(value, list) else []

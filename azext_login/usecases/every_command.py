@@ -28,13 +28,10 @@ from azext_login.host_index import (
     words_in,
 )
 from azext_login.profile.choice import choice_from
-from azext_login.profile.state import ProfileState
+from azext_login.profile.state import has_rows
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_bytes, write_atomically
-from azext_login.system.log import get_logger
-
-logger = get_logger(__name__)
 
 _LOCK = "login_index.lock"
 
@@ -52,12 +49,12 @@ def update_index(cli_ctx: Any) -> None:
     if words is None or not all(is_listed(words, word) for word in OWN_WORDS):
         # Unknown, or emptied by this very command, such as `az extension add`.
         return
-    wanted = is_wanted(cli_ctx)
+    wanted = _is_wanted(cli_ctx)
     if wanted != _is_listed_for_others(words):
         _write(cli_ctx, index, wanted)
 
 
-def is_wanted(cli_ctx: Any) -> bool:
+def _is_wanted(cli_ctx: Any) -> bool:
     """Tell whether the setting wants the host to load us for every command."""
     from azure.cli.core._session import ACCOUNT
 
@@ -88,7 +85,7 @@ def _is_needed(document: object) -> bool:
     """
     if choice_from(os.environ):
         return True
-    return isinstance(document, dict) and bool(ProfileState.of(document).all_rows())
+    return isinstance(document, dict) and has_rows(document)
 
 
 def _is_listed_for_others(words: Words) -> bool:

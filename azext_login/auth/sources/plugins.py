@@ -125,7 +125,7 @@ def find_source(name: str, arguments: Mapping[str, str], reserved: frozenset[str
     if len(having) > 1:
         extensions = " and ".join(f"'{printable(plugin.extension)}'" for plugin in having)
         raise AccountError(
-            f"The extensions {extensions} both have a credential source '{name}'. No code of theirs has run for it.",
+            f"The extensions {extensions} both have a credential source '{name}'. Neither was asked for a credential.",
             f"Remove one of them:\naz extension remove --name {having[-1].extension}",
         )
     return PluginSource(name, having[0].extension, tuple(arguments.items())) if having else None
