@@ -32,6 +32,12 @@ class Vault:
     """The roles that tokens were issued for, the first one first."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # A connection that does not fit in the queue is tried again after a second, by default the sixth one.
+    request_queue_size = 64
+
+
 @contextmanager
 def running_vault(folder: Path, issue: Callable[[], str]) -> Iterator[Vault]:
     """Run a Vault. It accepts the key `KEY` alone.
@@ -57,8 +63,7 @@ def running_vault(folder: Path, issue: Callable[[], str]) -> Iterator[Vault]:
         def log_message(self, format: str, *args: object) -> None:
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     vault = Vault(f"https://localhost:{server.server_port}", ca_file, issue)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -13,6 +13,11 @@ from azext_login.api import SignedIn
 from azext_login.testing import CredentialSourceContract, FakeCliContext, FakeIssuer, SourceBackend
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64  # by default, five threads may connect at the same time
+
+
 class FakeVault(SourceBackend):
     """A Vault on this computer. Its tokens are those of a fake issuer."""
 
@@ -25,7 +30,7 @@ class FakeVault(SourceBackend):
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if vault.is_hanging.is_set():
-                    threading.Event().wait(5)
+                    threading.Event().wait(6)
                 is_allowed = self.headers["X-Vault-Token"] == vault.key
                 self.send_response(vault.status if is_allowed else 403)
                 self.end_headers()
@@ -34,8 +39,7 @@ class FakeVault(SourceBackend):
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.token_file = folder / "token"
         self.token_file.write_text(self.key)
 
@@ -68,7 +72,7 @@ class TestVaultSource(CredentialSourceContract):
 
     @pytest.fixture
     def backend(self, issuer: FakeIssuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SourceBackend]:
-        monkeypatch.setattr(login_plugin, "TIMEOUT", 1.0)
+        monkeypatch.setattr(login_plugin, "TIMEOUT", 3.0)
         vault = FakeVault(issuer, tmp_path)
         threading.Thread(target=vault.server.serve_forever, daemon=True).start()
         yield vault
