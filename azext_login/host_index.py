@@ -101,10 +101,20 @@ def _packaged_words_file() -> str | None:
 
 def every_command_setting(cli_ctx: Any) -> str:
     """Return the setting login.every_command: AUTO, ON or OFF. Anything else counts as AUTO."""
+    value = _setting(cli_ctx, "every_command")
+    return value if value in (ON, OFF) else AUTO
+
+
+def follows_directories(cli_ctx: Any) -> bool:
+    """Tell whether the files `.azure-context` count: the setting login.directory_contexts is not OFF."""
+    return _setting(cli_ctx, "directory_contexts") != OFF
+
+
+def _setting(cli_ctx: Any, name: str) -> str:
+    """Return a setting of the section `login`, or "" if it is not set or cannot be read."""
     import configparser
 
     try:
-        value = str(cli_ctx.config.get("login", "every_command", fallback=AUTO)).strip().lower()
+        return str(cli_ctx.config.get("login", name, fallback="")).strip().lower()
     except configparser.Error:
-        return AUTO
-    return value if value in (ON, OFF) else AUTO
+        return ""

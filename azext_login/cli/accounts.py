@@ -104,7 +104,7 @@ def set_account(cmd: Any, options: SetOptions) -> None:
     """Make a subscription the active one. Without --subscription, which needs a terminal, the user chooses it."""
     from azext_login.cli.reports import report_selection
 
-    session = open_session(cmd.cli_ctx)
+    session = open_session(cmd.cli_ctx, is_about_default=True)
     if options.subscription is None:
         from azext_login.cli.picker.account_set import select_interactively
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azext_login.cli.process_choice import choice_of_process, report_refused_file
 from azext_login.errors import first_line
-from azext_login.host import POWERSHELL_SETTINGS, activate_cloud, new_installation_id, read_host_settings
-from azext_login.profile.choice import choice_from
+from azext_login.host import (
+    POWERSHELL_SETTINGS,
+    activate_cloud,
+    new_installation_id,
+    read_host_settings,
+    stored_cloud_name,
+    use_cloud,
+)
 from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import SubscriptionRow
 from azext_login.profile.store import ProfileStore
@@ -31,7 +37,7 @@ logger = get_logger(__name__)
 _PRIVATE = (
     "azureProfile.json", "clouds.config", "msal_token_cache", "msal_http_cache", "service_principal_entries",
     "login_profile", "login_clouds", "login_last_good", "login_msal_token_cache", "login_service_principal_entries",
-    "login_requests", "login_certificates", "login_index",
+    "login_requests", "login_certificates", "login_index", "login_contexts",
 )  # fmt: skip
 
 
@@ -49,11 +55,15 @@ def again_of(cmd: Any, options: Any) -> Callable[[], Command]:
     return again
 
 
-def open_session(cli_ctx: Any, *, again: Command | None = None, restores_cloud: bool = True) -> Session:
-    """Return the session of a running command.
+def open_session(
+    cli_ctx: Any, *, again: Command | None = None, restores_cloud: bool = True, is_about_default: bool = False
+) -> Session:
+    """Return the session of a running command. The context of the process, if any, decides which cloud is active.
 
     :param again: the command if it is an `az login`, for the advice.
     :param restores_cloud: whether a removed clouds.config is restored, so that another cloud may become active.
+    :param is_about_default: whether the command changes the stored default or the contexts. Then the stored cloud is
+        active, and a file `.azure-context` that does not count is not reported.
     """
     from azure.cli.core._session import ACCOUNT
     from azure.cli.core.api import get_config_dir
@@ -65,6 +75,10 @@ def open_session(cli_ctx: Any, *, again: Command | None = None, restores_cloud: 
     if was_active is not None:
         activate_cloud(cli_ctx, was_active)
         logger.warning("clouds.config had been removed and was restored. %s is the active cloud.", cli_ctx.cloud.name)
+    choice = choice_of_process(cli_ctx, ACCOUNT.data)
+    use_cloud(cli_ctx, None if is_about_default else choice.cloud)
+    if choice.refused is not None and not is_about_default:
+        report_refused_file(choice.refused)
     settings = read_host_settings(cli_ctx)
 
     def follow(document: dict[str, Any]) -> None:
@@ -89,7 +103,8 @@ def open_session(cli_ctx: Any, *, again: Command | None = None, restores_cloud: 
         store,
         clouds,
         host_account=ACCOUNT,
-        choice=choice_from(os.environ),
+        choice=choice,
+        stored_cloud=stored_cloud_name(cli_ctx),
         again=again,
         notify=partial(_raise_event, cli_ctx),
     )

@@ -17,6 +17,7 @@ from azext_login.errors import (
     UnexpectedAnswerError,
     first_line,
 )
+from azext_login.profile.model import account_of
 from azext_login.system.command_line import AZ_LOGIN, Command, quote_command
 from azext_login.system.log import get_logger
 from azext_login.system.login_command import one_tenant
@@ -108,20 +109,30 @@ def _report_unusable_default(outcome: SignInOutcome, word: str) -> None:
 def report_choice(session: Session, shown: SubscriptionRow, *, is_for_all: bool) -> None:
     """Report where the subscription comes from that this process uses, if it is not the stored default.
 
+    A context is reported in any case: it decides also when the stored default is another one tomorrow.
+
     :param is_for_all: whether commands that are not ours follow the choice too.
     """
     from azext_login.profile.state import key_of
     from azext_login.profile.subscriptions import active_row, in_cloud
 
-    stored = active_row(in_cloud(session.state().rows, session.settings.cloud))
-    if stored is not None and key_of(stored) == key_of(shown):
+    choice = session.choice
+    stored = active_row(in_cloud(session.state().rows, session.stored_cloud))
+    if stored is not None and key_of(stored) == key_of(shown) and choice.chosen is None:
         return
     default = "No subscription is stored as the default."
     if stored is not None:
         default = f"The stored default is '{printable(stored['name'])}' ({printable(stored['id'])})."
     if not is_for_all:
         default += " Only `az login` and `az account` follow the choice, because login.every_command is off."
-    logger.warning("%s chose this subscription, for this process only. %s", session.choice.origin, default)
+    if choice.chosen is None or choice.variables:
+        logger.warning("%s chose this subscription, for this process only. %s", choice.origin, default)
+        return
+    where = "this process" if choice.chosen.file is None else "its directory"
+    logger.warning(
+        "%s chose the context '%s', which decides in %s. %s",
+        printable(choice.origin), printable(choice.chosen.name), where, default,
+    )  # fmt: skip
 
 
 def report_overriding_choice(session: Session, stored: SubscriptionRow) -> None:
@@ -133,10 +144,20 @@ def report_overriding_choice(session: Session, stored: SubscriptionRow) -> None:
         used = active_row(session.view().rows)
         if used is not None and key_of(used) == key_of(stored):
             return
-    origin = session.choice.origin
+    choice = session.choice
+    if choice.chosen is None or choice.variables:
+        logger.warning(
+            "The default is stored, but this shell follows %s. To use the stored default, unset %s.",
+            choice.origin, choice.origin,
+        )  # fmt: skip
+        return
+    update = Command(("az", "account", "context", "update")).with_option("--name", choice.chosen.name)
+    update = update.with_option("--subscription", str(stored["id"])).with_option("--username", account_of(stored).label)
     logger.warning(
-        "The default is stored, but this shell follows %s. To use the stored default, unset %s.", origin, origin
-    )
+        "The default is stored, but the context '%s' still decides here, because %s chooses it. To change the "
+        "context, run:\n%s",
+        printable(choice.chosen.name), printable(choice.origin), update,
+    )  # fmt: skip
 
 
 def report_refresh(outcome: RefreshOutcome, *, again: Command) -> None:

@@ -8,13 +8,13 @@ it holds, and what the host saves, is what is stored.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from azext_login.system.log import get_logger
 
 if TYPE_CHECKING:
+    from azext_login.profile.choice import Choice
     from azext_login.profile.model import SubscriptionRow
 
 logger = get_logger(__name__)
@@ -27,12 +27,21 @@ _OWN_KEY, _SHADOWED = "azextLogin", "otherIdentities"
 _ABOUT_STORED_DEFAULT = "cloud"
 
 
-def show(account: Any, cli_ctx: Any, *, command: str, subscription: str | None, on_read: Callable[[], None]) -> None:
+def show(
+    account: Any,
+    cli_ctx: Any,
+    choice: Choice,
+    *,
+    command: str,
+    subscription: str | None,
+    on_read: Callable[[], None],
+) -> None:
     """Let the host's copy of azureProfile.json return the subscriptions that this process sees.
 
     Nothing is computed before the subscriptions are read.
 
     :param account: the host's `ACCOUNT`.
+    :param choice: that of this process.
     :param command: its words without options.
     :param subscription: the value of the command's --subscription (ID or name), if it is given.
     :param on_read: called once, when the subscriptions are read first.
@@ -40,7 +49,7 @@ def show(account: Any, cli_ctx: Any, *, command: str, subscription: str | None, 
     base = account.__class__ = getattr(type(account), "stored_class", type(account))
     if command.split()[:1] == [_ABOUT_STORED_DEFAULT]:
         return
-    shown = _ShownSubscriptions(account, cli_ctx, subscription, on_read)
+    shown = _ShownSubscriptions(account, cli_ctx, choice, subscription, on_read)
 
     class ShownSession(base):  # type: ignore[misc,valid-type]
         """The host's class, with other subscriptions."""
@@ -64,9 +73,12 @@ def show(account: Any, cli_ctx: Any, *, command: str, subscription: str | None, 
 class _ShownSubscriptions:
     """What one command sees, and what is stored of what it writes."""
 
-    def __init__(self, account: Any, cli_ctx: Any, subscription: str | None, on_read: Callable[[], None]) -> None:
+    def __init__(
+        self, account: Any, cli_ctx: Any, choice: Choice, subscription: str | None, on_read: Callable[[], None]
+    ) -> None:
         self._account = account
         self._cli_ctx = cli_ctx
+        self._choice = choice
         self._subscription = subscription
         self._on_read: Callable[[], None] | None = on_read
         self._stored: Any = None
@@ -134,14 +146,16 @@ class _ShownSubscriptions:
         try:
             if on_read is not None:
                 on_read()
+                if self._choice.refused is not None:
+                    from azext_login.cli.process_choice import report_refused_file
+
+                    report_refused_file(self._choice.refused)
         except Exception as error:  # noqa: BLE001  # fails open
             logger.debug("The subscriptions are read: %r", error)
 
     def _compute(self, stored: Any) -> list[SubscriptionRow] | None:
         """Return the subscriptions to show, or None for the stored list."""
-        from azext_login.profile.choice import choice_from
-
-        choice = choice_from(os.environ)
+        choice = self._choice
         if not choice and self._is_complete(stored):
             return None
         from azext_login.profile.command_view import rows_of_command

@@ -52,18 +52,31 @@ def _prepare_command(cli_ctx: Any, *, args: Sequence[str] = (), **_: Any) -> Non
         is_ours = command is None or type(command.loader).__module__ == OWN_MODULE
         from azure.cli.core._session import ACCOUNT
 
+        from azext_login.host import use_cloud
+
+        # An earlier command of this process may have seen something else.
+        use_cloud(cli_ctx, None)
         if is_ours or every_command_setting(cli_ctx) == OFF:
-            # An earlier command of this process may have seen something else.
             ACCOUNT.__class__ = getattr(type(ACCOUNT), "stored_class", type(ACCOUNT))
             return
+        from azext_login.cli.process_choice import choice_of_process
         from azext_login.hooks.account_view import show
         from azext_login.hooks.credentials import is_needed_early, serve
 
-        show(ACCOUNT, cli_ctx, command=name, subscription=_subscription_in(args), on_read=serve)
+        choice = choice_of_process(cli_ctx, ACCOUNT.data)
+        if not _is_about_stored_cloud(name):
+            use_cloud(cli_ctx, choice.cloud)
+        show(ACCOUNT, cli_ctx, choice, command=name, subscription=_subscription_in(args), on_read=serve)
         if is_needed_early(ACCOUNT.data):
             serve()
     except Exception as error:  # noqa: BLE001  # fails open
         _logger().debug("The command runs without the hooks of this extension: %r", error)
+
+
+def _is_about_stored_cloud(command: str) -> bool:
+    """Tell whether a command changes the clouds. `az cloud show` and `az cloud list` tell what this process uses."""
+    words = command.split()
+    return words[:1] == ["cloud"] and words[1:] not in (["show"], ["list"])
 
 
 def _subscription_in(args: Sequence[str]) -> str | None:

@@ -12,6 +12,7 @@ from azext_login.errors import AccountError, NotSignedInError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile import words
 from azext_login.profile.choice import ACCOUNT_VARIABLE, SUBSCRIPTION_VARIABLE, Choice, View
+from azext_login.profile.context_rows import row_of_context, rows_of_context
 from azext_login.profile.model import SubscriptionRow, account_of, tenant_key, tenant_of
 from azext_login.profile.state import ProfileState, RowKey, Slot, key_of, slot_of
 from azext_login.system.text import printable
@@ -20,9 +21,11 @@ from azext_login.system.text import printable
 def apply_choice(state: ProfileState, choice: Choice, cloud: str) -> View:
     """Return what a process with this choice sees. Exactly one row is the default.
 
-    An account hides the others in the cloud. Its default is the first of: the chosen subscription, the stored default,
-    its last choice, its first enabled subscription. A subscription without an account becomes the default, through the
-    account that the active view has it with, or else through another one; every other row stays visible.
+    An account hides the others in the cloud, and so does that of a context. Its default is the first of: the chosen
+    subscription, that of the context, the stored default, its last choice, its first enabled subscription. A
+    subscription without an account becomes the default, through the account that the active view has it with, or else
+    through another one; every other row stays visible. It takes precedence over a context whose account does not have
+    it.
 
     Rows of other clouds stay as they are, except that none is the default.
 
@@ -31,19 +34,39 @@ def apply_choice(state: ProfileState, choice: Choice, cloud: str) -> View:
     :raises AccountError: there is no such subscription, or there are several accounts or subscriptions.
     """
     everything = rules.in_cloud(state.all_rows(), cloud)
-    own = _of_account(everything, choice, cloud) if choice.account else everything
-    leaders = _one_per_slot(state, own) if choice.account else {}
+    own, is_one_account = _rows_to_choose_from(everything, choice, cloud)
+    leaders = _one_per_slot(state, own) if is_one_account else {}
     if choice.subscription:
         default = _one_subscription(state, own, choice, cloud)
     else:
-        default = _usual_default(state, own, list(leaders.values()))
+        default = _of_context(own, choice) or _usual_default(state, own, list(leaders.values()))
     leaders[slot_of(default)] = default
     shown = with_leaders(state, leaders, default)
-    if not choice.account:
+    if not is_one_account:
         return View(shown, shown.rows)
     account = account_of(default).key
     rows = [row for row in shown.rows if row["environmentName"] != cloud or account_of(row).key == account]
     return View(shown, rows, account)
+
+
+def _rows_to_choose_from(
+    everything: Sequence[SubscriptionRow], choice: Choice, cloud: str
+) -> tuple[Sequence[SubscriptionRow], bool]:
+    """Return the rows that can become the default, and whether they are those of one account."""
+    if choice.account:
+        return _of_account(everything, choice, cloud), True
+    if choice.chosen is None:
+        return everything, False
+    own = rows_of_context(everything, choice.chosen, cloud)
+    has_subscription = not choice.subscription or words.with_subscription(own, choice.subscription)
+    return (own, True) if has_subscription else (everything, False)
+
+
+def _of_context(own: Sequence[SubscriptionRow], choice: Choice) -> SubscriptionRow | None:
+    """Return the row of the context of this process; None if the command or a variable decides."""
+    if choice.chosen is None or choice.is_default_given:
+        return None
+    return row_of_context(own, choice.chosen, is_needed=not choice.account)
 
 
 def find_subscription(state: ProfileState, rows: Sequence[SubscriptionRow], word: str) -> list[SubscriptionRow]:
@@ -105,6 +128,11 @@ def not_found(subscription: str, choice: Choice) -> AccountError:
     next_step = "List the subscriptions with `az account list --all --output table`."
     if choice.account:
         next_step += f" {ACCOUNT_VARIABLE} is set, so only subscriptions of this account count."
+    elif choice.chosen is not None:
+        next_step += (
+            f" {choice.chosen.origin} chooses the context '{printable(choice.chosen.name)}', so only subscriptions of "
+            "its account count."
+        )
     return AccountError(
         f"Subscription '{printable(subscription)}' not found. Check the spelling and casing and try again.", next_step
     )

@@ -113,6 +113,8 @@ def recover(
         chosen_again = chosen_again or (found_default is not None and key_of(default) != key_of(found_default))
     for row in state.all_rows():
         row["isDefault"] = row is default
+    if is_stale or not is_sound(found):
+        state.contexts, state.allowed = good.contexts, good.allowed
     if is_stale:
         state.previous, state.choices = good.previous, good.choices
         state.refresh_failures = good.refresh_failures

@@ -23,6 +23,8 @@ UNUSABLE = "unusable"
 _PREVIOUS = "previous"
 _CHOICES = "choices"
 _REFRESH_FAILURES = "refreshFailures"
+CONTEXTS = "contexts"
+ALLOWED = "allowedDirectories"
 
 # Ten thousand commands a second reach this number after three hundred years.
 _NEVER_REACHED = 10**14
@@ -58,6 +60,10 @@ class ProfileState:
     """Owner (`choice_key`) -> when (`on`, UTC) and why (`reason`) its subscriptions could last not be read."""
     unusable: list[Any] = field(default_factory=list)
     """Elements of the list of rows with which built-in code would fail."""
+    contexts: list[Any] = field(default_factory=list)
+    """The contexts as they are stored (`profile.contexts` reads them). A sign-out does not remove them."""
+    allowed: dict[str, Any] = field(default_factory=dict)
+    """Directory (`ContextFile.key`) -> the name of the context that its file may choose."""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ProfileState:
@@ -84,6 +90,8 @@ class ProfileState:
                 *_unusable_rows(document.get(SUBSCRIPTIONS)),
                 *_unusable_rows(own.get(_SHADOWED)),
             ],
+            contexts=list(_list(own.get(CONTEXTS))),
+            allowed=dict(_mapping(own.get(ALLOWED))),
         )
 
     def write_to(self, document: Document, generation: int) -> None:
@@ -101,6 +109,8 @@ class ProfileState:
             (_CHOICES, self.choices),
             (_REFRESH_FAILURES, self.refresh_failures),
             (UNUSABLE, self.unusable),
+            (CONTEXTS, self.contexts),
+            (ALLOWED, self.allowed),
         )
         for name, value in parts:
             if value:
@@ -119,7 +129,7 @@ class ProfileState:
         }
 
     def forget_everything(self) -> None:
-        """Remove every row, and everything about every account."""
+        """Remove every row, and everything about every account, except the contexts: they are settings of the user."""
         self.rows, self.shadowed, self.unusable = [], [], []
         self.previous, self.choices, self.refresh_failures = {}, {}, {}
 
@@ -142,7 +152,8 @@ def is_sound(document: Mapping[str, Any]) -> bool:
         and isinstance(own, dict)
         and isinstance(own.get(_SHADOWED, []), list)
         and all(map(_is_usable, own.get(_SHADOWED, [])))
-        and all(isinstance(own.get(name, {}), dict) for name in (_PREVIOUS, _CHOICES, _REFRESH_FAILURES))
+        and isinstance(own.get(CONTEXTS, []), list)
+        and all(isinstance(own.get(name, {}), dict) for name in (_PREVIOUS, _CHOICES, _REFRESH_FAILURES, ALLOWED))
     )
 
 
@@ -183,6 +194,12 @@ def generation_of(document: Mapping[str, Any]) -> int | None:
 def is_generation(value: object) -> TypeGuard[int]:
     """Tell whether a value can be a generation."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _NEVER_REACHED
+
+
+def own_part(document: object, name: str) -> Any:
+    """Return a part of our key of a document as it is stored; None without one."""
+    own = document.get(OWN_KEY) if isinstance(document, dict) else None
+    return own.get(name) if isinstance(own, dict) else None
 
 
 def owner_of(row: Mapping[str, Any]) -> Owner:

@@ -155,7 +155,7 @@ def other_accounts(
     :param tenant: GUID, domain or display name. The sign-in service may be asked for the ID of a domain.
     :param only_its_subscription: whether only accounts count that have the row's subscription.
     """
-    if session.choice.account:
+    if session.choice.names_account:
         return ()
     rows = session.rows(all_identities=True)
     found = words.of_tenant(rows, tenant) or _of_domain(session, rows, tenant)

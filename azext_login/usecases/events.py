@@ -84,9 +84,11 @@ class TokenRefreshed(Event):
 
 @dataclass(frozen=True)
 class ContextChanged(Event):
-    """Reserved: no version raises it yet."""
+    """A context was created, changed, renamed or deleted. What is stored as the default has not changed."""
 
     name: ClassVar[str] = "azext_login.ContextChanged"
+    context: str = ""
+    """Its name; after a new name, the new one."""
 
 
 def signed_in(account: Account, rows: list[SubscriptionRow], cloud: str) -> SignedIn:

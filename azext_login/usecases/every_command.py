@@ -27,8 +27,8 @@ from azext_login.host_index import (
     packaged_words,
     words_in,
 )
-from azext_login.profile.choice import choice_from
-from azext_login.profile.state import has_rows
+from azext_login.profile.choice import CONTEXT_VARIABLE, choice_from
+from azext_login.profile.state import CONTEXTS, has_rows, own_part
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_bytes, write_atomically
@@ -78,14 +78,14 @@ def obstacle(cli_ctx: Any) -> str | None:
 
 
 def _is_needed(document: object) -> bool:
-    """Tell whether an account is stored that a command could use, or a variable chooses one.
+    """Tell whether an account is stored that a command could use, or a variable or a context chooses one.
 
     The host could not renew its credential without us, or would use it although a variable of that process chooses
     another account.
     """
-    if choice_from(os.environ):
+    if choice_from(os.environ) or os.environ.get(CONTEXT_VARIABLE):
         return True
-    return isinstance(document, dict) and has_rows(document)
+    return isinstance(document, dict) and (has_rows(document) or bool(own_part(document, CONTEXTS)))
 
 
 def _is_listed_for_others(words: Words) -> bool:

@@ -18,7 +18,7 @@ from azext_login.profile import words
 from azext_login.profile.choice import Choice, View
 from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import SubscriptionRow, account_of
-from azext_login.profile.state import ProfileState
+from azext_login.profile.state import ProfileState, key_of
 from azext_login.profile.store import ProfileStore
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.log import get_logger
@@ -46,17 +46,20 @@ class Session:
         *,
         host_account: Any,
         choice: Choice = _NO_CHOICE,
+        stored_cloud: str | None = None,
         again: Command | None = None,
         notify: Callable[[Event], None] = lambda event: None,
     ):
         """:param host_account: the host's in-memory copy of azureProfile.json (`azure.cli.core._session.ACCOUNT`).
         :param choice: the account and the subscription that this process uses in place of the stored default.
+        :param stored_cloud: the cloud that is active without the context of this process; None for that of `settings`.
         :param again: the `az login` that runs, for the advice; None for another command.
         :param notify: tells other extensions what happened. Called when it is stored, and no lock is held.
         """
         self._again = again
         self.notify = notify
         self.choice = choice
+        self.stored_cloud = stored_cloud or settings.cloud
         self.settings = settings
         self.config_dir = config_dir
         self.store = store
@@ -208,7 +211,8 @@ class Session:
     ) -> Iterator[ProfileState]:
         """Yield the state to change under the lock; it is stored at the end of the block.
 
-        If another subscription is active afterwards, other extensions are told.
+        If another subscription is active afterwards, other extensions are told. A process in a context of another
+        cloud than the stored one does not change the stored default.
 
         :param mirror: store the active subscription in clouds.config as well, where the host looks it up when it
             switches clouds; before another process can choose another one.
@@ -218,15 +222,22 @@ class Session:
         :raises StoreError: the rows cannot be stored, or another process holds the lock too long.
         """
 
+        after: SubscriptionRow | None = None
+
         def finish(state: ProfileState) -> None:
-            if mirror:
-                self._mirror(state)
+            if mirror and after is not None:
+                self._mirror(after)
             then()
 
         with self.store.change(first=first, then=finish) as state:
             before = self._active_in(state)
+            stored = rules.active_row(rules.in_cloud(state.rows, self.stored_cloud))
+            key = None if stored is None else key_of(stored)
             yield state
             after = self._active_in(state)
+            if key is not None and self.stored_cloud != self.settings.cloud:
+                for row in state.all_rows():
+                    row["isDefault"] = key_of(row) == key
         self._notify_of_default(before, after)
 
     def _notify_of_default(self, before: SubscriptionRow | None, after: SubscriptionRow | None) -> None:
@@ -247,10 +258,7 @@ class Session:
         row = rules.active_row(rules.in_cloud(state.rows, self.settings.cloud))
         return None if row is None else dict(row)
 
-    def _mirror(self, state: ProfileState) -> None:
-        active = rules.active_row(rules.in_cloud(state.rows, self.settings.cloud))
-        if active is None:
-            return
+    def _mirror(self, active: SubscriptionRow) -> None:
         try:
             self._clouds.store_choice(self.settings.cloud, active["id"])
         except StoreError as error:

@@ -17,8 +17,10 @@ from tests.users import ALICE
 _EVERY_COMMAND = (
     "_completers", "_format", "_help", "_params", "_parser", "_validators", "commands", "errors", "host", "host_index",
     "hooks", "hooks.events",
-    "cli", "cli.collector", "cli.open_session", "cli.option_values", "cli.options", "cli.results", "cli.secret_words",
-    "profile", "profile.choice", "profile.clouds", "profile.json_text", "profile.last_good", "profile.model",
+    "cli", "cli.collector", "cli.open_session", "cli.option_values", "cli.options", "cli.process_choice", "cli.results",
+    "cli.secret_words",
+    "profile", "profile.choice", "profile.clouds", "profile.context_file", "profile.json_text", "profile.last_good",
+    "profile.model",
     "profile.state", "profile.store", "profile.subscriptions", "profile.words",
     "system", "system.damaged_files", "system.directory", "system.entries", "system.file_lock", "system.files",
     "system.links", "system.log", "system.patience", "system.signals", "system.strict_json", "system.text",

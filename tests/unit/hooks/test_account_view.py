@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from azure.cli.core._session import Session
 from knack.util import CLIError
 
 from azext_login.hooks.account_view import show
+from azext_login.profile.choice import Choice, choice_from
 from azext_login.profile.model import Account, SubscriptionRow
 from azext_login.profile.state import ProfileState
 from azext_login.resource_manager.resources import Subscription
@@ -43,7 +45,14 @@ class _Command:
 
     def show(self, subscription: str | None = None) -> Any:
         """Show the subscriptions that the command sees, and return the host's profile."""
-        show(self.account, self.cli_ctx, command=self.name, subscription=subscription, on_read=self._count)
+        show(
+            self.account,
+            self.cli_ctx,
+            choice_from(os.environ),
+            command=self.name,
+            subscription=subscription,
+            on_read=self._count,
+        )
         return Profile(cli_ctx=self.cli_ctx, storage=self.account)
 
     def on_disk(self) -> Any:
@@ -234,7 +243,7 @@ def test_a_failure_within_does_not_affect_the_command(
         raise RuntimeError
 
     command = make()
-    show(command.account, command.cli_ctx, command="vm list", subscription="nothing", on_read=fail)
+    show(command.account, command.cli_ctx, Choice(), command="vm list", subscription="nothing", on_read=fail)
     monkeypatch.setattr("azext_login.profile.state.ProfileState.of", fail)
     assert command.account.get("subscriptions") == _document()["subscriptions"]
 

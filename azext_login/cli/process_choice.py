@@ -1,0 +1,65 @@
+"""The choice of this process: its environment, its working directory and the stored contexts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from azext_login.host_index import follows_directories
+from azext_login.profile.choice import Choice, find_choice
+from azext_login.profile.context_file import ContextFile, find_context_file
+from azext_login.profile.state import ALLOWED, CONTEXTS, generation_of, own_part
+from azext_login.system.log import get_logger
+from azext_login.system.text import printable
+
+logger = get_logger(__name__)
+
+# One line each, however many commands a program runs.
+_reported: set[ContextFile] = set()
+
+
+def choice_of_process(cli_ctx: Any, document: object) -> Choice:
+    """Return the choice of this process.
+
+    :param document: the content of azureProfile.json, as the host has read it.
+    """
+
+    def find_file() -> ContextFile | None:
+        return find_context_file() if follows_directories(cli_ctx) else None
+
+    return find_choice(os.environ, partial(_stored, document), find_file)
+
+
+def _stored(document: object) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Return the contexts and the allowed directories: those of our copy, if the host has read an older file."""
+    from pathlib import Path
+
+    from azure.cli.core.api import get_config_dir
+
+    from azext_login.profile.last_good import LastGoodCopy
+    from azext_login.system.directory import PrivateDirectory
+
+    copy = LastGoodCopy(PrivateDirectory(Path(get_config_dir())))
+    read = generation_of(document) if isinstance(document, dict) else None
+    if (copy.generation() or 0) > (read or 0):
+        document = copy.read() or document
+    contexts, allowed = own_part(document, CONTEXTS), own_part(document, ALLOWED)
+    return contexts if isinstance(contexts, list) else [], allowed if isinstance(allowed, dict) else {}
+
+
+def report_refused_file(file: ContextFile) -> None:
+    """Warn that the file of the directory does not count, and name the command that changes that."""
+    if file in _reported or "_ARGCOMPLETE" in os.environ:
+        return
+    _reported.add(file)
+    path = printable(file.path)
+    if file.name is None:
+        logger.warning("%s is not used, because %s. The stored default is used.", path, file.problem)
+    else:
+        logger.warning(
+            "%s chooses the context '%s', but it is not used before you allow it. To allow it, run "
+            "az account context allow in this directory. The stored default is used.",
+            path, file.name,
+        )  # fmt: skip

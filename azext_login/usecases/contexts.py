@@ -1,0 +1,320 @@
+"""Contexts: list, create, change and delete them, and make one the stored default. Needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from azext_login.errors import AccountError, NotSignedInError
+from azext_login.profile import subscriptions as rules
+from azext_login.profile import words
+from azext_login.profile.chosen_view import find_subscription
+from azext_login.profile.contexts import (
+    Context,
+    check_name,
+    context_of,
+    find_context,
+    is_same_name,
+    read_contexts,
+    with_context,
+    without_context,
+)
+from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.profile.state import ProfileState, slot_of
+from azext_login.system.command_line import Command
+from azext_login.system.text import printable
+from azext_login.usecases.context_names import write_names
+from azext_login.usecases.events import ContextChanged
+
+if TYPE_CHECKING:
+    from azext_login.usecases.session import Session
+
+BY_VARIABLE, BY_DIRECTORY, BY_STORED_DEFAULT = "variable", "directory", "stored"
+"""Why a context is active: AZURE_LOGIN_CONTEXT, a file `.azure-context`, or it is what is stored as the default."""
+
+
+@dataclass(frozen=True)
+class ContextStatus:
+    """A context, and what it stands for now."""
+
+    context: Context
+    row: SubscriptionRow | None
+    """None if its account is not signed in, or does not have the subscription any more."""
+    is_signed_in: bool
+    """Whether its account is signed in to its cloud."""
+    reason: str | None = None
+    """Why it is active: one of the BY_ constants; None if it is not."""
+    origin: str | None = None
+    """What chose it: the name of the variable, or the path of the file."""
+
+
+@dataclass(frozen=True)
+class NewChoice:
+    """What a context stands for, as a user gives it. What is missing is what is active, or stays as it is."""
+
+    subscription: str | None = None
+    """ID or name."""
+    username: str | None = None
+    """A user name, an application ID, or the label of a managed identity."""
+    tenant: str | None = None
+    """ID, domain or display name."""
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is given."""
+        return bool(self.subscription or self.username or self.tenant)
+
+
+# Reading
+
+
+def list_contexts(session: Session) -> list[ContextStatus]:
+    """Return all contexts, sorted by name. Brings the file with their names up to date."""
+    state = session.state()
+    contexts = read_contexts(state.contexts)
+    write_names(session.config_dir, contexts)
+    return [_status(session, state, context) for context in contexts]
+
+
+def get_context(session: Session, name: str) -> ContextStatus:
+    """Return one context.
+
+    :raises AccountError: there is none with this name.
+    """
+    state = session.state()
+    return _status(session, state, require_context(state, name))
+
+
+def active_context(session: Session) -> ContextStatus | None:
+    """Return the context that decides in this process, or one that stands for the stored default; None without one.
+
+    :raises AccountError: the one that was chosen does not exist.
+    """
+    state, chosen = session.state(), session.choice.chosen
+    if chosen is not None:
+        from azext_login.profile.context_rows import known_context
+
+        return _status(session, state, known_context(chosen))
+    found = (_status(session, state, context) for context in read_contexts(state.contexts))
+    return next((status for status in found if status.reason is not None), None)
+
+
+# Changing
+
+
+def create_context(session: Session, name: str, choice: NewChoice) -> ContextStatus:
+    """Store a new context for what is active now, or for what is given, in the active cloud.
+
+    :raises NotSignedInError: no account is signed in.
+    :raises AccountError: the name is not valid or taken; or there is no such subscription, or there are several.
+    :raises StoreError: it cannot be stored.
+    """
+    check_name(name)
+    row = _row_for_new(session, choice)
+    with _changing(session) as state:
+        existing = find_context(state.contexts, name)
+        if existing is not None:
+            update = Command(("az", "account", "context", "update")).with_option("--name", existing.name)
+            raise AccountError(
+                f"There is a context named '{existing.name}' already. It was not changed.",
+                f"To change it, run `{update}` with --subscription, --username or --tenant.",
+            )
+        context = context_of(name, row)
+        state.contexts = with_context(state.contexts, context)
+    return _changed(session, state, context)
+
+
+def update_context(session: Session, name: str, choice: NewChoice) -> ContextStatus:
+    """Let a context stand for another subscription, account or tenant of its cloud.
+
+    :param choice: a subscription is one of the context's account, unless a user name is given too.
+    :raises NotSignedInError: no account is signed in to its cloud.
+    :raises AccountError: there is no such context; or no such subscription, or several.
+    :raises StoreError: it cannot be stored.
+    """
+    with _changing(session) as state:
+        before = require_context(state, name)
+        row = _find_row(state, before.cloud, choice, None if choice.username else before.account.key)
+        context = context_of(before.name, row)
+        state.contexts = with_context(state.contexts, context, replaces=before.name)
+    return _changed(session, state, context)
+
+
+def rename_context(session: Session, name: str, new_name: str) -> tuple[ContextStatus, list[str]]:
+    """Give a context another name.
+
+    :return: the context, and the directories whose file still has the old name.
+    :raises AccountError: there is no such context, or the new name is not valid or taken.
+    :raises StoreError: it cannot be stored.
+    """
+    check_name(new_name)
+    with _changing(session) as state:
+        before = require_context(state, name)
+        existing = find_context(state.contexts, new_name)
+        if existing is not None and not is_same_name(existing.name, before.name):
+            raise AccountError(
+                f"There is a context named '{existing.name}' already. Nothing was changed.", "Choose another name."
+            )
+        context = replace(before, name=new_name)
+        state.contexts = with_context(state.contexts, context, replaces=before.name)
+        left = [] if is_same_name(name, new_name) else _directories_of(state, before.name)
+    return _changed(session, state, context), left
+
+
+def delete_context(session: Session, name: str) -> tuple[ContextStatus, list[str]]:
+    """Remove a context. What it stands for stays as it is.
+
+    :return: the context as it was, and the directories whose file chooses it.
+    :raises AccountError: there is no such context.
+    :raises StoreError: it cannot be removed.
+    """
+    with _changing(session) as state:
+        context = require_context(state, name)
+        status = _status(session, state, context)
+        left = _directories_of(state, context.name)
+        state.contexts = without_context(state.contexts, context.name)
+        for directory in left:
+            del state.allowed[directory]
+    _changed(session, state, context)
+    return status, left
+
+
+def use_context(session: Session, name: str) -> SubscriptionRow:
+    """Make what a context stands for the stored default, as `az account set` does, and return its row.
+
+    :param session: one of the context's cloud.
+    :raises NotSignedInError: its account is not signed in.
+    :raises AccountError: there is no such context, or its account does not have the subscription any more.
+    :raises StoreError: it cannot be stored.
+    """
+    with session.change(mirror=True) as state:
+        row = find_row_of(state, require_context(state, name))
+        rules.make_active(state, row)
+    return row
+
+
+def find_row_of(state: ProfileState, context: Context) -> SubscriptionRow:
+    """Return the row that a context stands for.
+
+    :raises NotSignedInError: its account is not signed in.
+    :raises AccountError: its account does not have the subscription any more.
+    """
+    from azext_login.profile.context_rows import not_listed, not_signed_in
+
+    own = [row for row in rules.in_cloud(state.all_rows(), context.cloud) if account_of(row).key == context.account.key]
+    if not own:
+        raise not_signed_in(f"The context '{context.name}' exists", context)
+    row = next((row for row in own if context.stands_for(row)), None)
+    if row is None:
+        raise not_listed(f"The context '{context.name}' exists", context)
+    return row
+
+
+# What a context stands for
+
+
+def _row_for_new(session: Session, choice: NewChoice) -> SubscriptionRow:
+    if not choice:
+        return session.find(again=lambda: Command(("az", "account", "context", "create")))
+    account = None
+    if not choice.username:
+        account = session.view(without_subscription=bool(choice.subscription)).account
+    return _find_row(session.state(), session.settings.cloud, choice, account)
+
+
+def _find_row(state: ProfileState, cloud: str, choice: NewChoice, account: str | None) -> SubscriptionRow:
+    """Return the row of what a user gives.
+
+    :param account: the account (its key), if no user name is given; None for any.
+    :raises NotSignedInError: no account is signed in to the cloud.
+    :raises AccountError: there is no such row, or nothing decides between several.
+    """
+    everything = rules.in_cloud(state.all_rows(), cloud)
+    if not everything:
+        raise NotSignedInError(
+            f"No account is signed in to cloud '{printable(cloud)}'.",
+            next_step="Please run 'az login' to setup account.",
+        )
+    rows = [row for row in everything if account in (None, account_of(row).key)]
+    rows = words.of_account(rows, choice.username) if choice.username else rows
+    rows = words.of_tenant(rows, choice.tenant) if choice.tenant else rows
+    if choice.subscription:
+        found: Sequence[SubscriptionRow] = find_subscription(state, rows, choice.subscription)
+    else:
+        usual = rules.active_row(rows) or rules.last_choice(state, rows) or rules.first_usable(rows)
+        found = [] if usual is None else [usual]
+    if len(found) == 1 and (choice.subscription or len({account_of(row).key for row in rows}) == 1):
+        return found[0]
+    raise _not_one(found if choice.subscription else rows, choice, cloud)
+
+
+def _not_one(found: Sequence[SubscriptionRow], choice: NewChoice, cloud: str) -> AccountError:
+    given = (("subscription", choice.subscription), ("account", choice.username), ("tenant", choice.tenant))
+    what = " and ".join(f"{name} '{printable(value)}'" for name, value in given if value)
+    if not found:
+        return AccountError(
+            f"Nothing that is signed in to cloud '{printable(cloud)}' matches {what or 'the context'}.",
+            "List what can be used:\n"
+            'az account list --all --all-identities --query "[].[name, id, user.name, tenantId]" --output table',
+        )
+    if len({slot_of(row) for row in found}) > 1 and choice.subscription:
+        option, values = "--subscription", [f"{row['name']}: {row['id']}" for row in found]
+    elif len({account_of(row).key for row in found}) > 1:
+        option, values = "--username", [account_of(row).label for row in found]
+    else:
+        option, values = "--tenant", [str(row["tenantId"]) for row in found]
+    lines = sorted(set(map(printable, values)))
+    return AccountError(
+        f"Several accounts, tenants or subscriptions match {what}.", "\n".join([f"Give {option}, one of:", *lines])
+    )
+
+
+def require_context(state: ProfileState, name: str) -> Context:
+    """Return a context by its name.
+
+    :raises AccountError: there is none.
+    """
+    found = find_context(state.contexts, name)
+    if found is None:
+        check_name(name)
+        raise AccountError(
+            f"There is no context named '{name}'.", "List the contexts with `az account context list --output table`."
+        )
+    return found
+
+
+def _status(session: Session, state: ProfileState, context: Context) -> ContextStatus:
+    rows = rules.in_cloud(state.all_rows(), context.cloud)
+    row = next((row for row in rows if context.stands_for(row)), None)
+    status = ContextStatus(context, row, any(account_of(row).key == context.account.key for row in rows))
+    choice = session.choice
+    if choice.chosen is not None:
+        if is_same_name(choice.chosen.name, context.name):
+            by = BY_VARIABLE if choice.chosen.file is None else BY_DIRECTORY
+            return replace(status, reason=by, origin=choice.chosen.origin)
+        return status
+    if not choice and row is not None and row.get("isDefault") and context.cloud == session.stored_cloud:
+        return replace(status, reason=BY_STORED_DEFAULT)
+    return status
+
+
+def _directories_of(state: ProfileState, name: str) -> list[str]:
+    return [directory for directory, allowed in state.allowed.items() if is_same_name(str(allowed), name)]
+
+
+@contextmanager
+def _changing(session: Session) -> Iterator[ProfileState]:
+    """Yield the state to change. The file with the names is written before another process can change them again."""
+
+    def store_names() -> None:
+        write_names(session.config_dir, read_contexts(state.contexts))
+
+    with session.change(then=store_names) as state:
+        yield state
+
+
+def _changed(session: Session, state: ProfileState, context: Context) -> ContextStatus:
+    """Tell other extensions that a context has changed, and return what it stands for now."""
+    session.notify(ContextChanged(context.cloud, context.name))
+    return _status(session, state, context)
