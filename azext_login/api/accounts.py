@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from azext_login.api.arguments import check_optional, check_text
-from azext_login.api.connection import session_of
+from azext_login.api.connection import session_of, session_of_default
 from azext_login.api.records import (
     AccountKind,
     ActiveAccount,
@@ -16,7 +16,7 @@ from azext_login.api.records import (
     Subscription,
 )
 from azext_login.profile import subscriptions as rules
-from azext_login.profile.choice import ACCOUNT_VARIABLE, SUBSCRIPTION_VARIABLE, Choice
+from azext_login.profile.choice import Choice
 from azext_login.profile.model import CLOUD_SHELL, Account, SubscriptionRow, account_of, is_tenant_level
 
 
@@ -30,22 +30,26 @@ def current(cli_ctx: Any) -> ActiveAccount | None:
             title = f"{active.name} in {active.subscription.name}"
 
     :param cli_ctx: the context of the command that runs.
-    :raises NotSignedInError: the account in AZURE_LOGIN_ACCOUNT is not signed in.
-    :raises AccountError: AZURE_LOGIN_ACCOUNT or AZURE_LOGIN_SUBSCRIPTION names nothing, or several.
+    :raises NotSignedInError: the account in AZURE_LOGIN_ACCOUNT, or that of the context, is not signed in.
+    :raises AccountError: AZURE_LOGIN_ACCOUNT or AZURE_LOGIN_SUBSCRIPTION names nothing, or several; or there is no
+        such context.
     """
     session = session_of(cli_ctx)
     row = rules.active_row(session.rows())
     if row is None:
         return None
-    account, variables = account_of(row), _variables(session.choice)
+    account, choice = account_of(row), session.choice
+    chosen = choice.chosen
     return ActiveAccount(
         name=account.label,
         kind=_kind(account),
         cloud=session.settings.cloud,
         tenant=str(row["tenantId"]),
         subscription=_subscription(row, is_default=True),
-        reason=ActiveReason.VARIABLES if variables else ActiveReason.STORED,
-        variables=variables,
+        reason=_reason(choice),
+        variables=choice.variables,
+        context=chosen.context.name if chosen and chosen.context else None,
+        context_file=chosen.file.path if chosen and chosen.file else None,
     )
 
 
@@ -66,17 +70,36 @@ def accounts(cli_ctx: Any) -> tuple[SignedInAccount, ...]:
 
 
 def contexts(cli_ctx: Any) -> tuple[Context, ...]:
-    """Return the named contexts. The tuple is empty: a later minor version of the API adds contexts.
+    """Return the contexts of every cloud, sorted by name. Needs no network. Example::
+
+        names = [context.name for context in api.contexts(cmd.cli_ctx) if context.is_signed_in]
 
     :param cli_ctx: the context of the command that runs.
     """
-    return ()
+    from azext_login.profile.contexts import is_same_name, read_contexts
+
+    session = session_of(cli_ctx)
+    state, chosen = session.state(), session.choice.chosen
+    signed_in = {(row["environmentName"], account_of(row).key) for row in state.all_rows()}
+    return tuple(
+        Context(
+            name=each.name,
+            cloud=each.cloud,
+            account=each.account.label,
+            tenant=each.tenant,
+            subscription=each.subscription,
+            is_signed_in=(each.cloud, each.account.key) in signed_in,
+            is_active=chosen is not None and is_same_name(each.name, chosen.name),
+        )
+        for each in read_contexts(state.contexts)
+    )
 
 
 def select(cli_ctx: Any, subscription: str, *, account: str | None = None, tenant: str | None = None) -> Subscription:
-    """Make a subscription the stored default of the active cloud, as `az account set` does, and return it.
+    """Make a subscription the stored default of the stored cloud, as `az account set` does, and return it.
 
-    If AZURE_LOGIN_ACCOUNT or AZURE_LOGIN_SUBSCRIPTION is set, this process keeps what they choose. Example::
+    If AZURE_LOGIN_ACCOUNT or AZURE_LOGIN_SUBSCRIPTION is set, or this process is in a context, it keeps what they
+    choose. Example::
 
         chosen = api.select(cmd.cli_ctx, "Contoso Development")
         assert chosen.is_default
@@ -93,7 +116,8 @@ def select(cli_ctx: Any, subscription: str, *, account: str | None = None, tenan
 
     check_text("subscription", subscription)
     check_optional(account=account, tenant=tenant)
-    row = select_subscription(session_of(cli_ctx), subscription, username=account, tenant=tenant)
+    with session_of_default(cli_ctx) as session:
+        row = select_subscription(session, subscription, username=account, tenant=tenant)
     return _subscription(row, is_default=True)
 
 
@@ -150,6 +174,7 @@ def _kind(account: Account) -> AccountKind:
     return AccountKind.MANAGED_IDENTITY if account.is_managed_identity else AccountKind.SERVICE_PRINCIPAL
 
 
-def _variables(choice: Choice) -> tuple[str, ...]:
-    given = ((ACCOUNT_VARIABLE, choice.account), (SUBSCRIPTION_VARIABLE, choice.subscription))
-    return tuple(name for name, value in given if value)
+def _reason(choice: Choice) -> ActiveReason:
+    if choice.variables:
+        return ActiveReason.VARIABLES
+    return ActiveReason.CONTEXT if choice.chosen else ActiveReason.STORED

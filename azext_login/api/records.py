@@ -24,6 +24,8 @@ class ActiveReason(enum.Enum):
     """A sign-in or `az account set` has stored it as the default of the cloud."""
     VARIABLES = "variables"
     """AZURE_LOGIN_ACCOUNT or AZURE_LOGIN_SUBSCRIPTION chooses it for this process."""
+    CONTEXT = "context"
+    """AZURE_LOGIN_CONTEXT, or a file `.azure-context` of the directory, chooses a context that it belongs to."""
 
 
 class Freshness(enum.Enum):
@@ -111,10 +113,27 @@ class ActiveAccount:
     reason: ActiveReason
     variables: tuple[str, ...] = ()
     """The environment variables that choose it, if `reason` is `VARIABLES`."""
+    context: str | None = None
+    """Name of the context that this process is in; None without one."""
+    context_file: str | None = None
+    """Path of the file `.azure-context` that chooses the context; None if AZURE_LOGIN_CONTEXT does, or without one."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """A named context. Reserved: a later minor version adds contexts, and fields here."""
+    """A name for an account and a subscription, which `az account context` creates."""
 
     name: str
+    """Up to 64 letters, digits, `.`, `_` and `-`. Names are compared without regard to case."""
+    cloud: str = ""
+    """Name of the cloud."""
+    account: str = ""
+    """A user name, an application ID, or the label of a managed identity."""
+    tenant: str = ""
+    """GUID of the tenant that the subscription is used through."""
+    subscription: str = ""
+    """ID (GUID) of the subscription; that of the tenant for a tenant without subscriptions."""
+    is_signed_in: bool = False
+    """Whether its account is signed in to its cloud."""
+    is_active: bool = False
+    """Whether this process is in it."""

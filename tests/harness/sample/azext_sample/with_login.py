@@ -101,7 +101,7 @@ def list_accounts(cmd: Any) -> dict[str, Any]:
     return {
         "current": _plain(asdict(active)) if active else None,
         "accounts": [_plain(asdict(account)) for account in api.accounts(cmd.cli_ctx)],
-        "contexts": list(api.contexts(cmd.cli_ctx)),
+        "contexts": [_plain(asdict(context)) for context in api.contexts(cmd.cli_ctx)],
     }
 
 
