@@ -286,3 +286,28 @@ examples:
     - name: Renew the tokens of one service principal in one tenant.
       text: az account renew --username APP_ID --tenant TENANT_ID
 """
+
+helps["account context"] = """
+type: group
+short-summary: Manage contexts. A context is a name for an account and a subscription.
+"""
+
+helps["account context run"] = """
+type: command
+short-summary: Run a command in a context.
+long-summary: >-
+    Write the command after --. Every az that it starts uses the account and the subscription of the context, and
+    nothing changes for other commands. The exit code is that of the command; 127 if it was not found, and 126 if it
+    cannot be run.
+
+
+    The command receives its words as they are. Before this extension is loaded, however, the Azure CLI opens what words
+    such as @FILE name, writes its own debug log if one of them is --debug, and refuses --only-show-errors together
+    with --debug or --verbose. If the command needs such words, write all of it as one word for a shell:
+    `sh -c 'COMMAND'`.
+examples:
+    - name: Run a command in the context dev.
+      text: az account context run --context dev -- terraform plan
+    - name: Run a command that reads standard input by a word that the Azure CLI would read too.
+      text: az account context run --context dev -- sh -c 'curl --data @- https://contoso.com'
+"""

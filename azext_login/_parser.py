@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from azext_login.cli.collector import resume, skip_at_exit
+from azext_login.cli.verbatim_words import MISSING_COMMAND, RUN, verbatim_command
 from azext_login.host import remember_query
 
 
@@ -28,6 +29,8 @@ def register_parser_hooks(loader: Any) -> None:
             if command_parser is not None:
                 _keep_out_of_abbreviations(command_parser, name)
                 _explain_values_with_a_dash(command_parser)
+                if name == RUN:
+                    _demand_command(command_parser, loader.cli_ctx)
                 remember_query(loader.cli_ctx, command_parser)
 
     loader.cli_ctx.register_event(EVENT_INVOKER_CMD_TBL_LOADED, adjust)
@@ -84,6 +87,19 @@ def _explain_values_with_a_dash(parser: argparse.ArgumentParser) -> None:
 
     setattr(parser, "parse_known_args", remember)  # noqa: B010  # a method, to type checkers
     setattr(parser, "error", error)  # noqa: B010
+
+
+def _demand_command(parser: argparse.ArgumentParser, cli_ctx: Any) -> None:
+    """Explain `--` where it is missing: argparse would only report that it does not know the words of the command."""
+    parse = parser.parse_known_args
+
+    def check(args: Any = None, namespace: Any = None) -> Any:
+        is_help = any(word in ("-h", "--help") for word in args or ())
+        if verbatim_command(cli_ctx) is None and not (is_help or cli_ctx.data.get("completer_active")):
+            parser.validation_error(MISSING_COMMAND)  # type: ignore[attr-defined]  # of the host
+        return parse(args, namespace)
+
+    setattr(parser, "parse_known_args", check)  # noqa: B010  # a method, to type checkers
 
 
 def _option_before_a_dash(parser: argparse.ArgumentParser, message: str, words: list[str]) -> str | None:

@@ -81,6 +81,17 @@ def validate_previous_subscription(namespace: argparse.Namespace) -> None:
         )
 
 
+def validate_run(cmd: Any, namespace: argparse.Namespace) -> None:
+    """Check what `az account context run` is given, except for the context.
+
+    :raises ValueError: no command is given, or one that the host has changed; or options that do not go together.
+    """
+    from azext_login.cli.run_usage import check_run
+    from azext_login.cli.verbatim_words import verbatim_command
+
+    check_run(namespace, verbatim_command(cmd.cli_ctx))
+
+
 def warn_of_ignored_name(namespace: argparse.Namespace) -> None:
     """Report which of `--subscription` and `--name` was ignored, if both were given."""
     given: dict[bool, Any] = namespace.__dict__.pop("_subscription_spellings", {})

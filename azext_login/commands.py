@@ -18,6 +18,7 @@ HANDLERS = {
     "account get-access-token": ("tokens", "get_access_token"),
     "account export-token": ("tokens", "export_token"),
     "account renew": ("renew", "renew_account"),
+    "account context run": ("run_command", "run_in_context"),
 }
 
 
@@ -34,6 +35,7 @@ def declare_commands(loader: Any, args: list[str] | None) -> None:
     from azext_login.cli.collector import pause
     from azext_login.cli.results import register_result_hook
     from azext_login.cli.secret_words import prepare_secrets
+    from azext_login.cli.verbatim_words import take_verbatim_command
     from azext_login.host_index import OWN_WORDS
 
     pause(loader.cli_ctx)
@@ -42,6 +44,7 @@ def declare_commands(loader: Any, args: list[str] | None) -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the rest of the process
     if args:
         prepare_secrets(args, sys.argv[1:])
+        take_verbatim_command(loader.cli_ctx, args, sys.argv[1:])
     register_parser_hooks(loader)
     register_result_hook(loader.cli_ctx)
     for command, (module, function) in HANDLERS.items():

@@ -72,6 +72,7 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("account export-token", "--allow-host"): [(("--format", "git"), 2, 2)],
     ("account renew", "--username"): [((), 1, 1)],
     ("account renew", "--tenant"): [((), 1, 1)],
+    ("account context run", "--context"): [((), 2, 2)],
 }
 
 
