@@ -25,3 +25,21 @@ def complete_tenants(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[st
     rows = open_session(cmd.cli_ctx).rows(all_identities=True)
     found = {row.get("tenantId") for row in rows} | {row.get("tenantDefaultDomain") for row in rows}
     return sorted(str(tenant) for tenant in found if tenant)
+
+
+@Completer  # type: ignore[untyped-decorator]
+def complete_subscriptions(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[str]:
+    """Return the subscriptions of the active cloud by name and by ID."""
+    from azext_login.cli.open_session import open_session
+
+    rows = open_session(cmd.cli_ctx).rows(all_identities=True)
+    return sorted({str(row[key]) for row in rows for key in ("name", "id")})
+
+
+@Completer  # type: ignore[untyped-decorator]
+def complete_contexts(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[str]:
+    """Return the names of the contexts."""
+    from azext_login.cli.open_session import open_session
+    from azext_login.profile.contexts import read_contexts
+
+    return [context.name for context in read_contexts(open_session(cmd.cli_ctx).state().contexts)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from azext_login.system.text import printable, shorten
 
 # Column title -> key of the account, in the built-in's order. Scripts cut these columns by position.
 _ACCOUNT_COLUMNS = {
@@ -27,3 +29,35 @@ def account_table(accounts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
         for line, failure in zip(table, failures, strict=True):
             line["NotRefreshed"] = failure["on"] if failure else None
     return table
+
+
+# Characters of the columns of contexts, so that a line has about 100. JSON has all of them.
+_LONGEST_ACCOUNT, _LONGEST_SUBSCRIPTION, _LONGEST_TENANT = 26, 22, 20
+
+
+def context_table(contexts: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table of contexts, or of one. Other organizations choose the names in it."""
+    return [_context_line(context) for context in ([contexts] if isinstance(contexts, Mapping) else contexts)]
+
+
+def _context_line(context: Mapping[str, Any]) -> dict[str, Any]:
+    missing = "(not listed)" if context["isSignedIn"] else "(not signed in)"
+    return {
+        "Name": context["name"] or "",
+        "Account": _cell(context["account"], _LONGEST_ACCOUNT),
+        "Subscription": _cell(context["subscriptionName"] or missing, _LONGEST_SUBSCRIPTION),
+        "Tenant": _cell(context["tenantDomain"] or context["tenant"], _LONGEST_TENANT),
+        "Cloud": _cell(context["cloud"], _LONGEST_TENANT),
+        "Active": context["reason"] or "",
+    }
+
+
+def _cell(value: object, longest: int) -> str:
+    return shorten(printable(value), longest)
+
+
+TABLES: dict[str, Callable[[Any], list[dict[str, Any]]]] = {
+    "account list": account_table,
+    **{f"account context {verb}": context_table for verb in ("list", "show", "create", "update", "rename")},
+}
+"""Command -> the layout of its table."""

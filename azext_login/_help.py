@@ -158,7 +158,8 @@ long-summary: >-
 
     The choice is stored for every shell. To choose for one shell only, set the environment variables
     AZURE_LOGIN_ACCOUNT (a user name or an application ID) and AZURE_LOGIN_SUBSCRIPTION (a name or an ID) instead.
-    Every az command in that shell follows them, unless the setting login.every_command is off.
+    Every az command in that shell follows them, unless the setting login.every_command is off. To give such a choice a
+    name, for a shell or a directory, see `az account context --help`.
 examples:
     - name: Choose a subscription by name.
       text: az account set --subscription "My Subscription"
@@ -175,8 +176,8 @@ type: command
 short-summary: Get the details of a subscription.
 long-summary: >-
     If the subscription isn't specified, shows the details of the default subscription. The environment variables
-    AZURE_LOGIN_ACCOUNT and AZURE_LOGIN_SUBSCRIPTION choose another default for one shell. If they do, a line on
-    standard error reports that.
+    AZURE_LOGIN_ACCOUNT and AZURE_LOGIN_SUBSCRIPTION choose another default for one shell, and so does a context. If
+    they do, a line on standard error reports that.
 examples:
     - name: Show the active subscription.
       text: az account show --output table
@@ -289,7 +290,137 @@ examples:
 
 helps["account context"] = """
 type: group
-short-summary: Manage contexts. A context is a name for an account and a subscription.
+short-summary: Manage contexts, which are names for an account and a subscription.
+long-summary: >-
+    A context chooses a cloud, an account, a tenant and a subscription by one name: in one shell, in one directory, or
+    for one command. It contains no token and no secret. Every az command follows it, unless the setting
+    login.every_command is off.
+
+
+    The first of these decides: the options of the command; the environment variables AZURE_LOGIN_ACCOUNT and
+    AZURE_LOGIN_SUBSCRIPTION; the context in the environment variable AZURE_LOGIN_CONTEXT; the context in the nearest
+    file .azure-context, in the working directory or its parents up to the home directory, if it was allowed; what
+    `az account set` or `az account context use` has stored.
+
+
+    A context whose account is not signed in, or that does not exist, is an error. Another account never takes its
+    place.
+"""
+
+helps["account context list"] = """
+type: command
+short-summary: List the contexts.
+long-summary: >-
+    isActive tells whether a context decides here, and reason why: variable (AZURE_LOGIN_CONTEXT), directory (a file
+    .azure-context), or stored (it stands for the stored default). origin is the variable or the path of the file.
+examples:
+    - name: List the contexts, and which one is active and why.
+      text: az account context list --output table
+    - name: Print the names of the contexts whose account is not signed in.
+      text: az account context list --query "[?!isSignedIn].name" --output tsv
+"""
+
+helps["account context show"] = """
+type: command
+short-summary: Show a context, or what is active here and why.
+long-summary: >-
+    Without a name, shows the context that decides here. If none does, name is null, and the account and the
+    subscription are those that environment variables choose (reason is variables) or that are stored (reason is
+    stored). The exit code is 3 if there is no context with the name.
+examples:
+    - name: Show what is active in this shell and this directory, and why.
+      text: az account context show
+    - name: Show a context.
+      text: az account context show --name production
+    - name: Print what decides here.
+      text: az account context show --query reason --output tsv
+"""
+
+helps["account context create"] = """
+type: command
+short-summary: Create a context.
+long-summary: >-
+    Without options, the context stands for what is active now. The account has to be signed in.
+examples:
+    - name: Create a context for what is active now.
+      text: az account context create --name development
+    - name: Create a context for a subscription of another signed-in account.
+      text: >-
+        az account context create --name production --subscription "My Subscription"
+        --username johndoe@contoso.com
+"""
+
+helps["account context update"] = """
+type: command
+short-summary: Let a context stand for another subscription, account or tenant.
+long-summary: >-
+    What is not given stays as it is. The cloud of a context cannot be changed.
+examples:
+    - name: Let a context stand for another subscription of its account.
+      text: az account context update --name production --subscription "My Subscription"
+    - name: Let a context use its subscription as another signed-in account.
+      text: az account context update --name production --username johndoe@contoso.com
+"""
+
+helps["account context rename"] = """
+type: command
+short-summary: Rename a context.
+examples:
+    - name: Rename a context.
+      text: az account context rename --name production --new-name live
+"""
+
+helps["account context delete"] = """
+type: command
+short-summary: Delete a context.
+long-summary: >-
+    Its account stays signed in, and the stored default stays as it is.
+examples:
+    - name: Delete a context without a question.
+      text: az account context delete --name production --yes
+"""
+
+helps["account context use"] = """
+type: command
+short-summary: Make the subscription of a context the active one for every shell.
+long-summary: >-
+    The choice is stored, like that of `az account set`. If the context is for another cloud, that cloud becomes the
+    active one, like with `az cloud set`. To choose a context for one shell only, set the environment variable
+    AZURE_LOGIN_CONTEXT to its name instead.
+
+
+    On a terminal, the command without a name lets you choose from a list.
+examples:
+    - name: Choose from a list.
+      text: az account context use
+    - name: Use a context in every shell without a context of its own.
+      text: az account context use --name production
+"""
+
+helps["account context allow"] = """
+type: command
+short-summary: Let the nearest file .azure-context choose a context.
+long-summary: >-
+    A file .azure-context in a directory contains the name of a context. It has no effect before you allow it, so that
+    a repository that you clone cannot choose an account. What is allowed is this directory with this name: after the
+    file has changed, it has no effect again. To ignore all these files, run
+    `az config set login.directory_contexts=off`.
+examples:
+    - name: Allow the file of the working directory, or the nearest one in its parents.
+      text: az account context allow
+    - name: Do not let it choose a context any more.
+      text: az account context allow --revoke
+"""
+
+helps["account context pin"] = """
+type: command
+short-summary: Let the working directory choose a context.
+long-summary: >-
+    Writes the file .azure-context with the name of the context, and allows it. It decides in the directory and in
+    those below, where no variable does.
+examples:
+    - name: Use a context in the working directory.
+      text: az account context pin --name production
 """
 
 helps["account context run"] = """

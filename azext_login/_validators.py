@@ -81,6 +81,15 @@ def validate_previous_subscription(namespace: argparse.Namespace) -> None:
         )
 
 
+def validate_context_changes(namespace: argparse.Namespace) -> None:
+    """Refuse a change of a context that names nothing to change.
+
+    :raises ValueError: nothing is given.
+    """
+    if namespace.subscription is namespace.username is namespace.tenant is None:
+        raise ValueError("usage error: --subscription, --username or --tenant is required")
+
+
 def validate_run(cmd: Any, namespace: argparse.Namespace) -> None:
     """Check what `az account context run` is given, except for the context.
 

@@ -18,8 +18,20 @@ HANDLERS = {
     "account get-access-token": ("tokens", "get_access_token"),
     "account export-token": ("tokens", "export_token"),
     "account renew": ("renew", "renew_account"),
+    "account context list": ("contexts", "list_contexts"),
+    "account context show": ("contexts", "show_context"),
+    "account context create": ("contexts", "create_context"),
+    "account context update": ("contexts", "update_context"),
+    "account context rename": ("contexts", "rename_context"),
+    "account context delete": ("contexts", "delete_context"),
+    "account context use": ("contexts", "use_context"),
+    "account context allow": ("contexts", "allow_directory"),
+    "account context pin": ("contexts", "pin_directory"),
     "account context run": ("run_command", "run_in_context"),
 }
+
+# Commands that ask for confirmation on a terminal, and have --yes.
+_CONFIRMED = ("account context delete",)
 
 
 def declare_commands(loader: Any, args: list[str] | None) -> None:
@@ -30,7 +42,7 @@ def declare_commands(loader: Any, args: list[str] | None) -> None:
     from azure.cli.core.commands import CliCommandType
 
     from azext_login import _help  # noqa: F401  # importing it registers the help texts
-    from azext_login._format import account_table
+    from azext_login._format import TABLES
     from azext_login._parser import register_parser_hooks
     from azext_login.cli.collector import pause
     from azext_login.cli.results import register_result_hook
@@ -51,13 +63,12 @@ def declare_commands(loader: Any, args: list[str] | None) -> None:
         group_name, _, verb = command.rpartition(" ")
         handlers = CliCommandType(operations_tmpl=f"azext_login.cli.{module}#{{}}")
         with loader.command_group(group_name, handlers) as group:
-            if verb == "list":
-                group.command(verb, function, table_transformer=account_table)
-            elif verb == "show":
-                # Exits with 3 for what is not found.
-                group.show_command(verb, function)
-            else:
-                group.command(verb, function)
+            # `show_command` exits with 3 for what is not found.
+            declare = group.show_command if verb == "show" else group.command
+            settings: dict[str, Any] = {"table_transformer": TABLES[command]} if command in TABLES else {}
+            if command in _CONFIRMED:
+                settings["confirmation"] = True
+            declare(verb, function, **settings)
 
 
 def handler_of(command: str) -> Any:

@@ -14,6 +14,7 @@ from azure.cli.core.azclierror import (
     AzureConnectionError,
     AzureResponseError,
     FileOperationError,
+    ResourceNotFoundError,
     UnclassifiedUserFault,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "InterruptedDiscoveryError",
     "LockHeldError",
     "MalformedAnswerError",
+    "NotFoundError",
     "NotSignedInError",
     "ServiceBusyError",
     "ServiceSlowError",
@@ -93,6 +95,10 @@ class IncompleteListError(UnexpectedAnswerError):
 
 class AccountError(UnclassifiedUserFault):  # type: ignore[misc]
     """The requested subscription or account does not exist, is ambiguous, or does not allow the request."""
+
+
+class NotFoundError(AccountError, ResourceNotFoundError):  # type: ignore[misc]
+    """Nothing has the name that was given. The exit code is 3, as of the host's commands."""
 
 
 class StoreError(FileOperationError):  # type: ignore[misc]

@@ -28,7 +28,12 @@ def logout(cmd: Any, options: LogoutOptions) -> None:
     _report_cloud_shell()
     session = open_session(cmd.cli_ctx)
     name = options.username or session.active_user()
-    report_sign_out(name, sign_out(session, name))
+    outcome = sign_out(session, name)
+    report_sign_out(name, outcome)
+    if outcome.contexts:
+        from azext_login.cli.context_reports import report_contexts_of_account
+
+        report_contexts_of_account(name, outcome.contexts)
 
 
 @serves("account list", ListOptions)
@@ -127,7 +132,11 @@ def clear_accounts(cmd: Any) -> None:
     from azext_login.usecases.sign_out import clear
 
     _report_cloud_shell()
-    clear(open_session(cmd.cli_ctx))
+    contexts = clear(open_session(cmd.cli_ctx))
+    if contexts:
+        from azext_login.cli.context_reports import report_kept_contexts
+
+        report_kept_contexts(contexts)
 
 
 def _report_cloud_shell() -> None:

@@ -74,9 +74,15 @@ def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
         warn_of_token_on_command_line(options.access_token, sys.argv)
     with progress_line(cmd.cli_ctx) as on_progress:
         outcome = sign_in(session, options, again, on_progress)
-    check_outcome(options, outcome, again)
-    if _offer_choice(session, options, outcome):
-        return None
+    try:
+        check_outcome(options, outcome, again)
+        if _offer_choice(session, options, outcome):
+            return None
+    finally:
+        if session.choice.chosen is not None and not options.app_client_id:
+            from azext_login.cli.context_reports import report_other_account
+
+            report_other_account(session, outcome.account)
     check_choice(outcome)
     report_guess(outcome)
     if options.identity:

@@ -128,10 +128,10 @@ def report_choice(session: Session, shown: SubscriptionRow, *, is_for_all: bool)
     if choice.chosen is None or choice.variables:
         logger.warning("%s chose this subscription, for this process only. %s", choice.origin, default)
         return
-    where = "this process" if choice.chosen.file is None else "its directory"
+    where = "process" if choice.chosen.file is None else "directory"
     logger.warning(
-        "%s chose the context '%s', which decides in %s. %s",
-        printable(choice.origin), printable(choice.chosen.name), where, default,
+        "The context '%s' (%s) chose this subscription, for this %s only. %s",
+        printable(choice.chosen.name), printable(choice.origin), where, default,
     )  # fmt: skip
 
 

@@ -35,12 +35,14 @@ def allow_directory(session: Session) -> ContextFile:
 def revoke_directory(session: Session) -> ContextFile | None:
     """Let the nearest file not choose a context any more. Return the file, or None if there is none.
 
+    Without a file, the working directory is not allowed to have one any more.
+
     :raises StoreError: it cannot be stored.
     """
     file = find_context_file()
-    if file is not None:
-        with session.change() as state:
-            state.allowed.pop(file.key, None)
+    key = file.key if file is not None else os.path.normcase(_working_directory())
+    with session.change() as state:
+        state.allowed.pop(key, None)
     return file
 
 
@@ -51,10 +53,7 @@ def pin_directory(session: Session, name: str) -> ContextFile:
     :raises StoreError: the file cannot be written, or that it is allowed cannot be stored.
     """
     context = require_context(session.state(), name)
-    try:
-        directory = os.getcwd()
-    except OSError as error:
-        raise AccountError("The working directory does not exist any more.", "Change to another directory.") from error
+    directory = _working_directory()
     file = PrivateDirectory(Path(directory)) / FILE_NAME
     before = read_context_file(directory)
     if before is not None and before.name is None and not os.path.isfile(file.path):
@@ -66,6 +65,13 @@ def pin_directory(session: Session, name: str) -> ContextFile:
     if written is None or written.name != context.name:
         raise StoreError(f"{printable(file)} was replaced by another process.", "Run the command again.")
     return _allow(session, written)
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise AccountError("The working directory does not exist any more.", "Change to another directory.") from error
 
 
 def _allow(session: Session, file: ContextFile) -> ContextFile:

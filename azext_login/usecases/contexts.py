@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from azext_login.errors import AccountError, NotSignedInError
+from azext_login.errors import AccountError, NotFoundError
 from azext_login.profile import subscriptions as rules
-from azext_login.profile import words
-from azext_login.profile.chosen_view import find_subscription
 from azext_login.profile.contexts import (
     Context,
     check_name,
@@ -22,10 +20,10 @@ from azext_login.profile.contexts import (
     without_context,
 )
 from azext_login.profile.model import SubscriptionRow, account_of
-from azext_login.profile.state import ProfileState, slot_of
+from azext_login.profile.state import ProfileState
 from azext_login.system.command_line import Command
-from azext_login.system.text import printable
 from azext_login.usecases.context_names import write_names
+from azext_login.usecases.context_subscription import NewChoice, row_for_change, row_for_new
 from azext_login.usecases.events import ContextChanged
 
 if TYPE_CHECKING:
@@ -48,22 +46,6 @@ class ContextStatus:
     """Why it is active: one of the BY_ constants; None if it is not."""
     origin: str | None = None
     """What chose it: the name of the variable, or the path of the file."""
-
-
-@dataclass(frozen=True)
-class NewChoice:
-    """What a context stands for, as a user gives it. What is missing is what is active, or stays as it is."""
-
-    subscription: str | None = None
-    """ID or name."""
-    username: str | None = None
-    """A user name, an application ID, or the label of a managed identity."""
-    tenant: str | None = None
-    """ID, domain or display name."""
-
-    def __bool__(self) -> bool:
-        """Tell whether anything is given."""
-        return bool(self.subscription or self.username or self.tenant)
 
 
 # Reading
@@ -95,9 +77,10 @@ def active_context(session: Session) -> ContextStatus | None:
     if chosen is not None:
         from azext_login.profile.context_rows import known_context
 
-        return _status(session, state, known_context(chosen))
-    found = (_status(session, state, context) for context in read_contexts(state.contexts))
-    return next((status for status in found if status.reason is not None), None)
+        found = [known_context(chosen)]
+    else:
+        found = read_contexts(state.contexts)
+    return next((status for context in found if (status := _status(session, state, context)).reason is not None), None)
 
 
 # Changing
@@ -111,7 +94,7 @@ def create_context(session: Session, name: str, choice: NewChoice) -> ContextSta
     :raises StoreError: it cannot be stored.
     """
     check_name(name)
-    row = _row_for_new(session, choice)
+    row = row_for_new(session, choice)
     with _changing(session) as state:
         existing = find_context(state.contexts, name)
         if existing is not None:
@@ -128,14 +111,14 @@ def create_context(session: Session, name: str, choice: NewChoice) -> ContextSta
 def update_context(session: Session, name: str, choice: NewChoice) -> ContextStatus:
     """Let a context stand for another subscription, account or tenant of its cloud.
 
-    :param choice: a subscription is one of the context's account, unless a user name is given too.
-    :raises NotSignedInError: no account is signed in to its cloud.
+    :param choice: what is missing stays as it is, if that is possible.
+    :raises NotSignedInError: its account is not signed in, and no other one is given.
     :raises AccountError: there is no such context; or no such subscription, or several.
     :raises StoreError: it cannot be stored.
     """
     with _changing(session) as state:
         before = require_context(state, name)
-        row = _find_row(state, before.cloud, choice, None if choice.username else before.account.key)
+        row = row_for_change(state, before, choice)
         context = context_of(before.name, row)
         state.contexts = with_context(state.contexts, context, replaces=before.name)
     return _changed(session, state, context)
@@ -172,10 +155,9 @@ def delete_context(session: Session, name: str) -> tuple[ContextStatus, list[str
     with _changing(session) as state:
         context = require_context(state, name)
         status = _status(session, state, context)
+        # They stay allowed: their file then leads to an error, and not to the identity of the stored default.
         left = _directories_of(state, context.name)
         state.contexts = without_context(state.contexts, context.name)
-        for directory in left:
-            del state.allowed[directory]
     _changed(session, state, context)
     return status, left
 
@@ -211,74 +193,16 @@ def find_row_of(state: ProfileState, context: Context) -> SubscriptionRow:
     return row
 
 
-# What a context stands for
-
-
-def _row_for_new(session: Session, choice: NewChoice) -> SubscriptionRow:
-    if not choice:
-        return session.find(again=lambda: Command(("az", "account", "context", "create")))
-    account = None
-    if not choice.username:
-        account = session.view(without_subscription=bool(choice.subscription)).account
-    return _find_row(session.state(), session.settings.cloud, choice, account)
-
-
-def _find_row(state: ProfileState, cloud: str, choice: NewChoice, account: str | None) -> SubscriptionRow:
-    """Return the row of what a user gives.
-
-    :param account: the account (its key), if no user name is given; None for any.
-    :raises NotSignedInError: no account is signed in to the cloud.
-    :raises AccountError: there is no such row, or nothing decides between several.
-    """
-    everything = rules.in_cloud(state.all_rows(), cloud)
-    if not everything:
-        raise NotSignedInError(
-            f"No account is signed in to cloud '{printable(cloud)}'.",
-            next_step="Please run 'az login' to setup account.",
-        )
-    rows = [row for row in everything if account in (None, account_of(row).key)]
-    rows = words.of_account(rows, choice.username) if choice.username else rows
-    rows = words.of_tenant(rows, choice.tenant) if choice.tenant else rows
-    if choice.subscription:
-        found: Sequence[SubscriptionRow] = find_subscription(state, rows, choice.subscription)
-    else:
-        usual = rules.active_row(rows) or rules.last_choice(state, rows) or rules.first_usable(rows)
-        found = [] if usual is None else [usual]
-    if len(found) == 1 and (choice.subscription or len({account_of(row).key for row in rows}) == 1):
-        return found[0]
-    raise _not_one(found if choice.subscription else rows, choice, cloud)
-
-
-def _not_one(found: Sequence[SubscriptionRow], choice: NewChoice, cloud: str) -> AccountError:
-    given = (("subscription", choice.subscription), ("account", choice.username), ("tenant", choice.tenant))
-    what = " and ".join(f"{name} '{printable(value)}'" for name, value in given if value)
-    if not found:
-        return AccountError(
-            f"Nothing that is signed in to cloud '{printable(cloud)}' matches {what or 'the context'}.",
-            "List what can be used:\n"
-            'az account list --all --all-identities --query "[].[name, id, user.name, tenantId]" --output table',
-        )
-    if len({slot_of(row) for row in found}) > 1 and choice.subscription:
-        option, values = "--subscription", [f"{row['name']}: {row['id']}" for row in found]
-    elif len({account_of(row).key for row in found}) > 1:
-        option, values = "--username", [account_of(row).label for row in found]
-    else:
-        option, values = "--tenant", [str(row["tenantId"]) for row in found]
-    lines = sorted(set(map(printable, values)))
-    return AccountError(
-        f"Several accounts, tenants or subscriptions match {what}.", "\n".join([f"Give {option}, one of:", *lines])
-    )
-
-
 def require_context(state: ProfileState, name: str) -> Context:
     """Return a context by its name.
 
-    :raises AccountError: there is none.
+    :raises NotFoundError: there is none.
+    :raises AccountError: no context can have the name.
     """
     found = find_context(state.contexts, name)
     if found is None:
         check_name(name)
-        raise AccountError(
+        raise NotFoundError(
             f"There is no context named '{name}'.", "List the contexts with `az account context list --output table`."
         )
     return found
@@ -290,13 +214,21 @@ def _status(session: Session, state: ProfileState, context: Context) -> ContextS
     status = ContextStatus(context, row, any(account_of(row).key == context.account.key for row in rows))
     choice = session.choice
     if choice.chosen is not None:
-        if is_same_name(choice.chosen.name, context.name):
+        if is_same_name(choice.chosen.name, context.name) and not _is_overridden(session, context):
             by = BY_VARIABLE if choice.chosen.file is None else BY_DIRECTORY
             return replace(status, reason=by, origin=choice.chosen.origin)
         return status
     if not choice and row is not None and row.get("isDefault") and context.cloud == session.stored_cloud:
         return replace(status, reason=BY_STORED_DEFAULT)
     return status
+
+
+def _is_overridden(session: Session, context: Context) -> bool:
+    """Tell whether a variable chooses another subscription than the chosen context."""
+    if not session.choice.subscription:
+        return False
+    row = rules.active_row(session.valid_view().rows)
+    return row is None or not context.stands_for(row)
 
 
 def _directories_of(state: ProfileState, name: str) -> list[str]:

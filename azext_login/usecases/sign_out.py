@@ -17,6 +17,7 @@ from azext_login.usecases.events import SignedOut
 if TYPE_CHECKING:
     from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
     from azext_login.auth.storage.token_cache import TokenCache
+    from azext_login.profile.state import ProfileState
     from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
@@ -32,6 +33,8 @@ class SignOutOutcome:
     """Whether the active subscription belonged to the account."""
     remaining: list[SubscriptionRow] = field(default_factory=list)
     """The rows of other accounts in the active cloud."""
+    contexts: list[str] = field(default_factory=list)
+    """The names of the contexts of the account. They are kept, but cannot be used without it."""
 
 
 def sign_out(session: Session, name: str) -> SignOutOutcome:
@@ -65,6 +68,7 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
         removed = rules.remove_account(state, name)
         known.append(bool(removed))
         remaining = rules.in_cloud(state.rows, cloud)
+        contexts = _contexts_of(state, name) if state.contexts else []
         removed_ids |= {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
     session.store.purge(name)
     if any(known):
@@ -73,11 +77,19 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
         known=any(known),
         was_active=was_active is not None and account_of(was_active).matches(name),
         remaining=remaining,
+        contexts=contexts if any(known) else [],
     )
 
 
-def clear(session: Session) -> None:
-    """Remove every account of every cloud.
+def _contexts_of(state: ProfileState, name: str) -> list[str]:
+    # Loaded only if there are contexts.
+    from azext_login.profile.contexts import read_contexts
+
+    return [context.name for context in read_contexts(state.contexts) if context.account.matches(name)]
+
+
+def clear(session: Session) -> list[str]:
+    """Remove every account of every cloud, and return the names of the contexts, which are kept.
 
     :raises StoreError: a file cannot be changed or deleted.
     """
@@ -90,8 +102,18 @@ def clear(session: Session) -> None:
         session.clients.http_cache().clear()
         purge(session.config_dir)
 
-    session.store.clear(first=remove_secrets, then=lambda state: session.forget_subscriptions())
+    kept: list[str] = []
+
+    def forget_choices(state: ProfileState) -> None:
+        if state.contexts:
+            from azext_login.profile.contexts import read_contexts
+
+            kept.extend(context.name for context in read_contexts(state.contexts))
+        session.forget_subscriptions()
+
+    session.store.clear(first=remove_secrets, then=forget_choices)
     session.notify(SignedOut(session.settings.cloud, None))
+    return kept
 
 
 def _forget(session: Session, store: TokenCache | ServicePrincipalEntries, name: str) -> bool:

@@ -31,7 +31,7 @@ THEIRS = (
     "subscription list-location", "subscription accept-ownership", "subscription accept-ownership-status",
     "tenant list",
 )  # fmt: skip
-OURS = ("show", "list", "set", "clear", "get-access-token", "export-token", "renew")
+OURS = ("show", "list", "set", "clear", "get-access-token", "export-token", "renew", "context list")
 BUILT_IN = ("list-locations", "lock list", "management-group list")
 
 _ORDERS = [

@@ -19,6 +19,7 @@ _APP = ("--service-principal", "--username", CI_APP, "--tenant", "contoso.exampl
 _SECRET = (*_APP, f"--password={CI_SECRET}")
 _GRAPH = "https://graph.microsoft.com/.default"
 _EXPORT = ("--format", "header")
+_CONTEXT = ("--name", "production")
 
 # Command, option -> the rest of the command line, the exit code with an empty value, and with blanks.
 # 0: the built-in command succeeds too, and there is a warning. 1, 2: an error that names the option.
@@ -72,6 +73,20 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("account export-token", "--allow-host"): [(("--format", "git"), 2, 2)],
     ("account renew", "--username"): [((), 1, 1)],
     ("account renew", "--tenant"): [((), 1, 1)],
+    ("account context show", "--name"): [((), 1, 1)],
+    ("account context create", "--name"): [((), 1, 1)],
+    ("account context create", "--subscription"): [(_CONTEXT, 1, 1)],
+    ("account context create", "--username"): [(_CONTEXT, 1, 1)],
+    ("account context create", "--tenant"): [(_CONTEXT, 1, 1)],
+    ("account context update", "--name"): [(("--username", ALICE), 1, 1)],
+    ("account context update", "--subscription"): [(_CONTEXT, 1, 1)],
+    ("account context update", "--username"): [(_CONTEXT, 1, 1)],
+    ("account context update", "--tenant"): [(_CONTEXT, 1, 1)],
+    ("account context rename", "--name"): [(("--new-name", "other"), 1, 1)],
+    ("account context rename", "--new-name"): [(_CONTEXT, 1, 1)],
+    ("account context delete", "--name"): [(("--yes",), 1, 1)],
+    ("account context use", "--name"): [((), 1, 1)],
+    ("account context pin", "--name"): [((), 1, 1)],
     ("account context run", "--context"): [((), 2, 2)],
 }
 

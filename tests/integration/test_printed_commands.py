@@ -16,6 +16,16 @@ from typing import Any
 import pytest
 
 from azext_login.cli.account_options import ListOptions, LogoutOptions, RenewOptions, SetOptions, ShowOptions
+from azext_login.cli.context_options import (
+    AllowContextOptions,
+    CreateContextOptions,
+    DeleteContextOptions,
+    PinContextOptions,
+    RenameContextOptions,
+    ShowContextOptions,
+    UpdateContextOptions,
+    UseContextOptions,
+)
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.printed_command import printed_command
 from azext_login.cli.token_options import ExportOptions, TokenOptions
@@ -254,6 +264,14 @@ _RECORDS: dict[str, type] = {
     "account renew": RenewOptions,
     "account get-access-token": TokenOptions,
     "account export-token": ExportOptions,
+    "account context show": ShowContextOptions,
+    "account context create": CreateContextOptions,
+    "account context update": UpdateContextOptions,
+    "account context rename": RenameContextOptions,
+    "account context delete": DeleteContextOptions,
+    "account context use": UseContextOptions,
+    "account context allow": AllowContextOptions,
+    "account context pin": PinContextOptions,
 }
 
 
@@ -274,6 +292,8 @@ def test_the_parser_of_the_host_reads_every_option_as_it_was_given(az: Az) -> No
         fields = dataclasses.fields(record)
         needed = {"token_format": "header"} if record is ExportOptions else {}
         needed |= {"subscription": "x"} if record is SetOptions else {}
+        needed |= {"name": "x"} if record is UseContextOptions else {}
+        needed |= {each.name: "x" for each in fields if each.default is dataclasses.MISSING and not needed}
         for described in fields:
             for value in _values_of(described):
                 options = record(**{**needed, described.name: value})

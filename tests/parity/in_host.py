@@ -19,6 +19,7 @@ import functools
 import importlib
 import inspect
 import io
+import itertools
 import json
 import re
 import sys
@@ -130,7 +131,7 @@ def values(question: dict[str, Any]) -> list[dict[str, str] | str]:
     parsers: dict[str, Any] = {}
     answers: list[dict[str, str] | str] = []
     for line in question["lines"]:
-        command = " ".join(line[: 1 if line[0] in ("login", "logout") else 2])
+        command = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), line))
         parser = parsers[command] = parsers.get(command) or parser_of(command)
         AzCliCommandParser.error = refuse
         AzCliCommandParser._check_value = check_value

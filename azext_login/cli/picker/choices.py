@@ -13,8 +13,44 @@ _LONGEST_SEARCH = 200
 
 
 @dataclass(frozen=True)
+class Wording:
+    """What the list calls the things to choose from."""
+
+    title: str
+    """The heading of the list, and the question on a simple terminal."""
+    heading: str
+    """The heading on a simple terminal."""
+    name: str
+    """The title of the first column."""
+    subscription: str
+    """The title of the column that tells which subscription it is."""
+    detail: str
+    """What is before that in the details."""
+    plural: str
+
+
+SUBSCRIPTIONS = Wording(
+    title="Select a subscription and tenant",
+    heading="Tenant and subscription selection",
+    name="Subscription name",
+    subscription="Subscription ID",
+    detail="ID",
+    plural="subscriptions",
+)
+
+CONTEXTS = Wording(
+    title="Select a context",
+    heading="Context selection",
+    name="Context",
+    subscription="Subscription",
+    detail="Subscription",
+    plural="contexts",
+)
+
+
+@dataclass(frozen=True)
 class Choice:
-    """A subscription and its texts for the terminal."""
+    """A subscription, or a context that stands for one, and its texts for the terminal."""
 
     row: SubscriptionRow
     name: str
@@ -60,8 +96,9 @@ class ChoiceList:
     ID is the search text comes first, then those whose name starts with it, then the others. Otherwise the order stays.
     """
 
-    def __init__(self, choices: Sequence[Choice]) -> None:
+    def __init__(self, choices: Sequence[Choice], wording: Wording = SUBSCRIPTIONS) -> None:
         """:param choices: at least one."""
+        self.wording = wording
         self.choices = tuple(choices)
         self.search = ""
         self.matches: Sequence[Choice] = self.choices

@@ -15,14 +15,13 @@ Fragment = tuple[str, str]
 """A style (`bold`, `reverse`, both or none) and its text. Without colours, because a terminal may have any."""
 
 _SEARCH = "Search: "
-_TITLE = "Select a subscription and tenant"
 _NOTHING = "   Nothing matches. Press Backspace or Ctrl-U."
 _HELP = (
     "Enter: choose   Esc: cancel   Type to search by name, ID, tenant   Up, Down, PgUp, PgDn, Home, End: move",
     "Enter: choose  Esc: cancel  Type to search  Up/Down/PgUp/PgDn: move",
     "Enter: choose  Esc: cancel",
 )
-_NAME, _TENANT, _ACCOUNT = "Subscription name", "Tenant", "Account"
+_TENANT, _ACCOUNT = "Tenant", "Account"
 _CUT = "..."
 _GAP = 2
 _MARKS = 3
@@ -66,7 +65,7 @@ class Drawer:
         columns = self._columns(width)
         above: list[tuple[Fragment, ...]] = []
         if height >= 14:
-            above += [(("bold", self._cut(_TITLE, width)),), ()]
+            above += [(("bold", self._cut(choices.wording.title, width)),), ()]
         cursor_line = len(above)
         searching, cursor_column = self._search_line(width)
         above.append(searching)
@@ -118,7 +117,7 @@ class Drawer:
             yield from [""] * (4 if self._has_several_accounts else 3)
             return
         yield choice.name + ("" if choice.is_enabled else f" ({choice.row.get('state') or 'not enabled'})")
-        yield f"ID {choice.subscription_id}"
+        yield f"{self._choices.wording.detail} {choice.subscription_id}"
         yield f"Tenant {choice.tenant_details}"
         if self._has_several_accounts:
             yield f"Account {choice.account}"
@@ -136,7 +135,7 @@ class Drawer:
     def _widest(self) -> tuple[int, int, int]:
         choices = self._choices.choices
         return (
-            max(len(_NAME), *(self._cells(choice.name) for choice in choices)),
+            max(len(self._choices.wording.name), *(self._cells(choice.name) for choice in choices)),
             max(len(_TENANT), *(self._cells(choice.tenant) for choice in choices)),
             max(len(_ACCOUNT), *(self._cells(choice.account) for choice in choices)),
         )
@@ -154,12 +153,12 @@ class Drawer:
         else:
             widths, with_id = [available], False
         columns = [
-            _Column(_NAME, lambda choice: choice.name, widths[0]),
+            _Column(self._choices.wording.name, lambda choice: choice.name, widths[0]),
             *(_Column(_TENANT, lambda choice: choice.tenant, wide) for wide in widths[1:2]),
             *(_Column(_ACCOUNT, lambda choice: choice.account, wide) for wide in widths[2:3]),
         ]
         if with_id:
-            columns.append(_Column("Subscription ID", lambda choice: choice.subscription_id, _ID))
+            columns.append(_Column(self._choices.wording.subscription, lambda choice: choice.subscription_id, _ID))
         return columns
 
     # Text
