@@ -442,3 +442,25 @@ examples:
     - name: Run a command that reads standard input by a word that the Azure CLI would read too.
       text: az account context run --context dev -- sh -c 'curl --data @- https://contoso.com'
 """
+
+helps["account context hook"] = """
+type: command
+short-summary: Print a function for the profile of a shell, which chooses the context of that shell.
+long-summary: >-
+    The function `azctx` sets the environment variable AZURE_LOGIN_CONTEXT, and does not start az. `azctx NAME` chooses
+    a context, `azctx -` returns to the previous one, `azctx --unset` leaves it, and `azctx` lists the contexts. Tab
+    completes names. In zsh, evaluate the script after compinit.
+
+
+    The command needs no account and no network. To save its time in every new shell, store the script in a file, and
+    let the profile read that file. Store it again after an update of the extension. --output has no effect.
+examples:
+    - name: Define the function in bash. Add this line to ~/.bashrc.
+      text: eval "$(az account context hook --shell bash)"
+    - name: Define the function in zsh. Add this line to ~/.zshrc, after compinit.
+      text: eval "$(az account context hook --shell zsh)"
+    - name: Define the function in fish. Add this line to ~/.config/fish/config.fish.
+      text: az account context hook --shell fish | source
+    - name: Define the function in PowerShell. Add this line to the file that $PROFILE names.
+      text: az account context hook --shell powershell | Out-String | Invoke-Expression
+"""

@@ -28,6 +28,7 @@ HANDLERS = {
     "account context allow": ("contexts", "allow_directory"),
     "account context pin": ("contexts", "pin_directory"),
     "account context run": ("run_command", "run_in_context"),
+    "account context hook": ("shell_hook", "print_hook"),
 }
 
 # Commands that ask for confirmation on a terminal, and have --yes.

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from azext_login.cli.raw_output import write_raw
 from azext_login.errors import AccountError, StoreError, UnexpectedAnswerError
-from azext_login.system.terminal.streams import is_broken_pipe, is_terminal
+from azext_login.system.terminal.streams import is_terminal
 
 if TYPE_CHECKING:
     from azext_login.auth.credential import AccessToken
@@ -66,30 +67,12 @@ def write_token(token: AccessToken, token_format: str, *, output: str | None) ->
     if output == "none":
         return
     try:
-        # As bytes: on Windows, text mode would add a carriage return, which shells read as a part of the value.
-        stdout = getattr(sys.stdout, "buffer", None)
-        if stdout is None:  # A program that runs the command in its own process collects the output.
-            sys.stdout.write(text)
-        else:
-            stdout.write(text.encode("ascii"))
-            stdout.flush()
+        write_raw(text)
     except OSError as error:
-        is_unread = is_broken_pipe(error, sys.stdout)
-        _drop_output()
-        if is_unread:
-            # Built-in commands report nothing in that case.
-            return
         raise StoreError(
             f"The token could not be written to standard output: {error.strerror or error}. It stays cached.",
             "Run the same command again with an output that can be written to.",
         ) from error
-
-
-def _drop_output() -> None:
-    """Discard the unwritten output, which Python would try to write again when it exits."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def format_token(token: AccessToken, token_format: str, environ: Mapping[str, str]) -> str:

@@ -88,6 +88,7 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("account context use", "--name"): [((), 1, 1)],
     ("account context pin", "--name"): [((), 1, 1)],
     ("account context run", "--context"): [((), 2, 2)],
+    ("account context hook", "--shell"): [((), 2, 2)],
 }
 
 
