@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import string
@@ -142,6 +143,42 @@ def test_it_works_on_the_oldest_host(make_az: Callable[..., Az], oldest: Host) -
     assert make_az(host=oldest).run(*HOOK, "bash").ok().stdout == script_for("bash")
 
 
+def _store_contexts(az: Az, *names: str) -> None:
+    """Store contexts for the active subscription, without the file with their names."""
+    document = az.profile()
+    row = next(row for row in document["subscriptions"] if row["isDefault"])
+    context = {"cloud": row["environmentName"], "user": row["user"], "tenant": row["tenantId"]}
+    stored = [{"name": name, **context, "subscription": row["id"]} for name in names]
+    document.setdefault("azextLogin", {})["contexts"] = stored
+    az.profile_path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_the_file_with_the_names_is_brought_up_to_date(signed_in: Az) -> None:
+    _store_contexts(signed_in, "Prod", "dev", "..", "a b")
+    file = signed_in.config_dir / "login_contexts"
+    for before in (None, "gone\n"):
+        if before is not None:
+            file.write_text(before, encoding="ascii")
+        assert signed_in.run(*HOOK, "bash").ok().stderr == ""
+        assert file.read_text(encoding="ascii") == "dev\nProd\n"
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_damaged_contexts_and_a_file_that_cannot_be_written_leave_the_script(az: Az) -> None:
+    (az.config_dir / "login_contexts").mkdir()
+    az.profile_path.write_text('{"subscriptions": [], "azextLogin": {"contexts": 1}}', encoding="utf-8")
+    assert az.run(*HOOK, "zsh").ok().stdout == script_for("zsh")
+    az.profile_path.write_text("[", encoding="utf-8")
+    result = az.run(*HOOK, "zsh")
+    result.assert_clean()
+    assert result.stdout == script_for("zsh")
+
+
+def test_a_directory_that_is_not_allowed_is_no_warning_in_every_new_shell(az: Az) -> None:
+    (az.config_dir / ".azure-context").write_text("dev\n", encoding="ascii")
+    assert az.run(*HOOK, "fish", cwd=az.config_dir).ok().stderr == ""
+
+
 @pytest.mark.parametrize("options", [(), ("--shell",), ("--shell", "tcsh")])
 def test_what_is_no_shell_is_a_usage_error(az: Az, options: tuple[str, ...]) -> None:
     assert az.run("account", "context", "hook", *options).failed(2).stdout == ""
@@ -169,13 +206,13 @@ def test_an_output_that_takes_nothing_is_one_error_and_a_reader_that_has_gone_is
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_profile_evaluates_what_the_command_prints(az: Az, name: str, tmp_path: Path) -> None:
+def test_a_profile_evaluates_what_the_command_prints(signed_in: Az, name: str, tmp_path: Path) -> None:
     _installed(name)
-    shell = Shell(name, tmp_path, az.config_dir)
-    shell.write_names("dev")
-    command = f"'{az.host.az}' {' '.join(HOOK)} {name}"
+    _store_contexts(signed_in, "dev")
+    shell = Shell(name, tmp_path, signed_in.config_dir)
+    command = f"'{signed_in.host.az}' {' '.join(HOOK)} {name}"
     line = f"{command} | source" if name == "fish" else f'eval "$({command})"'
-    done = shell.run(f"{line}\nazctx DEV; show", load=False, env=az.environment({"PATH": "/usr/bin:/bin"}))
+    done = shell.run(f"{line}\nazctx DEV; show", load=False, env=signed_in.environment({"PATH": "/usr/bin:/bin"}))
     assert done == Done(["[dev]"], [], 0)
 
 
@@ -301,6 +338,20 @@ def test_every_allowed_character_works_in_any_case(shell: Shell, change: Callabl
     shell.write_names(*names)
     script = "\n".join(f"azctx {name.swapcase()}; show" for name in names)
     assert shell.run(script) == Done([f"[{name}]" for name in names], [], 0)
+
+
+def test_case_is_that_of_ascii_in_a_turkish_locale(shell: Shell) -> None:
+    """There, I and i are different letters."""
+    source = Path("/usr/share/i18n/locales/tr_TR")
+    localedef = shutil.which("localedef")
+    if localedef is None or not source.is_file():
+        pytest.skip("Debian's package locales is not installed")
+    compiled = shell.folder / "tr_TR.UTF-8"
+    subprocess.run([localedef, "-i", "tr_TR", "-f", "UTF-8", compiled], check=True, timeout=60)
+    shell.write_names("ID-i", "dev")
+    turkish = {"LOCPATH": str(shell.folder), "LC_ALL": "tr_TR.UTF-8", "AZURE_LOGIN_CONTEXT": "id-I"}
+    done = shell.run("azctx; azctx id-I; show; azctx; azctx -u; azctx iD-i; show", env=turkish)
+    assert done == Done(["* ID-i", "  dev", "[ID-i]", "* ID-i", "  dev", "[ID-i]"], [], 0)
 
 
 #: Not names, as an argument and as lines of the file.

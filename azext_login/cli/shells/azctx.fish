@@ -37,9 +37,10 @@ function azctx --description 'Choose the context of the Azure CLI for this shell
             echo 'azctx: There is no context. To create one, run: az account context create --name NAME' >&2
             return 0
         end
-        set -l active (string lower -- "$AZURE_LOGIN_CONTEXT")
+        # Not `string lower`, which follows the locale: in Turkish, I and i are different letters.
+        set -l active (_azctx_filter "$AZURE_LOGIN_CONTEXT" | string escape --style=regex)
         for name in $names
-            if test (string lower -- $name) = "$active"
+            if string match -qri -- "\A$active\z" $name
                 echo "* $name"
             else
                 echo "  $name"
