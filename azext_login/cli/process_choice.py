@@ -10,7 +10,7 @@ from typing import Any
 from azext_login.host_index import follows_directories
 from azext_login.profile.choice import Choice, find_choice
 from azext_login.profile.context_file import ContextFile, find_context_file
-from azext_login.profile.state import ALLOWED, CONTEXTS, generation_of, own_part
+from azext_login.profile.state import ALLOWED, CONTEXTS, is_current, own_part
 from azext_login.system.log import get_logger
 from azext_login.system.text import printable
 
@@ -33,7 +33,7 @@ def choice_of_process(cli_ctx: Any, document: object) -> Choice:
 
 
 def _stored(document: object) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    """Return the contexts and the allowed directories: those of our copy, if the host has read an older file."""
+    """Return the contexts and the allowed directories: those of our copy, if the file is older or damaged."""
     from pathlib import Path
 
     from azure.cli.core.api import get_config_dir
@@ -42,8 +42,7 @@ def _stored(document: object) -> tuple[Sequence[Any], Mapping[str, Any]]:
     from azext_login.system.directory import PrivateDirectory
 
     copy = LastGoodCopy(PrivateDirectory(Path(get_config_dir())))
-    read = generation_of(document) if isinstance(document, dict) else None
-    if (copy.generation() or 0) > (read or 0):
+    if not is_current(document, copy.generation()):
         document = copy.read() or document
     contexts, allowed = own_part(document, CONTEXTS), own_part(document, ALLOWED)
     return contexts if isinstance(contexts, list) else [], allowed if isinstance(allowed, dict) else {}

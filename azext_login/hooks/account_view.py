@@ -100,7 +100,10 @@ class _ShownSubscriptions:
                 self._shown = self._compute(stored)
             except _choice_errors():
                 raise
-            except Exception as error:  # noqa: BLE001  # fails open
+            except Exception as error:
+                if self._choice:
+                    # Otherwise the command would use an account that this process did not choose.
+                    raise _unusable_choice(self._choice) from error
                 logger.debug("The command sees the stored subscriptions: %r", error)
         return stored if self._shown is None else self._shown
 
@@ -180,6 +183,16 @@ class _ShownSubscriptions:
                 row["environmentName"] == cloud and word in (row["id"].lower(), row["name"].lower()) for row in stored
             )
         )
+
+
+def _unusable_choice(choice: Choice) -> Exception:
+    from azext_login.errors import AccountError
+    from azext_login.system.text import printable
+
+    return AccountError(
+        f"The choice of {printable(choice.origin)} could not be applied to the stored subscriptions.",
+        "To see why, run `az account show --debug`.",
+    )
 
 
 def _choice_errors() -> tuple[type[Exception], ...]:

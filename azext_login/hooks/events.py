@@ -41,10 +41,12 @@ def register_hooks(loader: Any) -> None:
             loader.cli_ctx.register_event(event, hook)
 
 
-def _prepare_command(cli_ctx: Any, *, args: Sequence[str] = (), **_: Any) -> None:
+def _prepare_command(cli_ctx: Any, *, args: list[str] | None = None, **_: Any) -> None:
     """Give a command that is not ours the right subscriptions and credentials, when it asks for them.
 
     That begins with the parser, which looks up the subscription of --subscription.
+
+    :param args: the list that the host parses next; None for the completion of a word.
     """
     try:
         name = cli_ctx.invocation.data.get("command_string")
@@ -64,9 +66,11 @@ def _prepare_command(cli_ctx: Any, *, args: Sequence[str] = (), **_: Any) -> Non
         from azext_login.hooks.credentials import is_needed_early, serve
 
         choice = choice_of_process(cli_ctx, ACCOUNT.data)
-        if not _is_about_stored_cloud(name):
+        show(ACCOUNT, cli_ctx, choice, command=name, subscription=_subscription_in(args or ()), on_read=serve)
+        if choice.cloud is not None and not _is_about_stored_cloud(name):
+            # After `show`: if this fails, the choice is still known, and the command does not use another account.
             use_cloud(cli_ctx, choice.cloud)
-        show(ACCOUNT, cli_ctx, choice, command=name, subscription=_subscription_in(args), on_read=serve)
+            _name_cloud(args or [], name, cli_ctx.cloud.name)
         if is_needed_early(ACCOUNT.data):
             serve()
     except Exception as error:  # noqa: BLE001  # fails open
@@ -77,6 +81,12 @@ def _is_about_stored_cloud(command: str) -> bool:
     """Tell whether a command changes the clouds. `az cloud show` and `az cloud list` tell what this process uses."""
     words = command.split()
     return words[:1] == ["cloud"] and words[1:] not in (["show"], ["list"])
+
+
+def _name_cloud(args: list[str], command: str, cloud: str) -> None:
+    """Let `az cloud show` show the cloud of this process. The host chose the stored one before any hook ran."""
+    if command == "cloud show" and not any(word.startswith(("-n", "--n")) for word in args):
+        args += ["--name", cloud]
 
 
 def _subscription_in(args: Sequence[str]) -> str | None:

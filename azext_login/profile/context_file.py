@@ -19,7 +19,8 @@ FILE_NAME = ".azure-context"
 # Bytes: a name, and a line feed or what else an editor adds.
 _LARGEST = 80
 
-_NO_FILE = (errno.ENOENT, errno.ENOTDIR)
+# The last one is about the path of the directory, which is longer than the system opens.
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from azext_login.errors import AccountError
 from azext_login.profile.model import Account, SubscriptionRow, account_of
-from azext_login.profile.state import RowKey, key_of
+from azext_login.profile.state import RowKey, is_usable_context, key_of
 from azext_login.system.text import printable, shorten
 
 LONGEST_NAME = 64
@@ -89,6 +89,9 @@ def read_contexts(stored: Iterable[Any]) -> list[Context]:
 
 def find_context(stored: Iterable[Any], name: str) -> Context | None:
     """Return a context by its name, or None."""
+    if not is_name(name):
+        # Without regard to case, some letters that no name has are equal to those of ASCII.
+        return None
     return next((context for context in read_contexts(stored) if is_same_name(context.name, name)), None)
 
 
@@ -122,13 +125,6 @@ def _is_named(value: Any, name: str) -> bool:
 
 
 def _read(value: Any) -> Context | None:
-    if not isinstance(value, dict):
+    if not is_usable_context(value) or not is_name(value[_NAME_KEY]):
         return None
-    texts = [value.get(key) for key in (_NAME_KEY, _CLOUD, _TENANT, _SUBSCRIPTION)]
-    user = value.get(_USER)
-    if not all(isinstance(text, str) for text in texts) or not isinstance(user, dict):
-        return None
-    name, cloud, tenant, subscription = map(str, texts)
-    if not is_name(name) or not isinstance(user.get("name"), str):
-        return None
-    return Context(name, cloud, account_of(value), tenant, subscription)
+    return Context(value[_NAME_KEY], value[_CLOUD], account_of(value), value[_TENANT], value[_SUBSCRIPTION])

@@ -20,9 +20,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 from azext_login.profile.model import SubscriptionRow, account_of, bring_up_to_date
 from azext_login.profile.state import (
+    ALLOWED,
+    CONTEXTS,
     OWN_KEY,
     SUBSCRIPTIONS,
     UNUSABLE,
@@ -113,8 +116,7 @@ def recover(
         chosen_again = chosen_again or (found_default is not None and key_of(default) != key_of(found_default))
     for row in state.all_rows():
         row["isDefault"] = row is default
-    if is_stale or not is_sound(found):
-        state.contexts, state.allowed = good.contexts, good.allowed
+    _restore_contexts(state, good, found, is_stale=is_stale)
     if is_stale:
         state.previous, state.choices = good.previous, good.choices
         state.refresh_failures = good.refresh_failures
@@ -138,6 +140,30 @@ def recover(
             "(`az account clear` removes them)"
         )
     return Recovery(found, _note(cause, len(missing), outdated, chosen_again, repairs, default))
+
+
+def _restore_contexts(state: ProfileState, good: ProfileState, found: Document, *, is_stale: bool) -> None:
+    """Restore contexts and allowed directories: no command of the host changes them.
+
+    A file of the copy's generation, or a newer one, has the right ones unless they are damaged.
+    """
+    own = found.get(OWN_KEY)
+    if not isinstance(own, dict) or generation_of(found) is None:
+        state.contexts = _with_missing(good.contexts, state.contexts)
+        state.allowed = {**state.allowed, **good.allowed}
+    elif is_stale:
+        state.contexts, state.allowed = good.contexts, good.allowed
+    else:
+        if state.contexts != own.get(CONTEXTS, []):
+            state.contexts = _with_missing(state.contexts, good.contexts)
+        if state.allowed != own.get(ALLOWED, {}):
+            state.allowed = good.allowed
+
+
+def _with_missing(contexts: list[Any], others: list[Any]) -> list[Any]:
+    """Return contexts, and those of the others that have another name."""
+    names = {context["name"].lower() for context in contexts}
+    return contexts + [context for context in others if context["name"].lower() not in names]
 
 
 def _repairs(found: Document, state: ProfileState) -> list[str]:

@@ -32,6 +32,8 @@ _NEVER_REACHED = 10**14
 # The keys without which built-in code fails.
 _NEEDED_KEYS = ("id", "name", "tenantId", "environmentName")
 
+_CONTEXT_KEYS = ("name", "cloud", "tenant", "subscription")
+
 RowKey = tuple[str, str, str, str]
 """Cloud, account (its key), tenant and subscription: what identifies a row."""
 
@@ -90,7 +92,7 @@ class ProfileState:
                 *_unusable_rows(document.get(SUBSCRIPTIONS)),
                 *_unusable_rows(own.get(_SHADOWED)),
             ],
-            contexts=list(_list(own.get(CONTEXTS))),
+            contexts=[value for value in _list(own.get(CONTEXTS)) if is_usable_context(value)],
             allowed=dict(_mapping(own.get(ALLOWED))),
         )
 
@@ -153,6 +155,7 @@ def is_sound(document: Mapping[str, Any]) -> bool:
         and isinstance(own.get(_SHADOWED, []), list)
         and all(map(_is_usable, own.get(_SHADOWED, [])))
         and isinstance(own.get(CONTEXTS, []), list)
+        and all(map(is_usable_context, own.get(CONTEXTS, [])))
         and all(isinstance(own.get(name, {}), dict) for name in (_PREVIOUS, _CHOICES, _REFRESH_FAILURES, ALLOWED))
     )
 
@@ -246,6 +249,16 @@ def usable_rows(value: object) -> list[SubscriptionRow]:
 
 def _unusable_rows(value: object) -> list[Any]:
     return [row for row in value if not _is_usable(row)] if isinstance(value, list) else []
+
+
+def is_usable_context(value: object) -> bool:
+    """Tell whether a stored context has all its parts. Its name may still be no valid one."""
+    return (
+        isinstance(value, dict)
+        and all(isinstance(value.get(key), str) for key in _CONTEXT_KEYS)
+        and isinstance(value.get("user"), dict)
+        and isinstance(value["user"].get("name"), str)
+    )
 
 
 def _is_usable(row: object) -> bool:

@@ -14,15 +14,17 @@ from pathlib import Path
 import pytest
 
 from tests.harness.az import Az, secrets_of
+from tests.harness.contexts import OTHER_CLOUD, add_context, register_other_cloud
 from tests.harness.environments import in_ci
 from tests.harness.hosts import Host
 from tests.harness.keyring import KeyringMissingError, pygobject, running_keyring
-from tests.harness.stage import CloudStage
+from tests.harness.sign_in import sign_in
+from tests.harness.stage import CLOUD_NAME, CloudStage
 from tests.integration.workloads import POD, SUBJECT, Certificates, SignIn, guarded, kept
 from tests.localcloud import CI_SECRET, LocalCloud
 from tests.localcloud.azurestack import STACK_SECRET
 from tests.localcloud.certificatemaker import make_certificate
-from tests.users import ALICE
+from tests.users import ALICE, BOB
 
 
 @pytest.fixture(scope="session")
@@ -117,3 +119,40 @@ def _required() -> Iterator[None]:
         if in_ci():
             pytest.fail(str(missing))
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def other_cloud() -> Iterator[LocalCloud]:
+    """A second cloud beside the shared one: look, sign in, take nothing away."""
+    with LocalCloud(host="127.0.0.1") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _contexts_config(
+    cloud_stage: CloudStage, newest: Host, other_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
+) -> Az:
+    az = cloud_stage.az(newest, tmp_path_factory.mktemp("contexts") / "azure")
+    az = register_other_cloud(az, cloud_stage.cloud, other_cloud, az.config_dir.parent / "both.pem")
+    az.run("cloud", "set", "-n", OTHER_CLOUD).ok()
+    for name in (ALICE, BOB):
+        sign_in(az, other_cloud, name).ok()
+    az.run("cloud", "set", "-n", CLOUD_NAME).ok()
+    for name in (BOB, ALICE):
+        sign_in(az, cloud_stage.cloud, name).ok()
+    az.run("account", "set", "--subscription", "Contoso Production").ok()
+    add_context(az, "work", ALICE, "Contoso Development")
+    add_context(az, "shared", BOB, "Shared Platform")
+    add_context(az, "other", BOB, "Shared Platform", cloud=OTHER_CLOUD)
+    return az
+
+
+@pytest.fixture
+def contexts(_contexts_config: Az, az: Az) -> Az:
+    """`az` with alice and bob signed in to two clouds, LocalCloud and OtherCloud.
+
+    alice's Contoso Production in LocalCloud is stored as the default. The contexts are `work` (alice's Contoso
+    Development), `shared` (bob's Shared Platform) and `other` (the same in OtherCloud).
+    """
+    shutil.copytree(_contexts_config.config_dir, az.config_dir, dirs_exist_ok=True)
+    return replace(az, env=_contexts_config.env)

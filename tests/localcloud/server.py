@@ -113,7 +113,8 @@ class LocalCloud(IdentityHosts):
     """A cloud in this process, served by background threads. Use as a context manager, or `start()` and `stop()`.
 
     `tenants` and `subscriptions` generate a large directory; `port` 0 takes a free one. `state_dir` keeps the CA
-    between runs; without it everything is temporary.
+    between runs; without it everything is temporary. `host` is its name in addresses, localhost or 127.0.0.1: MSAL
+    drops the port, so two clouds in one config directory need two names.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class LocalCloud(IdentityHosts):
         latency_ms: int = 0,
         port: int = 0,
         state_dir: str | os.PathLike[str] | None = None,
+        host: str = "localhost",
     ) -> None:
         self._temporary = state_dir is None
         self._dir = Path(tempfile.mkdtemp(prefix="localcloud-") if state_dir is None else state_dir)
@@ -135,7 +137,7 @@ class LocalCloud(IdentityHosts):
         self.ca_bundle, self._server_pem = _make_certificates(self._dir, not self._temporary)
         self._servers: list[_Server] = []
         self._threads: list[threading.Thread] = []
-        self._wanted_port = port
+        self._wanted_port, self._host = port, host
         self.port = self.identity_port = self.fabric_port = 0
         self.identity_secret = secrets.token_urlsafe(24)
         self.fabric_thumbprint = make_self_signed(self._dir / "fabric.pem")
@@ -144,7 +146,7 @@ class LocalCloud(IdentityHosts):
     @property
     def url(self) -> str:
         """`https://localhost:PORT`, without a trailing slash; `https://localhost` at the usual port."""
-        return "https://localhost" if self.port == HTTPS else f"https://localhost:{self.port}"
+        return f"https://{self._host}" if self.port == HTTPS else f"https://{self._host}:{self.port}"
 
     @property
     def directory(self) -> Directory:
