@@ -143,14 +143,15 @@ def test_it_works_on_the_oldest_host(make_az: Callable[..., Az], oldest: Host) -
     assert make_az(host=oldest).run(*HOOK, "bash").ok().stdout == script_for("bash")
 
 
-def _store_contexts(az: Az, *names: str) -> None:
-    """Store contexts for the active subscription, without the file with their names."""
+def _store_contexts(az: Az, *names: str) -> str:
+    """Store contexts for a subscription that is not active, without the file with their names; return its name."""
     document = az.profile()
-    row = next(row for row in document["subscriptions"] if row["isDefault"])
+    row = next(row for row in document["subscriptions"] if not row["isDefault"])
     context = {"cloud": row["environmentName"], "user": row["user"], "tenant": row["tenantId"]}
     stored = [{"name": name, **context, "subscription": row["id"]} for name in names]
     document.setdefault("azextLogin", {})["contexts"] = stored
     az.profile_path.write_text(json.dumps(document), encoding="utf-8")
+    return str(row["name"])
 
 
 def test_the_file_with_the_names_is_brought_up_to_date(signed_in: Az) -> None:
@@ -172,6 +173,14 @@ def test_damaged_contexts_and_a_file_that_cannot_be_written_leave_the_script(az:
     result = az.run(*HOOK, "zsh")
     result.assert_clean()
     assert result.stdout == script_for("zsh")
+
+
+@pytest.mark.parametrize("name", ["AZURE_LOGIN_CONTEXT", "AZURE_LOGIN_ACCOUNT", "AZURE_LOGIN_SUBSCRIPTION"])
+@pytest.mark.parametrize("value", ["gone", "a b\x1b[31m"])
+def test_a_choice_that_names_nothing_does_not_keep_a_new_shell_from_its_function(az: Az, name: str, value: str) -> None:
+    result = az.run(*HOOK, "bash", env={name: value}).ok()
+    assert result.stdout == script_for("bash")
+    assert result.stderr == ""
 
 
 def test_a_directory_that_is_not_allowed_is_no_warning_in_every_new_shell(az: Az) -> None:
@@ -206,14 +215,17 @@ def test_an_output_that_takes_nothing_is_one_error_and_a_reader_that_has_gone_is
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_profile_evaluates_what_the_command_prints(signed_in: Az, name: str, tmp_path: Path) -> None:
+def test_a_profile_evaluates_what_the_command_prints_and_az_follows(signed_in: Az, name: str, tmp_path: Path) -> None:
     _installed(name)
-    _store_contexts(signed_in, "dev")
+    another = _store_contexts(signed_in, "dev")
+    active = next(str(row["name"]) for row in signed_in.profile()["subscriptions"] if row["isDefault"])
     shell = Shell(name, tmp_path, signed_in.config_dir)
     command = f"'{signed_in.host.az}' {' '.join(HOOK)} {name}"
     line = f"{command} | source" if name == "fish" else f'eval "$({command})"'
-    done = shell.run(f"{line}\nazctx DEV; show", load=False, env=signed_in.environment({"PATH": "/usr/bin:/bin"}))
-    assert done == Done(["[dev]"], [], 0)
+    asked = f"'{signed_in.host.az}' account show --query name -o tsv --only-show-errors"
+    environment = signed_in.environment({"PATH": "/usr/bin:/bin"})
+    done = shell.run(f"{line}\nazctx DEV; show; {asked}; azctx -; show; {asked}", load=False, env=environment)
+    assert done == Done(["[dev]", another, "[none]", active], [], 0)
 
 
 # Choosing
@@ -262,6 +274,7 @@ _SURROUNDINGS = {
         "shopt -s expand_aliases\n" + _ALIASES,
         "set -a; set -u",
         "set -o posix",
+        "BASH_COMPAT=3.2",
         "PROMPT_COMMAND=false; trap 'true' DEBUG ERR; set -ET",
         "line=1 names=2 pattern=3 wanted=4 active=5 i=6 file=7",
     ),
