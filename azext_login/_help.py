@@ -425,11 +425,22 @@ examples:
 
 helps["account context run"] = """
 type: command
-short-summary: Run a command in a context.
+short-summary: Run a command in a context, or in a config directory of its own.
 long-summary: >-
-    Write the command after --. Every az that it starts uses the account and the subscription of the context, and
-    nothing changes for other commands. The exit code is that of the command; 127 if it was not found, and 126 if it
-    cannot be run.
+    Write the command after --. With --context, every az that it starts uses the account and the subscription of the
+    context, and nothing changes for other commands. The exit code is that of the command; 127 if it was not found, and
+    126 if it cannot be run.
+
+
+    With --isolated, the command has a new config directory (AZURE_CONFIG_DIR) with the installed extensions. No account
+    is signed in there, or with --from the account of a context alone: its subscriptions in the cloud of the context,
+    its tokens, and the credential of a service principal. Settings and clouds that the command changes are its own.
+    Afterwards the directory is removed, and everything in it is lost: new sign-ins and renewed tokens too. If az is
+    killed, the next isolated run removes the directory, but not while the command is still running.
+
+
+    Tokens and secrets in that directory are not encrypted on Linux and macOS, where the Azure CLI has one keyring entry
+    for all config directories. Only this user can read them.
 
 
     The command receives its words as they are. Before this extension is loaded, however, the Azure CLI opens what words
@@ -439,6 +450,10 @@ long-summary: >-
 examples:
     - name: Run a command in the context dev.
       text: az account context run --context dev -- terraform plan
+    - name: Run a command that cannot see other accounts, and leaves no sign-in behind.
+      text: az account context run --isolated --from dev -- ./deploy.sh
+    - name: Run a script that signs in by itself, without any account before and after it.
+      text: az account context run --isolated -- ./job.sh
     - name: Run a command that reads standard input by a word that the Azure CLI would read too.
       text: az account context run --context dev -- sh -c 'curl --data @- https://contoso.com'
 """

@@ -37,7 +37,7 @@ logger = get_logger(__name__)
 _PRIVATE = (
     "azureProfile.json", "clouds.config", "msal_token_cache", "msal_http_cache", "service_principal_entries",
     "login_profile", "login_clouds", "login_last_good", "login_msal_token_cache", "login_service_principal_entries",
-    "login_requests", "login_certificates", "login_index", "login_contexts",
+    "login_requests", "login_certificates", "login_index", "login_runs", "login_contexts",
 )  # fmt: skip
 
 

@@ -1,10 +1,11 @@
-"""The command that runs another one in a context."""
+"""The command that runs another one in a context, or in a config directory of its own."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
+from azext_login.cli.isolated_settings import extension_directory, installation_id, shared_settings
 from azext_login.cli.open_session import open_session
 from azext_login.cli.options import serves
 from azext_login.cli.run_options import RunOptions
@@ -12,10 +13,12 @@ from azext_login.cli.verbatim_words import MISSING_COMMAND, VerbatimCommand, ver
 from azext_login.errors import AccountError
 from azext_login.host import exit_with
 from azext_login.profile.choice import ACCOUNT_VARIABLE, CONTEXT_VARIABLE, SUBSCRIPTION_VARIABLE
-from azext_login.profile.contexts import LONGEST_NAME, Context, find_context
+from azext_login.profile.contexts import Context
 from azext_login.system.child_process import CAN_REPLACE_PROCESS, NotStartedError, become_program, run_child
 from azext_login.system.log import get_logger
-from azext_login.system.text import printable, shorten
+from azext_login.system.text import printable
+from azext_login.usecases.contexts import require_context
+from azext_login.usecases.isolated_run import HAS_SHARED_KEYRING, isolated_run
 from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
@@ -28,23 +31,19 @@ def run_in_context(cmd: Any, options: RunOptions) -> None:
     if command is None:
         # The parser has refused a command line without it.
         raise AccountError(MISSING_COMMAND)
-    session = open_session(cmd.cli_ctx)
+    # The context of this process, if any, does not count: the command runs in another one, or in none.
+    session = open_session(cmd.cli_ctx, is_about_default=True)
+    name = options.from_context if options.isolated else options.context
+    context = None if name is None else require_context(session.state(), name)
     try:
-        code = _run_in(_context_of(session, options.context or ""), command)
+        if options.isolated or context is None:
+            code = _run_isolated(cmd.cli_ctx, session, context, command)
+        else:
+            code = _run_in(context, command)
     except NotStartedError as error:
         logger.error("'%s' %s", printable(command.words[0]), error)
         code = error.exit_code
     exit_with(cmd.cli_ctx, code)
-
-
-def _context_of(session: Session, name: str) -> Context:
-    context = find_context(session.state().contexts, name)
-    if context is None:
-        raise AccountError(
-            f"There is no context '{shorten(printable(name), LONGEST_NAME)}', so the command was not run.",
-            "To list the contexts, run `az account context list`. To create one, run `az account context create`.",
-        )
-    return context
 
 
 def _run_in(context: Context, command: VerbatimCommand) -> int:
@@ -56,6 +55,18 @@ def _run_in(context: Context, command: VerbatimCommand) -> int:
         # The command takes over the place of `az`: its signals, its job control and its exit code.
         become_program(command.words, environ)
     return run_child(command.words, environ)
+
+
+def _run_isolated(cli_ctx: Any, session: Session, context: Context | None, command: VerbatimCommand) -> int:
+    """Run a command in a config directory of its own, and return its exit code."""
+    settings = shared_settings(cli_ctx)
+    with isolated_run(session, settings, context, installation_id=installation_id()) as run:
+        environ = _environment_without(ACCOUNT_VARIABLE, SUBSCRIPTION_VARIABLE, CONTEXT_VARIABLE)
+        environ["AZURE_CONFIG_DIR"] = os.path.abspath(run.directory.path)
+        environ["AZURE_EXTENSION_DIR"] = extension_directory()
+        if HAS_SHARED_KEYRING:
+            environ["AZURE_CORE_ENCRYPT_TOKEN_CACHE"] = "false"
+        return run_child(command.words, environ, inherits=[run.lock])
 
 
 def _environment_without(*names: str) -> dict[str, str]:

@@ -16,3 +16,12 @@ class RunOptions:
         validator="validate_run",
         help="Name of the context in which the command runs.",
     )
+    isolated: bool = option(
+        "--isolated",
+        default=False,
+        help="Run the command in a config directory of its own, which is removed afterwards.",
+    )
+    from_context: str | None = option(
+        "--from",
+        help="With --isolated, copy the sign-in of this context. Default: no account is signed in.",
+    )

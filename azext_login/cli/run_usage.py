@@ -24,5 +24,12 @@ def check_run(options: argparse.Namespace, command: VerbatimCommand | None) -> N
             "could not read it again. Give the whole command to a shell as one word, for example:\n"
             "az account context run --context dev -- sh -c 'curl --data @- https://contoso.com'"
         )
-    if not options.context:
+    if options.isolated and options.context:
+        raise ValueError(
+            "usage error: --context is not applicable with --isolated. To copy the sign-in of a context, write "
+            "--from in place of --context."
+        )
+    if options.from_context and not options.isolated:
+        raise ValueError("usage error: --from is only applicable with --isolated. To run in a context, use --context.")
+    if not (options.context or options.isolated):
         raise ValueError("usage error: --context is missing. To list the contexts, run `az account context list`.")

@@ -98,6 +98,14 @@ class CloudConfig:
             )  # fmt: skip
         return text
 
+    def registered(self, cloud: str) -> dict[str, str]:
+        """Return what the file has about a cloud: for a cloud that the host knows itself, hardly anything.
+
+        :raises StoreError: the file cannot be read.
+        """
+        config = self._parse(_read_text(self._file))
+        return dict(config[cloud]) if config.has_section(cloud) else {}
+
     def forget(self, subscription_ids: Collection[str] | None) -> None:
         """Remove these subscriptions (IDs in lower case), or all with None, from the file and its copies.
 

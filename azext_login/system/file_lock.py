@@ -76,6 +76,16 @@ class FileLock:
             _unlock(descriptor)
             os.close(descriptor)
 
+    @property
+    def descriptor(self) -> int:
+        """The open file. A child process that inherits it holds the lock too, except on Windows.
+
+        :raises ValueError: the lock is not held.
+        """
+        if self._descriptor is None:
+            raise ValueError("The lock is not held")
+        return self._descriptor
+
     def _advice_after(self, error: OSError) -> str:
         """Return the next step for a lock file that cannot be opened."""
         if isinstance(error, UntrustedLinkError):

@@ -114,6 +114,12 @@ def is_private(directory: int) -> bool:
     return status.st_uid == os.geteuid() and not _is_writable_by_others(directory, status)
 
 
+def can_be_replaced_in(directory: int) -> bool:
+    """Tell whether users other than the owner of an open directory can put something else in the place of its names."""
+    status = os.fstat(directory)
+    return not status.st_mode & stat.S_ISVTX and _is_writable_by_others(directory, status)
+
+
 def _only_trusted_users_replace_names_in(directory: int) -> bool:
     status = os.fstat(directory)
     # In a directory like /tmp, only the owner of a name, or of the directory, can replace it.

@@ -13,6 +13,7 @@ from azext_login.profile.state import slot_of
 from azext_login.system.files import remove_if_present
 from azext_login.system.log import get_logger
 from azext_login.usecases.events import SignedOut
+from azext_login.usecases.isolated_run import runs_in
 
 if TYPE_CHECKING:
     from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
@@ -101,6 +102,8 @@ def clear(session: Session) -> list[str]:
         session.clients.decrypted_keys.clear()
         session.clients.http_cache().clear()
         purge(session.config_dir)
+        # Those whose command was killed with `az`. Others are removed when their commands have ended.
+        runs_in(session.config_dir).remove_unused()
 
     kept: list[str] = []
 

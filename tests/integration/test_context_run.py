@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,23 +13,13 @@ import pytest
 from tests.harness.az import Az
 from tests.harness.hosts import Host
 from tests.harness.sign_in import sign_in
+from tests.integration.context_runs import GROUP, PYTHON, add_context
 from tests.localcloud import LocalCloud
 from tests.users import ALICE
 
-GROUP = ("account", "context", "run")
 RUN = (*GROUP, "--context", "dev", "--")
-PYTHON = (sys.executable, "-c")
 _PRINT = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
 _ACCOUNT, _SUBSCRIPTION, _CONTEXT = "AZURE_LOGIN_ACCOUNT", "AZURE_LOGIN_SUBSCRIPTION", "AZURE_LOGIN_CONTEXT"
-
-
-def add_context(az: Az, name: str, username: str) -> None:
-    """Store a context for the first subscription of an account."""
-    profile = az.profile()
-    row = next(row for row in profile["subscriptions"] if row["user"]["name"] == username)
-    context = {"name": name, "cloud": row["environmentName"], "user": row["user"], "tenant": row["tenantId"]}
-    profile["azextLogin"].setdefault("contexts", []).append({**context, "subscription": row["id"]})
-    az.profile_path.write_text(json.dumps(profile), encoding="utf-8")
 
 
 @pytest.fixture
@@ -125,15 +113,25 @@ def test_a_missing_context_is_a_usage_error(dev: Az) -> None:
 
 
 def test_an_unknown_context_is_an_error(dev: Az) -> None:
-    refused = dev.run(*GROUP, "--context", "prod\x1b[2J", "--", "/bin/echo", "no").failed()
-    assert "There is no context 'prod[2J'" in refused.stderr
-    assert "az account context list" in refused.stderr
-    assert refused.stdout == ""
+    for name, code, problem in (
+        ("prod", 3, "There is no context named 'prod'"),
+        ("../x\x1b[2J", 1, "cannot be the name"),
+    ):
+        refused = dev.run(*GROUP, "--context", name, "--", "/bin/echo", "no").failed(code)
+        assert problem in refused.stderr
+        assert "\x1b" not in refused.stderr
+        assert refused.stdout == ""
+
+
+def test_the_context_of_this_process_does_not_count(dev: Az) -> None:
+    (dev.config_dir / ".azure-context").write_text("other\n", encoding="utf-8")
+    assert _given(dev, env={_CONTEXT: "missing"})[1][_CONTEXT] == "dev"
+    assert _given(dev, cwd=dev.config_dir)[1][_CONTEXT] == "dev"
 
 
 def test_help_before_the_command_is_that_of_az(dev: Az) -> None:
-    assert "Run a command in a context." in dev.run(*GROUP, "-h").ok().stdout
-    assert "Run a command in a context." in dev.run(*GROUP, "-h", "--", "true").ok().stdout
+    assert "Run a command in a context, or" in dev.run(*GROUP, "-h").ok().stdout
+    assert "Run a command in a context, or" in dev.run(*GROUP, "-h", "--", "true").ok().stdout
 
 
 def test_the_variable_chooses_the_context(dev: Az) -> None:

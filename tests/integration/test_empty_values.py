@@ -87,9 +87,13 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("account context delete", "--name"): [(("--yes",), 1, 1)],
     ("account context use", "--name"): [((), 1, 1)],
     ("account context pin", "--name"): [((), 1, 1)],
-    ("account context run", "--context"): [((), 2, 2)],
+    ("account context run", "--context"): [((), 2, 1)],
     ("account context hook", "--shell"): [((), 2, 2)],
+    ("account context run", "--from"): [(("--isolated",), 1, 1)],
 }
+
+# Command -> what has to come last.
+_LAST = {"account context run": ("--", "true")}
 
 
 def _options_with_values() -> Iterator[tuple[str, str]]:
@@ -114,7 +118,7 @@ def test_every_rule_exists_and_belongs_to_an_option() -> None:
 def test_an_empty_value_is_named(signed_in: Az, command: str, option: str) -> None:
     for rest, *codes in _TABLE[command, option]:
         for value, code in zip(("", " "), codes, strict=True):
-            result = signed_in.run(*command.split(), *rest, option, value)
+            result = signed_in.run(*command.split(), *rest, option, value, *_LAST.get(command, ()))
             assert result.exit_code == code, result
             assert _names(result.stderr, option), result
             assert "Traceback" not in result.stderr

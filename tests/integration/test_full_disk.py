@@ -15,6 +15,7 @@ import pytest
 
 from tests.harness.az import Az, Result
 from tests.harness.restricted import Restricted, with_small_files, without_privileges
+from tests.integration.context_runs import add_context
 from tests.localcloud import LocalCloud
 from tests.users import ALICE, BOB
 
@@ -110,6 +111,20 @@ def test_on_a_full_disk_the_old_files_stay_complete(
     before.assert_untouched()
     az.run("account", "show").ok()
     az.run("account", "set", "--subscription", "Contoso Development").ok()
+
+
+def test_on_a_full_disk_an_isolated_run_does_not_begin(signed_in: Az, small_disk: Path) -> None:
+    add_context(signed_in, "dev", ALICE)
+    az = Restricted(_move_to(small_disk, signed_in))
+    az.run("account", "list").ok()
+    run = ("account", "context", "run", "--isolated", "--from", "dev", "--", "/bin/echo", "ran")
+    filler = _fill(small_disk)
+    result = az.run(*run)
+    assert "No space left" in result.failed().stderr
+    assert result.stdout == ""
+    filler.unlink()
+    assert az.run(*run).ok().stdout == "ran\n"
+    assert list((small_disk / "login_runs").iterdir()) == []
 
 
 def _run(az: Restricted, command: str, cloud: LocalCloud) -> Result:

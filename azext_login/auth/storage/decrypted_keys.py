@@ -9,7 +9,7 @@ from pathlib import Path
 
 from azext_login.errors import StoreError
 from azext_login.system.directory import Entry, PrivateDirectory
-from azext_login.system.files import read_bytes, remove_directory, write_atomically
+from azext_login.system.files import read_bytes, read_text, remove_directory, write_atomically
 
 _FOLDER = "login_certificates"
 
@@ -40,6 +40,22 @@ class DecryptedKeys:
                 else:
                     write_atomically(file, before)
             raise
+
+    def read(self, certificate: object) -> str | None:
+        """Return the content of a file by its path; None if it is not one of these files, or is missing. A secret.
+
+        :raises StoreError: it cannot be read.
+        """
+        files = self._folder.directory.subdirectory(self._folder.name)
+        if not isinstance(certificate, str) or Path(certificate).parent != files.path:
+            return None
+        file = files / Path(certificate).name
+        try:
+            return read_text(file)
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{file} could not be read: {error}.") from error
 
     def forget_unused(self, client_id: str, tenant: str, certificate: str | None) -> None:
         """Delete the key of an application in one tenant, unless `certificate` is its path.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -81,6 +81,14 @@ class ServicePrincipalEntries:
                 ),
             )
         return found
+
+    def entries_of(self, client_id: str, tenants: Collection[str]) -> list[ServicePrincipalEntry]:
+        """Return the entries of an application in some tenants (IDs, in any case); without any, those in all tenants.
+
+        :raises StoreError: the file cannot be read, or the keyring item holds tokens.
+        """
+        own = [entry for entry in self._usable() if _is_client(entry, client_id)]
+        return [entry for entry in own if any(_is_of(entry, tenant) for tenant in tenants)] or own
 
     @contextmanager
     def saving(self, entry: ServicePrincipalEntry) -> Iterator[None]:

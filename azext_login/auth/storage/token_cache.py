@@ -175,6 +175,21 @@ def without_identity(sections: Sections, name: str) -> Sections:
     }
 
 
+def only_identity(sections: Sections, name: str) -> Sections:
+    """Return the cache with nothing but the accounts of `name`, all their tokens, and what is known of their clients.
+
+    Sections that no version of MSAL has written so far are left out: their entries may belong to other accounts.
+    """
+    homes = _homes_of(sections, name)
+    own = {
+        section: {key: entry for key, entry in sections.get(section, {}).items() if _belongs(entry, name, homes)}
+        for section in _TOKEN_SECTIONS
+    }
+    clients = {entry.get("client_id") for entries in own.values() for entry in entries.values()}
+    metadata = sections.get("AppMetadata", {})
+    return {**own, "AppMetadata": {key: entry for key, entry in metadata.items() if entry.get("client_id") in clients}}
+
+
 def of_client(sections: Sections, client_id: str) -> Sections:
     """Return the cache as one application may see it: its own tokens, and the accounts, which applications share.
 

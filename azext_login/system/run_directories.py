@@ -1,0 +1,186 @@
+"""Directories for one run of a program each. They are removed after it, or by a later one if this process was killed.
+
+A directory is in use while a process holds the lock on the file beside it. The program inherits the open file, so the
+lock is held until the last of both has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azext_login.errors import LockHeldError, StoreError
+from azext_login.system.directory import Entry, PrivateDirectory
+from azext_login.system.entries import NOT_THROUGH_LINKS
+from azext_login.system.file_lock import FileLock
+from azext_login.system.links import HAS_DESCRIPTORS, PRIVATE_DIRECTORY, can_be_replaced_in
+from azext_login.system.log import get_logger
+
+logger = get_logger(__name__)
+
+_LOCK = ".lock"
+_NAME = re.compile("[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The directory of one run."""
+
+    directory: PrivateDirectory
+    lock: int
+    """Descriptor of the locked file, for the program to inherit."""
+
+
+class RunDirectories:
+    """The directories of all runs, in a directory of their own."""
+
+    def __init__(self, base: PrivateDirectory, name: str):
+        """:param base: the directory that contains theirs.
+        :param name: the name of theirs.
+        """
+        self._base = base
+        self._all = base.subdirectory(name)
+        self._file = base / name
+        # Held while directories are created, or examined: so none is examined that is not locked yet.
+        self._lock = base / f"{name}{_LOCK}"
+
+    @contextlib.contextmanager
+    def new(self) -> Iterator[RunDirectory]:
+        """Create a directory, and remove it when the block ends. That it cannot be removed is only a warning.
+
+        :raises StoreError: it cannot be created, or other users could replace it.
+        """
+        with ExitStack() as held:
+            try:
+                with FileLock(self._lock):
+                    self._create_parent()
+                    name = os.urandom(8).hex()
+                    lock = held.enter_context(FileLock(self._all / f"{name}{_LOCK}"))
+                    directory = self._all.subdirectory(name)
+                    # Until now, nothing but the lock is to be removed.
+                    held.callback(self._remove, name)
+                    directory.descriptor(create=True)
+            except OSError as error:
+                raise StoreError(
+                    f"No directory could be created in {self._all.path}: {error.strerror or error}.",
+                    f"Remove {self._all.path} if it is not a directory of yours, or set AZURE_CONFIG_DIR to another "
+                    "directory; then run the command again.",
+                ) from error
+            yield RunDirectory(directory, lock.descriptor)
+
+    def _create_parent(self) -> None:
+        """:raises OSError: it is a link, or belongs to another user.
+        :raises StoreError: another user could put another directory in its place.
+        """
+        descriptor = self._all.descriptor(create=True)
+        base = self._base.descriptor()
+        if descriptor is None or base is None:
+            return
+        if can_be_replaced_in(base):
+            raise StoreError(
+                f"Other users can write to {self._base.path}, so they could replace a directory in it.",
+                f"Run `chmod go-w {self._base.path}`, or set AZURE_CONFIG_DIR to another directory; then run the "
+                "command again.",
+            )
+        # In the directory of another user, the superuser gives new files to that one.
+        if os.fstat(descriptor).st_uid not in (os.geteuid(), os.fstat(base).st_uid):
+            raise OSError(errno.EPERM, "It belongs to another user")
+        os.fchmod(descriptor, PRIVATE_DIRECTORY)
+
+    def remove_unused(self) -> None:
+        """Remove the directories of runs of which no process is left. A failure is only a warning."""
+        with ExitStack() as held:
+            try:
+                if not self._file.exists():
+                    return
+                with FileLock(self._lock):
+                    unused = [name for name in self._names() if self._take(name, held)]
+            except (OSError, StoreError) as error:
+                logger.warning("Directories of earlier runs in %s were not removed: %s", self._all.path, error)
+                return
+            for name in unused:
+                self._remove(name)
+
+    def _names(self) -> list[str]:
+        found = {name.removesuffix(_LOCK) for name in self._all.names()}
+        return sorted(name for name in found if _NAME.fullmatch(name))
+
+    def _take(self, name: str, held: ExitStack) -> bool:
+        """Lock a directory until `held` is closed, and tell whether that was possible."""
+        try:
+            lock = held.enter_context(FileLock(self._all / f"{name}{_LOCK}", timeout=0))
+        except (LockHeldError, StoreError) as error:
+            logger.debug("%s is in use: %s", name, error)
+            return False
+        # Without locks, it cannot be known.
+        return not lock.is_missing
+
+    def _remove(self, name: str) -> None:
+        """Remove a directory that is locked, and then the file of the lock, so that what is left is found again."""
+        try:
+            _remove_tree(self._all / name)
+            (self._all / f"{name}{_LOCK}").unlink()
+        except (OSError, RecursionError) as error:
+            logger.warning(
+                "%s could not be removed completely: %s. It may have tokens in it. Remove it.",
+                self._all.path / name,
+                getattr(error, "strerror", None) or error,
+            )
+
+
+def _remove_tree(directory: Entry) -> None:
+    """Remove a directory with everything in it, if it exists. Links in it are removed themselves.
+
+    :raises OSError: something cannot be removed.
+    """
+    parent = directory.directory.descriptor()
+    if parent is None or not HAS_DESCRIPTORS:
+        _remove_by_path(directory.path)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        _remove_at(directory.name, parent)
+
+
+def _remove_at(name: str, parent: int) -> None:
+    flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NOT_THROUGH_LINKS
+    try:
+        descriptor = os.open(name, flags, dir_fd=parent)
+    except PermissionError:
+        # A directory that this user may not list. The superuser, whose directories other users could replace by links,
+        # has no such directory.
+        os.chmod(name, PRIVATE_DIRECTORY, dir_fd=parent)
+        descriptor = os.open(name, flags, dir_fd=parent)
+    try:
+        if os.fstat(descriptor).st_mode & PRIVATE_DIRECTORY != PRIVATE_DIRECTORY:
+            os.fchmod(descriptor, PRIVATE_DIRECTORY)
+        for each in os.listdir(descriptor):
+            if stat.S_ISDIR(os.stat(each, dir_fd=descriptor, follow_symlinks=False).st_mode):
+                _remove_at(each, descriptor)
+            else:
+                os.unlink(each, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+    os.rmdir(name, dir_fd=parent)
+
+
+def _remove_by_path(path: Path) -> None:
+    def make_writable(function: Callable[..., Any], name: str, error: Any) -> None:
+        if not os.path.lexists(name):
+            return
+        os.chmod(name, stat.S_IWRITE)
+        function(name)
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=make_writable)
+    else:
+        shutil.rmtree(path, onerror=make_writable)
