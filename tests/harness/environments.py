@@ -37,8 +37,8 @@ AZDEV = "0.2.13"
 RUNTIME_PACKAGES = ("prompt-toolkit", "wcwidth")
 """What setup.py's install_requires comes down to."""
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
-#: Programs that read our tokens and files in tests, under the names of their Debian packages.
-SHELLS = ("curl", "dash", "fish", "git", "jq", "zsh")
+#: Programs that read our tokens and files, or start `az`, in tests, under the names of their Debian packages.
+SHELLS = ("curl", "dash", "direnv", "fish", "git", "jq", "tmux", "zsh")
 #: Where Debian's packages have their files. PyGObject is there for Debian's own Python and for others of its version.
 SYSTEM_PACKAGES = Path("/usr/lib/python3/dist-packages")
 #: What encryption takes on Linux: the Debian package -> tells whether it is installed.

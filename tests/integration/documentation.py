@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from tests.harness.az import Az
+from tests.harness.environments import SHELLS, in_ci
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +48,23 @@ def block(first_line: str) -> list[str]:
 def code_blocks(language: str) -> list[str]:
     """Return the text of each block in a language."""
     return ["\n".join(line[3:] for line in lines) + "\n" for lines in _code_blocks(language)]
+
+
+def code(language: str, begins: str) -> str:
+    """Return the text of the block in a language that begins with `begins`."""
+    (found,) = [text for text in code_blocks(language) if text.startswith(begins)]
+    return found
+
+
+def installed(name: str) -> str:
+    """Return the path of a program. Skips where it is not installed, and fails in continuous integration."""
+    path = shutil.which(name)
+    if path is None:
+        missing = f"{name} is not installed"
+        if in_ci() and name in SHELLS:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return path
 
 
 def bash(az: Az, lines: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "") -> str:

@@ -14,8 +14,8 @@ import yaml
 from dotenv import dotenv_values
 
 from tests.harness.az import Az
-from tests.harness.environments import SHELLS, in_ci
-from tests.integration.documentation import bash, block, code_blocks
+from tests.integration.documentation import bash, block, code, code_blocks, installed
+from tests.integration.test_documented_contexts import CODE
 from tests.integration.token_cache_files import claims_of
 from tests.localcloud import NOTES_APP, LocalCloud, User
 from tests.users import ALICE
@@ -35,22 +35,6 @@ _DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
 def az(signed_in: Az) -> Az:
     """`az` with alice signed in, and with the programs that stand beside it on other machines."""
     return signed_in.with_env(PATH=f"{signed_in.host.bin}:/usr/bin:/bin", CURL_CA_BUNDLE=signed_in.ca_bundle)
-
-
-def _program(name: str) -> str:
-    """Return the path of a program. Skips where it is not installed, and fails in continuous integration."""
-    path = shutil.which(name)
-    if path is None:
-        missing = f"{name} is not installed"
-        if in_ci() and name in SHELLS:
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return path
-
-
-def _code(language: str, begins: str) -> str:
-    (found,) = [text for text in code_blocks(language) if text.startswith(begins)]
-    return found
 
 
 def _run(az: Az, *command: str, stdin: str = "", **env: str) -> str:
@@ -109,19 +93,19 @@ def test_forms_for_posix_shells(az: Az, cloud: LocalCloud) -> None:
 
 
 def test_the_form_for_fish(az: Az) -> None:
-    fish = _program("fish")
-    output = _run(az, fish, "--no-config", "-c", _code("fish", "az account") + "echo $AZURE_ACCESS_TOKEN")
+    fish = installed("fish")
+    output = _run(az, fish, "--no-config", "-c", code("fish", "az account export-token") + "echo $AZURE_ACCESS_TOKEN")
     assert claims_of(output)["unique_name"] == ALICE
 
 
 def test_the_form_for_powershell(az: Az) -> None:
-    pwsh = _program("pwsh")
-    program = _code("powershell", "az account") + "$env:AZURE_ACCESS_TOKEN"
+    pwsh = installed("pwsh")
+    program = code("powershell", "az account export-token") + "$env:AZURE_ACCESS_TOKEN"
     assert claims_of(_run(az, pwsh, "-NoProfile", "-Command", program))["unique_name"] == ALICE
 
 
 def test_git_signs_in_to_azure_devops(az: Az) -> None:
-    _program("git")
+    installed("git")
     # As on a machine that has one already.
     bash(az, ["git config --global credential.helper store"])
     bash(az, block(_GIT))
@@ -156,8 +140,8 @@ _KUBECONFIG: dict[str, Any] = {
 @pytest.mark.parametrize("version", ["v1", "v1beta1"])
 def test_kubectl_gets_its_token(az: Az, cloud: LocalCloud, version: str) -> None:
     """The local cloud has no Kubernetes, but its Resource Manager accepts or refuses a token."""
-    kubectl = _program("kubectl")
-    text = _code("yaml", "users:").replace("client.authentication.k8s.io/v1", f"client.authentication.k8s.io/{version}")
+    kubectl = installed("kubectl")
+    text = code("yaml", "users:").replace("client.authentication.k8s.io/v1", f"client.authentication.k8s.io/{version}")
     users = yaml.safe_load(text)
     (user,) = users["users"]
     (resource,) = [arg for arg in user["user"]["exec"]["args"] if arg.startswith("--resource=")]
@@ -190,23 +174,23 @@ def _rename_active(az: Az, name: str, *, encoding: str = "utf-8") -> None:
 
 
 def _bash_prompt(az: Az) -> str:
-    program = _code("bash", "azure_subscription()") + 'printf "%s" "${PS1@P}"'
+    program = code("bash", "azure_subscription()") + 'printf "%s" "${PS1@P}"'
     return _run(az, "bash", "--norc", "-c", program)
 
 
 def _zsh_prompt(az: Az) -> str:
-    program = _code("zsh", "azure_subscription()") + 'print -rn -- "${(%%)PROMPT}"'
-    return _run(az, _program("zsh"), "-f", "-c", program)
+    program = code("zsh", "azure_subscription()") + 'print -rn -- "${(%%)PROMPT}"'
+    return _run(az, installed("zsh"), "-f", "-c", program)
 
 
 def _powershell_prompt(az: Az) -> str:
-    return _run(az, _program("pwsh"), "-NoProfile", "-Command", _code("powershell", "function prompt") + "prompt")
+    return _run(az, installed("pwsh"), "-NoProfile", "-Command", code("powershell", "function prompt") + "prompt")
 
 
 @pytest.mark.parametrize("prompt", [_bash_prompt, _zsh_prompt, _powershell_prompt], ids=["bash", "zsh", "PowerShell"])
 def test_a_prompt_shows_the_active_subscription(az: Az, prompt: Any) -> None:
     if prompt is not _powershell_prompt:
-        _program("jq")
+        installed("jq")
     assert prompt(az).startswith("[Contoso Production] ")
     az.run("account", "set", "--subscription", "Entwicklung Zürich – 測試 ☃").ok()
     assert prompt(az).startswith("[Entwicklung Zürich – 測試 ☃] ")
@@ -220,7 +204,7 @@ def test_a_prompt_shows_the_active_subscription(az: Az, prompt: Any) -> None:
 
 
 def test_a_prompt_that_reads_all_the_time_never_sees_half_a_file(az: Az) -> None:
-    _program("jq")
+    installed("jq")
     reader = subprocess.Popen(
         ["bash", "-c", "while sleep 0.01; do jq -e .installationId azureProfile.json >/dev/null || echo torn; done"],
         env=az.environment(),
@@ -270,7 +254,7 @@ def _words(template: str, begins: str) -> set[str]:
 
 def test_starship_s_configuration_is_one(az: Az, tmp_path: Path) -> None:
     tomllib = pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML")
-    text = _code("toml", "[azure]")
+    text = code("toml", "[azure]")
     section = tomllib.loads(text)["azure"]
     assert section["disabled"] is False
     assert _words(section["format"], "$") <= _STARSHIP_VARIABLES
@@ -286,7 +270,7 @@ _SEGMENT = '{\n  "type"'
 
 
 def test_oh_my_posh_s_segment_is_one(az: Az, tmp_path: Path) -> None:
-    segment = json.loads(_code("json", _SEGMENT))
+    segment = json.loads(code("json", _SEGMENT))
     assert segment["type"] == "az"
     assert _words(segment["template"], ".") <= _OH_MY_POSH_PROPERTIES
     if shutil.which("oh-my-posh"):
@@ -299,10 +283,10 @@ def test_oh_my_posh_s_segment_is_one(az: Az, tmp_path: Path) -> None:
 
 def test_no_block_of_another_language_is_untested() -> None:
     tested: dict[str, Sequence[str]] = {
-        "fish": ["az account"],
-        "powershell": ["az account", "function prompt"],
-        "bash": ["azure_subscription()"],
-        "zsh": ["azure_subscription()"],
+        "fish": ["az account export-token", *CODE["fish"]],
+        "powershell": ["az account export-token", "function prompt", *CODE["powershell"]],
+        "bash": ["azure_subscription()", *CODE["bash"]],
+        "zsh": ["azure_subscription()", *CODE["zsh"]],
         "toml": ["[azure]"],
         # The first one is in the guide for authors, which has a test of its own.
         "json": ['{\n    "azext.', _SEGMENT],

@@ -136,8 +136,10 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "choice-of-process",
-        builtin="``AZURE_LOGIN_ACCOUNT`` and ``AZURE_LOGIN_SUBSCRIPTION`` have no effect.",
-        here="They choose the account and the subscription of every command. A value that names nothing is an error.",
+        builtin="``AZURE_LOGIN_ACCOUNT``, ``AZURE_LOGIN_SUBSCRIPTION``, ``AZURE_LOGIN_CONTEXT`` and the files "
+        "``.azure-context`` have no effect.",
+        here="They choose the account and the subscription of every command. One that names nothing is an error. A "
+        "file that is not allowed causes a warning.",
         reason="two shells work with two accounts, and no command acts on another one than the variable names",
         cases=(" \\(AZURE_LOGIN_(ACCOUNT|SUBSCRIPTION)=",),
         aspects=frozenset({"exit code", "stdout", "advice"}),
