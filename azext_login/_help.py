@@ -391,8 +391,6 @@ long-summary: >-
 
     On a terminal, the command without a name lets you choose from a list.
 examples:
-    - name: Choose from a list.
-      text: az account context use
     - name: Use a context in every shell without a context of its own.
       text: az account context use --name production
 """

@@ -80,6 +80,9 @@ def rows_to_store(
 def _with_choice(state: ProfileState, choice: Choice, cloud: str, *, is_given: bool) -> View:
     if not choice:
         return View(state, state.rows)
+    if is_given and choice.chosen is not None:
+        # A subscription in a variable would take precedence over the context, and with it over the context's account.
+        choice = choice.without_subscription()
     try:
         return apply_choice(state, choice, cloud)
     except (AccountError, NotSignedInError):

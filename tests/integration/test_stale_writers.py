@@ -165,6 +165,21 @@ def test_a_sign_in_that_a_built_in_process_overwrites_comes_back_with_one_line(
     assert not again.stderr
 
 
+def test_a_context_that_a_built_in_process_overwrites_is_kept(signed_in: Az, tmp_path: Path) -> None:
+    with _held(signed_in, tmp_path, "account", "set", "--subscription", "Contoso Development"):
+        signed_in.run("account", "context", "create", "--name", "kept", "--subscription", "Contoso Production").ok()
+        signed_in.run("account", "context", "pin", "--name", "kept").ok()
+    assert not signed_in.profile().get("azextLogin", {}).get("contexts")
+    for _ in range(2):
+        for env in ({"AZURE_LOGIN_CONTEXT": "kept"}, {}):
+            shown = signed_in.with_env(**env).run("account", "show").ok()
+            assert shown.json()["name"] == "Contoso Production"
+        listed = signed_in.run("account", "context", "list").ok()
+        assert [(context["name"], context["reason"]) for context in listed.json()] == [("kept", "directory")]
+    signed_in.run("account", "set", "--subscription", "Contoso Development").ok()
+    assert [context["name"] for context in signed_in.profile()["azextLogin"]["contexts"]] == ["kept"]
+
+
 # Python runs this before anything else.
 _HELD_HERE = """
 import os, time
