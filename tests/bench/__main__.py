@@ -7,6 +7,7 @@
 `python -m tests.bench encrypted [PAIRS]`: a cached token in a keyring; see encrypted.py.
 `python -m tests.bench sign_in [PAIRS]`: `az login`; see sign_in.py.
 `python -m tests.bench every_command [PAIRS]`: commands that are not ours; see every_command.py.
+`python -m tests.bench contexts [PAIRS]`: with contexts, none of them chosen; see contexts.py.
 `python -m tests.bench switch [SWITCHES]`: `azctx NAME` in each shell; see switch.py.
 """
 
@@ -19,7 +20,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import discovery, encrypted, every_command, parallel, store, switch, tokens
+from tests.bench import contexts, discovery, encrypted, every_command, parallel, store, switch, tokens
 from tests.bench import sign_in as sign_ins
 from tests.harness import hosts
 from tests.harness.az import Az
@@ -39,6 +40,7 @@ REPORTS: dict[str, Callable[..., int]] = {
     "encrypted": encrypted.main,
     "sign_in": sign_ins.main,
     "every_command": every_command.main,
+    "contexts": contexts.main,
     "switch": switch.main,
 }
 

@@ -53,29 +53,31 @@ def measure(both: Mapping[str, Az], command: tuple[str, ...], pairs: int) -> boo
     cpu: dict[str, list[float]] = {name: [] for name in names}
     for pair in range(pairs + 1):
         for name in names if pair % 2 else reversed(names):
-            before = _cpu_of_children()
+            before = cpu_of_children()
             seconds, _ = run(both[name], command)
             if pair:  # the first pair warms caches
                 wall[name].append(seconds)
-                cpu[name].append(_cpu_of_children() - before)
+                cpu[name].append(cpu_of_children() - before)
     ratios = {}
     for name in names[1:]:
-        ratios[name] = _ratio(wall, name, names[0])
+        ratios[name] = ratio(wall, name, names[0])
         print(
             f"{' '.join(command):<16}{name:<10}{statistics.median(wall[names[0]]):>8.3f}s"
             f"{statistics.median(wall[name]):>8.3f}s{ratios[name]:>8.3f}{LIMIT:>7.2f}"
             f"{statistics.median(cpu[names[0]]):>9.3f}s{statistics.median(cpu[name]):>8.3f}s"
-            f"{_ratio(cpu, name, names[0]):>8.3f}",
+            f"{ratio(cpu, name, names[0]):>8.3f}",
             flush=True,
         )
     return ratios["ours"] <= LIMIT
 
 
-def _ratio(measured: Mapping[str, list[float]], name: str, base: str) -> float:
+def ratio(measured: Mapping[str, list[float]], name: str, base: str) -> float:
+    """Return the median of the ratios of the pairs."""
     return statistics.median(one / other for one, other in zip(measured[name], measured[base], strict=True))
 
 
-def _cpu_of_children() -> float:
+def cpu_of_children() -> float:
+    """Return the seconds of CPU time of all processes that this one has started and waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

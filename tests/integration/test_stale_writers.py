@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az, Result
+from tests.harness.contexts import add_context, pin, profile_store
 from tests.harness.hosts import Host
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import CLOUD_NAME, CloudStage
@@ -416,3 +417,60 @@ def _forget_tokens(az: Az, user: str) -> None:
         for key in [key for key, entry in entries.items() if entry.get("home_account_id") in homes]:
             del entries[key]
     path.write_text(json.dumps(cache), encoding="utf-8")
+
+
+def _contexts(az: Az) -> tuple[list[str], dict[str, Any]]:
+    own = az.profile()["azextLogin"]
+    return [context["name"] for context in own.get("contexts", [])], own.get("allowedDirectories", {})
+
+
+def test_contexts_that_a_built_in_process_overwrites_are_used_and_come_back(both: Az, tmp_path: Path) -> None:
+    add_context(both, "deleted", ALICE, "Contoso Development")
+    with _held(both, tmp_path, *_CLOUD_SET):
+        with profile_store(both).change() as state:
+            state.contexts = []
+        add_context(both, "work", ALICE, "Contoso Development")
+        directory = pin(both, tmp_path / "project", "work").parent
+    assert _contexts(both) == (["deleted"], {})
+    # Before a command of ours has repaired the file.
+    in_directory = both.run("group", "list", "--query", "[].id", cwd=directory).ok()
+    assert in_directory.stderr == ""
+    shown = both.with_env(AZURE_LOGIN_CONTEXT="work").run("account", "show").ok().json()
+    assert (shown["name"], shown["user"]["name"]) == ("Contoso Development", ALICE)
+    assert both.run("account", "show", cwd=directory).ok().json()["name"] == "Contoso Development"
+    assert _contexts(both) == (["work"], {str(directory): "work"})
+
+
+@pytest.mark.parametrize("content", ["{}", "", '{"subscriptions": []', '{"azextLogin": 7, "subscriptions": []}'])
+def test_contexts_survive_a_file_that_was_reset(both: Az, tmp_path: Path, content: str) -> None:
+    add_context(both, "work", ALICE, "Contoso Development")
+    directory = pin(both, tmp_path / "project", "work").parent
+    both.profile_path.write_text(content, encoding="utf-8")
+    assert both.run("account", "show", cwd=directory).ok().json()["name"] == "Contoso Development"
+    assert _contexts(both) == (["work"], {str(directory): "work"})
+
+
+def test_contexts_survive_a_process_that_was_killed_before_it_wrote_the_copy(both: Az, tmp_path: Path) -> None:
+    """Also if a built-in command has damaged the rows since."""
+    copy = both.config_dir / "login_last_good.json"
+    before = copy.read_bytes()
+    add_context(both, "work", ALICE, "Contoso Development")
+    directory = pin(both, tmp_path / "project", "work").parent
+    copy.write_bytes(before)
+    _rewrite(both, lambda document: [row.update(isDefault=True) for row in document["subscriptions"][:2]])
+    both.run("account", "list").ok()
+    assert _contexts(both) == (["work"], {str(directory): "work"})
+    assert both.run("account", "show", cwd=directory).ok().json()["name"] == "Contoso Development"
+
+
+def test_contexts_survive_signing_out_and_clearing(both: Az, tmp_path: Path) -> None:
+    add_context(both, "work", ALICE, "Contoso Development")
+    directory = pin(both, tmp_path / "project", "work").parent
+    expected = (["work"], {str(directory): "work"})
+    for command in (("logout", "--username", ALICE), ("account", "clear")):
+        both.run(*command).ok()
+        assert _contexts(both) == expected
+        for reads in (("group", "list"), ("account", "show")):
+            error = both.run(*reads, cwd=directory).failed()
+            assert f"its account '{ALICE}' is not signed in" in error.stderr
+            assert "az login --tenant" in error.stderr
