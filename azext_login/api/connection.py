@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from azext_login.api.arguments import check_optional, check_text
 from azext_login.cli.open_session import open_session
-from azext_login.host import use_cloud
+from azext_login.host_cloud import use_cloud
 from azext_login.system.command_line import Command
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from azext_login.host import (
     activate_cloud,
     new_installation_id,
     read_host_settings,
-    stored_cloud_name,
-    use_cloud,
 )
+from azext_login.host_cloud import stored_cloud_name, use_cloud
 from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import SubscriptionRow
 from azext_login.profile.store import ProfileStore

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azext_login.host_index import follows_directories
-from azext_login.profile.choice import Choice, find_choice
-from azext_login.profile.context_file import ContextFile, find_context_file
-from azext_login.profile.state import ALLOWED, CONTEXTS, is_current, own_part
+from azext_login.profile.choosers import directories_with_file, has_variable
 from azext_login.system.log import get_logger
 from azext_login.system.text import printable
+
+if TYPE_CHECKING:
+    from azext_login.profile.choice import Choice
+    from azext_login.profile.context_file import ContextFile
 
 logger = get_logger(__name__)
 
@@ -27,9 +29,24 @@ def choice_of_process(cli_ctx: Any, document: object) -> Choice:
     """
 
     def find_file() -> ContextFile | None:
-        return find_context_file() if follows_directories(cli_ctx) else None
+        if not _has_file(cli_ctx):
+            return None
+        from azext_login.profile.context_file import find_context_file
+
+        return find_context_file()
+
+    from azext_login.profile.choice import find_choice
 
     return find_choice(os.environ, partial(_stored, document), find_file)
+
+
+def has_chooser(cli_ctx: Any) -> bool:
+    """Tell whether a variable or a file `.azure-context` may choose. Loads and reads as little as possible."""
+    return has_variable(os.environ) or _has_file(cli_ctx)
+
+
+def _has_file(cli_ctx: Any) -> bool:
+    return follows_directories(cli_ctx) and next(directories_with_file(), None) is not None
 
 
 def _stored(document: object) -> tuple[Sequence[Any], Mapping[str, Any]]:
@@ -39,6 +56,7 @@ def _stored(document: object) -> tuple[Sequence[Any], Mapping[str, Any]]:
     from azure.cli.core.api import get_config_dir
 
     from azext_login.profile.last_good import LastGoodCopy
+    from azext_login.profile.state import ALLOWED, CONTEXTS, is_current, own_part
     from azext_login.system.directory import PrivateDirectory
 
     copy = LastGoodCopy(PrivateDirectory(Path(get_config_dir())))

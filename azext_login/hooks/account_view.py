@@ -30,7 +30,7 @@ _ABOUT_STORED_DEFAULT = "cloud"
 def show(
     account: Any,
     cli_ctx: Any,
-    choice: Choice,
+    choice: Choice | None,
     *,
     command: str,
     subscription: str | None,
@@ -41,7 +41,7 @@ def show(
     Nothing is computed before the subscriptions are read.
 
     :param account: the host's `ACCOUNT`.
-    :param choice: that of this process.
+    :param choice: that of this process; None if nothing chooses.
     :param command: its words without options.
     :param subscription: the value of the command's --subscription (ID or name), if it is given.
     :param on_read: called once, when the subscriptions are read first.
@@ -74,7 +74,7 @@ class _ShownSubscriptions:
     """What one command sees, and what is stored of what it writes."""
 
     def __init__(
-        self, account: Any, cli_ctx: Any, choice: Choice, subscription: str | None, on_read: Callable[[], None]
+        self, account: Any, cli_ctx: Any, choice: Choice | None, subscription: str | None, on_read: Callable[[], None]
     ) -> None:
         self._account = account
         self._cli_ctx = cli_ctx
@@ -149,7 +149,7 @@ class _ShownSubscriptions:
         try:
             if on_read is not None:
                 on_read()
-                if self._choice.refused is not None:
+                if self._choice is not None and self._choice.refused is not None:
                     from azext_login.cli.process_choice import report_refused_file
 
                     report_refused_file(self._choice.refused)
@@ -161,11 +161,12 @@ class _ShownSubscriptions:
         choice = self._choice
         if not choice and self._is_complete(stored):
             return None
+        from azext_login.profile.choice import Choice
         from azext_login.profile.command_view import rows_of_command
         from azext_login.profile.state import ProfileState
 
         state = ProfileState.of(self._account.data)
-        rows = rows_of_command(state, choice, self._cli_ctx.cloud.name, self._subscription)
+        rows = rows_of_command(state, choice or Choice(), self._cli_ctx.cloud.name, self._subscription)
         return rows if choice or rows != state.rows else None
 
     def _is_complete(self, stored: Any) -> bool:

@@ -54,20 +54,20 @@ def _prepare_command(cli_ctx: Any, *, args: list[str] | None = None, **_: Any) -
         is_ours = command is None or type(command.loader).__module__ == OWN_MODULE
         from azure.cli.core._session import ACCOUNT
 
-        from azext_login.host import use_cloud
+        from azext_login.host_cloud import use_cloud
 
         # An earlier command of this process may have seen something else.
         use_cloud(cli_ctx, None)
         if is_ours or every_command_setting(cli_ctx) == OFF:
             ACCOUNT.__class__ = getattr(type(ACCOUNT), "stored_class", type(ACCOUNT))
             return
-        from azext_login.cli.process_choice import choice_of_process
+        from azext_login.cli.process_choice import choice_of_process, has_chooser
         from azext_login.hooks.account_view import show
         from azext_login.hooks.credentials import is_needed_early, serve
 
-        choice = choice_of_process(cli_ctx, ACCOUNT.data)
+        choice = choice_of_process(cli_ctx, ACCOUNT.data) if has_chooser(cli_ctx) else None
         show(ACCOUNT, cli_ctx, choice, command=name, subscription=_subscription_in(args or ()), on_read=serve)
-        if choice.cloud is not None and not _is_about_stored_cloud(name):
+        if choice is not None and choice.cloud is not None and not _is_about_stored_cloud(name):
             # After `show`: if this fails, the choice is still known, and the command does not use another account.
             use_cloud(cli_ctx, choice.cloud)
             _name_cloud(args or [], name, cli_ctx.cloud.name)

@@ -10,15 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from azext_login.profile.choosers import ACCOUNT_VARIABLE as ACCOUNT_VARIABLE
+from azext_login.profile.choosers import CONTEXT_VARIABLE as CONTEXT_VARIABLE
+from azext_login.profile.choosers import SUBSCRIPTION_VARIABLE as SUBSCRIPTION_VARIABLE
+from azext_login.profile.choosers import value_of
+
 if TYPE_CHECKING:
     from azext_login.profile.context_file import ContextFile
     from azext_login.profile.contexts import Context
     from azext_login.profile.model import SubscriptionRow
     from azext_login.profile.state import ProfileState
-
-ACCOUNT_VARIABLE = "AZURE_LOGIN_ACCOUNT"
-SUBSCRIPTION_VARIABLE = "AZURE_LOGIN_SUBSCRIPTION"
-CONTEXT_VARIABLE = "AZURE_LOGIN_CONTEXT"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class View:
 
 def choice_from(environ: Mapping[str, str]) -> Choice:
     """Return the choice of these environment variables without contexts. A blank variable counts as not set."""
-    return Choice(_value(environ, ACCOUNT_VARIABLE), _value(environ, SUBSCRIPTION_VARIABLE))
+    return Choice(value_of(environ, ACCOUNT_VARIABLE), value_of(environ, SUBSCRIPTION_VARIABLE))
 
 
 def find_choice(
@@ -112,7 +113,7 @@ def find_choice(
         context.
     """
     choice = choice_from(environ)
-    name = _value(environ, CONTEXT_VARIABLE)
+    name = value_of(environ, CONTEXT_VARIABLE)
     file = find_file() if name is None else None
     if name is None and file is None:
         return choice
@@ -127,7 +128,3 @@ def find_choice(
     if choice.account and (context is None or not context.account.matches(choice.account)):
         return choice
     return replace(choice, chosen=ChosenContext(str(name), context, file))
-
-
-def _value(environ: Mapping[str, str], name: str) -> str | None:
-    return environ.get(name, "").strip() or None

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from azext_login.profile.choosers import FILE_NAME, directories_with_file
+from azext_login.profile.contexts import is_name
 from azext_login.system.entries import LINK_ERRORS, NOT_THROUGH_LINKS, not_regular
-
-FILE_NAME = ".azure-context"
 
 # Bytes: a name, and a line feed or what else an editor adds.
 _LARGEST = 80
 
-# The last one is about the path of the directory, which is longer than the system opens.
-_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR)
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,7 @@ def find_context_file(start: str | None = None, home: str | None = None) -> Cont
     :param start: the directory to begin with; None for the working directory.
     :param home: the directory to end with; None for that of the user.
     """
-    try:
-        start = os.getcwd() if start is None else os.path.realpath(start)
-    except OSError:
-        # It was removed.
-        return None
-    home = os.path.realpath(os.path.expanduser("~") if home is None else home)
-    for directory in _parents(start, home):
+    for directory in directories_with_file(start, home):
         found = read_context_file(directory)
         if found is not None:
             return found
@@ -94,16 +87,6 @@ def read_context_file(directory: str) -> ContextFile | None:
         os.close(descriptor)
 
 
-def _parents(start: str, home: str) -> Iterator[str]:
-    directory = start
-    while True:
-        yield directory
-        parent = os.path.dirname(directory)
-        if directory == home or parent == directory:
-            return
-        directory = parent
-
-
 def _open(path: str) -> int:
     if not hasattr(os, "O_NOFOLLOW") and os.path.islink(path):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
@@ -116,9 +99,6 @@ def _read(directory: str, descriptor: int) -> ContextFile:
         return ContextFile(directory, None, "it is not a regular file")
     if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         return ContextFile(directory, None, "it belongs to another user")
-    # Loaded only if there is a file: most commands run without one.
-    from azext_login.profile.contexts import is_name
-
     content = os.read(descriptor, _LARGEST + 1)
     name = content.decode("utf-8-sig", errors="replace").strip()
     if len(content) > _LARGEST or not is_name(name):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azext_login.errors import AccountError, StoreError
-from azext_login.profile.context_file import FILE_NAME, ContextFile, find_context_file, read_context_file
+from azext_login.profile.choosers import FILE_NAME
+from azext_login.profile.context_file import ContextFile, find_context_file, read_context_file
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.files import write_atomically
 from azext_login.system.text import printable

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azext_login.profile.context_file import FILE_NAME
+from azext_login.profile.choosers import FILE_NAME
 from azext_login.profile.contexts import context_of, with_context
 from azext_login.profile.model import account_of
 from azext_login.profile.state import ProfileState

@@ -15,11 +15,12 @@ from tests.localcloud import LocalCloud
 from tests.users import ALICE
 
 _EVERY_COMMAND = (
-    "_completers", "_format", "_help", "_params", "_parser", "_validators", "commands", "errors", "host", "host_index",
+    "_completers", "_format", "_help", "_params", "_parser", "_validators", "commands", "errors", "host",
+    "host_cloud", "host_index",
     "hooks", "hooks.events",
     "cli", "cli.collector", "cli.open_session", "cli.option_values", "cli.options", "cli.process_choice", "cli.results",
     "cli.secret_words", "cli.verbatim_words",
-    "profile", "profile.choice", "profile.clouds", "profile.context_file", "profile.json_text", "profile.last_good",
+    "profile", "profile.choice", "profile.choosers", "profile.clouds", "profile.json_text", "profile.last_good",
     "profile.model",
     "profile.state", "profile.store", "profile.subscriptions", "profile.words",
     "system", "system.damaged_files", "system.directory", "system.entries", "system.file_lock", "system.files",

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_login.profile.context_file import FILE_NAME, find_context_file, read_context_file
+from azext_login.profile.choosers import FILE_NAME
+from azext_login.profile.context_file import find_context_file, read_context_file
 from azext_login.profile.contexts import is_name
 from tests.harness.other_user import NOBODY, public_directory, require_superuser
 
