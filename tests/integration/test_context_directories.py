@@ -40,7 +40,9 @@ def test_the_nearest_file_decides_for_the_directory_and_all_in_it(contexts: Az, 
     deep = _directory(outer / "inner" / "a" / "b")
     for directory, expected in ((outer, _WORK), (outer / "inner", _SHARED), (deep, _SHARED), (tmp_path, _DEFAULT)):
         assert _default_of(contexts, directory) == expected
-    assert f"{outer / '.azure-context'} chose the context 'work'" in _shown(contexts, outer).stderr
+    explained = _shown(contexts, outer).stderr
+    assert str(outer / ".azure-context") in explained
+    assert "'work'" in explained
     # The variable of the shell takes precedence.
     assert _default_of(contexts, outer, **{CONTEXT: "shared"}) == _SHARED
 
