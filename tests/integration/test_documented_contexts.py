@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
+import yaml
 
 from tests.harness.az import Az
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import CloudStage
-from tests.integration.documentation import bash, block, code, installed
-from tests.localcloud import LocalCloud
+from tests.integration.documentation import bash, block, code, code_blocks, installed
+from tests.localcloud import CI_APP, GITHUB_SUBJECT, LocalCloud
 from tests.users import ALICE, BOB
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the blocks are written for bash")
@@ -29,6 +31,7 @@ _CREATE = 'az account context create --name prod --subscription "Contoso Product
 _CHANGE = 'az account context update --name dev --subscription "Contoso Development"'
 _SWITCH, _PIN, _ALLOW = "azctx prod", "cd infrastructure", "cd cloned-repository"
 _RUN = "az account context run --context dev -- az group list --output table"
+_ISOLATED = "az account context run --isolated -- az account list"
 _DIRENV = "echo 'export AZURE_LOGIN_CONTEXT=prod' >> .envrc"
 _TMUX = "tmux new-session -d -s production -e AZURE_LOGIN_CONTEXT=prod"
 _TMUX_CONF = "echo 'set-option -ga update-environment AZURE_LOGIN_CONTEXT' >> ~/.tmux.conf"
@@ -36,7 +39,7 @@ _TERRAFORM = "terraform workspace select prod"
 
 #: First lines of the blocks of commands that are tested here.
 TESTED = {
-    _CREATE, _CHANGE, _SWITCH, _PIN, _ALLOW, _RUN, _DIRENV, _TMUX, _TMUX_CONF, _TERRAFORM,
+    _CREATE, _CHANGE, _SWITCH, _PIN, _ALLOW, _RUN, _ISOLATED, _DIRENV, _TMUX, _TMUX_CONF, _TERRAFORM,
 }  # fmt: skip
 
 _HOOK, _PROMPT, _TF = 'eval "$(az account context hook', "PS1='${AZURE_LOGIN_CONTEXT", "tf() ("
@@ -51,6 +54,7 @@ CODE = {
 
 _DEVELOPMENT, _PRODUCTION, _SHARED = "Contoso Development", "Contoso Production", "Shared Platform"
 _SHOW = "az account show --query name --output tsv"
+_EXPRESSION = re.compile(r"\$\{\{ vars\.(\w+) \}\}")
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +208,12 @@ def test_a_command_runs_in_a_context(az: Az) -> None:
     assert bash(az, [_SHOW]) == f"{_SHARED}\n"
 
 
+def test_a_command_runs_in_a_directory_of_its_own(az: Az) -> None:
+    before = az.profile_path.read_bytes()
+    assert bash(az, block(_ISOLATED)) == f"[]\n{_PRODUCTION}\n"
+    assert az.profile_path.read_bytes() == before
+
+
 def test_a_context_survives_the_sign_out_of_its_account(az: Az, cloud: LocalCloud) -> None:
     signed_out = az.run("logout", "--username", BOB).ok()
     assert "shared" in signed_out.stderr
@@ -303,6 +313,70 @@ def test_tmux_gives_sessions_the_context_of_its_server_without_the_line(tmux: Az
 def test_tmux_gives_a_session_the_context_of_its_shell_with_the_line(tmux: Az) -> None:
     bash(tmux, block(_TMUX_CONF))
     assert _contexts_of_sessions(tmux) == ["[dev]", "[prod]", "[]"]
+
+
+# GitHub self-hosted runners
+
+
+def _start_step(az: Az, step: Mapping[str, str], env: Mapping[str, str], folder: Path) -> subprocess.Popen[str]:
+    """Start a step as the runner does: a file with the script, in place of `{0}` in the words of the shell."""
+    script = folder / "script.sh"
+    script.write_text(step["run"], encoding="utf-8")
+    words = [word.replace("{0}", str(script)) for word in step.get("shell", "bash -e {0}").split()]
+    return subprocess.Popen(
+        words,
+        env=az.environment(env),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_jobs_of_self_hosted_runners_run_at_once_on_one_host(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, tmp_path: Path
+) -> None:
+    own_cloud.admin.add_federated_credential("ci-app", "github", GITHUB_SUBJECT)
+    az = _with_programs(make_az(cloud=own_cloud))
+    sign_in(az, own_cloud, ALICE).ok()
+    create = ("account", "context", "create", "--name", "dev", "--subscription")
+    az.run(*create, _DEVELOPMENT).ok()
+    before = az.profile()
+    (text,) = [found for found in code_blocks("yaml") if "self-hosted" in found]
+    jobs = yaml.safe_load(text)["jobs"]
+    assert {job["runs-on"] for job in jobs.values()} == {"self-hosted"}
+    variables = {"AZURE_CLIENT_ID": CI_APP, "AZURE_TENANT_ID": own_cloud.directory.tenant("contoso.example").id}
+    started = {}
+    for name, job in jobs.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        env = {key: _EXPRESSION.sub(lambda found: variables[found[1]], value) for key, value in job["env"].items()}
+        if job.get("permissions", {}).get("id-token") == "write":
+            env.update(own_cloud.github_environment())
+        (step,) = job["steps"]
+        # Which identity it is. The files tell when both are in the middle of their jobs.
+        both = "[ -e ../plan/here ] && [ -e ../deploy/here ]"
+        meet = f"touch here; timeout 60 bash -c 'until {both}; do sleep 0.05; done'"
+        who = "az account show --query user.name --output tsv"
+        prepare = _know_the_local_cloud(az) if "shell" in step else ""
+        step = {**step, "run": f"{prepare}{step['run'].rstrip()}\n{meet}\n{who}\n"}
+        started[name] = _start_step(az, step, env, folder)
+    done = {name: (*process.communicate(timeout=120), process.returncode) for name, process in started.items()}
+    assert [exit_code for _, _, exit_code in done.values()] == [0, 0], done
+    outputs = {name: stdout.splitlines() for name, (stdout, _, _) in done.items()}
+    assert outputs["plan"][-1] == ALICE
+    assert outputs["deploy"][-1] == CI_APP
+    for lines in outputs.values():
+        assert any("network" in line for line in lines)
+    assert az.profile()["subscriptions"] == before["subscriptions"]
+    assert not any((az.config_dir / "login_runs").rglob("azureProfile.json"))
+
+
+def _know_the_local_cloud(az: Az) -> str:
+    """Return a line that registers the local cloud in an empty config directory: it is no cloud of the CLI."""
+    files = " ".join(shlex.quote(str(az.config_dir / name)) for name in ("clouds.config", "config"))
+    return f'cp {files} "$AZURE_CONFIG_DIR"\n'
 
 
 # Terraform
