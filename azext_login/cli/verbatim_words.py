@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 RUN = "account context run"
@@ -67,8 +66,8 @@ def verbatim_command(cli_ctx: Any) -> VerbatimCommand | None:
 
 
 def _is_run(args: Sequence[str]) -> bool:
-    words = (word.lower() for word in args if word not in _LEVELS)
-    return list(islice(words, RUN.count(" ") + 1)) == RUN.split()
+    words = RUN.split()
+    return [word.lower() for word in args[: len(words)]] == words
 
 
 def _are_read_from(args: Sequence[str], argv: Sequence[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,15 @@ from tests.users import ALICE
 
 RUN = (*GROUP, "--context", "dev", "--")
 _PRINT = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
+# A program that uses the Azure CLI as a library, and goes on afterwards.
+_LIBRARY = """
+import sys
+from azure.cli.core import get_default_cli
+try:
+    get_default_cli().invoke(sys.argv[1:] + ["--", "/bin/sh", "-c", "echo $AZURE_LOGIN_CONTEXT $0; exit 7", "-h"])
+except SystemExit as error:
+    print("exit code", error.code)
+"""
 _ACCOUNT, _SUBSCRIPTION, _CONTEXT = "AZURE_LOGIN_ACCOUNT", "AZURE_LOGIN_SUBSCRIPTION", "AZURE_LOGIN_CONTEXT"
 
 
@@ -56,6 +66,10 @@ def test_the_command_receives_its_words_as_they_are(each: Az) -> None:
         "--version", "help", "\n",
     ]  # fmt: skip
     assert _given(each, *words)[0] == words
+
+
+def test_the_case_of_the_commands_own_words_does_not_matter(dev: Az) -> None:
+    assert dev.run("Account", "CONTEXT", *RUN[2:], "/bin/echo", "-h").ok().stdout == "-h\n"
 
 
 def test_bytes_that_are_not_text_are_passed_on(dev: Az) -> None:
@@ -165,6 +179,12 @@ def test_the_command_takes_the_place_of_az(dev: Az) -> None:
     assert int(process.stdout.readline()) == process.pid
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == -signal.SIGTERM
+
+
+def test_a_program_that_uses_the_azure_cli_as_a_library_is_not_replaced(dev: Az) -> None:
+    program = [str(dev.host.bin / "python"), "-c", _LIBRARY, *GROUP, "--context", "dev"]
+    done = subprocess.run(program, env=dev.environment(), capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("dev -h\nexit code 7\n", 0)
 
 
 def test_the_command_does_not_ignore_what_python_ignores(dev: Az) -> None:
