@@ -158,20 +158,34 @@ class ProfileStore:
         first: Callable[[], None] = lambda: None,
         then: Callable[[ProfileState], None] = lambda state: None,
     ) -> None:
-        """Remove every row, and everything that names an account, whatever state the file is in.
+        """Remove every row, and everything about accounts but contexts, whatever state the file is in.
 
         :param first: called before anything is removed, under the lock.
         :param then: called when the file is written, still under the lock.
         :raises StoreError: a file cannot be written or deleted.
         """
         with self._lock:
+            newer = self._newer_copy()
             first()
             self._last_good.remove()
             with self._change(nullcontext(), always_write=True, then=then) as state:
                 state.forget_everything()
+                if newer is not None:
+                    state.contexts, state.allowed = newer.contexts, newer.allowed
         self._remove_leftovers()
         for quarantined in self._quarantined_files():
             remove_if_present(quarantined)
+
+    def _newer_copy(self) -> ProfileState | None:
+        """Return what is in the last good copy, if the file is damaged, or an older one that another program wrote."""
+        copy = self._last_good.read()
+        if copy is None:
+            return None
+        with suppress(OSError, ValueError, RecursionError):
+            document, _ = self._read_file()
+            if isinstance(document, dict) and is_current(document, generation_of(copy)):
+                return None
+        return ProfileState.of(copy)
 
     def purge(self, name: str) -> None:
         """Remove an account from the quarantined files, and delete the temporary files of killed processes.

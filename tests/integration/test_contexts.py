@@ -516,6 +516,20 @@ def test_removing_all_accounts_keeps_the_contexts_and_says_so(three: Az) -> None
     assert not any(each["isSignedIn"] or each["isActive"] for each in _context(three, "list"))
 
 
+@pytest.mark.parametrize("content", [None, b"{damaged"], ids=["older", "damaged"])
+def test_removing_all_accounts_keeps_contexts_that_another_process_overwrote(
+    three: Az, work: Path, content: bytes | None
+) -> None:
+    old = three.profile_path.read_bytes()
+    _context(three, "create", "--name", "new")
+    _context(three, "pin", "--name", "new", cwd=work)
+    three.profile_path.write_bytes(old if content is None else content)
+    three.run("account", "clear").ok()
+    assert [each["name"] for each in _context(three, "list", cwd=work)] == ["bob", "new", "production", "shared"]
+    assert "chooses the context 'new', but its account" in three.run("account", "show", cwd=work).failed().stderr
+    assert ALICE not in (three.config_dir / "clouds.config").read_text()
+
+
 # Another cloud
 
 
