@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 _STORED = "stored_by_azext_login"
+
+_changing = threading.Lock()
 
 
 def stored_cloud_name(cli_ctx: Any) -> str:
@@ -21,11 +24,18 @@ def use_cloud(cli_ctx: Any, name: str | None) -> None:
 
     :param name: None for the stored cloud. A cloud that is not registered changes nothing.
     """
-    stored = cli_ctx.__dict__.pop(_STORED, None)
-    if stored:
-        cli_ctx.cloud, cli_ctx.config = stored
-    if name is None or name == cli_ctx.cloud.name:
-        return
+    with _changing:
+        if name is not None and name == cli_ctx.cloud.name:
+            # Threads of a program ask for tokens at the same time: the stored cloud must not be there in between.
+            return
+        stored = cli_ctx.__dict__.pop(_STORED, None)
+        if stored:
+            cli_ctx.cloud, cli_ctx.config = stored
+        if name is not None and name != cli_ctx.cloud.name:
+            _replace_cloud(cli_ctx, name)
+
+
+def _replace_cloud(cli_ctx: Any, name: str) -> None:
     from copy import copy
 
     from azure.cli.core.cloud import get_clouds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,9 @@ def open_session(
         activate_cloud(cli_ctx, was_active)
         logger.warning("clouds.config had been removed and was restored. %s is the active cloud.", cli_ctx.cloud.name)
     choice = choice_of_process(cli_ctx, ACCOUNT.data)
+    if is_about_default:
+        # The caller, and other threads of it, stay in the context.
+        cli_ctx = copy(cli_ctx)
     use_cloud(cli_ctx, None if is_about_default else choice.cloud)
     if choice.refused is not None and not is_about_default:
         report_refused_file(choice.refused)

@@ -49,6 +49,11 @@ _anything = st.recursive(
 )
 
 
+def _context(name: str) -> dict[str, Any]:
+    # A user of whom nothing else is stored: contexts survive a sign-out.
+    return {"name": name, "cloud": CLOUDS[0], "user": {"name": "erin"}, "tenant": "t-1", "subscription": "id-1"}
+
+
 def _or_odd(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Mostly what is usual, sometimes anything."""
     return st.one_of(usual, usual, usual, usual, _anything)
@@ -85,6 +90,9 @@ _rows = st.builds(
     st.integers(),
 )
 _row_lists = _or_odd(st.lists(_or_odd(st.one_of(_rows, _rows, _odd_rows)), max_size=5))
+_context_records = st.builds(
+    lambda name, note: {**_context(name), "x-note": note}, st.sampled_from(["work", "Work", "..", "CON"]), _scalars
+)
 _own_keys = st.fixed_dictionaries(
     {},
     optional={
@@ -92,6 +100,8 @@ _own_keys = st.fixed_dictionaries(
         "otherIdentities": _row_lists,
         "previous": _or_odd(st.dictionaries(st.sampled_from(CLOUDS), _or_odd(st.lists(st.text(), max_size=5)))),
         "choices": _or_odd(st.dictionaries(st.text(max_size=5), _anything, max_size=2)),
+        "contexts": _or_odd(st.lists(_or_odd(_context_records), max_size=3)),
+        "allowedDirectories": _or_odd(st.dictionaries(st.text(max_size=5), _anything, max_size=2)),
         "later": _anything,
     },
 )
@@ -114,6 +124,8 @@ def _good_documents(draw: st.DrawFn) -> Document:
     state = ProfileState()
     for rows in draw(st.lists(st.lists(_rows, max_size=4, unique_by=key_of), max_size=3)):
         rules.sign_in(state, [{**row, "isDefault": False} for row in rows])
+    names = draw(st.lists(st.sampled_from(["work", "home", "x-1"]), unique=True))
+    state.contexts, state.allowed = [_context(name) for name in names], dict.fromkeys(draw(st.sets(st.text())), "work")
     document: Document = {"installationId": "7d2b", "x-kept": draw(_scalars)}
     state.write_to(document, draw(st.integers(1, 5)))
     return copy.deepcopy(document)
@@ -300,6 +312,47 @@ def test_bytes_of_any_kind_never_stop_a_change(profile: bytes, copied: bytes) ->
             rules.sign_in(state, [row])
         assert [one["id"] for one in usable_rows(_load(folder)[SUBSCRIPTIONS])] == ["id-1"]
         (folder / PROFILE).read_bytes().decode("ascii")
+
+
+@given(_documents, _good_documents(), _signed_in)
+def test_recovery_loses_no_context_and_no_allowed_directory_of_the_copy(
+    found: Any, good: Document, signed_in: set[str]
+) -> None:
+    """Unless the file is a later one of ours, whose contexts are not damaged."""
+    recovered = ProfileState.of(recover(found, good, lambda row: account_of(row).name in signed_in).document)
+    kept, before = ProfileState.of(good), found.get(OWN_KEY) if isinstance(found, dict) else None
+    generation = generation_of(found) if isinstance(found, dict) else None
+    is_later = generation is not None and generation >= (generation_of(good) or 0)
+    names = {context["name"].lower() for context in recovered.contexts}
+    if not is_later or (isinstance(before, dict) and not isinstance(before.get("contexts", []), list)):
+        assert {context["name"].lower() for context in kept.contexts} <= names
+    if not is_later or (isinstance(before, dict) and not isinstance(before.get("allowedDirectories", {}), dict)):
+        assert kept.allowed.items() <= recovered.allowed.items()
+
+
+@pytest.mark.parametrize("damage", [7, [7], [{"name": "work"}], [{**_context("work"), "user": "erin"}]])
+def test_damaged_contexts_of_a_later_file_are_restored_beside_its_own(damage: Any) -> None:
+    state = ProfileState(contexts=[_context("work")], allowed={"/project": "work"})
+    good: Document = {}
+    state.write_to(good, 1)
+    found = copy.deepcopy(good)
+    found[OWN_KEY] = {**found[OWN_KEY], "generation": 2}
+    new = [_context("new")] if isinstance(damage, list) else []
+    found[OWN_KEY]["contexts"] = [*new, *damage] if isinstance(damage, list) else damage
+    recovered = ProfileState.of(recover(found, good, lambda row: True).document)
+    assert recovered.contexts == [*new, _context("work")]
+    assert recovered.allowed == {"/project": "work"}
+
+
+def test_damaged_rows_of_a_later_file_do_not_bring_deleted_contexts_back() -> None:
+    row = row_of(Subscription("id-1", "One", "Enabled", "t-1"), Account(ALICE), CLOUDS[0])
+    good: Document = {}
+    ProfileState(rows=[row], contexts=[_context("deleted")], allowed={"/project": "deleted"}).write_to(good, 1)
+    found: Document = {}
+    ProfileState(rows=[row], contexts=[_context("new")]).write_to(found, 2)
+    found[SUBSCRIPTIONS] = [row, 7]
+    recovered = ProfileState.of(recover(found, good, lambda row: True).document)
+    assert ([context["name"] for context in recovered.contexts], recovered.allowed) == (["new"], {})
 
 
 @settings(max_examples=60)
