@@ -14,6 +14,7 @@ class RunOptions:
     context: str | None = option(
         "--context",
         validator="validate_run",
+        completer="complete_contexts",
         help="Name of the context in which the command runs.",
     )
     isolated: bool = option(
@@ -23,5 +24,6 @@ class RunOptions:
     )
     from_context: str | None = option(
         "--from",
+        completer="complete_contexts",
         help="With --isolated, copy the sign-in of this context. Default: no account is signed in.",
     )

@@ -648,8 +648,8 @@ def test_cancelling_the_list_changes_nothing(three: Az) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the completion protocol needs file descriptor 8")
 def test_tab_offers_the_names(three: Az, tmp_path: Path) -> None:
-    for verb in ("use", "delete", "pin"):
-        offered = complete(three.with_env(**{CONTEXT: "nothing"}), f"az account context {verb} --name ", tmp_path)
+    for words in ("use --name", "delete --name", "pin -n", "run --context", "run --isolated --from"):
+        offered = complete(three.with_env(**{CONTEXT: "nothing"}), f"az account context {words} ", tmp_path)
         assert offered == {"bob", "production", "shared"}
     offered = complete(three, "az account context create --name x --subscription ", tmp_path)
     assert any(_MAIN.split()[0] in word for word in offered)
