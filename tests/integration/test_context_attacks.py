@@ -282,3 +282,30 @@ def test_hostile_parts_of_a_context_are_one_error(contexts: Az, part: str) -> No
         result = contexts.with_env(**{CONTEXT: "shared"}).run(*command).failed()
         assert not any(character in result.stderr for character in "\x1b\x07")
         assert ALICE not in result.stderr
+
+
+@pytest.mark.parametrize("kind", _FILES)
+def test_a_file_that_is_not_the_name_of_a_context_cannot_be_allowed(contexts: Az, tmp_path: Path, kind: str) -> None:
+    make, problem = _FILES[kind]
+    pin(contexts, tmp_path / "allowed", "shared")
+    directory = tmp_path / "project"
+    directory.mkdir()
+    make(directory / ".azure-context")
+    before = contexts.profile()["azextLogin"]["allowedDirectories"]
+    error = contexts.run("account", "context", "allow", cwd=directory).failed()
+    assert problem in error.stderr
+    assert "\x1b" not in error.stderr
+    assert contexts.profile()["azextLogin"]["allowedDirectories"] == before
+    # It chooses nothing, and the commands about contexts are not affected.
+    listed = contexts.run("account", "context", "list", cwd=directory).ok()
+    assert {context["name"] for context in listed.json()} >= {"work", "shared", "other"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, name in _NAMES.items() if kind not in ("unknown", "not UTF-8")])
+def test_no_context_is_made_with_a_name_that_none_can_have(contexts: Az, kind: str) -> None:
+    name = _NAMES[kind] if kind != "long" else "x" * 65
+    before = contexts.profile_path.read_bytes()
+    error = contexts.run("account", "context", "create", f"--name={name}").failed()
+    assert "cannot be the name of a context" in error.stderr
+    assert not any(character in error.stderr for character in "\x1b\x07")
+    assert contexts.profile_path.read_bytes() == before

@@ -14,6 +14,7 @@ from azure.cli.core._profile import Profile
 from azure.cli.core._session import Session
 from knack.util import CLIError
 
+from azext_login.errors import AccountError
 from azext_login.hooks.account_view import show
 from azext_login.profile.choice import Choice, choice_from
 from azext_login.profile.model import Account, SubscriptionRow
@@ -269,3 +270,17 @@ def test_switching_the_cloud_works_on_the_stored_default(
     # Also in a process that has run another command before.
     command.name = "cloud set"
     assert _user(command.show()) == ALICE
+
+
+def test_a_failure_within_does_not_lead_to_an_account_that_was_not_chosen(
+    make: Callable[..., _Command], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(_ACCOUNT, BOB)
+    profile = make().show()
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise KeyError("within")
+
+    monkeypatch.setattr("azext_login.profile.command_view.rows_of_command", fail)
+    with pytest.raises(AccountError, match=f"The choice of {_ACCOUNT} could not be applied"):
+        profile.load_cached_subscriptions()
