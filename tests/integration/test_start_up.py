@@ -99,6 +99,13 @@ def test_a_cached_token_is_found_without_msal_where_an_account_broker_is_on(sign
     assert sorted(_loaded(az, tmp_path, "account", "get-access-token") & _SLOW) == []
 
 
+def test_a_built_in_command_for_which_nothing_chooses_loads_only_the_search(signed_in: Az, tmp_path: Path) -> None:
+    """Records are loaded for a command that needs them: each takes about a millisecond."""
+    searching = {"azext_login.profile.choosers", "azext_login.host_cloud"}
+    records = {"azext_login.host", *(f"azext_login.profile.{name}" for name in ("choice", "context_file", "state"))}
+    assert _loaded(signed_in, tmp_path, "cloud", "list") & (searching | records) == searching
+
+
 @pytest.mark.parametrize("command", [("account", "show"), ("group", "list"), ("account", "get-access-token")])
 def test_the_api_for_other_extensions_is_not_loaded(signed_in: Az, tmp_path: Path, command: tuple[str, ...]) -> None:
     loaded = _loaded(signed_in, tmp_path, *command)
