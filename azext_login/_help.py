@@ -421,6 +421,8 @@ examples:
       text: az account context pin --name production
 """
 
+# azdev parses examples that begin with "az", and does not know that what follows -- is not for the Azure CLI. These
+# begin with a variable for the command.
 helps["account context run"] = """
 type: command
 short-summary: Run a command in a context, or in a config directory of its own.
@@ -447,13 +449,13 @@ long-summary: >-
     `sh -c 'COMMAND'`.
 examples:
     - name: Run a command in the context dev.
-      text: az account context run --context dev -- terraform plan
+      text: TF_WORKSPACE=dev az account context run --context dev -- terraform plan
     - name: Run a command that cannot see other accounts, and leaves no sign-in behind.
-      text: az account context run --isolated --from dev -- ./deploy.sh
+      text: CI=true az account context run --isolated --from dev -- ./deploy.sh
     - name: Run a script that signs in by itself, without any account before and after it.
-      text: az account context run --isolated -- ./job.sh
+      text: CI=true az account context run --isolated -- ./job.sh
     - name: Run a command that reads standard input by a word that the Azure CLI would read too.
-      text: az account context run --context dev -- sh -c 'curl --data @- https://contoso.com'
+      text: LANG=C az account context run --context dev -- sh -c 'curl --data @- https://contoso.com'
 """
 
 helps["account context hook"] = """

@@ -51,7 +51,7 @@ class TokenOptions:
     resource: str | None = option(
         "--resource",
         when_empty="resource",
-        help="Resource that the token is for, for example https://vault.azure.net.",
+        help="Resource that the token is for, for example `https://vault.azure.net`.",
     )
     scopes: Sequence[str] | None = option(
         "--scope",
