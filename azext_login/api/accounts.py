@@ -116,8 +116,7 @@ def select(cli_ctx: Any, subscription: str, *, account: str | None = None, tenan
 
     check_text("subscription", subscription)
     check_optional(account=account, tenant=tenant)
-    with session_of_default(cli_ctx) as session:
-        row = select_subscription(session, subscription, username=account, tenant=tenant)
+    row = select_subscription(session_of_default(cli_ctx), subscription, username=account, tenant=tenant)
     return _subscription(row, is_default=True)
 
 

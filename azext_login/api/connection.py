@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from azext_login.api.arguments import check_optional, check_text
 from azext_login.cli.open_session import open_session
-from azext_login.host_cloud import use_cloud
 from azext_login.system.command_line import Command
 
 if TYPE_CHECKING:
@@ -29,14 +27,9 @@ def session_of(cli_ctx: Any) -> Session:
     return open_session(cli_ctx, restores_cloud=False)
 
 
-@contextmanager
-def session_of_default(cli_ctx: Any) -> Iterator[Session]:
-    """Yield a new session of the stored cloud, to change the stored default. The cloud of the command comes back."""
-    session = open_session(cli_ctx, restores_cloud=False, is_about_default=True)
-    try:
-        yield session
-    finally:
-        use_cloud(cli_ctx, session.choice.cloud)
+def session_of_default(cli_ctx: Any) -> Session:
+    """Return a new session of the stored cloud, to change the stored default. The command stays in its context."""
+    return open_session(cli_ctx, restores_cloud=False, is_about_default=True)
 
 
 def account_set() -> Command:

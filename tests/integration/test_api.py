@@ -13,6 +13,7 @@ import pytest
 
 from tests.harness import hosts
 from tests.harness.az import Az
+from tests.harness.contexts import CONTEXT, add_context, pin
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import Stage
 from tests.integration.test_sample_extension import KINDS, sign_in_workload
@@ -114,6 +115,35 @@ def test_the_accounts_are_those_of_the_commands(alice_az: Az, cloud: LocalCloud)
     assert kept(alice_az)["azureProfile.json"] == before
     chosen = alice_az.run("sample", "accounts", env={"AZURE_LOGIN_ACCOUNT": ALICE}).ok().json()["current"]
     assert (chosen["name"], chosen["reason"], chosen["variables"]) == (ALICE, "variables", ["AZURE_LOGIN_ACCOUNT"])
+
+
+def test_a_context_is_listed_and_is_the_reason_for_what_is_active(
+    alice_az: Az, cloud: LocalCloud, tmp_path: Path
+) -> None:
+    sign_in(alice_az, cloud, BOB).ok()
+    add_context(alice_az, "dev", ALICE, "Contoso Development")
+    add_context(alice_az, "bob", BOB, alice_az.run("account", "show").ok().json()["name"])
+    told = alice_az.run("sample", "accounts", env={CONTEXT: "DEV"}).ok().json()
+    active = told["current"]
+    assert (active["name"], active["subscription"]["name"], active["reason"]) == (
+        ALICE, "Contoso Development", "context",
+    )  # fmt: skip
+    assert (active["context"], active["context_file"], active["variables"]) == ("dev", None, [])
+    assert [(each["name"], each["account"], each["is_active"]) for each in told["contexts"]] == [
+        ("bob", BOB, False), ("dev", ALICE, True),
+    ]  # fmt: skip
+    file = pin(alice_az, tmp_path / "project", "bob")
+    active = alice_az.run("sample", "accounts", cwd=file.parent).ok().json()["current"]
+    assert (active["name"], active["context"], active["context_file"]) == (BOB, "bob", str(file))
+
+
+def test_the_stored_default_changes_although_the_program_is_in_a_context(alice_az: Az) -> None:
+    before = alice_az.run("account", "show").ok().json()
+    add_context(alice_az, "here", ALICE, before["name"])
+    chosen = alice_az.run("sample", "select", "--default", "Contoso Development", env={CONTEXT: "here"}).ok().json()
+    assert chosen["name"] == "Contoso Development"
+    assert alice_az.run("account", "show", env={CONTEXT: "here"}).ok().json()["id"] == before["id"]
+    assert alice_az.run("account", "show").ok().json()["id"] == chosen["id"]
 
 
 def test_no_account_is_no_active_one(make_az: Callable[..., Az], stage: Stage) -> None:

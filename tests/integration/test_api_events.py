@@ -62,6 +62,21 @@ def test_account_set_tells_an_extension_with_a_command_in_its_group(
     }
 
 
+def test_each_change_of_a_context_is_told_with_its_name(listening: Az, events: Path) -> None:
+    cloud = listening.run("account", "show").ok().json()["environmentName"]
+    for command in (
+        ("create", "--name", "dev"),
+        ("update", "--name", "dev", "--subscription", "Contoso Development"),
+        ("rename", "--name", "dev", "--new-name", "work"),
+        ("delete", "--name", "WORK", "--yes"),
+    ):
+        listening.run("account", "context", *command).ok()
+    told = [event for event in _read(events) if event["name"] == "azext_login.ContextChanged"]
+    assert [(event["cloud"], event["context"]) for event in told] == [
+        (cloud, "dev"), (cloud, "dev"), (cloud, "work"), (cloud, "work"),
+    ]  # fmt: skip
+
+
 def test_the_api_raises_the_events_of_the_commands(listening: Az, workload_cloud: LocalCloud, events: Path) -> None:
     wanted = workload_cloud.directory.subscription("Contoso Development").id
     assert listening.run("sample", "select", "--default", wanted).ok().json()["id"] == wanted

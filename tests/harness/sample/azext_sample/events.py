@@ -8,7 +8,7 @@ import os
 import threading
 from typing import Any
 
-_NAMES = ("SignedIn", "SignedOut", "SubscriptionChanged", "TokenRefreshed")
+_NAMES = ("SignedIn", "SignedOut", "SubscriptionChanged", "TokenRefreshed", "ContextChanged")
 
 
 def listen(cli_ctx: Any) -> None:
