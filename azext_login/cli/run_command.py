@@ -23,6 +23,10 @@ from azext_login.usecases.session import Session
 
 logger = get_logger(__name__)
 
+_CLOUD_VARIABLE = "AZURE_CLOUD_NAME"
+# It would take precedence over the setting in the config directory.
+_DIRECTORIES_VARIABLE = "AZURE_LOGIN_DIRECTORY_CONTEXTS"
+
 
 @serves("account context run", RunOptions)
 def run_in_context(cmd: Any, options: RunOptions) -> None:
@@ -61,7 +65,14 @@ def _run_isolated(cli_ctx: Any, session: Session, context: Context | None, comma
     """Run a command in a config directory of its own, and return its exit code."""
     settings = shared_settings(cli_ctx)
     with isolated_run(session, settings, context, installation_id=installation_id()) as run:
-        environ = _environment_without(ACCOUNT_VARIABLE, SUBSCRIPTION_VARIABLE, CONTEXT_VARIABLE)
+        environ = _environment_without(
+            ACCOUNT_VARIABLE,
+            SUBSCRIPTION_VARIABLE,
+            CONTEXT_VARIABLE,
+            _DIRECTORIES_VARIABLE,
+            # The config directory has one cloud, which is that of the sign-in.
+            *([] if context is None else [_CLOUD_VARIABLE]),
+        )
         environ["AZURE_CONFIG_DIR"] = os.path.abspath(run.directory.path)
         environ["AZURE_EXTENSION_DIR"] = extension_directory()
         if HAS_SHARED_KEYRING:

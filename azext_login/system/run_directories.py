@@ -10,21 +10,16 @@ import contextlib
 import errno
 import os
 import re
-import shutil
-import stat
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from azext_login.errors import LockHeldError, StoreError
-from azext_login.system.directory import Entry, PrivateDirectory
-from azext_login.system.entries import NOT_THROUGH_LINKS
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
-from azext_login.system.links import HAS_DESCRIPTORS, PRIVATE_DIRECTORY, can_be_replaced_in
+from azext_login.system.links import PRIVATE_DIRECTORY, can_be_replaced_in
 from azext_login.system.log import get_logger
+from azext_login.system.remove_tree import remove_tree
 
 logger = get_logger(__name__)
 
@@ -128,59 +123,11 @@ class RunDirectories:
     def _remove(self, name: str) -> None:
         """Remove a directory that is locked, and then the file of the lock, so that what is left is found again."""
         try:
-            _remove_tree(self._all / name)
+            remove_tree(self._all / name)
             (self._all / f"{name}{_LOCK}").unlink()
-        except (OSError, RecursionError) as error:
+        except OSError as error:
             logger.warning(
                 "%s could not be removed completely: %s. It may have tokens in it. Remove it.",
                 self._all.path / name,
                 getattr(error, "strerror", None) or error,
             )
-
-
-def _remove_tree(directory: Entry) -> None:
-    """Remove a directory with everything in it, if it exists. Links in it are removed themselves.
-
-    :raises OSError: something cannot be removed.
-    """
-    parent = directory.directory.descriptor()
-    if parent is None or not HAS_DESCRIPTORS:
-        _remove_by_path(directory.path)
-        return
-    with contextlib.suppress(FileNotFoundError):
-        _remove_at(directory.name, parent)
-
-
-def _remove_at(name: str, parent: int) -> None:
-    flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NOT_THROUGH_LINKS
-    try:
-        descriptor = os.open(name, flags, dir_fd=parent)
-    except PermissionError:
-        # A directory that this user may not list. The superuser, whose directories other users could replace by links,
-        # has no such directory.
-        os.chmod(name, PRIVATE_DIRECTORY, dir_fd=parent)
-        descriptor = os.open(name, flags, dir_fd=parent)
-    try:
-        if os.fstat(descriptor).st_mode & PRIVATE_DIRECTORY != PRIVATE_DIRECTORY:
-            os.fchmod(descriptor, PRIVATE_DIRECTORY)
-        for each in os.listdir(descriptor):
-            if stat.S_ISDIR(os.stat(each, dir_fd=descriptor, follow_symlinks=False).st_mode):
-                _remove_at(each, descriptor)
-            else:
-                os.unlink(each, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
-    os.rmdir(name, dir_fd=parent)
-
-
-def _remove_by_path(path: Path) -> None:
-    def make_writable(function: Callable[..., Any], name: str, error: Any) -> None:
-        if not os.path.lexists(name):
-            return
-        os.chmod(name, stat.S_IWRITE)
-        function(name)
-
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(path, onexc=make_writable)
-    else:
-        shutil.rmtree(path, onerror=make_writable)

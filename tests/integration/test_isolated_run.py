@@ -182,8 +182,18 @@ def test_a_file_of_the_directory_does_not_count(several: Az) -> None:
     project = several.config_dir / "home" / "project"
     project.mkdir(parents=True)
     (project / ".azure-context").write_text("bob\n", encoding="utf-8")
-    shown = several.run(*_RUN, "--from", "alice", *_shell("az account show"), cwd=project, timeout=120).ok()
-    assert (shown.json()["user"]["name"], shown.stderr) == (ALICE, "")
+    for env in ({}, {"AZURE_LOGIN_DIRECTORY_CONTEXTS": "on"}):
+        run = (*_RUN, "--from", "alice", *_shell("az account show"))
+        shown = several.run(*run, cwd=project, env=env, timeout=120).ok()
+        assert (shown.json()["user"]["name"], shown.stderr) == (ALICE, "")
+
+
+def test_a_variable_for_another_cloud_does_not_hide_the_sign_in(several: Az) -> None:
+    script = "az account show --query '[user.name, environmentName]' -o tsv"
+    az = several.with_env(AZURE_CLOUD_NAME="AzureCloud")
+    assert az.run(*_RUN, "--from", "alice", *_shell(script)).ok().stdout.split() == [ALICE, "LocalCloud"]
+    # Without a sign-in, there is none to hide.
+    assert az.run(*_RUN, *_shell("echo $AZURE_CLOUD_NAME")).ok().stdout == "AzureCloud\n"
 
 
 def test_twenty_jobs_at_once_keep_to_their_accounts(several: Az) -> None:
@@ -319,22 +329,47 @@ def test_what_the_command_leaves_is_removed(several: Az) -> None:
     assert _runs(several) == []
 
 
-def test_a_directory_that_cannot_be_removed_is_a_warning(several: Az) -> None:
-    busy = shutil.which("mount")
-    if busy is None or os.geteuid() != 0:
+def test_nothing_is_removed_from_a_file_system_that_the_command_has_mounted(several: Az, tmp_path: Path) -> None:
+    if shutil.which("mount") is None or os.geteuid() != 0:
         pytest.skip("only the superuser can mount")
-    script = (
-        "mkdir $AZURE_CONFIG_DIR/busy && mount -t tmpfs none $AZURE_CONFIG_DIR/busy && echo $AZURE_CONFIG_DIR; exit 3"
-    )
     az = several.with_env(PATH=f"{several.host.search_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
-    done = az.run(*_RUN, *_shell(script))
-    if not done.stdout:
-        pytest.skip("a file system cannot be mounted here")
-    folder = Path(done.stdout.strip())
-    subprocess.run(["umount", folder / "busy"], check=True)
-    assert done.exit_code == 3
-    assert f"{folder} could not be removed completely" in done.stderr
-    az.run(*_RUN, *_shell("exit 0")).ok()
+    (tmp_path / "mine" / "folder").mkdir(parents=True)
+    file = tmp_path / "mine" / "folder" / "file"
+    file.write_text("mine", encoding="utf-8")
+    for place in ("a", "b/c/d", "."):
+        script = (
+            f"cd $AZURE_CONFIG_DIR && mkdir -p {place} && mount --bind {tmp_path / 'mine'} $PWD/{place} && pwd; exit 3"
+        )
+        done = az.run(*_RUN, "--from", "alice", *_shell(script))
+        if not done.stdout:
+            pytest.skip("a file system cannot be mounted here")
+        folder = Path(done.stdout.strip())
+        subprocess.run(["umount", folder / place], check=True)
+        assert f"{folder} could not be removed completely: A file system is mounted in it" in done.stderr
+        assert done.exit_code == 3
+        assert file.read_text(encoding="utf-8") == "mine"
+        # Everything else has been removed, above all the tokens.
+        assert place == "." or not (folder / "msal_token_cache.json").exists()
+        az.run(*_RUN, *_shell("exit 0")).ok()
+        assert _runs(several) == []
+
+
+def test_a_process_that_the_command_has_left_does_not_keep_the_directory(several: Az) -> None:
+    az = several.with_env(PATH=f"{several.host.search_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    script = (
+        "cd $AZURE_CONFIG_DIR; for n in 1 2 3; do "
+        "(while echo > $n && mkdir -p d$n && echo > d$n/file; do rm -r $n d$n; done) > /dev/null 2>&1 & done; sleep 0.3"
+    )
+    for _ in range(5):
+        assert az.run(*_RUN, "--from", "alice", *_shell(script)).ok().stderr == ""
+        assert _runs(several) == []
+
+
+def test_any_depth_of_directories_is_removed(several: Az) -> None:
+    program = (
+        "import os; os.chdir(os.environ['AZURE_CONFIG_DIR']); [(os.mkdir('d'), os.chdir('d')) for _ in range(3000)]"
+    )
+    assert several.run(*_RUN, "--", *PYTHON, program).ok().stderr == ""
     assert _runs(several) == []
 
 
@@ -367,8 +402,9 @@ def test_a_link_in_place_of_the_directory_of_one_run_is_removed_itself(several: 
     folder = several.config_dir / "login_runs"
     folder.mkdir()
     (folder / ("0" * 16)).symlink_to(target)
-    several.run(*_RUN, *_shell("exit 0"))
+    assert several.run(*_RUN, *_shell("exit 0")).ok().stderr == ""
     assert (target / "file").read_text(encoding="utf-8") == "mine"
+    assert _runs(several) == []
 
 
 def test_a_directory_of_another_user_is_refused(several: Az) -> None:
