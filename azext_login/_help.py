@@ -385,8 +385,8 @@ type: command
 short-summary: Make the subscription of a context the active one for every shell.
 long-summary: >-
     The choice is stored, like that of `az account set`. If the context is for another cloud, that cloud becomes the
-    active one, like with `az cloud set`. To choose a context for one shell only, set the environment variable
-    AZURE_LOGIN_CONTEXT to its name instead.
+    active one, like with `az cloud set`. To choose a context for one shell only, use the function that
+    `az account context hook` prints, or set the environment variable AZURE_LOGIN_CONTEXT to its name.
 
 
     On a terminal, the command without a name lets you choose from a list.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -31,8 +32,8 @@ HANDLERS = {
     "account context hook": ("shell_hook", "print_hook"),
 }
 
-# Commands that ask for confirmation on a terminal, and have --yes.
-_CONFIRMED = ("account context delete",)
+# The question of each command that asks for confirmation on a terminal, and has --yes.
+_QUESTIONS = {"account context delete": "Delete the context '{name}'?"}
 
 
 def declare_commands(loader: Any, args: list[str] | None) -> None:
@@ -67,9 +68,23 @@ def declare_commands(loader: Any, args: list[str] | None) -> None:
             # `show_command` exits with 3 for what is not found.
             declare = group.show_command if verb == "show" else group.command
             settings: dict[str, Any] = {"table_transformer": TABLES[command]} if command in TABLES else {}
-            if command in _CONFIRMED:
-                settings["confirmation"] = True
+            if command in _QUESTIONS:
+                settings["confirmation"] = partial(_confirm, _QUESTIONS[command])
             declare(verb, function, **settings)
+
+
+def _confirm(question: str, arguments: dict[str, Any]) -> bool:
+    """Ask, and tell whether the user agrees. The host calls it with the arguments, unless --yes is among them."""
+    from knack.prompting import NoTTYException, prompt_y_n
+
+    from azext_login.system.log import get_logger
+    from azext_login.system.text import printable, shorten
+
+    try:
+        return bool(prompt_y_n(question.format(name=shorten(printable(arguments["name"]), 64))))
+    except NoTTYException:
+        get_logger(__name__).warning("There is no terminal to ask for confirmation. To confirm, use --yes.")
+        return False
 
 
 def handler_of(command: str) -> Any:

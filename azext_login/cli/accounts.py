@@ -107,7 +107,7 @@ def show_account(cmd: Any, options: ShowOptions) -> SubscriptionRow:
 @serves("account set", SetOptions)
 def set_account(cmd: Any, options: SetOptions) -> None:
     """Make a subscription the active one. Without --subscription, which needs a terminal, the user chooses it."""
-    from azext_login.cli.reports import report_selection
+    from azext_login.cli.reports import report_overriding_choice, report_selection
 
     session = open_session(cmd.cli_ctx, is_about_default=True)
     if options.subscription is None:
@@ -119,11 +119,8 @@ def set_account(cmd: Any, options: SetOptions) -> None:
         from azext_login.usecases.select_subscription import select_subscription
 
         row = select_subscription(session, options.subscription, username=options.username, tenant=options.tenant)
-    report_selection(row)
-    if session.choice:
-        from azext_login.cli.reports import report_overriding_choice
-
-        report_overriding_choice(session, row)
+    if not (session.choice and report_overriding_choice(session, row)):
+        report_selection(row)
 
 
 @serves("account clear")

@@ -52,17 +52,17 @@ def report_cloud(cloud: str) -> None:
     logger.warning("Switched active cloud to '%s'.", printable(cloud))
 
 
-def report_still_chosen(session: Session, used: Context, stored: SubscriptionRow) -> None:
-    """Warn that this shell does not use the context that became the stored default, if that is so."""
+def report_still_chosen(session: Session, used: Context, stored: SubscriptionRow) -> bool:
+    """Warn that this shell does not use the context that became the stored default; tell whether that is so."""
     if not session.choice or _is_used(session, stored):
-        return
+        return False
     choice = session.choice
     if choice.chosen is None or choice.variables:
         logger.warning(
             "The context '%s' is the stored default, but this shell follows %s. To use the stored default, unset %s.",
             used.name, choice.origin, choice.origin,
         )  # fmt: skip
-        return
+        return True
     if choice.chosen.file is None:
         how = f"To use '{used.name}' in this shell, run azctx {used.name}, or set {CONTEXT_VARIABLE} to this name."
     else:
@@ -71,6 +71,7 @@ def report_still_chosen(session: Session, used: Context, stored: SubscriptionRow
         "The context '%s' is the stored default, but %s chooses '%s' here. %s",
         used.name, printable(choice.chosen.origin), _name_of(choice.chosen.name), how,
     )  # fmt: skip
+    return True
 
 
 def _is_used(session: Session, stored: SubscriptionRow) -> bool:
@@ -133,17 +134,23 @@ def report_allowed(cli_ctx: Any, file: ContextFile) -> None:
     session = open_session(cli_ctx, is_about_default=True)
     choice = session.choice
     if choice.chosen is None or choice.chosen.file != file:
-        decides = " and ".join(choice.variables) or CONTEXT_VARIABLE
-        logger.warning("%s is allowed, but %s still decides in this shell.", path, decides)
+        _report_variables(path, choice.variables or (CONTEXT_VARIABLE,))
         return
     if choice.subscription:
-        logger.warning("%s is allowed, but %s still decides in this shell.", path, " and ".join(choice.variables))
+        _report_variables(path, choice.variables)
     elif every_command_setting(cli_ctx) == OFF:
         logger.warning(
             "%s is allowed, but only `az login` and `az account` follow it, because login.every_command is off.", path
         )
     elif is_terminal(sys.stderr):
         logger.warning("%s chooses the context '%s' in its directory and below.", path, file.name)
+
+
+def _report_variables(path: str, variables: Sequence[str]) -> None:
+    decides = " and ".join(variables)
+    logger.warning(
+        "%s is allowed, but %s still decides in this shell. To follow the file, unset %s.", path, decides, decides
+    )
 
 
 def report_revoked(file: ContextFile | None) -> None:

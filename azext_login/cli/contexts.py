@@ -105,8 +105,8 @@ def use_context(cmd: Any, options: UseContextOptions) -> None:
         row = contexts.use_context(session, name)
     else:
         session, row = _use_in_other_cloud(cmd, session, context.cloud, name)
-    report_selection(row)
-    reports.report_still_chosen(session, context, row)
+    if not reports.report_still_chosen(session, context, row):
+        report_selection(row)
 
 
 def _use_in_other_cloud(cmd: Any, session: Session, cloud: str, name: str) -> tuple[Session, SubscriptionRow]:

@@ -126,31 +126,40 @@ def report_choice(session: Session, shown: SubscriptionRow, *, is_for_all: bool)
     if not is_for_all:
         default += " Only `az login` and `az account` follow the choice, because login.every_command is off."
     if choice.chosen is None or choice.variables:
-        logger.warning("%s chose this subscription, for this process only. %s", choice.origin, default)
+        logger.warning("%s chose this subscription. %s", choice.origin, default)
         return
-    where = "process" if choice.chosen.file is None else "directory"
     logger.warning(
-        "The context '%s' (%s) chose this subscription, for this %s only. %s",
-        printable(choice.chosen.name), printable(choice.origin), where, default,
+        "The context '%s' (%s) chose this subscription. %s",
+        printable(choice.chosen.name), printable(choice.origin), default,
     )  # fmt: skip
 
 
-def report_overriding_choice(session: Session, stored: SubscriptionRow) -> None:
-    """Warn that this shell does not use the subscription that became the stored default, if that is so."""
+def report_overriding_choice(session: Session, stored: SubscriptionRow) -> bool:
+    """Warn that this shell does not use the subscription that became the stored default; tell whether that is so."""
+    from azext_login.profile.choice import CONTEXT_VARIABLE
     from azext_login.profile.state import key_of
     from azext_login.profile.subscriptions import active_row
 
     with suppress(AccountError, NotSignedInError):
         used = active_row(session.view().rows)
         if used is not None and key_of(used) == key_of(stored):
-            return
+            return False
     choice = session.choice
     if choice.chosen is None or choice.variables:
         logger.warning(
             "The default is stored, but this shell follows %s. To use the stored default, unset %s.",
             choice.origin, choice.origin,
         )  # fmt: skip
-        return
+        return True
+    if choice.chosen.context is None:
+        # There is nothing to update.
+        logger.warning(
+            "The default is stored, but %s still chooses the context '%s' here, which does not exist. To use the "
+            "stored default, %s.",
+            printable(choice.chosen.origin), shorten(printable(choice.chosen.name), 64),
+            f"unset {CONTEXT_VARIABLE}" if choice.chosen.file is None else "remove the file",
+        )  # fmt: skip
+        return True
     update = Command(("az", "account", "context", "update")).with_option("--name", choice.chosen.name)
     update = update.with_option("--subscription", str(stored["id"])).with_option("--username", account_of(stored).label)
     logger.warning(
@@ -158,6 +167,7 @@ def report_overriding_choice(session: Session, stored: SubscriptionRow) -> None:
         "context, run:\n%s",
         printable(choice.chosen.name), printable(choice.origin), update,
     )  # fmt: skip
+    return True
 
 
 def report_refresh(outcome: RefreshOutcome, *, again: Command) -> None:

@@ -32,4 +32,7 @@ def check_run(options: argparse.Namespace, command: VerbatimCommand | None) -> N
     if options.from_context and not options.isolated:
         raise ValueError("usage error: --from is only applicable with --isolated. To run in a context, use --context.")
     if not (options.context or options.isolated):
-        raise ValueError("usage error: --context is missing. To list the contexts, run `az account context list`.")
+        raise ValueError(
+            "usage error: --context is missing. To list the contexts, run `az account context list --output table`. "
+            "To run without any account, use --isolated."
+        )

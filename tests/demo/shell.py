@@ -22,6 +22,8 @@ Try:
   az account set --subscription 'Contoso Development'
   az account get-access-token --query expiresOn --output tsv
   az group list --output table
+  az account context create --name prod --subscription 'Contoso Production'
+  az account context run --context prod -- az account show --query name --output tsv
   az login --tenant fabrikam.example -u {first} -p {password}
   az logout
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from tests.harness import hosts
@@ -255,12 +256,14 @@ def test_what_is_not_unique_is_an_error_that_lists_the_values(three: Az) -> None
 def test_deleting_needs_a_confirmation(three: Az) -> None:
     refused = three.run("account", "context", "delete", "--name", "bob").failed()
     assert "--yes" in refused.stderr
-    terminal = three.pty("account", "context", "delete", "--name", "bob")
-    terminal.expect("y/n")
-    terminal.sendline("n")
-    terminal.expect("cancelled")
-    terminal.close()
-    assert len(_context(three, "list")) == 3
+    for answer, said in (("n", "cancelled"), ("y", pexpect.EOF)):
+        assert len(_context(three, "list")) == 3
+        terminal = three.pty("account", "context", "delete", "--name", "bob")
+        terminal.expect(re.escape("Delete the context 'bob'? (y/n)"))
+        terminal.sendline(answer)
+        terminal.expect(said)
+        terminal.close()
+    assert len(_context(three, "list")) == 2
 
 
 # Who decides
@@ -329,7 +332,7 @@ def _requests(cloud: LocalCloud) -> Iterator[set[tuple[str, str]]]:
 def test_a_choice_that_is_not_stored_is_explained(three: Az, work: Path) -> None:
     _context(three, "pin", "--name", "shared", cwd=work)
     variable = three.with_env(**{CONTEXT: "bob"}).run("account", "show").ok().stderr
-    assert f"The context 'bob' ({CONTEXT}) chose this subscription, for this process only" in variable
+    assert f"The context 'bob' ({CONTEXT}) chose this subscription. The stored default is" in variable
     directory = three.run("account", "show", cwd=work).ok().stderr
     assert f"The context 'shared' ({work / '.azure-context'}) chose this subscription" in directory
     for said in (variable, directory):
@@ -412,6 +415,27 @@ def test_setting_the_default_in_a_context_says_that_the_context_still_decides(th
     assert "az account context update --name bob --subscription" in said
     assert _default_of(three) == (ALICE, _PRODUCTION)
     assert _default_of(az) == (BOB, _MAIN)
+    for words in (("set", "--subscription", _PRODUCTION), ("context", "use", "--name", "production")):
+        terminal = az.pty("account", *words, size=(40, 400))
+        terminal.expect(pexpect.EOF)
+        said = terminal.before or ""
+        assert "here" in said
+        assert "Active now" not in said
+        terminal.close()
+
+
+def test_setting_the_default_says_that_a_context_that_does_not_exist_still_decides(three: Az, work: Path) -> None:
+    command = ("account", "set", "--subscription", _PRODUCTION)
+    said = three.with_env(**{CONTEXT: "nothing"}).run(*command).ok().stderr
+    assert f"{CONTEXT} still chooses the context 'nothing' here, which does not exist" in said
+    assert f"unset {CONTEXT}" in said
+    assert "context update" not in said
+    _context(three, "pin", "--name", "bob", cwd=work)
+    _context(three, "delete", "--name", "bob", "--yes")
+    said = three.run(*command, cwd=work).ok().stderr
+    assert f"{work / '.azure-context'} still chooses the context 'bob' here" in said
+    assert "remove the file" in said
+    assert _default_of(three) == (ALICE, _PRODUCTION)
 
 
 def test_pinning_says_what_prevents_it(three: Az, work: Path) -> None:
@@ -427,6 +451,8 @@ def test_pinning_says_what_prevents_it(three: Az, work: Path) -> None:
         for command in (pin, ("account", "context", "allow")):
             said = three.with_env(**env).run(*command, cwd=work).ok()
             assert reason in said.stderr
+            if "shell" in reason:
+                assert f"To follow the file, unset {next(iter(env))}." in said.stderr
             assert said.stdout == ""
     terminal = three.pty(*pin, cwd=work, size=(40, 400))
     terminal.expect("chooses the context 'bob' in its directory and below")
