@@ -16,6 +16,7 @@ from azext_login.profile.choice import ACCOUNT_VARIABLE, CONTEXT_VARIABLE, SUBSC
 from azext_login.profile.contexts import Context
 from azext_login.system.child_process import CAN_REPLACE_PROCESS, NotStartedError, become_program, run_child
 from azext_login.system.log import get_logger
+from azext_login.system.signals import defer_signals, handle_deferred_signals
 from azext_login.system.text import printable
 from azext_login.usecases.contexts import require_context
 from azext_login.usecases.isolated_run import HAS_SHARED_KEYRING, isolated_run
@@ -64,20 +65,28 @@ def _run_in(context: Context, command: VerbatimCommand) -> int:
 def _run_isolated(cli_ctx: Any, session: Session, context: Context | None, command: VerbatimCommand) -> int:
     """Run a command in a config directory of its own, and return its exit code."""
     settings = shared_settings(cli_ctx)
-    with isolated_run(session, settings, context, installation_id=installation_id()) as run:
-        environ = _environment_without(
-            ACCOUNT_VARIABLE,
-            SUBSCRIPTION_VARIABLE,
-            CONTEXT_VARIABLE,
-            _DIRECTORIES_VARIABLE,
-            # The config directory has one cloud, which is that of the sign-in.
-            *([] if context is None else [_CLOUD_VARIABLE]),
-        )
-        environ["AZURE_CONFIG_DIR"] = os.path.abspath(run.directory.path)
-        environ["AZURE_EXTENSION_DIR"] = extension_directory()
-        if HAS_SHARED_KEYRING:
-            environ["AZURE_CORE_ENCRYPT_TOKEN_CACHE"] = "false"
-        return run_child(command.words, environ, inherits=[run.lock])
+    code: int | None = None
+    try:
+        # Another Ctrl-C, after the one that has ended the command, must not keep the directory from being removed.
+        with defer_signals(), isolated_run(session, settings, context, installation_id=installation_id()) as run:
+            environ = _environment_without(
+                ACCOUNT_VARIABLE,
+                SUBSCRIPTION_VARIABLE,
+                CONTEXT_VARIABLE,
+                _DIRECTORIES_VARIABLE,
+                # The config directory has one cloud, which is that of the sign-in.
+                *([] if context is None else [_CLOUD_VARIABLE]),
+            )
+            environ["AZURE_CONFIG_DIR"] = os.path.abspath(run.directory.path)
+            environ["AZURE_EXTENSION_DIR"] = extension_directory()
+            if HAS_SHARED_KEYRING:
+                environ["AZURE_CORE_ENCRYPT_TOKEN_CACHE"] = "false"
+            handle_deferred_signals()
+            code = run_child(command.words, environ, inherits=[run.lock])
+    except KeyboardInterrupt:
+        if code is None:
+            raise
+    return code
 
 
 def _environment_without(*names: str) -> dict[str, str]:

@@ -288,6 +288,20 @@ def test_ctrl_c_is_for_the_command_and_the_directory_is_removed(several: Az) -> 
     assert _runs(several) == []
 
 
+def test_ctrl_c_after_the_command_does_not_keep_the_directory(several: Az) -> None:
+    script = "trap '' INT; cd $AZURE_CONFIG_DIR; seq 30000 | xargs touch; echo re''ady; exit 5"
+    az = several.with_env(PATH=f"{several.host.search_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    terminal = az.pty(*_RUN, "--from", "alice", *_shell(script))
+    terminal.expect("ready")
+    for _ in range(20):
+        terminal.sendintr()
+        terminal.expect([r"\^C", pexpect.EOF, pexpect.TIMEOUT], timeout=1)
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert _runs(several) == []
+    assert (terminal.exitstatus, terminal.signalstatus) == (5, None)
+
+
 def test_after_kill_9_the_directory_stays_while_the_command_runs(several: Az) -> None:
     process, folder, number = _start(several.real(), "--from", "alice")
     try:
@@ -369,8 +383,12 @@ def test_any_depth_of_directories_is_removed(several: Az) -> None:
     program = (
         "import os; os.chdir(os.environ['AZURE_CONFIG_DIR']); [(os.mkdir('d'), os.chdir('d')) for _ in range(3000)]"
     )
-    assert several.run(*_RUN, "--", *PYTHON, program).ok().stderr == ""
-    assert _runs(several) == []
+    try:
+        assert several.run(*_RUN, "--", *PYTHON, program).ok().stderr == ""
+        assert _runs(several) == []
+    finally:
+        # Python, and so pytest, cannot remove them.
+        subprocess.run(["rm", "-rf", several.config_dir / "login_runs"], check=True)
 
 
 def test_other_files_in_the_directory_of_the_runs_stay(several: Az) -> None:
