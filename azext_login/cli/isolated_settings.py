@@ -9,9 +9,8 @@ from typing import Any
 # How tokens are obtained and stored, and where extensions are. No defaults of the user, such as a location.
 _SHARED = {
     "core": (
-        "collect_telemetry", "enable_broker_on_linux", "enable_broker_on_mac", "enable_broker_on_windows",
-        "enable_broker_on_wsl", "encrypt_token_cache", "instance_discovery", "login_experience_v2",
-        "use_msal_http_cache",
+        "enable_broker_on_linux", "enable_broker_on_mac", "enable_broker_on_windows", "enable_broker_on_wsl",
+        "encrypt_token_cache", "instance_discovery", "login_experience_v2", "use_msal_http_cache",
     ),
     "extension": ("dev_sources",),
     "login": ("every_command",),

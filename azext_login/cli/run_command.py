@@ -79,6 +79,8 @@ def _run_isolated(cli_ctx: Any, session: Session, context: Context | None, comma
             )
             environ["AZURE_CONFIG_DIR"] = os.path.abspath(run.directory.path)
             environ["AZURE_EXTENSION_DIR"] = extension_directory()
+            # The host sends telemetry when a command has exited, and would make the directory again for its log.
+            environ["AZURE_CORE_COLLECT_TELEMETRY"] = "false"
             if HAS_SHARED_KEYRING:
                 environ["AZURE_CORE_ENCRYPT_TOKEN_CACHE"] = "false"
             handle_deferred_signals()

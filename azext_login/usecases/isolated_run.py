@@ -136,6 +136,7 @@ def _document_of(state: ProfileState, context: Context) -> Document:
 
 def _write_config(directory: PrivateDirectory, settings: Settings, sign_in: _SignIn | None) -> None:
     config = {section: dict(values) for section, values in settings.items()}
+    config.setdefault("core", {})["collect_telemetry"] = "false"
     # The host would put the tokens of this directory in the place of all others in the keyring.
     if HAS_SHARED_KEYRING:
         config.setdefault("core", {})["encrypt_token_cache"] = "false"

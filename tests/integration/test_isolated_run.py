@@ -137,6 +137,7 @@ def test_the_environment_leads_to_the_directory_and_to_no_choice(several: Az) ->
     assert Path(environ["AZURE_CONFIG_DIR"]).parent == several.config_dir / "login_runs"
     assert environ["AZURE_EXTENSION_DIR"] == str(several.extension_dir)
     assert environ["AZURE_CORE_ENCRYPT_TOKEN_CACHE"] == "false"
+    assert environ["AZURE_CORE_COLLECT_TELEMETRY"] == "false"
     assert not [name for name in environ if name.startswith("AZURE_LOGIN_")]
 
 
