@@ -276,7 +276,7 @@ _SURROUNDINGS = {
         "set -o posix",
         "BASH_COMPAT=3.2",
         "PROMPT_COMMAND=false; trap 'true' DEBUG ERR; set -ET",
-        "line=1 names=2 pattern=3 wanted=4 active=5 i=6 file=7",
+        "readonly line=1 names=2 pattern=3 wanted=4 active=5 i=6 file=7 letter=8 usage=9 name=10 mark=11",
     ),
     "zsh": (
         "set -euo pipefail",
@@ -291,6 +291,7 @@ _SURROUNDINGS = {
         "IFS=; emulate ksh",
         "emulate sh",
         "typeset -a line names; wanted=4 active=5 name=6",
+        "typeset -r names=1 wanted=2 active=3 name=4 usage=5 file=6 same=7 refused=8",
     ),
     "fish": ("set names 1; set wanted 2; set -g active 3", "function ls; false; end; set IFS", "set fish_trace ''"),
 }
@@ -306,6 +307,19 @@ def test_the_settings_of_the_shell_change_nothing(name: str, before: str, tmp_pa
     aliases = "\n".join(f"unalias {word} 2>/dev/null || :" for word in ("printf", "print", "return"))
     script = (aliases + SCENARIO) if "alias" in before else SCENARIO
     assert shell.run(script, before=before) == Done(OUTPUT, ERRORS, 0)
+
+
+def test_a_universal_variable_of_fish_does_not_keep_a_shell_in_a_context(tmp_path: Path) -> None:
+    path = _installed("fish")
+    shell = Shell("fish", tmp_path, tmp_path / "azure")
+    shell.write_names("dev", "Prod")
+    script = "set -Ux AZURE_LOGIN_CONTEXT Prod; source $HOOK; azctx -u; azctx; azctx dev; azctx -u; azctx -; show"
+    done = subprocess.run(
+        # With the user's files, which are in the temporary home directory: without them, nothing is universal.
+        [path, "-c", TOOLS["fish"] + script + "; set -eg AZURE_LOGIN_CONTEXT; azctx"],
+        cwd=tmp_path, env=shell.environment(), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert (done.stdout.splitlines(), done.stderr) == (["  dev", "  Prod", "[dev]", "  dev", "* Prod"], "")
 
 
 def test_loading_it_prints_nothing_fails_nowhere_and_can_be_repeated(shell: Shell) -> None:

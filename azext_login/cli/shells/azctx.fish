@@ -84,6 +84,8 @@ function azctx --description 'Choose the context of the Azure CLI for this shell
         set -gx AZURE_LOGIN_CONTEXT $wanted
     else
         set -eg AZURE_LOGIN_CONTEXT
+        # A universal variable is that of every shell. An empty one hides it, and counts as not set.
+        test -n "$AZURE_LOGIN_CONTEXT"; and set -gx AZURE_LOGIN_CONTEXT ''
     end
     return 0
 end
