@@ -35,6 +35,7 @@ def show(
     command: str,
     subscription: str | None,
     on_read: Callable[[], None],
+    failure: Exception | None = None,
 ) -> None:
     """Let the host's copy of azureProfile.json return the subscriptions that this process sees.
 
@@ -45,11 +46,12 @@ def show(
     :param command: its words without options.
     :param subscription: the value of the command's --subscription (ID or name), if it is given.
     :param on_read: called once, when the subscriptions are read first.
+    :param failure: why it is not known what this process chose. Then the subscriptions cannot be read.
     """
     base = account.__class__ = getattr(type(account), "stored_class", type(account))
     if command.split()[:1] == [_ABOUT_STORED_DEFAULT]:
         return
-    shown = _ShownSubscriptions(account, cli_ctx, choice, subscription, on_read)
+    shown = _ShownSubscriptions(account, cli_ctx, choice, subscription, on_read, failure)
 
     class ShownSession(base):  # type: ignore[misc,valid-type]
         """The host's class, with other subscriptions."""
@@ -74,13 +76,20 @@ class _ShownSubscriptions:
     """What one command sees, and what is stored of what it writes."""
 
     def __init__(
-        self, account: Any, cli_ctx: Any, choice: Choice | None, subscription: str | None, on_read: Callable[[], None]
+        self,
+        account: Any,
+        cli_ctx: Any,
+        choice: Choice | None,
+        subscription: str | None,
+        on_read: Callable[[], None],
+        failure: Exception | None,
     ) -> None:
         self._account = account
         self._cli_ctx = cli_ctx
         self._choice = choice
         self._subscription = subscription
         self._on_read: Callable[[], None] | None = on_read
+        self._failure = failure
         self._stored: Any = None
         """The stored list that `_shown` was made of."""
         self._shown: list[SubscriptionRow] | None = None
@@ -93,6 +102,9 @@ class _ShownSubscriptions:
         :raises NotSignedInError: the account that the process chose is not signed in.
         :raises AccountError: the process chose an account or a subscription that does not exist, or several.
         """
+        if self._failure is not None:
+            # Otherwise the command would use an account that this process did not choose.
+            raise _unusable("What this process chooses could not be determined.") from self._failure
         self._report_read()
         if self._shown is None or stored is not self._stored:
             self._stored, self._shown = stored, None
@@ -102,8 +114,7 @@ class _ShownSubscriptions:
                 raise
             except Exception as error:
                 if self._choice:
-                    # Otherwise the command would use an account that this process did not choose.
-                    raise _unusable_choice(self._choice) from error
+                    raise _unusable(_not_applied(self._choice)) from error
                 logger.debug("The command sees the stored subscriptions: %r", error)
         return stored if self._shown is None else self._shown
 
@@ -186,14 +197,16 @@ class _ShownSubscriptions:
         )
 
 
-def _unusable_choice(choice: Choice) -> Exception:
-    from azext_login.errors import AccountError
+def _not_applied(choice: Choice) -> str:
     from azext_login.system.text import printable
 
-    return AccountError(
-        f"The choice of {printable(choice.origin)} could not be applied to the stored subscriptions.",
-        "To see why, run `az account show --debug`.",
-    )
+    return f"The choice of {printable(choice.origin)} could not be applied to the stored subscriptions."
+
+
+def _unusable(message: str) -> Exception:
+    from azext_login.errors import AccountError
+
+    return AccountError(message, "To see why, run `az account show --debug`.")
 
 
 def _choice_errors() -> tuple[type[Exception], ...]:

@@ -1,6 +1,7 @@
 """Registers the hooks with the host's events.
 
-Every hook fails open: whatever happens in it, the command runs as it would without this extension.
+Every hook fails open: whatever happens in it, the command runs as it would without this extension. There is one
+exception: a command does not use another account than the one that this process chose.
 """
 
 from __future__ import annotations
@@ -65,8 +66,20 @@ def _prepare_command(cli_ctx: Any, *, args: list[str] | None = None, **_: Any) -
         from azext_login.hooks.account_view import show
         from azext_login.hooks.credentials import is_needed_early, serve
 
-        choice = choice_of_process(cli_ctx, ACCOUNT.data) if has_chooser(cli_ctx) else None
-        show(ACCOUNT, cli_ctx, choice, command=name, subscription=_subscription_in(args or ()), on_read=serve)
+        choice, failure = None, None
+        try:
+            choice = choice_of_process(cli_ctx, ACCOUNT.data) if has_chooser(cli_ctx) else None
+        except Exception as error:  # noqa: BLE001  # reported when the command asks for an account
+            failure = error
+        show(
+            ACCOUNT,
+            cli_ctx,
+            choice,
+            command=name,
+            subscription=_subscription_in(args or ()),
+            on_read=serve,
+            failure=failure,
+        )
         if choice is not None and choice.cloud is not None and not _is_about_stored_cloud(name):
             # After `show`: if this fails, the choice is still known, and the command does not use another account.
             use_cloud(cli_ctx, choice.cloud)

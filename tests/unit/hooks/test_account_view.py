@@ -284,3 +284,18 @@ def test_a_failure_within_does_not_lead_to_an_account_that_was_not_chosen(
     monkeypatch.setattr("azext_login.profile.command_view.rows_of_command", fail)
     with pytest.raises(AccountError, match=f"The choice of {_ACCOUNT} could not be applied"):
         profile.load_cached_subscriptions()
+
+
+def test_without_knowing_what_the_process_chooses_no_account_is_used(make: Callable[..., _Command]) -> None:
+    command = make()
+    show(
+        command.account,
+        command.cli_ctx,
+        None,
+        command="group list",
+        subscription=None,
+        on_read=lambda: None,
+        failure=KeyError("within"),
+    )
+    with pytest.raises(AccountError, match="What this process chooses could not be determined"):
+        Profile(cli_ctx=command.cli_ctx, storage=command.account).load_cached_subscriptions()
