@@ -32,8 +32,9 @@ HANDLERS = {
     "account context hook": ("shell_hook", "print_hook"),
 }
 
-# The question of each command that asks for confirmation on a terminal, and has --yes.
-_QUESTIONS = {"account context delete": "Delete the context '{name}'?"}
+# Of each command that asks for confirmation on a terminal, and has --yes: the question, and the function that fails if
+# there is nothing to ask about.
+_QUESTIONS = {"account context delete": ("Delete the context '{name}'?", ("contexts", "check_exists"))}
 
 
 def declare_commands(loader: Any, args: list[str] | None) -> None:
@@ -69,17 +70,19 @@ def declare_commands(loader: Any, args: list[str] | None) -> None:
             declare = group.show_command if verb == "show" else group.command
             settings: dict[str, Any] = {"table_transformer": TABLES[command]} if command in TABLES else {}
             if command in _QUESTIONS:
-                settings["confirmation"] = partial(_confirm, _QUESTIONS[command])
+                settings["confirmation"] = partial(_confirm, loader.cli_ctx, *_QUESTIONS[command])
             declare(verb, function, **settings)
 
 
-def _confirm(question: str, arguments: dict[str, Any]) -> bool:
+def _confirm(cli_ctx: Any, question: str, check: tuple[str, str], arguments: dict[str, Any]) -> bool:
     """Ask, and tell whether the user agrees. The host calls it with the arguments, unless --yes is among them."""
     from knack.prompting import NoTTYException, prompt_y_n
 
     from azext_login.system.log import get_logger
     from azext_login.system.text import printable, shorten
 
+    module, function = check
+    getattr(import_module(f"azext_login.cli.{module}"), function)(cli_ctx, arguments["name"])
     try:
         return bool(prompt_y_n(question.format(name=shorten(printable(arguments["name"]), 64))))
     except NoTTYException:

@@ -79,6 +79,11 @@ def rename_context(cmd: Any, options: RenameContextOptions) -> Result:
     return _shown(status)
 
 
+def check_exists(cli_ctx: Any, name: str) -> None:
+    """Fail if there is no context with this name, before the user is asked about it."""
+    contexts.require_context(open_session(cli_ctx, is_about_default=True).state(), name)
+
+
 @serves("account context delete", DeleteContextOptions)
 def delete_context(cmd: Any, options: DeleteContextOptions) -> None:
     """Delete a context. What it stands for stays as it is."""
@@ -100,7 +105,7 @@ def use_context(cmd: Any, options: UseContextOptions) -> None:
     state = session.state()
     context = contexts.require_context(state, name)
     # Before anything is changed.
-    contexts.find_row_of(state, context)
+    contexts.find_row_of(session, state, context)
     if context.cloud == session.settings.cloud:
         row = contexts.use_context(session, name)
     else:

@@ -151,13 +151,22 @@ def report_overriding_choice(session: Session, stored: SubscriptionRow) -> bool:
             choice.origin, choice.origin,
         )  # fmt: skip
         return True
+    stop = f"unset {CONTEXT_VARIABLE}" if choice.chosen.file is None else "remove the file"
     if choice.chosen.context is None:
         # There is nothing to update.
         logger.warning(
             "The default is stored, but %s still chooses the context '%s' here, which does not exist. To use the "
             "stored default, %s.",
-            printable(choice.chosen.origin), shorten(printable(choice.chosen.name), 64),
-            f"unset {CONTEXT_VARIABLE}" if choice.chosen.file is None else "remove the file",
+            printable(choice.chosen.origin), shorten(printable(choice.chosen.name), 64), stop,
+        )  # fmt: skip
+        return True
+    if choice.chosen.context.cloud != stored["environmentName"]:
+        # A context keeps its cloud.
+        logger.warning(
+            "The default of cloud '%s' is stored, but %s still chooses the context '%s' here, which is for cloud '%s'. "
+            "To use the stored default, %s.",
+            printable(stored["environmentName"]), printable(choice.chosen.origin), printable(choice.chosen.name),
+            printable(choice.chosen.context.cloud), stop,
         )  # fmt: skip
         return True
     update = Command(("az", "account", "context", "update")).with_option("--name", choice.chosen.name)

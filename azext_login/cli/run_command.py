@@ -12,6 +12,7 @@ from azext_login.cli.run_options import RunOptions
 from azext_login.cli.verbatim_words import MISSING_COMMAND, VerbatimCommand, verbatim_command
 from azext_login.errors import AccountError
 from azext_login.host import exit_with
+from azext_login.host_index import OFF, every_command_setting
 from azext_login.profile.choice import ACCOUNT_VARIABLE, CONTEXT_VARIABLE, SUBSCRIPTION_VARIABLE
 from azext_login.profile.contexts import Context
 from azext_login.system.child_process import CAN_REPLACE_PROCESS, NotStartedError, become_program, run_child
@@ -44,6 +45,12 @@ def run_in_context(cmd: Any, options: RunOptions) -> None:
         if options.isolated or context is None:
             code = _run_isolated(cmd.cli_ctx, session, context, command)
         else:
+            if every_command_setting(cmd.cli_ctx) == OFF:
+                logger.warning(
+                    "Only `az login` and `az account` follow the context '%s', because login.every_command is off. To "
+                    "change that, run az config set login.every_command=auto",
+                    context.name,
+                )
             code = _run_in(context, command)
     except NotStartedError as error:
         logger.error("'%s' %s", printable(command.words[0]), error)

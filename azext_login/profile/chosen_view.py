@@ -130,8 +130,8 @@ def not_found(subscription: str, choice: Choice) -> AccountError:
         next_step += f" {ACCOUNT_VARIABLE} is set, so only subscriptions of this account count."
     elif choice.chosen is not None:
         next_step += (
-            f" {choice.chosen.origin} chooses the context '{printable(choice.chosen.name)}', so only subscriptions of "
-            "its account count."
+            f" {printable(choice.chosen.origin)} chooses the context '{printable(choice.chosen.name)}', so only "
+            "subscriptions of its account count."
         )
     return AccountError(
         f"Subscription '{printable(subscription)}' not found. Check the spelling and casing and try again.", next_step

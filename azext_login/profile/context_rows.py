@@ -50,15 +50,16 @@ def row_of_context(own: Sequence[SubscriptionRow], chosen: ChosenContext, *, is_
     return row
 
 
-def not_signed_in(what: str, context: Context) -> NotSignedInError:
+def not_signed_in(what: str, context: Context, active_cloud: str | None = None) -> NotSignedInError:
     """Return the error about a context whose account is not signed in.
 
     :param what: the beginning of the message.
+    :param active_cloud: as for `login_of`.
     """
     return NotSignedInError(
         f"{what}, but its account '{printable(context.account.label)}' is not signed in to cloud "
         f"'{printable(context.cloud)}'.",
-        next_step=f"To sign in again, run:\n{login_of(context)}",
+        next_step=f"To sign in again, run:\n{login_of(context, active_cloud)}",
     )
 
 
@@ -84,7 +85,9 @@ def known_context(chosen: ChosenContext) -> Context:
     if chosen.context is not None:
         return chosen.context
     name = shorten(printable(chosen.name), LONGEST_NAME)
-    given = f"{CONTEXT_VARIABLE} is '{name}'" if chosen.file is None else f"{chosen.origin} contains '{name}'"
+    given = (
+        f"{CONTEXT_VARIABLE} is '{name}'" if chosen.file is None else f"{printable(chosen.origin)} contains '{name}'"
+    )
     if not is_name(chosen.name):
         advice = f"No context can have this name. Set {CONTEXT_VARIABLE} to another name, or unset it."
         raise AccountError(f"{given}, but there is no context of this name.", advice)
@@ -96,8 +99,20 @@ def known_context(chosen: ChosenContext) -> Context:
     )
 
 
-def login_of(context: Context) -> Command:
-    """Return the `az login` of the account of a context."""
+def login_of(context: Context, active_cloud: str | None = None) -> Command:
+    """Return the command that signs the account of a context in again.
+
+    :param active_cloud: the cloud that `az login` would sign in to here; None for that of the context.
+    """
+    login = _login_of(context)
+    if active_cloud in (None, context.cloud):
+        return login
+    # Its standard input is not that of a pipe into `az login`: the host would read @- too early.
+    login = login.without("--password")
+    return Command(("az", "account", "context", "run", "--context", context.name, "--", *login.words), login.options)
+
+
+def _login_of(context: Context) -> Command:
     account = context.account
     if account.is_managed_identity:
         for prefix, option in _IDENTITIES.items():
@@ -111,4 +126,4 @@ def login_of(context: Context) -> Command:
 
 
 def _chosen(chosen: ChosenContext) -> str:
-    return f"{chosen.origin} chooses the context '{printable(chosen.name)}'"
+    return f"{printable(chosen.origin)} chooses the context '{printable(chosen.name)}'"

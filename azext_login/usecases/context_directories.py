@@ -79,7 +79,7 @@ def _allow(session: Session, file: ContextFile) -> ContextFile:
     if file.name is None:
         raise AccountError(
             f"{printable(file.path)} cannot choose a context, because {file.problem}.",
-            "To replace it, run:\naz account context pin --name NAME",
+            "Remove it. To choose a context for this directory, then run:\naz account context pin --name NAME",
         )
     with session.change() as state:
         require_context(state, file.name)

@@ -71,7 +71,7 @@ def _row_for_new(session: Session, choice: NewChoice) -> SubscriptionRow:
     return usual
 
 
-def row_for_change(state: ProfileState, context: Context, choice: NewChoice) -> SubscriptionRow:
+def row_for_change(session: Session, state: ProfileState, context: Context, choice: NewChoice) -> SubscriptionRow:
     """Return the row for a context that is changed. Without a subscription, it keeps its own, or gets the only one.
 
     :raises NotSignedInError: its account is not signed in, and no other one is given.
@@ -80,7 +80,7 @@ def row_for_change(state: ProfileState, context: Context, choice: NewChoice) -> 
     own = None if choice.username else context.account.key
     everything = rules.in_cloud(state.all_rows(), context.cloud)
     if own is not None and all(account_of(row).key != own for row in everything):
-        raise not_signed_in(f"The context '{context.name}' was not changed", context)
+        raise not_signed_in(f"The context '{context.name}' was not changed", context, session.cloud_of_process)
     rows = _matching(state, context.cloud, choice, own)
     if choice.subscription:
         return _only_one(find_subscription(state, rows, choice.subscription), choice, context.cloud)

@@ -118,7 +118,7 @@ def update_context(session: Session, name: str, choice: NewChoice) -> ContextSta
     """
     with _changing(session) as state:
         before = require_context(state, name)
-        row = row_for_change(state, before, choice)
+        row = row_for_change(session, state, before, choice)
         context = context_of(before.name, row)
         state.contexts = with_context(state.contexts, context, replaces=before.name)
     return _changed(session, state, context)
@@ -171,12 +171,12 @@ def use_context(session: Session, name: str) -> SubscriptionRow:
     :raises StoreError: it cannot be stored.
     """
     with session.change(mirror=True) as state:
-        row = find_row_of(state, require_context(state, name))
+        row = find_row_of(session, state, require_context(state, name))
         rules.make_active(state, row)
     return row
 
 
-def find_row_of(state: ProfileState, context: Context) -> SubscriptionRow:
+def find_row_of(session: Session, state: ProfileState, context: Context) -> SubscriptionRow:
     """Return the row that a context stands for.
 
     :raises NotSignedInError: its account is not signed in.
@@ -186,7 +186,7 @@ def find_row_of(state: ProfileState, context: Context) -> SubscriptionRow:
 
     own = [row for row in rules.in_cloud(state.all_rows(), context.cloud) if account_of(row).key == context.account.key]
     if not own:
-        raise not_signed_in(f"The context '{context.name}' exists", context)
+        raise not_signed_in(f"The context '{context.name}' exists", context, session.cloud_of_process)
     row = next((row for row in own if context.stands_for(row)), None)
     if row is None:
         raise not_listed(f"The context '{context.name}' exists", context)

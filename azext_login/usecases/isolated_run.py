@@ -92,7 +92,7 @@ def runs_in(config_dir: PrivateDirectory) -> RunDirectories:
 
 def _read_sign_in(session: Session, context: Context) -> _SignIn:
     clients = session.clients
-    document = _document_of(session.state(), context)
+    document = _document_of(session, context)
     account = context.account
     tokens: Sections = {}
     entries: list[ServicePrincipalEntry] = []
@@ -114,13 +114,14 @@ def _read_sign_in(session: Session, context: Context) -> _SignIn:
     )
 
 
-def _document_of(state: ProfileState, context: Context) -> Document:
+def _document_of(session: Session, context: Context) -> Document:
     """Return azureProfile.json with the rows of the context's account in its cloud alone.
 
     :raises NotSignedInError: its account is not signed in.
     :raises AccountError: its account does not have the subscription any more.
     """
-    find_row_of(state, context)
+    state = session.state()
+    find_row_of(session, state, context)
     view = apply_choice(state, Choice(chosen=ChosenContext(context.name, context)), context.cloud)
 
     def own(rows: Sequence[SubscriptionRow]) -> list[SubscriptionRow]:

@@ -95,6 +95,11 @@ class Session:
         finally:
             self.notify = tell
 
+    @property
+    def cloud_of_process(self) -> str:
+        """The cloud that `az login` would sign in to here: that of the context of this process, or the stored one."""
+        return self.choice.cloud or self.stored_cloud
+
     # Reading
 
     def state(self) -> ProfileState:

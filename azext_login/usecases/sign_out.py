@@ -31,9 +31,9 @@ class SignOutOutcome:
     known: bool
     """Whether anything of the account was stored."""
     was_active: bool
-    """Whether the active subscription belonged to the account."""
+    """Whether the stored default belonged to the account."""
     remaining: list[SubscriptionRow] = field(default_factory=list)
-    """The rows of other accounts in the active cloud."""
+    """The rows of other accounts in the stored cloud."""
     contexts: list[str] = field(default_factory=list)
     """The names of the contexts of the account. They are kept, but cannot be used without it."""
 
@@ -47,7 +47,8 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
     :param name: user name, application ID, or the label of a managed identity.
     :raises StoreError: a file cannot be changed or deleted.
     """
-    clients, cloud = session.clients, session.settings.cloud
+    # The stored one: in a context of another cloud, the stored default may be a subscription of this account too.
+    clients, cloud = session.clients, session.stored_cloud
     known: list[bool] = []
     removed_ids: set[str] = set()
 
@@ -73,7 +74,7 @@ def sign_out(session: Session, name: str) -> SignOutOutcome:
         removed_ids |= {slot_of(row)[1] for row in removed} - {slot_of(row)[1] for row in state.rows}
     session.store.purge(name)
     if any(known):
-        session.notify(SignedOut(cloud, name))
+        session.notify(SignedOut(session.settings.cloud, name))
     return SignOutOutcome(
         known=any(known),
         was_active=was_active is not None and account_of(was_active).matches(name),

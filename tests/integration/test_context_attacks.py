@@ -130,6 +130,20 @@ def test_what_editors_add_to_a_name_does_not_matter(contexts: Az, tmp_path: Path
     assert _of(contexts.run(*_SHOW, cwd=tmp_path / "project")) == _SHARED
 
 
+def test_a_hostile_path_of_a_file_reaches_no_terminal(contexts: Az, tmp_path: Path) -> None:
+    directory = tmp_path / "a\x1b[31mred\nb"
+    pin(contexts, directory, "shared")
+    groups = ("group", "list")
+    said = [contexts.run(*groups, "--subscription", "Contoso Development", cwd=directory).failed().stderr]
+    contexts.run("logout", "--username", BOB).ok()
+    said += [contexts.run(*command, cwd=directory).failed().stderr for command in (groups, ("account", "show"))]
+    contexts.run("account", "context", "delete", "--name", "shared", "--yes").ok()
+    said += [contexts.run(*command, cwd=directory).failed().stderr for command in (groups, ("account", "show"))]
+    for text in said:
+        assert "a[31mred b" in text
+        assert "\x1b" not in text
+
+
 def test_a_hard_link_is_the_file_of_its_directory(contexts: Az, tmp_path: Path) -> None:
     """It belongs to the user, and the content was allowed for the other directory only."""
     file = pin(contexts, tmp_path / "allowed", "shared")

@@ -66,13 +66,20 @@ def test_commands_that_change_clouds_work_on_the_stored_one(other: Az, other_clo
 
 def test_setting_the_default_changes_that_of_the_stored_cloud(other: Az) -> None:
     done = other.run("account", "set", "--subscription", "Contoso Development").ok()
-    assert "the context 'other' still decides here" in done.stderr
+    assert (
+        f"The default of cloud '{CLOUD_NAME}' is stored, but {CONTEXT} still chooses the context 'other'" in done.stderr
+    )
+    # A context keeps its cloud, so no command can let it stand for that subscription.
+    assert "context update" not in done.stderr
+    assert f"unset {CONTEXT}" in done.stderr
     assert _stored_default(other) == (CLOUD_NAME, "Contoso Development", ALICE)
     assert _default_of(other) == _SHARED
 
 
 def test_signing_in_there_leaves_the_stored_default_alone(other: Az, other_cloud: LocalCloud) -> None:
-    sign_in(other, other_cloud, CAROL, "--allow-no-subscriptions").ok()
+    said = [sign_in(other, other_cloud, BOB).ok().stderr]
+    said.append(sign_in(other, other_cloud, CAROL, "--allow-no-subscriptions").ok().stderr)
+    assert not any("is the default subscription now" in text for text in said)
     assert CAROL in {
         row["user"]["name"] for row in other.profile()["subscriptions"] if row["environmentName"] == OTHER_CLOUD
     }
@@ -88,6 +95,37 @@ def test_signing_out_there_leaves_the_stored_default_alone(other: Az) -> None:
     error = other.run("group", "list").failed()
     assert f"'{BOB}' is not signed in to cloud '{OTHER_CLOUD}'" in error.stderr
     assert "az login" in error.stderr
+
+
+def test_signing_out_there_says_that_the_stored_default_is_gone_too(other: Az, contexts: Az) -> None:
+    contexts.run("account", "set", "--subscription", "Fabrikam Main", "--username", BOB).ok()
+    said = other.run("logout").ok().stderr
+    assert "No subscription is active now. Choose one with `az account set --subscription" in said
+    advised = said.partition("`az account set --subscription ")[2].partition("`")[0]
+    other.run("account", "set", "--subscription", advised).ok()
+    assert _stored_default(contexts)[::2] == (CLOUD_NAME, ALICE)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("account", "context", "use", "--name", "other"),
+        ("account", "context", "update", "--name", "other", "--subscription", "Fabrikam Main"),
+        ("account", "context", "run", "--isolated", "--from", "other", "--", "true"),
+    ],
+    ids=lambda words: words[2],
+)
+def test_the_advice_signs_in_to_the_cloud_of_the_context(contexts: Az, words: tuple[str, ...]) -> None:
+    contexts.run("logout", "--username", BOB).ok()
+    advised = "az account context run --context other -- az login --tenant"
+    assert advised in contexts.run(*words).failed().stderr
+    # In the context, and in another one of that cloud, a plain one does the same.
+    inside = contexts.with_env(**{CONTEXT: "other"}).run(*words).failed().stderr
+    assert "\naz login --tenant" in inside
+    work = contexts.run("account", "context", "use", "--name", "shared").failed().stderr
+    assert "\naz login --tenant" in work
+    elsewhere = contexts.with_env(**{CONTEXT: "other"}).run("account", "context", "use", "--name", "shared").failed()
+    assert "az account context run --context shared -- az login --tenant" in elsewhere.stderr
 
 
 def test_a_context_of_a_cloud_that_is_not_registered_any_more_is_one_error(other: Az, cloud: LocalCloud) -> None:
@@ -192,3 +230,32 @@ def _program(az: Az, *words: str) -> Any:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+_FAILING = """
+import sys
+from unittest.mock import patch
+from azure.cli.core import get_default_cli
+
+cli = get_default_cli()
+cli.invoke(["account", "list", "--output", "none"])
+with patch("azext_login.cli.process_choice.choice_of_process", side_effect=KeyError("within")):
+    try:
+        code = cli.invoke(["group", "list"])
+    except SystemExit as error:
+        code = error.code
+print(code)
+"""
+
+
+def test_if_the_choice_fails_unexpectedly_no_other_account_is_used(contexts: Az) -> None:
+    before = contexts.run("group", "list").ok().stdout
+    assert before
+    for env, code in (({CONTEXT: "shared"}, "1"), ({}, "0")):
+        done = subprocess.run(
+            [contexts.host.bin / "python", "-c", _FAILING],
+            env=contexts.with_env(**env).environment(), capture_output=True, text=True, timeout=120, check=False,
+            cwd=contexts.config_dir,
+        )  # fmt: skip
+        assert done.stdout.splitlines()[-1] == code, done
+        assert ("could not be determined" in done.stderr) == (code == "1")

@@ -148,6 +148,12 @@ def test_help_before_the_command_is_that_of_az(dev: Az) -> None:
     assert "Run a command in a context, or" in dev.run(*GROUP, "-h", "--", "true").ok().stdout
 
 
+def test_a_setting_that_keeps_most_commands_out_of_the_context_is_a_warning(dev: Az) -> None:
+    az = dev.with_env(AZURE_LOGIN_EVERY_COMMAND="off")
+    assert "login.every_command is off" in az.run(*GROUP, "--context", "dev", "--", "/bin/true").stderr
+    assert dev.run(*GROUP, "--context", "dev", "--", "/bin/true").ok().stderr == ""
+
+
 def test_the_variable_chooses_the_context(dev: Az) -> None:
     environ = _given(dev, env={_ACCOUNT: "nobody", _SUBSCRIPTION: "none", _CONTEXT: "other", "KEPT": "yes"})[1]
     assert environ[_CONTEXT] == "dev"

@@ -253,6 +253,13 @@ def test_what_is_not_unique_is_an_error_that_lists_the_values(three: Az) -> None
     assert _context(three, "update", "--name", "shared", "--username", BOB)["subscriptionName"] == _SHARED
 
 
+def test_deleting_a_context_that_does_not_exist_asks_nothing(three: Az) -> None:
+    for name, code, said in (("nope", 3, "There is no context named 'nope'"), ("a/b", 1, "'a/b' cannot be the name")):
+        refused = three.run("account", "context", "delete", "--name", name).failed(code)
+        assert said in refused.stderr
+        assert "--yes" not in refused.stderr
+
+
 def test_deleting_needs_a_confirmation(three: Az) -> None:
     refused = three.run("account", "context", "delete", "--name", "bob").failed()
     assert "--yes" in refused.stderr

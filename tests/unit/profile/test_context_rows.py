@@ -117,5 +117,13 @@ def test_the_advice_signs_the_account_in(account: Account, expected: str) -> Non
     assert str(login_of(Context("work", _CLOUD, account, "t-1", "s-1"))) == expected
 
 
+def test_the_advice_in_another_cloud_signs_in_to_that_of_the_context() -> None:
+    context = Context("work", _CLOUD, Account("app", "servicePrincipal"), "t-1", "s-1")
+    assert login_of(context, _CLOUD) == login_of(context)
+    assert str(login_of(context, "Elsewhere")) == (
+        "az account context run --context work -- az login --service-principal --username app --tenant t-1"
+    )
+
+
 def _contents(state: ProfileState) -> dict[object, SubscriptionRow]:
     return {key_of(row): {**row, "isDefault": None} for row in state.all_rows()}
