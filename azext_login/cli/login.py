@@ -25,7 +25,7 @@ from azext_login.cli.results import PlainRows, with_cloud_name
 from azext_login.cli.secret_words import warn_of_secret_on_command_line, warn_of_token_on_command_line
 from azext_login.errors import AccountError
 from azext_login.host import send_telemetry
-from azext_login.profile.model import SubscriptionRow
+from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.command_line import Command
 from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import can_choose
@@ -84,7 +84,9 @@ def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
 
             report_other_account(session, outcome.account)
     check_choice(outcome)
-    report_guess(outcome)
+    if session.settings.cloud == session.stored_cloud:
+        # In a context of another cloud, the sign-in has changed no stored default.
+        report_guess(outcome)
     if options.identity:
         # The built-in prints the stored rows of a managed identity, with `environmentName`.
         return PlainRows(outcome.rows)
@@ -329,5 +331,11 @@ def _offer_choice(session: Session, options: LoginOptions, outcome: SignInOutcom
     announce(chosen, terminal)
     if len(outcome.rows) == 1:
         return True
-    select_subscription(session, chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
+    row = select_subscription(session, chosen["id"], username=chosen["user"]["name"], tenant=chosen["tenantId"])
+    context = session.choice.chosen.context if session.choice.chosen is not None else None
+    if context is not None and context.account.key == account_of(row).key:
+        # `report_other_account` is about another account.
+        from azext_login.cli.reports import report_overriding_choice
+
+        report_overriding_choice(session, row)
     return True

@@ -482,6 +482,21 @@ def test_the_list_opens_after_a_sign_in(az: Az, make_http_user: Callable[..., Ht
     assert _active(az) == "Fabrikam Main"
 
 
+def test_the_choice_after_a_sign_in_says_that_a_context_of_the_account_still_decides(
+    contexts: Az, make_http_user: Callable[..., HttpUser]
+) -> None:
+    az = contexts.with_env(AZURE_LOGIN_CONTEXT="work")
+    screen = _sign_in(az, make_http_user)
+    screen.wait_for("Esc: cancel")
+    screen.press("fabrikam main")
+    screen.wait_for(">  Fabrikam Main")
+    screen.press(_ENTER)
+    assert screen.finish() == 0
+    assert "the context 'work' still decides here" in screen.said
+    assert _active(contexts) == "Fabrikam Main"
+    assert az.run("account", "show").ok().json()["name"] == "Contoso Development"
+
+
 @pytest.mark.parametrize(("key", "exit_code"), [(_ESCAPE, 0), (_CTRL_D, 0), (_CTRL_C, 1)], ids=str)
 def test_cancelling_after_a_sign_in_keeps_it(
     az: Az, make_http_user: Callable[..., HttpUser], key: str, exit_code: int
