@@ -195,8 +195,10 @@ def test_a_program_that_uses_the_azure_cli_as_a_library_is_not_replaced(dev: Az)
 
 def test_the_command_does_not_ignore_what_python_ignores(dev: Az) -> None:
     status = dev.real().run(*RUN, "/bin/cat", "/proc/self/status").ok().stdout
-    ignored = next(line for line in status.splitlines() if line.startswith("SigIgn:"))
-    assert int(ignored.split()[1], base=16) == 0
+    line = next(line for line in status.splitlines() if line.startswith("SigIgn:"))
+    ignored = int(line.split()[1], base=16)
+    # What started the tests may ignore other signals, and the command inherits that.
+    assert not [each for each in (signal.SIGPIPE, signal.SIGXFSZ) if ignored & 1 << (each - 1)]
 
 
 def test_standard_input_is_the_commands(dev: Az) -> None:
