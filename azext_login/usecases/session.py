@@ -195,14 +195,17 @@ class Session:
         return row
 
     def active_user(self) -> str:
-        """Return the name of the active account.
+        """Return the name of the active account; its label if this process chose the account.
+
+        All managed identities of a kind have one name, which is what the built-in command uses.
 
         :raises NotSignedInError: no account is active.
         """
         row = rules.active_row(self.rows())
         if row is None:
             raise NotSignedInError("There are no active accounts.", next_step="Please run 'az login' to sign in.")
-        return account_of(row).name
+        account = account_of(row)
+        return account.label if self.choice.names_account else account.name
 
     # Changing
 

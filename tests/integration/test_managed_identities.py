@@ -107,6 +107,21 @@ def test_our_commands_use_an_identity_that_a_built_in_sign_in_stored(az: Az, clo
     assert signed(here.profile()["subscriptions"]) == USER
 
 
+@pytest.mark.parametrize("chosen_by", ["AZURE_LOGIN_CONTEXT", "AZURE_LOGIN_ACCOUNT"])
+def test_a_sign_out_where_one_identity_is_chosen_keeps_the_other(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, chosen_by: str
+) -> None:
+    own_cloud.admin.add_access("reader-identity", "contoso.example", "Contoso Development")
+    az = make_az(cloud=own_cloud).with_env(**own_cloud.imds_environment())
+    for identity in (DEPLOY_IDENTITY, READER_IDENTITY):
+        az.run(*IDENTITY, "--client-id", identity).ok()
+    label = f"MSIClient-{DEPLOY_IDENTITY}"
+    az.run("account", "context", "create", "--name", label, "--username", label).ok()
+    az.with_env(**{chosen_by: label}).run("logout").ok()
+    left = az.run("account", "list", "--all-identities").ok().json()
+    assert {row["user"]["assignedIdentityInfo"] for row in left} == {f"MSIClient-{READER_IDENTITY}"}
+
+
 def test_two_identities_of_a_host_are_signed_in_at_the_same_time(
     make_az: Callable[..., Az], own_cloud: LocalCloud
 ) -> None:
