@@ -30,11 +30,16 @@ _MOST_LISTED = 3
 _CONTEXT = ("az", "account", "context")
 
 
-def report_unusable(status: ContextStatus) -> None:
+def report_unusable(session: Session, status: ContextStatus) -> None:
     """Warn that the active context cannot be used, and name the command that changes that."""
     from azext_login.profile.context_rows import login_of
 
-    if not status.is_signed_in:
+    if status.context.cloud != session.settings.cloud:
+        logger.warning(
+            "The context '%s' decides here, but its cloud '%s' is not registered. Add it with az cloud register",
+            status.context.name, printable(status.context.cloud),
+        )  # fmt: skip
+    elif not status.is_signed_in:
         logger.warning(
             "The context '%s' decides here, but its account is not signed in. To sign in again, run:\n%s",
             status.context.name, login_of(status.context),

@@ -49,7 +49,7 @@ def show_context(cmd: Any, options: ShowContextOptions) -> Result:
         return _shown(contexts.get_context(session, options.name))
     active = contexts.active_context(session)
     if active is not None:
-        reports.report_unusable(active)
+        reports.report_unusable(session, active)
         return _shown(active)
     row = session.find(again=again_of(cmd, options))
     return _shown_row(row, session)

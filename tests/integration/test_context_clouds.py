@@ -134,6 +134,9 @@ def test_a_context_of_a_cloud_that_is_not_registered_any_more_is_one_error(other
         error = other.run(*command).failed()
         assert f"which is for cloud '{OTHER_CLOUD}'. This cloud is not registered." in error.stderr
         assert "az cloud register" in error.stderr
+    shown = other.run("account", "context", "show").ok()
+    assert f"its cloud '{OTHER_CLOUD}' is not registered" in shown.stderr
+    assert shown.json()["name"] == "other"
     for works in (("cloud", "show"), ("cloud", "list"), ("account", "list")):
         other.run(*works).ok()
     sign_in(other, cloud, CAROL, "--allow-no-subscriptions").ok()
