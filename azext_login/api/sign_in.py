@@ -135,8 +135,8 @@ def sign_in(
             outcome = run_flow(session, options, again, lambda progress: None, terminal=terminal)
         except _CallbackFailed as failed:
             raise failed.error from None
-    check_outcome(options, outcome, again)
-    check_choice(outcome)
+    check_outcome(session, options, outcome, again)
+    check_choice(session, outcome)
     return record_of(outcome.rows, session.settings.cloud)
 
 

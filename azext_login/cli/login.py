@@ -20,7 +20,7 @@ from azext_login.cli.options import serves
 from azext_login.cli.passwords import obtain_secret
 from azext_login.cli.printed_command import printed_command
 from azext_login.cli.progress import progress_line
-from azext_login.cli.reports import refresh_command, report_discovery, report_guess
+from azext_login.cli.reports import choosing, refresh_command, report_discovery, report_guess
 from azext_login.cli.results import PlainRows, with_cloud_name
 from azext_login.cli.secret_words import warn_of_secret_on_command_line, warn_of_token_on_command_line
 from azext_login.errors import AccountError
@@ -75,7 +75,7 @@ def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
     with progress_line(cmd.cli_ctx) as on_progress:
         outcome = sign_in(session, options, again, on_progress)
     try:
-        check_outcome(options, outcome, again)
+        check_outcome(session, options, outcome, again)
         if _offer_choice(session, options, outcome):
             return None
     finally:
@@ -83,8 +83,8 @@ def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
             from azext_login.cli.context_reports import report_other_account
 
             report_other_account(session, outcome.account)
-    check_choice(outcome)
-    if session.settings.cloud == session.stored_cloud:
+    check_choice(session, outcome)
+    if _is_in_stored_cloud(session):
         # In a context of another cloud, the sign-in has changed no stored default.
         report_guess(outcome)
     if options.identity:
@@ -248,7 +248,7 @@ def _password_flow(session: Session, options: LoginOptions, again: Command) -> A
     return with_password
 
 
-def check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command) -> None:
+def check_outcome(session: Session, options: LoginOptions, outcome: SignInOutcome, again: Command) -> None:
     """Report how the tenants answered, and fail if that is not what was requested. The sign-in is already stored.
 
     :raises AccountError: the subscription of --subscription was not found, or Ctrl-C ended the search.
@@ -256,7 +256,11 @@ def check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command)
     # A subscription that was found is not looked for in another tenant, where the sign-in would fail without it.
     elsewhere = again if outcome.unmatched_subscription else again.without("--subscription")
     report_discovery(
-        outcome.account, outcome.discovery, again=elsewhere, keeps_empty_tenants=options.allow_no_subscriptions
+        outcome.account,
+        outcome.discovery,
+        again=elsewhere,
+        keeps_empty_tenants=options.allow_no_subscriptions,
+        is_stored_cloud=_is_in_stored_cloud(session),
     )
     if outcome.discovery.interrupted:
         raise AccountError(
@@ -278,15 +282,20 @@ def check_outcome(options: LoginOptions, outcome: SignInOutcome, again: Command)
         f"The sign-in of {outcome.account.name} was kept.",
         "To choose a subscription, run one of:\n"
         # Other organizations choose these names, and a shell would run a command in them.
-        + "\n".join(f"{printable(name)}:\n{_set_command(rows[name])}" for name in similar),
+        + "\n".join(f"{printable(name)}:\n{_set_command(session, rows[name])}" for name in similar),
     )
 
 
-def _set_command(row: SubscriptionRow) -> Command:
-    return Command(("az", "account", "set")).with_option("--subscription", str(row["id"]))
+def _is_in_stored_cloud(session: Session) -> bool:
+    return session.settings.cloud == session.stored_cloud
 
 
-def check_choice(outcome: SignInOutcome) -> None:
+def _set_command(session: Session, row: SubscriptionRow) -> Command:
+    choose = choosing(account_of(row).label, is_stored_cloud=_is_in_stored_cloud(session))
+    return choose.with_option("--subscription", str(row["id"]))
+
+
+def check_choice(session: Session, outcome: SignInOutcome) -> None:
     """Fail if --subscription names several subscriptions. The sign-in is already stored.
 
     :raises AccountError: it does.
@@ -298,7 +307,7 @@ def check_choice(outcome: SignInOutcome) -> None:
     raise ambiguous(
         f"Multiple subscriptions with the name '{printable(outcome.ambiguous_subscription)}' found. The sign-in of "
         f"{outcome.account.name} was kept.",
-        ((label_of(row), _set_command(row)) for row in outcome.rows),
+        ((label_of(row), _set_command(session, row)) for row in outcome.rows),
     )
 
 

@@ -43,14 +43,20 @@ _LISTED_DUPLICATES = 3
 
 
 def report_discovery(
-    account: Account, discovery: Discovery, *, again: Command = AZ_LOGIN, keeps_empty_tenants: bool = False
+    account: Account,
+    discovery: Discovery,
+    *,
+    again: Command = AZ_LOGIN,
+    keeps_empty_tenants: bool = False,
+    is_stored_cloud: bool = True,
 ) -> None:
     """Report which tenants did not show their subscriptions, and which subscriptions several tenants show.
 
     :param again: the `az login` that ran.
     :param keeps_empty_tenants: whether tenants without subscriptions were stored, as requested. They are not reported.
+    :param is_stored_cloud: as for `choosing`.
     """
-    _report_duplicates(discovery)
+    _report_duplicates(discovery, choosing(account.label, is_stored_cloud=is_stored_cloud))
     _report_tenants(
         [(account, discovery)],
         kept=False,
@@ -58,6 +64,18 @@ def report_discovery(
         refresh=refresh_command(again),
         keeps_empty_tenants=keeps_empty_tenants,
     )
+
+
+def choosing(account: str, *, is_stored_cloud: bool) -> Command:
+    """Return the command that chooses a subscription of an account; the caller adds the subscription.
+
+    :param is_stored_cloud: whether the account signed in to the stored cloud. `az account set` works on that one only,
+        so in a context of another cloud, a context for the subscription is how to use it.
+    """
+    if is_stored_cloud:
+        return Command(("az", "account", "set"))
+    create = Command(("az", "account", "context", "create")).with_option("--name", "NAME")
+    return create.with_option("--username", account)
 
 
 def refresh_command(again: Command) -> Command:
@@ -217,12 +235,13 @@ def report_refresh(outcome: RefreshOutcome, *, again: Command) -> None:
         )
 
 
-def _report_duplicates(discovery: Discovery) -> None:
+def _report_duplicates(discovery: Discovery, choose: Command) -> None:
     if len(discovery.duplicates) > _LISTED_DUPLICATES:
         logger.warning(
             "%d subscriptions can be used through several tenants. To list them, run az account list --all-identities; "
-            "to use another tenant, az account set --subscription ID --tenant TENANT",
+            "to use another tenant, %s",
             len(discovery.duplicates),
+            choose.with_option("--subscription", "ID").with_option("--tenant", "TENANT"),
         )
         return
     for duplicate in discovery.duplicates:
@@ -231,9 +250,7 @@ def _report_duplicates(discovery: Discovery) -> None:
             "Subscription %s '%s' can be accessed from tenants %s (used) and %s. To use the other one, run "
             "%s",
             subscription.id, printable(subscription.name), duplicate.kept_tenant_id, subscription.tenant_id,
-            quote_command(
-                "az", "account", "set", "--subscription", subscription.id, "--tenant", subscription.tenant_id
-            ),
+            choose.with_option("--subscription", subscription.id).with_option("--tenant", subscription.tenant_id),
         )  # fmt: skip
 
 

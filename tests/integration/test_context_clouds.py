@@ -89,6 +89,19 @@ def test_signing_in_there_leaves_the_stored_default_alone(other: Az, other_cloud
     assert _default_of(other.with_env(**{CONTEXT: None})) == _DEFAULT
 
 
+def test_the_advice_after_a_sign_in_there_does_not_set_the_default_of_the_stored_cloud(
+    other: Az, other_cloud: LocalCloud
+) -> None:
+    said = sign_in(other, other_cloud, ALICE).ok().stderr
+    assert "account set" not in said
+    advised = said.partition("To use the other one, run az ")[2].partition("\n")[0].split()
+    assert advised[:3] == ["account", "context", "create"]
+    created = other.run(*advised).ok().json()
+    assert (created["cloud"], created["account"]) == (OTHER_CLOUD, ALICE)
+    unknown = sign_in(other, other_cloud, ALICE, "--subscription", "Contoso Productio").failed()
+    assert "az account context create --name NAME --username" in unknown.stderr
+
+
 def test_signing_out_there_leaves_the_stored_default_alone(other: Az) -> None:
     other.run("logout").ok()
     assert _stored_default(other) == (CLOUD_NAME, *_DEFAULT)
