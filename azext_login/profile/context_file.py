@@ -41,7 +41,7 @@ class ContextFile:
     @property
     def key(self) -> str:
         """The key of the directory in `ProfileState.allowed`."""
-        return os.path.normcase(self.directory)
+        return directory_key(self.directory)
 
     def is_allowed(self, allowed: Mapping[str, Any]) -> bool:
         """Tell whether it counts.
@@ -49,6 +49,21 @@ class ContextFile:
         :param allowed: `ProfileState.allowed`.
         """
         return self.name is not None and allowed.get(self.key) == self.name
+
+
+def directory_key(directory: str) -> str:
+    """Return the key of a directory in `ProfileState.allowed`.
+
+    :param directory: absolute path, without links.
+    """
+    try:
+        directory.encode()
+    except UnicodeEncodeError:
+        from urllib.parse import quote
+
+        # azureProfile.json holds text only. No absolute path begins like this.
+        return "bytes:" + quote(os.fsencode(directory))
+    return os.path.normcase(directory)
 
 
 def find_context_file(start: str | None = None, home: str | None = None) -> ContextFile | None:

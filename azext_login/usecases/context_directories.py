@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from azext_login.errors import AccountError, StoreError
 from azext_login.profile.choosers import FILE_NAME
-from azext_login.profile.context_file import ContextFile, find_context_file, read_context_file
+from azext_login.profile.context_file import ContextFile, directory_key, find_context_file, read_context_file
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.files import write_atomically
 from azext_login.system.text import printable
@@ -41,7 +41,7 @@ def revoke_directory(session: Session) -> ContextFile | None:
     :raises StoreError: it cannot be stored.
     """
     file = find_context_file()
-    key = file.key if file is not None else os.path.normcase(_working_directory())
+    key = file.key if file is not None else directory_key(_working_directory())
     with session.change() as state:
         state.allowed.pop(key, None)
     return file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,19 @@ def test_another_content_has_to_be_allowed_again(contexts: Az, tmp_path: Path) -
     assert (shown.json()["name"], shown.stderr.count(_REFUSED)) == (_DEFAULT[0], 1)
     file.write_text("work")
     assert _default_of(contexts, file.parent) == _WORK
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of files are bytes on Linux only")
+def test_a_directory_whose_name_is_not_text_can_choose(contexts: Az, tmp_path: Path) -> None:
+    directory, similar = (Path(os.fsdecode(os.fsencode(tmp_path) + name)) for name in (b"/\xff", b"/\xfe"))
+    for each in (directory, similar):
+        each.mkdir()
+        (each / ".azure-context").write_text("shared\n", encoding="ascii")
+    contexts.run("account", "context", "allow", cwd=directory).ok()
+    assert contexts.run("account", "show", cwd=directory).ok().json()["name"] == "Shared Platform"
+    assert "before you allow it" in contexts.run("account", "show", cwd=similar).ok().stderr
+    contexts.run("account", "context", "allow", "--revoke", cwd=directory).ok()
+    assert "before you allow it" in contexts.run("account", "show", cwd=directory).ok().stderr
 
 
 def test_a_path_through_a_link_is_the_directory_itself(contexts: Az, tmp_path: Path) -> None:
