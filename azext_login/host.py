@@ -279,14 +279,21 @@ def send_telemetry(setter: str, value: Any) -> None:
         function(value)
 
 
+def has_cloud(cli_ctx: Any, name: str) -> bool:
+    """Tell whether a cloud is registered, or built in."""
+    from azure.cli.core.cloud import get_clouds
+
+    return any(cloud.name == name for cloud in get_clouds(cli_ctx))
+
+
 def activate_cloud(cli_ctx: Any, name: str) -> None:
     """Make a cloud the active one again, after the file that describes it was restored.
 
     The host falls back to the public cloud, and stores that, if it does not find the active one.
     """
-    from azure.cli.core.cloud import get_active_cloud, get_clouds
+    from azure.cli.core.cloud import get_active_cloud
 
-    if any(cloud.name == name for cloud in get_clouds(cli_ctx)):
+    if has_cloud(cli_ctx, name):
         cli_ctx.config.set_value("cloud", "name", name)
     cli_ctx.cloud = get_active_cloud(cli_ctx)
 

@@ -11,9 +11,10 @@ from azext_login.cli.options import serves
 from azext_login.cli.run_options import RunOptions
 from azext_login.cli.verbatim_words import MISSING_COMMAND, VerbatimCommand, verbatim_command
 from azext_login.errors import AccountError
-from azext_login.host import exit_with
+from azext_login.host import exit_with, has_cloud
 from azext_login.host_index import OFF, every_command_setting
 from azext_login.profile.choice import ACCOUNT_VARIABLE, CONTEXT_VARIABLE, SUBSCRIPTION_VARIABLE
+from azext_login.profile.context_rows import not_registered
 from azext_login.profile.contexts import Context
 from azext_login.system.child_process import CAN_REPLACE_PROCESS, NotStartedError, become_program, run_child
 from azext_login.system.log import get_logger
@@ -43,6 +44,8 @@ def run_in_context(cmd: Any, options: RunOptions) -> None:
     context = None if name is None else require_context(session.state(), name)
     try:
         if options.isolated or context is None:
+            if context is not None and not has_cloud(cmd.cli_ctx, context.cloud):
+                raise not_registered(f"The command was not run in the context '{context.name}'", context)
             code = _run_isolated(cmd.cli_ctx, session, context, command)
         else:
             if every_command_setting(cmd.cli_ctx) == OFF:

@@ -26,10 +26,7 @@ def rows_of_context(rows: Sequence[SubscriptionRow], chosen: ChosenContext, clou
     """
     context = known_context(chosen)
     if context.cloud != cloud:
-        raise AccountError(
-            f"{_chosen(chosen)}, which is for cloud '{printable(context.cloud)}'. This cloud is not registered.",
-            "List the clouds with `az cloud list --output table`, and add one with `az cloud register`.",
-        )
+        raise not_registered(_chosen(chosen), context)
     own = [row for row in rows if account_of(row).key == context.account.key]
     if not own:
         raise not_signed_in(_chosen(chosen), context)
@@ -60,6 +57,17 @@ def not_signed_in(what: str, context: Context, active_cloud: str | None = None) 
         f"{what}, but its account '{printable(context.account.label)}' is not signed in to cloud "
         f"'{printable(context.cloud)}'.",
         next_step=f"To sign in again, run:\n{login_of(context, active_cloud)}",
+    )
+
+
+def not_registered(what: str, context: Context) -> AccountError:
+    """Return the error about a context whose cloud the host does not know any more.
+
+    :param what: the beginning of the message.
+    """
+    return AccountError(
+        f"{what}, which is for cloud '{printable(context.cloud)}'. This cloud is not registered.",
+        "List the clouds with `az cloud list --output table`, and add one with `az cloud register`.",
     )
 
 

@@ -147,6 +147,11 @@ def test_a_context_of_a_cloud_that_is_not_registered_any_more_is_one_error(other
         error = other.run(*command).failed()
         assert f"which is for cloud '{OTHER_CLOUD}'. This cloud is not registered." in error.stderr
         assert "az cloud register" in error.stderr
+    isolated = other.run(
+        "account", "context", "run", "--isolated", "--from", "other", "--", "/bin/echo", "ran"
+    ).failed()
+    assert f"which is for cloud '{OTHER_CLOUD}'. This cloud is not registered." in isolated.stderr
+    assert isolated.stdout == ""
     shown = other.run("account", "context", "show").ok()
     assert f"its cloud '{OTHER_CLOUD}' is not registered" in shown.stderr
     assert shown.json()["name"] == "other"
