@@ -6,6 +6,7 @@ recommendation names the command to run next.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ __all__ = [
     "MalformedAnswerError",
     "NotFoundError",
     "NotSignedInError",
+    "RefusalKind",
     "ServiceBusyError",
     "ServiceSlowError",
     "ServiceUnreachableError",
@@ -43,18 +45,46 @@ def first_line(error: object) -> str:
     return str(error).partition("\n")[0]
 
 
+class RefusalKind(enum.Enum):
+    """Why the sign-in service refused: what a script can tell apart."""
+
+    WRONG_CREDENTIAL = "wrong credential"
+    EXPIRED = "expired or revoked"
+    ACTION_NEEDED = "the user has to act"
+    CONSENT_MISSING = "consent is missing"
+    DISABLED = "disabled or locked"
+    UNAVAILABLE = "service unavailable"
+    CLOCK_WRONG = "the clock is wrong"
+    UNKNOWN_NAME = "unknown user, tenant or application"
+    OTHER = "another reason"
+
+
 class SignInError(AuthenticationError):  # type: ignore[misc]  # the host is untyped
     """The sign-in service refused, or a credential cannot be used. Another attempt needs another credential."""
 
-    def __init__(self, message: str, *, entra_error: Mapping[str, Any] | None = None, next_step: str | None = None):
+    kind = RefusalKind.OTHER
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        entra_error: Mapping[str, Any] | None = None,
+        next_step: str | None = None,
+        kind: RefusalKind | None = None,
+    ):
         """:param entra_error: MSAL's result with Entra ID's error body; the host keeps it as `msal_error`.
         :param next_step: what to do next, and the command for it.
+        :param kind: the reason; None for the usual one of this error.
         """
         super().__init__(message, msal_error=entra_error, recommendation=next_step)
+        if kind is not None:
+            self.kind = kind
 
 
 class InteractionRequiredError(SignInError):
     """The user has to sign in again: another factor, another consent, or an expired session."""
+
+    kind = RefusalKind.ACTION_NEEDED
 
 
 class NotSignedInError(AuthenticationError):  # type: ignore[misc]

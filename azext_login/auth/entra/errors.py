@@ -11,9 +11,9 @@ from typing import Any
 
 from azext_login.auth.entra.clocks import clock_problem
 from azext_login.auth.entra.refusals import (
-    BUSY,
-    NEEDS_FACTOR,
+    OF_POLICIES,
     OF_SERVICE_PRINCIPALS,
+    OF_THE_SERVICE,
     OF_USERS,
     PERSONAL_ACCOUNT,
     SEVERAL_RESOURCES,
@@ -25,7 +25,7 @@ from azext_login.auth.entra.refusals import (
 )
 from azext_login.auth.refusal_trace import with_trace, without_trace
 from azext_login.auth.token_answers import as_integer
-from azext_login.errors import InteractionRequiredError, ServiceBusyError, SignInError
+from azext_login.errors import InteractionRequiredError, RefusalKind, ServiceBusyError, SignInError
 from azext_login.system.command_line import AZ_LOGIN, Command, quote_word
 from azext_login.system.log import get_logger
 from azext_login.system.login_command import every_tenant, one_tenant
@@ -74,8 +74,8 @@ def explain(
     ))  # fmt: skip
 
     word = word if isinstance(word, str) else None
-    if find_refusal([BUSY], codes, word):
-        return ServiceBusyError(with_trace(f"{BUSY.sentence}\n{detail}", error), BUSY.next_step)
+    if busy := find_refusal(OF_THE_SERVICE, codes, word):
+        return ServiceBusyError(with_trace(f"{busy.sentence}\n{detail}", error), busy.next_step)
     clocks = clock_problem(error.get("error_description"), clock())
     if clocks is not None:
         # MSAL writes the time of this computer into the assertion of a certificate.
@@ -83,6 +83,7 @@ def explain(
             with_trace(f"{clocks}\n{detail}", error),
             entra_error=error,
             next_step="Set the clock of this computer; then run the command again.",
+            kind=RefusalKind.CLOCK_WRONG,
         )
     refusal = _refusal_of(codes, word, attempt)
     kind = InteractionRequiredError if refusal and refusal.is_interactive else SignInError
@@ -90,6 +91,7 @@ def explain(
         with_trace(f"{_fill(refusal.sentence, attempt)}\n{detail}" if refusal else detail, error),
         entra_error=error,
         next_step=_next_step(refusal, attempt),
+        kind=refusal.kind if refusal else None,
     )
 
 
@@ -124,7 +126,7 @@ def _next_step(refusal: Refusal | None, attempt: Attempt) -> str:
     template = refusal.next_step if refusal else SIGN_IN_AGAIN if attempt.service_principal else SIGN_IN
     if refusal is SEVERAL_RESOURCES:
         attempt = replace(attempt, scopes=(attempt.scopes or ())[:1])
-    elif refusal is NEEDS_FACTOR and attempt.with_password and not attempt.tenant and attempt.username:
+    elif refusal in OF_POLICIES and attempt.with_password and not attempt.tenant and attempt.username:
         # A user principal name ends with a verified domain of its home tenant, so the domain names the tenant.
         attempt = replace(attempt, tenant=attempt.username.rpartition("@")[2])
     command = login_command(attempt)
@@ -163,6 +165,7 @@ def unknown_tenant(tenant: str, address: str, refusal: Mapping[str, Any], again:
         with_trace(f"{message}\n{detail}" if detail else message, refusal),
         next_step="Check the tenant's ID or domain name, and the active cloud with `az cloud show`. A user can omit "
         f"--tenant; a service principal needs it. To sign in, run:\n{one_tenant(again or AZ_LOGIN)}",
+        kind=RefusalKind.UNKNOWN_NAME,
     )
 
 

@@ -17,7 +17,15 @@ from azext_login.auth.token_answers import standard_answer
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.system.http.bounded import replace_body
 from azext_login.system.http.connections import connect
-from azext_login.system.http.errors import advise_pause, connection_errors, parse_json_object, refuse_if_busy
+from azext_login.system.http.errors import (
+    NETWORK_AUTHENTICATION_REQUIRED,
+    advise_pause,
+    connection_errors,
+    foreign_redirect,
+    parse_json_object,
+    refuse_if_busy,
+    refuse_web_page,
+)
 from azext_login.system.http.json_answers import object_in
 from azext_login.system.http.session import LONGEST_REQUEST, SERVER_ERROR, TIMEOUT, TRANSIENT_STATUS
 from azext_login.system.http.waiting import limit_time, wait_for
@@ -26,10 +34,15 @@ from azext_login.system.threads import BackgroundCall
 
 SIGN_IN_SERVICE = "the sign-in service"
 
+# A service that is overloaded, or did not receive the request.
+_NOT_FAILED = (*TRANSIENT_STATUS, NETWORK_AUTHENTICATION_REQUIRED)
+
 # The header with which MSAL marks all requests of one call of its API (msal/telemetry.py).
 _CALL_ID = "client-request-id"
 
 _INSTANCE_DISCOVERY = "/common/discovery/instance"
+_DISCOVERY = (_INSTANCE_DISCOVERY, "/.well-known/openid-configuration")
+_REALM = "/common/userrealm/"
 
 
 class _RefusedTokens:
@@ -90,8 +103,8 @@ class AuthorityHttpClient:
         self._only_existing = False
         self._verify = verify
         parts = urlsplit(authority)
-        self._realms_without_port = f"https://{parts.hostname}/common/userrealm/"
-        self._realms = f"https://{parts.netloc}/common/userrealm/"
+        self._realms_without_port = f"https://{parts.hostname}{_REALM}"
+        self._realms = f"https://{parts.netloc}{_REALM}"
         self._refused = _RefusedTokens()
         # Address -> answer that was requested ahead of MSAL
         self._ahead: dict[str, BackgroundCall[requests.Response]] = {}
@@ -171,7 +184,11 @@ class AuthorityHttpClient:
     def _checked(self, url: str, answer: requests.Response) -> requests.Response:
         # MSAL would report a 429 as a tenant that does not exist.
         refuse_if_busy(answer, SIGN_IN_SERVICE, trace_of(answer))
-        if urlsplit(url).path.endswith(_INSTANCE_DISCOVERY) and answer.status_code == 200:
+        path = urlsplit(url).path
+        if answer.status_code == 200 and (path.endswith(_DISCOVERY) or _REALM in path):
+            # MSAL would report a page as JSON that is not valid.
+            refuse_web_page(answer, SIGN_IN_SERVICE)
+        if path.endswith(_INSTANCE_DISCOVERY) and answer.status_code == 200:
             _complete_instance_discovery(answer)
         return answer
 
@@ -192,6 +209,8 @@ class AuthorityHttpClient:
                 # The main thread limits the time for which it waits for other threads.
                 answer = send()
         if method != "GET" and answer.is_redirect:
+            if portal := foreign_redirect(answer, SIGN_IN_SERVICE):
+                raise portal
             raise UnexpectedAnswerError(
                 f"{capitalised(SIGN_IN_SERVICE)} at {parts.netloc} redirects the request to another address "
                 f"(HTTP status {answer.status_code}). Nothing was sent there, because the request contains a secret.",
@@ -218,7 +237,7 @@ def _check_token_answer(answer: requests.Response) -> Mapping[str, Any]:
     :raises ServiceBusyError: the service is overloaded or broken.
     :raises UnexpectedAnswerError: it contains neither a token or device code nor an error (RFC 6749 section 5.2).
     """
-    if answer.status_code >= SERVER_ERROR and answer.status_code not in TRANSIENT_STATUS:
+    if answer.status_code >= SERVER_ERROR and answer.status_code not in _NOT_FAILED:
         raise ServiceUnreachableError(
             f"{capitalised(SIGN_IN_SERVICE)} at {urlsplit(answer.url).netloc} failed (HTTP status "
             f"{answer.status_code}).\n{trace_of(answer)}".rstrip(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -17,6 +17,7 @@ from azext_login.errors import (
     LockHeldError,
     MalformedAnswerError,
     NotSignedInError,
+    RefusalKind,
     ServiceBusyError,
     ServiceSlowError,
     ServiceUnreachableError,
@@ -116,7 +117,7 @@ class SingleFlight:
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         if kind in _REFUSALS:
-            return _REFUSALS[kind](message, next_step=next_step)
+            return _REFUSALS[kind](message, next_step=next_step, kind=_reason_in(record))
         return _FAILURES[kind](message, next_step) if kind in _FAILURES else None
 
     @contextmanager
@@ -130,7 +131,10 @@ class SingleFlight:
         except AzCLIError as error:
             steps = [str(step) for step in getattr(error, "recommendations", None) or ()]
             kind, next_step = type(error).__name__, "\n".join(steps) or None
-            self._record({"at": clock(), "kind": kind, "message": str(error), "next_step": next_step})
+            record = {"at": clock(), "kind": kind, "message": str(error), "next_step": next_step}
+            if isinstance(error, SignInError):
+                record["reason"] = error.kind.value
+            self._record(record)
             raise
         if self._locked:
             try:
@@ -151,6 +155,11 @@ class SingleFlight:
             )
         except StoreError as problem:
             logger.debug("The outcome could not be recorded for other processes: %s", problem)
+
+
+def _reason_in(record: Mapping[str, Any]) -> RefusalKind | None:
+    """Return why the service refused; None for a record that states no reason that we know."""
+    return next((kind for kind in RefusalKind if kind.value == record.get("reason")), None)
 
 
 def purge(config_dir: PrivateDirectory) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import LocationParseError
@@ -17,6 +17,17 @@ from azext_login.system.http.session import TRANSIENT_STATUS, parse_retry_after
 from azext_login.system.http.surroundings import ca_bundle, proxy_of
 from azext_login.system.pauses import describe
 from azext_login.system.text import capitalised, printable
+
+SIGN_IN_TO_NETWORK = (
+    "A network that asks users to sign in first (a captive portal) answers like this, and so does a proxy. Open a page "
+    "in a web browser, sign in to the network if it asks for that, and run the command again."
+)
+
+# What a captive portal answers, if it does not pretend to be the service (RFC 6585 section 6).
+NETWORK_AUTHENTICATION_REQUIRED = 511
+
+_PAGES = ("text/html", "application/xhtml+xml")
+_BEGINNINGS = (b"<!doctype html", b"<html")
 
 
 @contextmanager
@@ -82,7 +93,10 @@ def refuse_if_busy(response: requests.Response, service: str, last_line: str = "
 
     :param last_line: the last line of the error, by which the service's administrators find the request.
     :raises ServiceBusyError: it is.
+    :raises MalformedAnswerError: the network demands that the user signs in to it first.
     """
+    if response.status_code == NETWORK_AUTHENTICATION_REQUIRED:
+        raise _web_page_error(response, service)
     if is_busy(response):
         host, status = urlsplit(response.url).netloc, response.status_code
         problem = "is busy" if status in TRANSIENT_STATUS else "is overloaded or broken"
@@ -112,17 +126,75 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise not_an_object(response, service)
+        raise not_an_object(response, service, response.content)
     return body
 
 
-def not_an_object(response: requests.Response, service: str) -> MalformedAnswerError:
-    """Return the error for an answer that is not a JSON object."""
-    kind, proxy = content_type(response), proxy_of(response.url)
-    host = urlsplit(response.url).netloc
-    way = f" The request went through {proxy}." if proxy is not None else ""
+def refuse_web_page(response: requests.Response, service: str) -> None:
+    """Check that a network has not answered with a page of its own in place of a service.
+
+    :raises MalformedAnswerError: it has.
+    """
+    if _is_web_page(response, response.content):
+        raise _web_page_error(response, service)
+
+
+def not_an_object(response: requests.Response, service: str, content: bytes = b"") -> MalformedAnswerError:
+    """Return the error for an answer that is not a JSON object.
+
+    :param content: the body, or its beginning, if it was read.
+    """
+    if redirect := foreign_redirect(response, service):
+        return redirect
+    if _is_web_page(response, content):
+        return _web_page_error(response, service)
     return MalformedAnswerError(
-        f"{capitalised(service)} at {host} answered something other than a JSON object "
-        f"({kind}, HTTP status {response.status_code}).{way}",
+        f"{capitalised(service)} at {urlsplit(response.url).netloc} answered something other than a JSON object "
+        f"({content_type(response)}, HTTP status {response.status_code}).{_way_of(response.url)}",
         "A proxy or a captive portal may have answered in its place. Check the network and run the command again.",
     )
+
+
+def foreign_redirect(response: requests.Response, service: str) -> MalformedAnswerError | None:
+    """Return the error for a redirect of a request to another host, which was not followed; None for another answer."""
+    here, there = urlsplit(response.url), _target_of(response)
+    if there is None or there == here.hostname:
+        return None
+    return MalformedAnswerError(
+        f"The network answered in place of {service} at {here.netloc}, with a redirect to {printable(there)} (HTTP "
+        f"status {response.status_code}). Nothing was sent there, because the request contains a secret."
+        f"{_way_of(response.url)}",
+        SIGN_IN_TO_NETWORK,
+    )
+
+
+def _target_of(response: requests.Response) -> str | None:
+    """Return the host to which an answer redirects; None if it does not, or if the address is not valid."""
+    if not response.is_redirect:
+        return None
+    try:
+        return urlsplit(urljoin(response.url, response.headers["Location"])).hostname
+    except ValueError:
+        return None
+
+
+def _is_web_page(response: requests.Response, content: bytes) -> bool:
+    """Tell whether a user, and not a program, is meant to read an answer."""
+    is_page = content_type(response).strip().lower() in _PAGES or content[:512].lstrip().lower().startswith(_BEGINNINGS)
+    return is_page or response.status_code == NETWORK_AUTHENTICATION_REQUIRED
+
+
+def _web_page_error(response: requests.Response, service: str) -> MalformedAnswerError:
+    asked = response.history[0].url if response.history else response.url
+    host, last = urlsplit(asked).netloc, urlsplit(response.url).netloc
+    after = f", after a redirect to {printable(last)}" if last != host else ""
+    return MalformedAnswerError(
+        f"A web page answered in place of {service} at {printable(host)} ({content_type(response)}, HTTP status "
+        f"{response.status_code}{after}).{_way_of(asked)}",
+        SIGN_IN_TO_NETWORK,
+    )
+
+
+def _way_of(url: str) -> str:
+    proxy = proxy_of(url)
+    return f" The request went through {proxy}." if proxy is not None else ""

@@ -23,6 +23,7 @@ from azext_login.errors import (
     InteractionRequiredError,
     MalformedAnswerError,
     NotSignedInError,
+    RefusalKind,
     ServiceBusyError,
     ServiceSlowError,
     ServiceUnreachableError,
@@ -120,6 +121,7 @@ def test_a_request_for_another_token_does_not_wait(tmp_path: Path) -> None:
 
 _ERRORS: list[AzCLIError] = [
     SignInError("It refused.", next_step="az login --tenant X"),
+    SignInError("The account is locked.", next_step="az login", kind=RefusalKind.DISABLED),
     InteractionRequiredError("A second factor is needed.", next_step="az login"),
     ServiceUnreachableError("No answer.", "Try later."),
     ServiceBusyError("Busy.", "Try later."),
@@ -148,6 +150,7 @@ def test_a_process_that_waited_gets_the_same_error_with_the_same_advice(tmp_path
         assert type(shared) is type(error)
         assert str(shared) == str(error)
         assert shared.recommendations == error.recommendations
+        assert getattr(shared, "kind", None) == getattr(error, "kind", None)
 
 
 @pytest.mark.parametrize("at", [99.9, 101.1, 1e12, float("nan")])
