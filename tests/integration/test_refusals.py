@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from azext_login.auth.entra.refusals import OF_SERVICE_PRINCIPALS, OF_THE_SERVICE, OF_USERS, Refusal
+from azext_login.auth.entra.refusals import (
+    OF_SERVICE_PRINCIPALS,
+    OF_THE_SERVICE,
+    OF_USERS,
+    PERSONAL_ACCOUNT,
+    Refusal,
+)
 from tests.harness.az import Az
 from tests.harness.sign_in import sign_in
 from tests.integration.token_cache_files import let_tokens_age
@@ -77,3 +83,13 @@ def test_a_service_principal_reads_each_refusal_of_a_sign_in(az: Az, own_cloud: 
         assert lines[1:3] == [sentence, _TRACE_LINE]
         assert "Interactive authentication" not in error
         assert _content(az.config_dir) == before
+
+
+def test_a_personal_account_with_a_password_reads_which_way_to_sign_in(az: Az, own_cloud: LocalCloud) -> None:
+    for code in sorted(PERSONAL_ACCOUNT.codes):
+        sentence = _refuse(own_cloud, code, "invalid_request")
+        error = az.run("login", "-u", ALICE, "--password=@-", input="a-password").failed().stderr
+        first, *rest = error.removeprefix("ERROR: ").splitlines()
+        assert f"'{ALICE}' is a personal Microsoft account" in first
+        assert rest[:2] == [sentence, _TRACE_LINE]
+        assert rest[-1] == "az login"

@@ -152,4 +152,5 @@ _OF_TENANTS = (
     ),
 )
 
-OF_SERVICE_PRINCIPALS = (*OF_EVERYONE, *_OF_SECRETS, *_OF_ASSERTIONS, *_OF_TENANTS)
+# Entra can send 70002 with a more precise code (azure-activedirectory-library-for-python#79), so its row comes last.
+OF_SERVICE_PRINCIPALS = (*OF_EVERYONE, *_OF_ASSERTIONS, *_OF_TENANTS, *_OF_SECRETS)

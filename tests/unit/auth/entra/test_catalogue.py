@@ -139,6 +139,15 @@ def test_a_code_counts_more_than_the_error_beside_it() -> None:
     assert "Consent is missing" in str(_refused(90094, word="access_denied"))
 
 
+@pytest.mark.parametrize(
+    ("codes", "is_application", "part"),
+    [([70002, 50012], True, "signature"), ([70002, 50126], False, "password"), ([70002, 70008], False, "expired")],
+)
+def test_of_two_codes_the_precise_one_counts(codes: list[int], is_application: bool, part: str) -> None:
+    answer = {"error": "invalid_client", "error_codes": codes}
+    assert part in str(explain(answer, Attempt(username="a-user", service_principal=is_application)))
+
+
 def test_a_personal_account_is_told_apart_only_where_a_password_was_sent() -> None:
     for code in PERSONAL_ACCOUNT.codes:
         answer = {"error": "invalid_request", "error_codes": [code]}
