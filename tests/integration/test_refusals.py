@@ -89,7 +89,7 @@ def test_a_personal_account_with_a_password_reads_which_way_to_sign_in(az: Az, o
     for code in sorted(PERSONAL_ACCOUNT.codes):
         sentence = _refuse(own_cloud, code, "invalid_request")
         error = az.run("login", "-u", ALICE, "--password=@-", input="a-password").failed().stderr
-        first, *rest = error.removeprefix("ERROR: ").splitlines()
+        first, *rest = error.partition("ERROR: ")[2].splitlines()
         assert f"'{ALICE}' is a personal Microsoft account" in first
         assert rest[:2] == [sentence, _TRACE_LINE]
         assert rest[-1] == "az login"
