@@ -185,8 +185,8 @@ class AuthorityHttpClient:
         # MSAL would report a 429 as a tenant that does not exist.
         refuse_if_busy(answer, SIGN_IN_SERVICE, trace_of(answer))
         path = urlsplit(url).path
-        if answer.status_code == 200 and (path.endswith(_DISCOVERY) or _REALM in path):
-            # MSAL would report a page as JSON that is not valid.
+        if path.endswith(_DISCOVERY) or _REALM in path:
+            # MSAL would report a page as JSON that is not valid, or as a tenant that does not exist.
             refuse_web_page(answer, SIGN_IN_SERVICE)
         if path.endswith(_INSTANCE_DISCOVERY) and answer.status_code == 200:
             _complete_instance_discovery(answer)

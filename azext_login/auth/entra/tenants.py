@@ -10,7 +10,7 @@ from azext_login.auth.entra.errors import not_one_tenant, unknown_tenant
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.auth.refusal_trace import trace_of
 from azext_login.errors import UnexpectedAnswerError
-from azext_login.system.http.errors import connection_errors, parse_json_object, refuse_if_busy
+from azext_login.system.http.errors import connection_errors, parse_json_object, refuse_if_busy, refuse_web_page
 from azext_login.system.http.json_answers import object_in
 from azext_login.system.http.session import TIMEOUT
 from azext_login.system.text import capitalised, is_id, is_utf_8, printable
@@ -44,6 +44,7 @@ def resolve_tenant(
     with connection_errors(SIGN_IN_SERVICE, authority):
         response = http.get(url, timeout=TIMEOUT, verify=None if verify else False)
     refuse_if_busy(response, SIGN_IN_SERVICE, trace_of(response))
+    refuse_web_page(response, SIGN_IN_SERVICE)
     if 400 <= response.status_code < 500:
         raise unknown_tenant(domain, authority, object_in(response.content), again)
     document = parse_json_object(response, SIGN_IN_SERVICE)

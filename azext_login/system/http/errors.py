@@ -133,9 +133,11 @@ def parse_json_object(response: requests.Response, service: str) -> Mapping[str,
 def refuse_web_page(response: requests.Response, service: str) -> None:
     """Check that a network has not answered with a page of its own in place of a service.
 
+    Status 400 and 404 are left to the caller: web servers have pages for addresses that are not valid or do not exist.
+
     :raises MalformedAnswerError: it has.
     """
-    if _is_web_page(response, response.content):
+    if response.status_code not in (400, 404) and _is_web_page(response, response.content):
         raise _web_page_error(response, service)
 
 
