@@ -321,7 +321,7 @@ def test_what_could_not_be_refreshed_is_marked_until_it_is(own_az: Az, own_cloud
     shown = own_az.run(*LIST, "--show-refresh").ok().json()
     failures = {row["tenantDefaultDomain"]: row["refreshFailure"] for row in shown}
     assert failures["contoso.example"] is None
-    assert "JSON" in failures["fabrikam.example"]["reason"]
+    assert "A web page answered in place of" in failures["fabrikam.example"]["reason"]
     head, *lines = own_az.run(*LIST, "--show-refresh", "-o", "table").ok().stdout.splitlines()
     assert head.split()[-2:] == ["IsDefault", "NotRefreshed"]
     marked = {line for line in lines if line.endswith(failures["fabrikam.example"]["on"])}
