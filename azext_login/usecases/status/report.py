@@ -1,0 +1,235 @@
+"""Everything that `account status` checks, put together: what is asked for, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from azext_login.errors import AccountError, StoreError
+from azext_login.profile import subscriptions as rules
+from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.system.command_line import AZ_LOGIN
+from azext_login.system.threads import BackgroundCall
+from azext_login.usecases.status.accounts import Target, check_accounts, find_targets, unchecked_accounts
+from azext_login.usecases.status.active import find_active
+from azext_login.usecases.status.files import check_files
+from azext_login.usecases.status.host import check_built_in, check_encryption, versions
+from azext_login.usecases.status.network import Probe, describe_network, findings_of, probe
+from azext_login.usecases.status.outcomes import message_of
+from azext_login.usecases.status.records import (
+    AccountStatus,
+    CloudStatus,
+    Finding,
+    NetworkStatus,
+    Outcome,
+    StatusReport,
+    StorageStatus,
+)
+
+if TYPE_CHECKING:
+    from azext_login.usecases.session import Session
+
+SIGN_IN, TOKEN, STORE, NETWORK, CLOCK, BUILT_IN = "sign-in", "token", "store", "network", "clock", "built-in"
+
+# What --check can be limited to, and the outcomes that count then.
+_COUNTING = {
+    SIGN_IN: frozenset({Outcome.NOT_SIGNED_IN, Outcome.STORE_UNUSABLE}),
+    TOKEN: frozenset(Outcome) - {Outcome.BUILT_IN_FAILS},
+    STORE: frozenset({Outcome.STORE_UNUSABLE}),
+    NETWORK: frozenset({Outcome.OFFLINE}),
+    CLOCK: frozenset({Outcome.CLOCK_WRONG, Outcome.OFFLINE}),
+    BUILT_IN: frozenset({Outcome.BUILT_IN_FAILS}),
+}
+
+CHECKS = tuple(_COUNTING)
+"""The values of --check."""
+
+# Seconds for the one request that shows whether the sign-in service answers, and its time.
+_PROBE_LIMIT = 20.0
+_TICK = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """What to check."""
+
+    private_files: tuple[str, ...] = ()
+    """The beginnings of the names of files that name accounts or hold their secrets."""
+    username: str | None = None
+    """User name or application ID; None for every account of the active cloud."""
+    tenant: str | None = None
+    """ID or domain name; None for every tenant."""
+    scopes: Sequence[str] | None = None
+    """What the tokens are for; None for Azure Resource Manager."""
+    only: str | None = None
+    """One of CHECKS; None for all of them."""
+    is_offline: bool = False
+    """Whether nothing is asked over the network."""
+    all_identities: bool = False
+    """Whether accounts of other clouds are listed too."""
+
+    def wants(self, *checks: str) -> bool:
+        """Tell whether one of these checks is to be done."""
+        return self.only is None or self.only in checks
+
+
+def check(
+    session: Session, cli_ctx: Any, options: CheckOptions, *, clock: Callable[[], float] = time.time
+) -> StatusReport:
+    """Check what the options ask for. Nothing that is stored changes, except that new tokens are stored as usual."""
+    settings = session.settings
+    report = StatusReport(
+        clock(),
+        options.is_offline,
+        CloudStatus(settings.cloud, settings.authority, _resource_manager(session)),
+    )
+    findings: list[Finding] = []
+    can_read = True
+    if options.wants(STORE, SIGN_IN, TOKEN):
+        storage, found = _check_storage(session, options)
+        report, can_read = replace(report, storage=storage), not any(each.outcome for each in found)
+        findings += found
+    rows = session.rows(all_clouds=True, all_identities=True)
+    own = rules.in_cloud(rows, settings.cloud)
+    targets = find_targets(own, username=options.username, tenant=options.tenant)
+    if options.only is None:
+        active, found = find_active(session)
+        report = replace(report, active=active, versions=versions())
+        findings += found
+    asks = not options.is_offline
+    call = None
+    if asks and options.wants(NETWORK, CLOCK, TOKEN):
+        call = BackgroundCall(partial(probe, session))
+    if options.wants(SIGN_IN, TOKEN):
+        findings += _check_signed_in(own, targets, options)
+        accounts, found = _check_accounts(session, targets, options, can_read=can_read, known_ids=_ids_in(rows))
+        report = replace(report, accounts=(*accounts, *_of_other_clouds(session, rows, options)))
+        findings += found
+    probed = _result_of(call, findings, _ids_in(rows), targets, options)
+    if options.wants(NETWORK, CLOCK, TOKEN):
+        report = replace(report, network=_network(session, probed))
+    if options.wants(BUILT_IN):
+        built_in, found = check_built_in(cli_ctx, session, targets)
+        report = replace(report, built_in=built_in)
+        findings += found
+    return replace(report, findings=tuple(_counting(findings, options)))
+
+
+def _network(session: Session, probed: Probe | None) -> NetworkStatus:
+    return describe_network(session, probed)
+
+
+def _resource_manager(session: Session) -> str | None:
+    address = getattr(session.settings.endpoints, "resource_manager", None)
+    return str(address) if address else None
+
+
+def _check_storage(session: Session, options: CheckOptions) -> tuple[StorageStatus, list[Finding]]:
+    checked = check_files(session.config_dir, options.private_files)
+    is_encrypted, secrets_in, findings = check_encryption(session)
+    storage = StorageStatus(str(session.config_dir.path), is_encrypted, secrets_in, checked.files, checked.locks)
+    return storage, [*checked.findings, *findings]
+
+
+def _check_signed_in(own: Sequence[SubscriptionRow], targets: Sequence[Target], options: CheckOptions) -> list[Finding]:
+    if targets:
+        return []
+    if options.username and own:
+        what = f"The account '{options.username}' is not signed in."
+    elif options.tenant and own:
+        what = f"No account that is signed in can be used in tenant '{options.tenant}'."
+    else:
+        what = "No account is signed in."
+    command = AZ_LOGIN.with_option("--tenant", options.tenant) if options.tenant else AZ_LOGIN
+    return [Finding(Outcome.NOT_SIGNED_IN.word, what, Outcome.NOT_SIGNED_IN, str(command))]
+
+
+def _check_accounts(
+    session: Session, targets: Sequence[Target], options: CheckOptions, *, can_read: bool, known_ids: frozenset[str]
+) -> tuple[list[AccountStatus], list[Finding]]:
+    cloud = session.settings.cloud
+    if not (can_read and targets):
+        return unchecked_accounts(session, targets, cloud), []
+    scopes = options.scopes or session.settings.arm_scopes
+    asks = not options.is_offline and options.wants(TOKEN)
+    try:
+        accounts = check_accounts(session, targets, scopes, asks=asks, known_ids=known_ids)
+    except (StoreError, AccountError) as error:
+        what = message_of(error, known_ids)
+        finding = Finding("storeUnreadable", what, Outcome.STORE_UNUSABLE)
+        return unchecked_accounts(session, targets, cloud), [finding]
+    return accounts, _findings_of_accounts(accounts)
+
+
+def _findings_of_accounts(accounts: Iterable[AccountStatus]) -> list[Finding]:
+    """Return the findings about accounts. Those that differ in the tenant alone are one, so that a list stays short."""
+    grouped: dict[object, list[Finding]] = {}
+    for account in accounts:
+        for tenant in account.tenants:
+            finding = tenant.finding(account.account)
+            if finding is not None:
+                key = Outcome.OFFLINE if finding.outcome is Outcome.OFFLINE else finding
+                grouped.setdefault(key, []).append(finding)
+    return [
+        each[0]
+        if len(each) == 1
+        else replace(each[0], what=f"{each[0].what} The same applies to {len(each) - 1} more.")
+        for each in grouped.values()
+    ]
+
+
+def _of_other_clouds(session: Session, rows: Sequence[SubscriptionRow], options: CheckOptions) -> list[AccountStatus]:
+    if not options.all_identities:
+        return []
+    clouds = dict.fromkeys(str(row["environmentName"]) for row in rows)
+    found: list[AccountStatus] = []
+    for cloud in clouds:
+        if cloud != session.settings.cloud:
+            found += unchecked_accounts(session, find_targets(rules.in_cloud(rows, cloud)), cloud)
+    return found
+
+
+def _result_of(
+    call: BackgroundCall[Probe] | None,
+    findings: list[Finding],
+    known_ids: frozenset[str],
+    targets: Sequence[Target],
+    options: CheckOptions,
+) -> Probe | None:
+    """Wait for the request to the sign-in service, and add what it found to `findings`."""
+    if call is None:
+        return None
+    end = time.monotonic() + _PROBE_LIMIT
+    while not call.wait(_TICK):
+        if time.monotonic() > end:
+            what = "The sign-in service did not answer in time."
+            findings.append(Finding(Outcome.OFFLINE.word, what, Outcome.OFFLINE))
+            return None
+    probed = call.result()
+    found = findings_of(probed, known_ids, now=time.time())
+    if probed.failure is not None:
+        is_known = any(finding.outcome is Outcome.OFFLINE for finding in findings)
+        # The tokens of managed identities come from this computer.
+        is_needed = options.wants(NETWORK) and not all(target.account.keeps_to_its_tenant for target in targets)
+        if is_known or not (is_needed or options.only == CLOCK):
+            return probed
+    findings += found
+    return probed
+
+
+def _counting(findings: Iterable[Finding], options: CheckOptions) -> list[Finding]:
+    if options.only is None:
+        return list(findings)
+    return [finding for finding in findings if finding.outcome in _COUNTING[options.only]]
+
+
+def _ids_in(rows: Iterable[SubscriptionRow]) -> frozenset[str]:
+    """Return the GUIDs that `account list` shows, in lower case."""
+    found: set[str] = set()
+    for row in rows:
+        account = account_of(row)
+        found |= {str(value).lower() for value in (row.get("id"), row.get("tenantId"), account.name)}
+    return frozenset(found)

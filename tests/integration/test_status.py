@@ -1,0 +1,270 @@
+"""`az account status`: each exit code, what is printed, and that nothing changes that is stored."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.az import Az, Result
+from tests.harness.sign_in import sign_in
+from tests.integration.workloads import SERVICE_PRINCIPAL, Certificates, write_pfx
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
+from tests.users import ALICE, BOB, DAVE
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and locks of POSIX systems")
+
+_STATUS = ("account", "status")
+_TOKEN_CACHE = "msal_token_cache.json"
+
+# What hosts and their telemetry write in every command, and the discovery documents, which are not about an account.
+_OF_HOST = re.compile(
+    r"msal_http_cache|commandIndex|extensionIndex|versionCheck|telemetry|az\.|home|logs|commands|\.lock$"
+)
+
+
+def _outcomes(result: Result) -> set[str]:
+    """Return the status of each tenant that is not good."""
+    tenants = [tenant for account in result.json()["accounts"] for tenant in account["tenants"]]
+    return {tenant["status"] for tenant in tenants} - {"good"}
+
+
+def _exits(result: Result, code: int) -> Result:
+    """Return a result whose exit code is that of a finding: the result is printed, and no error."""
+    assert result.exit_code == code, str(result)
+    assert "ERROR" not in result.stderr, str(result)
+    result.assert_clean()
+    return result
+
+
+def _codes(result: Result) -> set[str]:
+    return {finding["code"] for finding in result.json()["findings"]}
+
+
+def _files(az: Az) -> dict[str, bytes]:
+    """Return the content of the files that are not the host's own."""
+    return {
+        str(path.relative_to(az.config_dir)): path.read_bytes()
+        for path in az.config_dir.rglob("*")
+        if path.is_file() and not _OF_HOST.search(str(path.relative_to(az.config_dir)))
+    }
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a lock as another process of ours does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode("ascii"))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@pytest.fixture
+def own_az(make_az: Callable[..., Az], own_cloud: LocalCloud) -> Az:
+    """An `az` in a cloud that the test may break, with alice signed in."""
+    az = make_az(cloud=own_cloud)
+    sign_in(az, own_cloud, ALICE).ok()
+    return az
+
+
+# The exit codes
+
+
+def test_exit_code_0_if_everything_works(signed_in: Az) -> None:
+    before = _cached_at(signed_in)
+    result = signed_in.run(*_STATUS).ok()
+    report = result.json()
+    assert (report["status"], report["exitCode"]) == ("good", 0)
+    assert _codes(result) == set()
+    (account,) = report["accounts"]
+    assert (account["account"], account["accountType"], account["signIn"]) == (ALICE, "user", "user")
+    assert {tenant["refresh"] for tenant in account["tenants"]} == {"works"}
+    assert {tenant["tokenSource"] for tenant in account["tenants"]} == {"refresh token"}
+    assert len(account["tenants"]) >= 2
+    assert report["active"]["reason"] == "stored"
+    assert report["builtInCommands"] == {"work": True, "everyCommand": "auto", "message": None}
+    assert abs(report["network"]["clockDifferenceSeconds"]) < 30
+    assert _cached_at(signed_in) >= before
+
+
+def test_exit_code_10_if_no_account_is_signed_in(az: Az) -> None:
+    result = _exits(az.run(*_STATUS), 10)
+    assert _codes(result) == {"notSignedIn"}
+    assert result.json()["findings"][0]["command"] == "az login"
+    assert result.json()["active"] is None
+
+
+def test_exit_code_10_for_an_account_that_is_not_signed_in(signed_in: Az) -> None:
+    result = _exits(signed_in.run(*_STATUS, "--username", BOB), 10)
+    assert BOB in result.json()["findings"][0]["what"]
+    assert signed_in.run(*_STATUS, "--username", ALICE).ok().json()["accounts"]
+
+
+def test_exit_code_11_if_the_session_was_revoked(own_az: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.revoke(ALICE)
+    before = _files(own_az)
+    result = _exits(own_az.run(*_STATUS), 11)
+    assert _outcomes(result) == {"expired"}
+    assert result.json()["findings"][0]["command"].startswith("az login")
+    assert _files(own_az) == before
+    # A cached token is still valid, which is why `az account show` and others do not notice.
+    tenants = result.json()["accounts"][0]["tenants"]
+    assert {tenant["refresh"] for tenant in tenants} == {"failed"}
+    assert None not in {tenant["cachedUntil"] for tenant in tenants}
+
+
+def test_exit_code_11_if_the_refresh_token_has_expired(own_az: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.refresh_token_lifetime(0)
+    assert _outcomes(_exits(own_az.run(*_STATUS), 11)) == {"expired"}
+
+
+def test_exit_code_12_if_a_tenant_asks_for_a_second_factor(own_az: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.demand_mfa("contoso.example")
+    before = _files(own_az)
+    result = _exits(own_az.run(*_STATUS, "--tenant", "contoso.example"), 12)
+    assert _outcomes(result) == {"actionNeeded"}
+    (tenant,) = result.json()["accounts"][0]["tenants"]
+    assert tenant["tenantDomain"] == "contoso.example"
+    assert "--tenant" in tenant["command"]
+    assert _files(own_az) == before
+    # The other tenants do not ask for it.
+    assert own_az.run(*_STATUS, "--tenant", "fabrikam.example").ok().json()["status"] == "good"
+
+
+def test_exit_code_13_if_consent_is_missing(signed_in: Az) -> None:
+    scope = "https://needs-admin.localcloud.example/.default"
+    result = _exits(signed_in.run(*_STATUS, "--tenant", "contoso.example", "--scope", scope), 13)
+    assert _outcomes(result) == {"consentMissing"}
+
+
+def test_exit_code_14_if_the_account_is_disabled(own_az: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.disable_user(ALICE)
+    result = _exits(own_az.run(*_STATUS), 14)
+    assert _outcomes(result) == {"accountDisabled"}
+    assert own_cloud.directory.user(DAVE).disabled
+
+
+def test_exit_code_15_if_the_sign_in_service_cannot_be_reached(signed_in: Az) -> None:
+    before = _files(signed_in)
+    secret = "user:hidden-password"
+    offline = signed_in.with_env(HTTPS_PROXY=f"http://{secret}@127.0.0.1:9", NO_PROXY="")
+    result = _exits(offline.run(*_STATUS), 15)
+    assert _outcomes(result) == {"offline"}
+    # One finding for all tenants.
+    assert len(result.json()["findings"]) == 1
+    assert "127.0.0.1:9" in result.json()["network"]["proxy"]
+    assert "hidden-password" not in result.stdout + result.stderr
+    assert _files(signed_in) == before
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_exit_code_16_if_the_clock_is_wrong(own_az: Az, own_cloud: LocalCloud, seconds: int) -> None:
+    own_cloud.admin.clock_offset(seconds)
+    result = _exits(own_az.run(*_STATUS), 16)
+    assert "clockWrong" in _codes(result)
+    assert abs(result.json()["network"]["clockDifferenceSeconds"] + seconds) < 30
+
+
+def test_a_small_difference_of_the_clocks_is_a_warning(own_az: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.clock_offset(120)
+    (finding,) = own_az.run(*_STATUS).ok().json()["findings"]
+    assert (finding["code"], finding["severity"]) == ("clockWrong", "warning")
+
+
+def test_exit_code_17_if_another_process_holds_a_lock(signed_in: Az) -> None:
+    with _held(signed_in.config_dir / "login_msal_token_cache.lock"):
+        result = _exits(signed_in.run(*_STATUS), 17)
+    assert _codes(result) == {"storeLocked"}
+    assert f"PID {os.getpid()}" in result.json()["findings"][0]["what"]
+    held = [lock for lock in result.json()["storage"]["locks"] if lock["held"]]
+    assert held == [{"name": "login_msal_token_cache.lock", "holder": os.getpid(), "held": True}]
+    # Nothing was tried, because nothing could have been stored.
+    assert {tenant["refresh"] for tenant in result.json()["accounts"][0]["tenants"]} == {"not tried"}
+
+
+@pytest.mark.parametrize("content", [b"{damaged", b"[]", b"\xff\xfe"])
+def test_exit_code_17_if_the_token_cache_is_damaged(signed_in: Az, content: bytes) -> None:
+    (signed_in.config_dir / _TOKEN_CACHE).write_bytes(content)
+    result = _exits(signed_in.run(*_STATUS), 17)
+    (finding,) = result.json()["findings"]
+    assert (finding["code"], finding["fixable"]) == ("storeDamaged", True)
+    # It is left to --fix.
+    assert (signed_in.config_dir / _TOKEN_CACHE).read_bytes() == content
+
+
+def test_exit_code_17_if_the_token_cache_cannot_be_read(signed_in: Az) -> None:
+    (signed_in.config_dir / _TOKEN_CACHE).unlink()
+    (signed_in.config_dir / _TOKEN_CACHE).mkdir()
+    assert _codes(_exits(signed_in.run(*_STATUS), 17)) == {"storeUnreadable"}
+
+
+def test_exit_code_18_if_only_this_extension_can_use_a_credential(
+    workload_az: Az, certificates: Certificates, tmp_path: Path
+) -> None:
+    path = write_pfx(tmp_path / "ci.pfx", certificates.registered)
+    workload_az.run(*SERVICE_PRINCIPAL, "--certificate", path).ok()
+    assert workload_az.run(*_STATUS).ok().json()["accounts"][0]["signIn"] == "certificate"
+    off = workload_az.with_env(AZURE_LOGIN_EVERY_COMMAND="off")
+    result = _exits(off.run(*_STATUS), 18)
+    assert _codes(result) == {"builtInFails"}
+    assert result.json()["findings"][0]["command"] == "az config set login.every_command=auto"
+    assert not result.json()["builtInCommands"]["work"]
+
+
+def test_exit_code_19_if_the_service_refuses_for_another_reason(signed_in: Az) -> None:
+    scope = "https://unknown.localcloud.example/.default"
+    result = _exits(signed_in.run(*_STATUS, "--tenant", "contoso.example", "--scope", scope), 19)
+    assert _outcomes(result) == {"refused"}
+
+
+# Service principals
+
+
+def test_a_service_principal_is_checked_with_its_credential(az: Az) -> None:
+    words = ("login", "--service-principal", "--username", CI_APP, f"--password={CI_SECRET}")
+    az.run(*words, "--tenant", "contoso.example").ok()
+    (account,) = az.run(*_STATUS).ok().json()["accounts"]
+    assert (account["account"], account["signIn"]) == (CI_APP, "client secret")
+    assert [tenant["refresh"] for tenant in account["tenants"]] == ["works"]
+
+
+# What is printed
+
+
+def test_the_table_fits_100_columns(signed_in: Az) -> None:
+    lines = signed_in.run(*_STATUS, "--output", "table").ok().stdout.splitlines()
+    assert lines[0].split()[:2] == ["Account", "Tenant"]
+    assert max(map(len, lines)) <= 100
+    assert lines[-1] == "Everything works."
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_query_and_no_output_keep_the_exit_code(az: Az) -> None:
+    assert _exits(az.run(*_STATUS, "--query", "status", "--output", "tsv"), 10).stdout == "notSignedIn\n"
+    assert _exits(az.run(*_STATUS, "--output", "none"), 10).stdout == ""
+    assert "az login" in _exits(az.run(*_STATUS, "--output", "table"), 10).stdout
+
+
+def test_the_report_has_no_token(signed_in: Az) -> None:
+    text = json.dumps(signed_in.run(*_STATUS).ok().json())
+    cache = json.loads((signed_in.config_dir / _TOKEN_CACHE).read_text(encoding="utf-8"))
+    secrets = [entry["secret"] for section in cache.values() for entry in section.values() if "secret" in entry]
+    assert secrets
+    assert [secret for secret in secrets if secret in text] == []
+
+
+def _cached_at(az: Az) -> list[Any]:
+    cache = json.loads((az.config_dir / _TOKEN_CACHE).read_text(encoding="utf-8"))
+    return sorted(entry["cached_at"] for entry in cache["AccessToken"].values())
