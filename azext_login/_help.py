@@ -309,6 +309,8 @@ examples:
       text: az account status --check token --output none
     - name: Check one account in one tenant for Microsoft Graph.
       text: az account status --username alice@contoso.com --tenant contoso.com --scope https://graph.microsoft.com/.default
+    - name: Fix access modes, damaged files and lock files that were left, without a question.
+      text: az account status --fix --yes
     - name: Check without the network whether valid tokens are cached.
       text: az account status --check token --offline
 """

@@ -5,16 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from azext_login.cli.collector import resume
 from azext_login.cli.open_session import PRIVATE_FILES, open_session
 from azext_login.cli.options import serves
 from azext_login.cli.raw_output import write_text
 from azext_login.cli.status_options import StatusOptions
+from azext_login.errors import AccountError
 from azext_login.host import exit_with, output_options
+from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import is_terminal
-from azext_login.usecases.status.records import StatusReport
+from azext_login.system.text import printable
+from azext_login.usecases.status.records import Finding, StatusReport
+
+if TYPE_CHECKING:
+    from azext_login.usecases.session import Session
+
+logger = get_logger(__name__)
 
 
 @serves("account status", StatusOptions)
@@ -33,9 +42,50 @@ def show_status(cmd: Any, options: StatusOptions) -> dict[str, Any] | None:
         is_offline=options.offline,
         all_identities=options.all_identities,
     )
+    if options.fix and not options.yes and not _can_ask():
+        raise AccountError(
+            "usage error: '--fix' asks before it changes anything, and there is no terminal. Nothing was changed.",
+            "Add --yes to fix without a question.",
+        )
     report = check(session, cmd.cli_ctx, wanted)
+    if options.fix and _fix(session, report, is_confirmed=options.yes):
+        report = check(session, cmd.cli_ctx, wanted)
     exit_with(cmd.cli_ctx, int(report.outcome))
     return _shown(cmd.cli_ctx, report)
+
+
+def _can_ask() -> bool:
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def _fix(session: Session, report: StatusReport, *, is_confirmed: bool) -> bool:
+    """Fix what can be fixed, after a question, and return whether something was fixed."""
+    from azext_login.usecases.status.repair import fix, fixable
+
+    found = fixable(report.findings)
+    if not found:
+        logger.warning("There is nothing that --fix can fix.")
+        return False
+    if not is_confirmed and not _confirm(found):
+        logger.warning("Nothing was changed.")
+        return False
+    fixed = fix(
+        session,
+        found,
+        on_failure=lambda finding, error: logger.warning("Not fixed: %s %s", printable(finding.what), error),
+    )
+    for finding in fixed:
+        logger.warning("Fixed: %s", printable(finding.what))
+    return bool(fixed)
+
+
+def _confirm(findings: Sequence[Finding]) -> bool:
+    """Ask on the terminal. Standard output is for the result."""
+    for finding in findings:
+        sys.stderr.write(f"{printable(finding.what)}\n")
+    sys.stderr.write("Fix this now? (y/N): ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _shown(cli_ctx: Any, report: StatusReport) -> dict[str, Any] | None:

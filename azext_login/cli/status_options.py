@@ -44,3 +44,10 @@ class StatusOptions:
         default=False,
         help="List the accounts of other clouds too. They are not checked.",
     )
+    fix: bool = option(
+        "--fix",
+        default=False,
+        help="Fix what can be fixed without a sign-in, after a question: access modes, damaged files (they are "
+        "quarantined), and lock files that were left by killed processes. Then check again.",
+    )
+    yes: bool = option("--yes", "-y", default=False, help="With --fix, do not ask.")

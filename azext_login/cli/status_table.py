@@ -15,7 +15,9 @@ WIDTH = 100
 _LEAST_WIDTH = 60
 _GAP = "  "
 
-_TITLES = ("Account", "Tenant", "Signs in with", "Token until", "Status", "To do")
+_TITLES = ("Account", "Tenant", "Signs in with", "Token for", "Status", "To do")
+
+_STATUS = _TITLES.index("Status")
 
 # The columns that become narrower in a narrow terminal, and their least width.
 _SHRINKING = {0: 12, 1: 10, 2: 8}
@@ -66,7 +68,8 @@ def table_of(
     if report.active is not None:
         active = report.active
         why = f"{active.reason}: {active.origin}" if active.origin else active.reason
-        shown += _wrapped(f"Active subscription: {printable(active.name)} ({printable(why)})", width)
+        who = printable(active.account.label)
+        shown += _wrapped(f"Active subscription: {printable(active.name)}, as {who} ({printable(why)})", width)
     for number, finding in enumerate(report.findings, 1):
         shown += _finding(number, finding, width, paint)
     word = _WORDS[report.outcome]
@@ -94,7 +97,7 @@ def _cells(
         tenant.token_source or account.sign_in or "-",
         _left(tenant.cached_until, now),
         "not checked" if tenant.outcome is None else _WORDS[tenant.outcome],
-        f"see [{number}]" if number else "",
+        f"[{number}]" if number else "",
     )
 
 
@@ -120,15 +123,17 @@ def _table(lines: Sequence[tuple[str, ...]], width: int, paint: Paint) -> list[s
         widths[max(wide, key=lambda column: widths[column])] -= 1
 
     def row(cells: Sequence[str], colour: str | None = None) -> str:
-        padded = [shorten(cell, size).ljust(size) for cell, size in zip(cells, widths, strict=True)]
+        shown = [shorten(cell, size) for cell, size in zip(cells, widths, strict=True)]
+        gaps = [" " * (size - len(cell)) for cell, size in zip(shown, widths, strict=True)]
         if colour is not None:
-            padded[4] = paint(padded[4], colour)
+            shown[_STATUS] = paint(shown[_STATUS], colour)
+        padded = [cell + gap for cell, gap in zip(shown, gaps, strict=True)]
         return _GAP.join(padded).rstrip()
 
     return [
         row(_TITLES),
         row(["-" * size for size in widths]),
-        *(row(line, _colour_of(line[4])) for line in lines),
+        *(row(line, _colour_of(line[_STATUS])) for line in lines),
     ]
 
 

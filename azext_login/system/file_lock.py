@@ -241,7 +241,7 @@ def find_holder(file: Entry, *, patience: float = 0.0) -> LockHolder | None:
     :raises OSError: the file cannot be opened or locked.
     """
     end = time.monotonic() + patience
-    descriptor = file.open_to_lock()
+    descriptor = file.open_to_lock(create=False)
     try:
         while not _try_lock(descriptor):
             if time.monotonic() >= end:

@@ -240,6 +240,117 @@ def test_a_service_principal_is_checked_with_its_credential(az: Az) -> None:
     assert [tenant["refresh"] for tenant in account["tenants"]] == ["works"]
 
 
+def test_a_managed_identity_needs_no_sign_in_service(az: Az, cloud: LocalCloud) -> None:
+    here = az.with_env(**cloud.imds_environment())
+    here.run("login", "--identity").ok()
+    offline = here.with_env(HTTPS_PROXY="http://127.0.0.1:9", NO_PROXY="127.0.0.1")
+    (account,) = offline.run(*_STATUS).ok().json()["accounts"]
+    assert (account["accountType"], account["signIn"]) == ("managedIdentity", "managed identity")
+    assert [tenant["refresh"] for tenant in account["tenants"]] == ["works"]
+
+
+# The active subscription
+
+
+def test_what_chooses_the_active_subscription_is_named(signed_in: Az) -> None:
+    chosen = signed_in.with_env(AZURE_LOGIN_SUBSCRIPTION="Contoso Development")
+    active = chosen.run(*_STATUS, "--offline").ok().json()["active"]
+    assert (active["subscriptionName"], active["reason"]) == ("Contoso Development", "variable")
+    assert active["origin"] == "AZURE_LOGIN_SUBSCRIPTION"
+    signed_in.run("account", "context", "create", "--name", "dev", "--subscription", "Contoso Development").ok()
+    active = signed_in.run(*_STATUS, "--offline", env={"AZURE_LOGIN_CONTEXT": "dev"}).ok().json()["active"]
+    assert (active["context"], active["reason"], active["origin"]) == ("dev", "context", "AZURE_LOGIN_CONTEXT")
+
+
+def test_a_choice_of_an_account_that_is_not_signed_in_is_a_finding(signed_in: Az) -> None:
+    result = _exits(signed_in.with_env(AZURE_LOGIN_ACCOUNT=BOB).run(*_STATUS, "--offline"), 10)
+    assert _codes(result) == {"choice"}
+    assert result.json()["active"] is None
+
+
+# --check and --offline
+
+
+@pytest.mark.parametrize(
+    "name, code", [("sign-in", 0), ("token", 11), ("store", 0), ("network", 0), ("clock", 0), ("built-in", 0)]
+)
+def test_only_the_check_that_is_named_counts(own_az: Az, own_cloud: LocalCloud, name: str, code: int) -> None:
+    own_cloud.admin.revoke(ALICE)
+    assert _exits(own_az.run(*_STATUS, "--check", name), code).json()["exitCode"] == code
+
+
+@pytest.mark.parametrize("name", ["sign-in", "store", "built-in"])
+def test_a_check_sends_no_request_that_it_does_not_need(own_az: Az, own_cloud: LocalCloud, name: str) -> None:
+    own_cloud.admin.clear_requests()
+    own_az.run(*_STATUS, "--check", name).ok()
+    assert own_cloud.admin.requests() == []
+
+
+def test_offline_the_cached_tokens_count(own_az: Az, own_cloud: LocalCloud) -> None:
+    own_cloud.admin.revoke(ALICE)
+    own_cloud.admin.clear_requests()
+    report = own_az.run(*_STATUS, "--offline").ok().json()
+    assert report["offline"]
+    assert {tenant["refresh"] for tenant in report["accounts"][0]["tenants"]} == {"not tried"}
+    scope = "https://vault.localcloud.example/.default"
+    assert _outcomes(_exits(own_az.run(*_STATUS, "--offline", "--scope", scope), 11)) == {"expired"}
+    assert own_cloud.admin.requests() == []
+
+
+# --fix
+
+
+def test_a_file_that_others_can_read_is_a_warning_and_fixed(signed_in: Az) -> None:
+    path = signed_in.config_dir / _TOKEN_CACHE
+    path.chmod(0o644)
+    (finding,) = signed_in.run(*_STATUS, "--offline").ok().json()["findings"]
+    assert (finding["code"], finding["severity"], finding["fixable"]) == ("fileMode", "warning", True)
+    assert path.stat().st_mode & 0o777 == 0o644
+    result = signed_in.run(*_STATUS, "--offline", "--fix", "--yes").ok()
+    assert result.json()["findings"] == []
+    assert "Fixed: " in result.stderr
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_damaged_token_cache_is_quarantined(signed_in: Az) -> None:
+    (signed_in.config_dir / _TOKEN_CACHE).write_bytes(b"{damaged")
+    result = _exits(signed_in.run(*_STATUS, "--fix", "--yes"), 10)
+    assert _codes(result) == {"notSignedIn"}
+    (quarantined,) = signed_in.config_dir.glob(f"{_TOKEN_CACHE}.damaged-*")
+    assert quarantined.read_bytes() == b"{damaged"
+
+
+def test_a_lock_file_is_removed_if_no_process_holds_it(signed_in: Az) -> None:
+    path = signed_in.config_dir / f"{_TOKEN_CACHE}.lockfile"
+    path.touch(mode=0o600)
+    assert _codes(signed_in.run(*_STATUS, "--offline").ok()) == {"lockLeft"}
+    with _held(path):
+        held = _exits(signed_in.run(*_STATUS, "--offline", "--fix", "--yes"), 17)
+        assert _codes(held) == {"storeLocked"}
+        assert path.exists()
+    assert _codes(signed_in.run(*_STATUS, "--offline", "--fix", "--yes").ok()) == set()
+    assert not path.exists()
+
+
+def test_without_a_terminal_nothing_is_fixed_unasked(signed_in: Az) -> None:
+    path = signed_in.config_dir / _TOKEN_CACHE
+    path.chmod(0o644)
+    assert "--yes" in signed_in.run(*_STATUS, "--fix").failed().stderr
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("answer, mode", [("n", 0o644), ("", 0o644), ("y", 0o600)])
+def test_the_user_is_asked_before_something_is_fixed(signed_in: Az, answer: str, mode: int) -> None:
+    path = signed_in.config_dir / _TOKEN_CACHE
+    path.chmod(0o644)
+    terminal = signed_in.pty(*_STATUS, "--offline", "--fix", "--output", "none")
+    terminal.expect_exact("Fix this now? (y/N): ")
+    terminal.sendline(answer)
+    terminal.expect_exact("Fixed: " if answer == "y" else "Nothing was changed.")
+    terminal.read()
+    assert path.stat().st_mode & 0o777 == mode
+
+
 # What is printed
 
 

@@ -45,15 +45,12 @@ class Target:
     row: SubscriptionRow
     tenant: str
     """GUID, or as the command line gives it."""
+    domain: str | None = None
+    """The default domain of the tenant, if any account's row has it."""
 
     @property
     def account(self) -> Account:
         return account_of(self.row)
-
-    @property
-    def domain(self) -> str | None:
-        domain = self.row.get("tenantDefaultDomain") if self.tenant == self.row["tenantId"] else None
-        return str(domain) if domain else None
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,8 @@ def find_targets(
             return [Target(row, tenant) for row in reversed(users.values())]
         own = of_tenant
     found = {(account_of(row).key, account_of(row).kind, tenant_of(row)): row for row in reversed(own)}
-    return [Target(row, str(row["tenantId"])) for row in reversed(found.values())]
+    domains = {tenant_of(row): str(row["tenantDefaultDomain"]) for row in rows if row.get("tenantDefaultDomain")}
+    return [Target(row, str(row["tenantId"]), domains.get(tenant_of(row))) for row in reversed(found.values())]
 
 
 def check_accounts(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azext_login.errors import AccountError, NotSignedInError
+from azext_login.errors import AccountError, NotSignedInError, first_line
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import account_of
+from azext_login.system.text import printable
 from azext_login.usecases.status.outcomes import command_of
 from azext_login.usecases.status.records import ActiveSubscription, Finding, Outcome
 
@@ -21,7 +22,7 @@ def find_active(session: Session) -> tuple[ActiveSubscription | None, list[Findi
         rows = session.rows()
     except (AccountError, NotSignedInError) as error:
         outcome = Outcome.NOT_SIGNED_IN if isinstance(error, NotSignedInError) else Outcome.BUILT_IN_FAILS
-        return None, [Finding("choice", str(error).partition("\n")[0], outcome, command_of(error))]
+        return None, [Finding("choice", printable(first_line(error)), outcome, command_of(error))]
     row = rules.active_row(rows)
     if row is None:
         if not rows:

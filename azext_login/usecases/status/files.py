@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from azext_login.system.command_line import quote_command
@@ -17,7 +17,11 @@ from azext_login.system.files import read_bytes
 from azext_login.system.links import UntrustedLinkError
 from azext_login.usecases.status.records import FileStatus, Finding, LockStatus, Outcome
 
-LOCK_SUFFIXES = (".lock", ".lockfile")
+HOST_LOCK_SUFFIX = ".lockfile"
+"""The host's locks. Unlike ours, they are deleted on release, and the host waits five seconds for one that is left."""
+
+FILE_MODE, STORE_DAMAGED, LOCK_LEFT = "fileMode", "storeDamaged", "lockLeft"
+"""The codes of the findings that --fix fixes."""
 
 FIX = "az account status --fix"
 
@@ -76,8 +80,9 @@ def check_files(
         what = f"The directory {config_dir.path} cannot be read: {error.strerror or error}."
         return CheckedFiles((), (), (Finding("storeUnreadable", what, Outcome.STORE_UNUSABLE),))
     own = [name for name in names if name.removeprefix(".").startswith(tuple(prefixes))]
-    locks = [name for name in own if name.endswith(LOCK_SUFFIXES)]
+    locks = [name for name in own if name.endswith((".lock", HOST_LOCK_SUFFIX))]
     files, findings = [], [*_check_directory(config_dir)]
+    owners = _expected_owners(config_dir) if names else frozenset()
     for name in own:
         if name in locks:
             continue
@@ -87,13 +92,13 @@ def check_files(
         except OSError:
             # Another process has removed it since.
             continue
-        problem = _problem_of(entry, status, sleep)
+        problem = _problem_of(entry, status, owners, sleep)
         mode = None if has_access_lists else f"{stat.S_IMODE(status.st_mode):04o}"
         files.append(FileStatus(name, mode, _owner_of(status), problem.words if problem else None))
         if problem is not None:
             what = f"{entry} {problem.words}."
             command = problem.command or (FIX if problem.is_fixable else None)
-            findings.append(Finding(problem.code, what, problem.outcome, command, problem.is_fixable))
+            findings.append(Finding(problem.code, what, problem.outcome, command, name, problem.is_fixable))
     checked = [_check_lock(config_dir / name) for name in locks]
     findings += [finding for _, finding in checked if finding is not None]
     return CheckedFiles(tuple(files), tuple(lock for lock, _ in checked), tuple(findings))
@@ -106,7 +111,17 @@ def _check_directory(config_dir: PrivateDirectory) -> list[Finding]:
     return [Finding("directoryMode", what, command=quote_command("chmod", "go-w", str(config_dir.path)))]
 
 
-def _problem_of(entry: Entry, status: os.stat_result, sleep: Callable[[float], None]) -> _Problem | None:
+def _expected_owners(config_dir: PrivateDirectory) -> frozenset[int]:
+    """Return the IDs of the users whom the files may belong to: the superuser works in the directories of others."""
+    if has_access_lists:
+        return frozenset()
+    directory = config_dir.owner()
+    return frozenset({os.geteuid(), 0} | ({directory.st_uid} if directory else set()))
+
+
+def _problem_of(
+    entry: Entry, status: os.stat_result, owners: Collection[int], sleep: Callable[[float], None]
+) -> _Problem | None:
     """Return what is wrong with an entry, the worst of it."""
     if entry.name.startswith(".") and entry.name.endswith(".tmp"):
         is_old = time.time() - status.st_mtime > _LEFTOVER_AGE
@@ -115,10 +130,10 @@ def _problem_of(entry: Entry, status: os.stat_result, sleep: Callable[[float], N
         return problem
     if stat.S_ISLNK(status.st_mode):
         return None
-    if not has_access_lists and status.st_uid not in (os.geteuid(), 0):
+    if not has_access_lists and status.st_uid not in owners:
         return _Problem("fileOwner", "belongs to another user")
     if not has_access_lists and status.st_mode & (0o022 if entry.name in _MAY_BE_READ else 0o077):
-        return _Problem("fileMode", "is open to other users", is_fixable=status.st_nlink == 1 or _is_directory(status))
+        return _Problem(FILE_MODE, "is open to other users", is_fixable=status.st_nlink == 1 or _is_directory(status))
     return None
 
 
@@ -145,7 +160,7 @@ def _unusable(entry: Entry, sleep: Callable[[float], None]) -> _Problem | None:
             pass
         if attempt < _TORN_RETRIES:
             sleep(_TORN_PAUSE)
-    return _Problem("storeDamaged", "is damaged", Outcome.STORE_UNUSABLE, is_fixable=True)
+    return _Problem(STORE_DAMAGED, "is damaged", Outcome.STORE_UNUSABLE, is_fixable=True)
 
 
 def _readable_again(entry: Entry) -> str:
@@ -170,14 +185,17 @@ def _check_lock(file: Entry) -> tuple[LockStatus, Finding | None]:
         return LockStatus(file.name, False), None
     except OSError as error:
         what = f"The lock file {file} cannot be used: {error.strerror or error}."
-        return LockStatus(file.name, False), Finding(
-            "lockUnusable", what, Outcome.STORE_UNUSABLE, FIX, is_fixable=False
-        )
+        command = quote_command("mv", str(file.path), f"{file.path}.unusable")
+        return LockStatus(file.name, False), Finding("lockUnusable", what, Outcome.STORE_UNUSABLE, command, file.name)
     if holder is None:
-        return LockStatus(file.name, False), None
+        left = None
+        if file.name.endswith(HOST_LOCK_SUFFIX) and file.exists():
+            what = f"No process holds {file}, so it was left by one that was killed. It delays built-in commands."
+            left = Finding(LOCK_LEFT, what, command=FIX, file=file.name, is_fixable=True)
+        return LockStatus(file.name, False), left
     number = f" (PID {holder.process_id})" if holder.process_id else ""
     what = f"Another process{number} holds {file}. Wait for it to finish, or end it."
     return (
         LockStatus(file.name, True, holder.process_id),
-        Finding("storeLocked", what, Outcome.STORE_UNUSABLE),
+        Finding("storeLocked", what, Outcome.STORE_UNUSABLE, file=file.name),
     )

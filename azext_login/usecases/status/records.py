@@ -64,6 +64,8 @@ class Finding:
     """What it means for the exit code. GOOD for a warning, which does not count."""
     command: str | None = None
     """The command that fixes it; None if no command does."""
+    file: str | None = None
+    """The name of the file of the config directory that it is about."""
     is_fixable: bool = False
     """Whether --fix fixes it."""
 

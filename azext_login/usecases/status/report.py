@@ -23,7 +23,6 @@ from azext_login.usecases.status.records import (
     AccountStatus,
     CloudStatus,
     Finding,
-    NetworkStatus,
     Outcome,
     StatusReport,
     StorageStatus,
@@ -110,7 +109,7 @@ def check(
         findings += found
     probed = _result_of(call, findings, _ids_in(rows), targets, options)
     if options.wants(NETWORK, CLOCK, TOKEN):
-        report = replace(report, network=_network(session, probed))
+        report = replace(report, network=describe_network(session, probed))
     if options.wants(BUILT_IN):
         built_in, found = check_built_in(cli_ctx, session, targets)
         report = replace(report, built_in=built_in)
@@ -118,13 +117,13 @@ def check(
     return replace(report, findings=tuple(_counting(findings, options)))
 
 
-def _network(session: Session, probed: Probe | None) -> NetworkStatus:
-    return describe_network(session, probed)
-
-
 def _resource_manager(session: Session) -> str | None:
-    address = getattr(session.settings.endpoints, "resource_manager", None)
-    return str(address) if address else None
+    from azure.cli.core.cloud import CloudEndpointNotSetException
+
+    try:
+        return str(session.settings.endpoints.resource_manager)
+    except CloudEndpointNotSetException:
+        return None
 
 
 def _check_storage(session: Session, options: CheckOptions) -> tuple[StorageStatus, list[Finding]]:
