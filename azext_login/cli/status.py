@@ -13,7 +13,7 @@ from azext_login.cli.open_session import PRIVATE_FILES, open_session
 from azext_login.cli.options import serves
 from azext_login.cli.raw_output import write_text
 from azext_login.cli.status_options import StatusOptions
-from azext_login.errors import AccountError
+from azext_login.errors import AccountError, first_line
 from azext_login.host import exit_with, output_options
 from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import is_terminal
@@ -72,7 +72,9 @@ def _fix(session: Session, report: StatusReport, *, is_confirmed: bool) -> bool:
     fixed = fix(
         session,
         found,
-        on_failure=lambda finding, error: logger.warning("Not fixed: %s %s", printable(finding.what), error),
+        on_failure=lambda finding, error: logger.warning(
+            "Not fixed: %s %s", printable(finding.what), printable(first_line(error))
+        ),
     )
     for finding in fixed:
         logger.warning("Fixed: %s", printable(finding.what))

@@ -6,7 +6,7 @@ from datetime import timezone
 from typing import Any
 
 from azext_login.profile.model import Account
-from azext_login.system.text import format_time
+from azext_login.system.text import format_time, printable
 from azext_login.usecases.status.records import (
     AccountStatus,
     ActiveSubscription,
@@ -19,6 +19,20 @@ from azext_login.usecases.status.records import (
 
 def document_of(report: StatusReport) -> dict[str, Any]:
     """Return a report as it is printed. What was not checked is null. It contains no secret and no token."""
+    document: dict[str, Any] = _printable(_document(report))
+    return document
+
+
+def _printable(value: Any) -> Any:
+    """Return a document without what a terminal obeys: the names of files and accounts come from outside."""
+    if isinstance(value, dict):
+        return {key: _printable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    return printable(value) if isinstance(value, str) else value
+
+
+def _document(report: StatusReport) -> dict[str, Any]:
     return {
         "status": report.outcome.word,
         "exitCode": int(report.outcome),

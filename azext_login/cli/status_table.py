@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 from azext_login.system.text import printable, shorten
@@ -115,7 +116,7 @@ def _left(until: int | None, now: float) -> str:
 def _table(lines: Sequence[tuple[str, ...]], width: int, paint: Paint) -> list[str]:
     if not lines:
         return []
-    widths = [max(len(line[column]) for line in (_TITLES, *lines)) for column in range(len(_TITLES))]
+    widths = [max(_width(line[column]) for line in (_TITLES, *lines)) for column in range(len(_TITLES))]
     while sum(widths) + len(_GAP) * (len(widths) - 1) > width:
         wide = [column for column, least in _SHRINKING.items() if widths[column] > least]
         if not wide:
@@ -123,8 +124,8 @@ def _table(lines: Sequence[tuple[str, ...]], width: int, paint: Paint) -> list[s
         widths[max(wide, key=lambda column: widths[column])] -= 1
 
     def row(cells: Sequence[str], colour: str | None = None) -> str:
-        shown = [shorten(cell, size) for cell, size in zip(cells, widths, strict=True)]
-        gaps = [" " * (size - len(cell)) for cell, size in zip(shown, widths, strict=True)]
+        shown = [_cut(cell, size) for cell, size in zip(cells, widths, strict=True)]
+        gaps = [" " * (size - _width(cell)) for cell, size in zip(shown, widths, strict=True)]
         if colour is not None:
             shown[_STATUS] = paint(shown[_STATUS], colour)
         padded = [cell + gap for cell, gap in zip(shown, gaps, strict=True)]
@@ -135,6 +136,24 @@ def _table(lines: Sequence[tuple[str, ...]], width: int, paint: Paint) -> list[s
         row(["-" * size for size in widths]),
         *(row(line, _colour_of(line[_STATUS])) for line in lines),
     ]
+
+
+def _width(text: str) -> int:
+    """Return the columns of a terminal that a text takes: letters of East Asian scripts take two."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(bool(unicodedata.combining(char)) for char in text)
+
+
+def _cut(text: str, width: int) -> str:
+    """Return text that takes at most so many columns, with dots in place of the rest."""
+    if _width(text) <= width:
+        return text
+    longest = len(text)
+    while _width(shown := shorten(text, longest)) > width:
+        longest -= 1
+    return shown
 
 
 def _colour_of(word: str) -> str:

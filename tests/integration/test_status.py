@@ -268,6 +268,17 @@ def test_a_choice_of_an_account_that_is_not_signed_in_is_a_finding(signed_in: Az
     assert result.json()["active"] is None
 
 
+def test_a_context_whose_account_is_not_signed_in_is_a_warning(signed_in: Az, cloud: LocalCloud) -> None:
+    sign_in(signed_in, cloud, BOB).ok()
+    signed_in.run("account", "context", "create", "--name", "bobs", "--username", BOB, "-s", "Fabrikam Main").ok()
+    signed_in.run("logout", "--username", BOB).ok()
+    signed_in.run("account", "set", "--subscription", "Contoso Development").ok()
+    (finding,) = signed_in.run(*_STATUS, "--offline").ok().json()["findings"]
+    assert (finding["code"], finding["severity"]) == ("context", "warning")
+    assert "'bobs'" in finding["what"]
+    assert finding["command"].startswith("az login")
+
+
 # --check and --offline
 
 
@@ -366,6 +377,14 @@ def test_a_query_and_no_output_keep_the_exit_code(az: Az) -> None:
     assert _exits(az.run(*_STATUS, "--query", "status", "--output", "tsv"), 10).stdout == "notSignedIn\n"
     assert _exits(az.run(*_STATUS, "--output", "none"), 10).stdout == ""
     assert "az login" in _exits(az.run(*_STATUS, "--output", "table"), 10).stdout
+
+
+def test_a_hostile_file_name_is_printed_harmlessly(signed_in: Az) -> None:
+    os.close(os.open(os.fsencode(signed_in.config_dir) + b"/login_runs\x1b[31m\xff", os.O_CREAT, 0o644))
+    for output in ("json", "table"):
+        result = signed_in.run(*_STATUS, "--offline", "--output", output).ok()
+        assert "login_runs[31m" in result.stdout
+        assert "\x1b" not in result.stdout
 
 
 def test_the_report_has_no_token(signed_in: Az) -> None:

@@ -1,4 +1,4 @@
-"""Which subscription a command without --subscription uses in this process, and why."""
+"""Which subscription a command without --subscription uses in this process, and why; contexts that stand for none."""
 
 from __future__ import annotations
 
@@ -45,3 +45,21 @@ def find_active(session: Session) -> tuple[ActiveSubscription | None, list[Findi
         ),
         [],
     )
+
+
+def check_contexts(session: Session) -> list[Finding]:
+    """Return the contexts whose account is not signed in, or does not have the subscription any more."""
+    from azext_login.profile.context_rows import login_of, not_listed
+    from azext_login.usecases.contexts import list_contexts
+
+    findings = []
+    for status in list_contexts(session):
+        context = status.context
+        name = f"The context '{context.name}'"
+        if not status.is_signed_in:
+            what = f"{name} cannot be used: its account '{printable(context.account.label)}' is not signed in."
+            findings.append(Finding("context", what, command=str(login_of(context))))
+        elif status.row is None:
+            error = not_listed(f"{name} is stored", context)
+            findings.append(Finding("context", printable(first_line(error)), command=command_of(error)))
+    return findings

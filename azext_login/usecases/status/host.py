@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _OWN_NAME = "login"
 
+_UNSET = "az config unset core.encrypt_token_cache"
+_TURN_OFF = "az config set core.encrypt_token_cache=false"
+
 
 def check_built_in(cli_ctx: Any, session: Session, targets: Iterable[Target]) -> tuple[BuiltInStatus, list[Finding]]:
     """Tell whether built-in commands and other extensions can use the accounts, and follow the choice of this process.
@@ -64,17 +67,14 @@ def check_encryption(session: Session) -> tuple[bool | None, str | None, list[Fi
             return False, "files", []
         content = open_encrypted(session.config_dir / STORES[0])
     except (AccountError, EncryptionError) as error:
-        finding = Finding("encryption", first_line(error), Outcome.STORE_UNUSABLE, _UNSET)
-        return None, None, [finding]
+        command = _TURN_OFF if isinstance(error, EncryptionError) else _UNSET
+        return None, None, [Finding("encryption", first_line(error), Outcome.STORE_UNUSABLE, command)]
     if content is None:
         what = (
             "Tokens and secrets are to be encrypted, but there is no keyring. The Azure CLI stores them in plain text."
         )
         return False, "files", [Finding("plainText", what)]
     return True, "keyring" if content.is_in_keyring else "encrypted files", []
-
-
-_UNSET = "az config unset core.encrypt_token_cache"
 
 
 def versions() -> dict[str, str]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from azext_login.errors import AccountError, StoreError
+from azext_login.errors import AccountError, ServiceUnreachableError, StoreError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.command_line import AZ_LOGIN
 from azext_login.system.threads import BackgroundCall
 from azext_login.usecases.status.accounts import Target, check_accounts, find_targets, unchecked_accounts
-from azext_login.usecases.status.active import find_active
+from azext_login.usecases.status.active import check_contexts, find_active
 from azext_login.usecases.status.files import check_files
 from azext_login.usecases.status.host import check_built_in, check_encryption, versions
 from azext_login.usecases.status.network import Probe, describe_network, findings_of, probe
@@ -97,9 +97,9 @@ def check(
     if options.only is None:
         active, found = find_active(session)
         report = replace(report, active=active, versions=versions())
-        findings += found
+        findings += [*found, *check_contexts(session)]
     asks = not options.is_offline
-    call = None
+    call, deadline = None, time.monotonic() + _PROBE_LIMIT
     if asks and options.wants(NETWORK, CLOCK, TOKEN):
         call = BackgroundCall(partial(probe, session))
     if options.wants(SIGN_IN, TOKEN):
@@ -107,7 +107,7 @@ def check(
         accounts, found = _check_accounts(session, targets, options, can_read=can_read, known_ids=_ids_in(rows))
         report = replace(report, accounts=(*accounts, *_of_other_clouds(session, rows, options)))
         findings += found
-    probed = _result_of(call, findings, _ids_in(rows), targets, options)
+    probed = _result_of(call, deadline, findings, _ids_in(rows), targets, options)
     if options.wants(NETWORK, CLOCK, TOKEN):
         report = replace(report, network=describe_network(session, probed))
     if options.wants(BUILT_IN):
@@ -193,29 +193,31 @@ def _of_other_clouds(session: Session, rows: Sequence[SubscriptionRow], options:
 
 def _result_of(
     call: BackgroundCall[Probe] | None,
+    deadline: float,
     findings: list[Finding],
     known_ids: frozenset[str],
     targets: Sequence[Target],
     options: CheckOptions,
 ) -> Probe | None:
-    """Wait for the request to the sign-in service, and add what it found to `findings`."""
+    """Wait for the request to the sign-in service, and add what it found to `findings`.
+
+    :param deadline: when it has taken too long (monotonic time).
+    """
     if call is None:
         return None
-    end = time.monotonic() + _PROBE_LIMIT
-    while not call.wait(_TICK):
-        if time.monotonic() > end:
-            what = "The sign-in service did not answer in time."
-            findings.append(Finding(Outcome.OFFLINE.word, what, Outcome.OFFLINE))
-            return None
-    probed = call.result()
-    found = findings_of(probed, known_ids, now=time.time())
+    while not call.wait(_TICK) and time.monotonic() < deadline:
+        pass
+    if call.wait(0):
+        probed = call.result()
+    else:
+        probed = Probe(failure=ServiceUnreachableError("The sign-in service did not answer in time."))
     if probed.failure is not None:
         is_known = any(finding.outcome is Outcome.OFFLINE for finding in findings)
         # The tokens of managed identities come from this computer.
         is_needed = options.wants(NETWORK) and not all(target.account.keeps_to_its_tenant for target in targets)
-        if is_known or not (is_needed or options.only == CLOCK):
+        if is_known or not (is_needed or options.only in (NETWORK, CLOCK)):
             return probed
-    findings += found
+    findings += findings_of(probed, known_ids, now=time.time())
     return probed
 
 

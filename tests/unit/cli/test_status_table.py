@@ -6,6 +6,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
+from prompt_toolkit.utils import get_cwidth
 
 from azext_login.cli.status_table import coloured, plain, table_of
 from azext_login.profile.model import Account
@@ -83,3 +84,11 @@ def test_colours_change_nothing_but_the_colours(account: str) -> None:
         "\x1b", ""
     )
     assert painted != table_of(report, paint=plain, clock=lambda: _NOW)
+
+
+def test_letters_that_take_two_columns_are_counted() -> None:
+    report = _report(_tenant(Outcome.GOOD, domain="測試" * 20), _tenant(Outcome.GOOD), account="Zürich" * 10)
+    lines = _shown(report, 80)[:4]
+    ends = {get_cwidth(line[: line.index(mark)]) for line, mark in zip(lines[2:], ["refresh"] * 2, strict=True)}
+    assert len(ends) == 1
+    assert max(map(get_cwidth, lines)) <= 80
