@@ -76,13 +76,15 @@ def check_files(
     """
     try:
         names = sorted(config_dir.names())
+        findings, owners = _check_directory(config_dir), _expected_owners(config_dir)
+    except FileNotFoundError:
+        return CheckedFiles((), (), ())
     except OSError as error:
         what = f"The directory {config_dir.path} cannot be read: {error.strerror or error}."
         return CheckedFiles((), (), (Finding("storeUnreadable", what, Outcome.STORE_UNUSABLE),))
     own = [name for name in names if name.removeprefix(".").startswith(tuple(prefixes))]
     locks = [name for name in own if name.endswith((".lock", HOST_LOCK_SUFFIX))]
-    files, findings = [], [*_check_directory(config_dir)]
-    owners = _expected_owners(config_dir) if names else frozenset()
+    files = []
     for name in own:
         if name in locks:
             continue
