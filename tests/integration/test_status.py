@@ -89,7 +89,7 @@ def test_exit_code_0_if_everything_works(signed_in: Az) -> None:
     assert (report["status"], report["exitCode"]) == ("good", 0)
     assert _codes(result) == set()
     (account,) = report["accounts"]
-    assert (account["account"], account["accountType"], account["signIn"]) == (ALICE, "user", "user")
+    assert (account["account"], account["accountType"], account["signIn"]) == (ALICE, "user", "password")
     assert {tenant["refresh"] for tenant in account["tenants"]} == {"works"}
     assert {tenant["tokenSource"] for tenant in account["tenants"]} == {"refresh token"}
     assert len(account["tenants"]) >= 2
@@ -371,6 +371,17 @@ def test_the_table_fits_100_columns(signed_in: Az) -> None:
     assert max(map(len, lines)) <= 100
     assert lines[-1] == "Everything works."
     assert "\x1b" not in "".join(lines)
+
+
+@pytest.mark.parametrize(("env", "has_colours"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_the_table_has_colours_on_a_terminal_and_its_width(
+    signed_in: Az, env: dict[str, str], has_colours: bool
+) -> None:
+    shown = signed_in.pty(*_STATUS, "--offline", "--output", "table", env=env, size=(40, 80)).read()
+    assert "Everything works." in shown
+    assert ("\x1b[32m" in shown) == has_colours
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_query_and_no_output_keep_the_exit_code(az: Az) -> None:

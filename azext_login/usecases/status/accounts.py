@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.credential import AccessToken
+from azext_login.auth.entra.handed_over import LOGIN_WITH_TOKEN
 from azext_login.auth.sources.federated_tokens import BuildAssertion, CommandAssertion, FileAssertion
 from azext_login.auth.storage.cached_token import TokenQuery, find_stale_token, is_candidate
 from azext_login.auth.workload.service_principal import ACCESS_TOKEN, FEDERATED_TOKEN, ServicePrincipal
@@ -34,6 +35,15 @@ _LIMIT_OF_ALL = 40.0
 
 _REFRESH_TOKEN = "refresh token"
 _HANDED_OVER = "access token"
+# What MSAL records about the sign-in of a user (msal/token_cache.py).
+_GRANTS = {
+    "authorization_code": "browser",
+    "password": "password",
+    "urn:ietf:params:oauth:grant-type:device_code": "device code",
+    "device_code": "device code",
+    "broker": "account broker",
+}
+
 _THIS_COMPUTER = "managed identity"
 _CLOUD_SHELL = "Cloud Shell"
 
@@ -154,7 +164,9 @@ def _look_up_user(session: Session, known: _Known, cache: Sections) -> _Known:
     entries = [each for each in cache.get("Account", {}).values() if str(each.get("username")).casefold() == name]
     if any(isinstance(entry.get(HANDED_OVER), int) for entry in entries):
         return replace(known, sign_in=_HANDED_OVER, is_handed_over=True)
-    return replace(known, sign_in="user", source=_REFRESH_TOKEN if entries else None)
+    sources = [str(entry["account_source"]) for entry in entries if entry.get("account_source")]
+    sign_in = next((_GRANTS[source] for source in sources if source in _GRANTS), None)
+    return replace(known, sign_in=sign_in, source=_REFRESH_TOKEN if entries else None)
 
 
 def _source_of(principal: ServicePrincipal) -> str | None:
@@ -249,6 +261,9 @@ def _offline_status(known: _Known) -> TenantStatus:
     if known.problem is not None or (known.source is None and not known.is_handed_over):
         message = "No token and no credential is stored."
         return replace(status, outcome=Outcome.NOT_SIGNED_IN, message=message, command=_login(target))
+    if known.is_handed_over:
+        message = "The access token that was handed over has expired, and nothing renews it."
+        return replace(status, outcome=Outcome.EXPIRED, message=message, command=str(LOGIN_WITH_TOKEN))
     message = "No valid token is cached. With the network, a new one may be obtained."
     return replace(status, outcome=Outcome.EXPIRED, message=message, command="az account status")
 

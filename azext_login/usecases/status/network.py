@@ -42,12 +42,13 @@ def probe(session: Session, *, clock: Callable[[], float] = time.time) -> Probe:
     """Send one request to the sign-in service, whose answer has the time. What it answers otherwise is not used."""
     settings = session.settings
     authority = settings.authority.rstrip("/")
-    tenant = "adfs" if settings.is_adfs else "organizations/v2.0"
+    # The address of an AD FS server ends with `/adfs`, and has no tenants.
+    issuer = authority if settings.is_adfs else f"{authority}/organizations/v2.0"
     try:
         began = clock()
         with connection_errors(SIGN_IN_SERVICE, authority):
             response = session.clients.http.get(
-                f"{authority}/{tenant}/.well-known/openid-configuration",
+                f"{issuer}/.well-known/openid-configuration",
                 timeout=TIMEOUT,
                 verify=None if settings.verify_certificates else False,
             )
