@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from azure.cli.core.azclierror import AzCLIError
@@ -24,35 +25,45 @@ from azext_login.usecases.status.records import Outcome, worst
 _KNOWN, _UNKNOWN = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 
 
+_OF_USERS = {
+    50057: Outcome.ACCOUNT_DISABLED,
+    50053: Outcome.ACCOUNT_DISABLED,
+    50173: Outcome.EXPIRED,
+    70008: Outcome.EXPIRED,
+    70043: Outcome.EXPIRED,
+    700082: Outcome.EXPIRED,
+    50055: Outcome.ACTION_NEEDED,
+    50074: Outcome.ACTION_NEEDED,
+    50076: Outcome.ACTION_NEEDED,
+    53003: Outcome.ACTION_NEEDED,
+    65001: Outcome.CONSENT_MISSING,
+    90094: Outcome.CONSENT_MISSING,
+    500011: Outcome.REFUSED,
+    999999: Outcome.REFUSED,
+}
+_OF_SERVICE_PRINCIPALS = {
+    7000222: Outcome.EXPIRED,
+    53003: Outcome.ACTION_NEEDED,
+    7000215: Outcome.REFUSED,
+    500011: Outcome.REFUSED,
+    999999: Outcome.REFUSED,
+}
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
 @pytest.mark.parametrize(
-    ("code", "outcome"),
+    ("service_principal", "code", "outcome"),
     [
-        (50057, Outcome.ACCOUNT_DISABLED),
-        (50053, Outcome.ACCOUNT_DISABLED),
-        (50173, Outcome.EXPIRED),
-        (70008, Outcome.EXPIRED),
-        (70043, Outcome.EXPIRED),
-        (700082, Outcome.EXPIRED),
-        (7000222, Outcome.EXPIRED),
-        (50055, Outcome.ACTION_NEEDED),
-        (50074, Outcome.ACTION_NEEDED),
-        (50076, Outcome.ACTION_NEEDED),
-        (53003, Outcome.ACTION_NEEDED),
-        (65001, Outcome.CONSENT_MISSING),
-        (90094, Outcome.CONSENT_MISSING),
-        (500011, Outcome.REFUSED),
-        (7000215, Outcome.REFUSED),
-        (999999, Outcome.REFUSED),
+        *((False, code, outcome) for code, outcome in _OF_USERS.items()),
+        *((True, code, outcome) for code, outcome in _OF_SERVICE_PRINCIPALS.items()),
     ],
 )
-@pytest.mark.parametrize("is_listed", [True, False])
-@pytest.mark.parametrize("service_principal", [True, False])
 def test_a_code_of_the_service_leads_to_an_exit_code(
     code: int, outcome: Outcome, is_listed: bool, service_principal: bool
 ) -> None:
-    answer = {"error": "invalid_grant", "error_description": f"AADSTS{code}: Refused."}
+    answer: dict[str, Any] = {"error": "invalid_grant", "error_description": f"AADSTS{code}: Refused."}
     if is_listed:
-        answer["error_codes"] = [code]  # type: ignore[assignment]
+        answer["error_codes"] = [code]
     assert outcome_of(explain(answer, Attempt(service_principal=service_principal))) is outcome
 
 
