@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from azext_login.system.text import printable, shorten
 from azext_login.usecases.status.records import AccountStatus, Finding, Outcome, StatusReport, TenantStatus
@@ -59,9 +59,9 @@ def table_of(
 ) -> str:
     """Return the table, whose lines are not longer than `width`, except for commands to paste."""
     width = max(width, _LEAST_WIDTH)
-    numbers = {(finding.outcome, finding.what): number for number, finding in enumerate(report.findings, 1)}
+    numbers = {about: number for number, finding in enumerate(report.findings, 1) for about in finding.about}
     lines = [
-        _cells(account, tenant, report.findings, numbers, clock())
+        _cells(account, tenant, numbers.get((account.account.key, tenant.tenant)), clock())
         for account in report.accounts
         for tenant in account.tenants
     ]
@@ -79,19 +79,11 @@ def table_of(
     return "\n".join(shown) + "\n"
 
 
-def _cells(
-    account: AccountStatus,
-    tenant: TenantStatus,
-    findings: Sequence[Finding],
-    numbers: Mapping[tuple[Outcome, str], int],
-    now: float,
-) -> tuple[str, ...]:
-    finding = tenant.finding(account.account)
-    number = None
-    if finding is not None:
-        number = numbers.get((finding.outcome, finding.what)) or next(
-            (numbers[(each.outcome, each.what)] for each in findings if each.outcome is finding.outcome), None
-        )
+def _cells(account: AccountStatus, tenant: TenantStatus, number: int | None, now: float) -> tuple[str, ...]:
+    """Return the cells of a line.
+
+    :param number: that of the finding about this tenant, if there is one.
+    """
     return (
         printable(account.account.label),
         printable(tenant.domain or tenant.tenant),

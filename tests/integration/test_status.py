@@ -117,7 +117,14 @@ def test_exit_code_11_if_the_session_was_revoked(own_az: Az, own_cloud: LocalClo
     before = _files(own_az)
     result = _exits(own_az.run(*_STATUS), 11)
     assert _outcomes(result) == {"expired"}
-    assert result.json()["findings"][0]["command"].startswith("az login")
+    # One finding for all tenants.
+    (finding,) = result.json()["findings"]
+    assert finding["command"].startswith("az login")
+    assert "The same applies to 1 more tenant." in finding["what"]
+    assert (
+        own_az.run(*_STATUS, "--output", "table").stdout.count("[1]")
+        == len(result.json()["accounts"][0]["tenants"]) + 1
+    )
     assert _files(own_az) == before
     # A cached token is still valid, which is why `az account show` and others do not notice.
     tenants = result.json()["accounts"][0]["tenants"]

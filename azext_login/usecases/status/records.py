@@ -68,6 +68,8 @@ class Finding:
     """The name of the file of the config directory that it is about."""
     is_fixable: bool = False
     """Whether --fix fixes it."""
+    about: frozenset[tuple[str, str]] = frozenset()
+    """The key of each account that it is about, with the tenant."""
 
     @property
     def is_warning(self) -> bool:
@@ -103,10 +105,9 @@ class TenantStatus:
         """Return the finding about this tenant of an account; None if nothing is wrong."""
         if not self.outcome:
             return None
-        where = self.domain or self.tenant
-        return Finding(
-            self.outcome.word, f"{account.label} in {where}: {self.message or ''}".strip(), self.outcome, self.command
-        )
+        what = f"{account.label} in {self.domain or self.tenant}: {self.message or ''}".strip()
+        about = frozenset({(account.key, self.tenant)})
+        return Finding(self.outcome.word, what, self.outcome, self.command, about=about)
 
 
 @dataclass(frozen=True)

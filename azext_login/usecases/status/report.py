@@ -164,20 +164,27 @@ def _check_accounts(
 
 
 def _findings_of_accounts(accounts: Iterable[AccountStatus]) -> list[Finding]:
-    """Return the findings about accounts. Those that differ in the tenant alone are one, so that a list stays short."""
+    """Return the findings about accounts. Tenants for which the same applies are one finding, so that it is read."""
     grouped: dict[object, list[Finding]] = {}
     for account in accounts:
         for tenant in account.tenants:
             finding = tenant.finding(account.account)
             if finding is not None:
-                key = Outcome.OFFLINE if finding.outcome is Outcome.OFFLINE else finding
+                # Without the network, each account and tenant has the same problem.
+                is_everywhere = finding.outcome is Outcome.OFFLINE
+                key = finding.outcome if is_everywhere else (account.account.key, finding.outcome, tenant.message)
                 grouped.setdefault(key, []).append(finding)
-    return [
-        each[0]
-        if len(each) == 1
-        else replace(each[0], what=f"{each[0].what} The same applies to {len(each) - 1} more.")
-        for each in grouped.values()
-    ]
+    return [_merged(each) for each in grouped.values()]
+
+
+def _merged(findings: Sequence[Finding]) -> Finding:
+    """Return one finding for several of the same kind."""
+    first, *others = findings
+    if not others:
+        return first
+    about = frozenset().union(*(finding.about for finding in findings))
+    more = "1 more tenant" if len(others) == 1 else f"{len(others)} more tenants"
+    return replace(first, what=f"{first.what} The same applies to {more}.", about=about)
 
 
 def _of_other_clouds(session: Session, rows: Sequence[SubscriptionRow], options: CheckOptions) -> list[AccountStatus]:

@@ -36,8 +36,16 @@ def _tenant(
     outcome: Outcome | None, *, domain: str | None = "contoso.example", until: int | None = None
 ) -> TenantStatus:
     command = "az login --tenant contoso.example" if outcome else None
+    # Its ID differs for each outcome.
     return TenantStatus(
-        "t", domain, "refresh token", until, Refresh.WORKS, outcome, "It is wrong." if outcome else None, command
+        str(outcome),
+        domain,
+        "refresh token",
+        until,
+        Refresh.WORKS,
+        outcome,
+        "It is wrong." if outcome else None,
+        command,
     )
 
 
