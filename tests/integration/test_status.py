@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -15,8 +16,9 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az, Result
+from tests.harness.hosts import Host
 from tests.harness.sign_in import sign_in
-from tests.integration.workloads import SERVICE_PRINCIPAL, Certificates, write_pfx
+from tests.integration.workloads import POD, SERVICE_PRINCIPAL, Certificates, write_pfx
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB, DAVE
 
@@ -137,6 +139,23 @@ def test_exit_code_11_if_the_refresh_token_has_expired(own_az: Az, own_cloud: Lo
     assert _outcomes(_exits(own_az.run(*_STATUS), 11)) == {"expired"}
 
 
+def test_exit_code_11_if_the_federated_token_has_expired(workload_az: Az, workload_cloud: LocalCloud) -> None:
+    az = workload_az
+    token = workload_cloud.admin.issue_assertion(POD)
+    az.run(*SERVICE_PRINCIPAL, "--federated-token", token).ok()
+    (account,) = az.run(*_STATUS).ok().json()["accounts"]
+    assert account["signIn"] == "federated token"
+    path = az.config_dir / "service_principal_entries.json"
+    header, payload, signature = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    expired = json.dumps({**claims, "exp": claims["iat"] - 60}).encode("ascii")
+    old = ".".join((header, base64.urlsafe_b64encode(expired).decode("ascii").rstrip("="), signature))
+    path.write_text(path.read_text(encoding="utf-8").replace(token, old), encoding="utf-8")
+    result = _exits(az.run(*_STATUS), 11)
+    assert _outcomes(result) == {"expired"}
+    assert "--federated-token" in result.json()["findings"][0]["command"]
+
+
 def test_exit_code_12_if_a_tenant_asks_for_a_second_factor(own_az: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.demand_mfa("contoso.example")
     before = _files(own_az)
@@ -236,7 +255,14 @@ def test_exit_code_19_if_the_service_refuses_for_another_reason(signed_in: Az) -
     assert _outcomes(result) == {"refused"}
 
 
-# Service principals
+# Service principals, managed identities and other hosts
+
+
+def test_the_oldest_azure_cli_has_the_command_too(make_az: Callable[..., Az], oldest: Host, cloud: LocalCloud) -> None:
+    az = make_az(host=oldest)
+    assert _codes(_exits(az.run(*_STATUS), 10)) == {"notSignedIn"}
+    sign_in(az, cloud, ALICE).ok()
+    assert az.run(*_STATUS).ok().json()["builtInCommands"]["work"]
 
 
 def test_a_service_principal_is_checked_with_its_credential(az: Az) -> None:

@@ -12,6 +12,7 @@ from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.handed_over import LOGIN_WITH_TOKEN
+from azext_login.auth.jwt import expiry_of
 from azext_login.auth.sources.federated_tokens import BuildAssertion, CommandAssertion, FileAssertion
 from azext_login.auth.storage.cached_token import TokenQuery, find_stale_token, is_candidate
 from azext_login.auth.workload.service_principal import ACCESS_TOKEN, FEDERATED_TOKEN, ServicePrincipal
@@ -76,6 +77,10 @@ class _Known:
     """Why nothing can be asked."""
     is_handed_over: bool = False
     """Whether the account has an access token that nothing renews."""
+    has_expired: bool = False
+    """Whether the stored federated token has expired, and nothing gives another one."""
+    login: str | None = None
+    """The command that signs a service principal in again."""
 
 
 def find_targets(
@@ -152,7 +157,17 @@ def _look_up(session: Session, target: Target, request: TokenRequest, cache: Sec
         return replace(known, problem=error)
     source = _source_of(principal)
     is_handed_over = principal.kind == ACCESS_TOKEN and principal.source is None
-    return replace(known, sign_in=principal.kind, source=source, is_handed_over=is_handed_over)
+    expires_on = expiry_of(principal.assertion) if principal.assertion and principal.source is None else None
+    has_expired = expires_on is not None and expires_on <= now
+    login = principal.login_command()
+    return replace(
+        known,
+        sign_in=principal.kind,
+        source=source,
+        is_handed_over=is_handed_over,
+        has_expired=has_expired,
+        login=str(login if is_handed_over else login.with_option("--tenant", target.tenant)),
+    )
 
 
 def _look_up_user(session: Session, known: _Known, cache: Sections) -> _Known:
@@ -244,12 +259,9 @@ def _status(known: _Known, result: AccessToken | AzCLIError | None, known_ids: C
         refresh = Refresh.NOT_TRIED if known.is_handed_over else Refresh.WORKS
         # The tokens of a managed identity are not in a cache of ours.
         return replace(status, refresh=refresh, outcome=Outcome.GOOD, cached_until=result.expires_on)
-    return replace(
-        status,
-        outcome=Outcome.EXPIRED if known.is_handed_over else outcome_of(result),
-        message=message_of(result, known_ids),
-        command=command_of(result),
-    )
+    outcome = Outcome.EXPIRED if known.is_handed_over or known.has_expired else outcome_of(result)
+    login = known.login if outcome in (Outcome.EXPIRED, Outcome.NOT_SIGNED_IN) else None
+    return replace(status, outcome=outcome, message=message_of(result, known_ids), command=command_of(result) or login)
 
 
 def _offline_status(known: _Known) -> TenantStatus:
