@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from azext_login.cli.options import option
-
-CHECKS = ("sign-in", "token", "store", "network", "clock", "built-in")
+from azext_login.usecases.status.records import CHECKS
 
 
 @dataclass(frozen=True, kw_only=True)

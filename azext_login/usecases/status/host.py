@@ -15,7 +15,7 @@ from azext_login.usecases.status.records import BuiltInStatus, Finding, Outcome
 
 if TYPE_CHECKING:
     from azext_login.usecases.session import Session
-    from azext_login.usecases.status.accounts import Target
+    from azext_login.usecases.status.stored import Target
 
 _OWN_NAME = "login"
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 
 from azext_login.profile.model import Account
 
+SIGN_IN, TOKEN, STORE, NETWORK, CLOCK, BUILT_IN = "sign-in", "token", "store", "network", "clock", "built-in"
+CHECKS = (SIGN_IN, TOKEN, STORE, NETWORK, CLOCK, BUILT_IN)
+"""The values of --check."""
+
 
 class Outcome(enum.IntEnum):
     """What a check found. The value is the exit code of the command; the codes are documented in docs/status.rst."""

@@ -13,13 +13,19 @@ from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.command_line import AZ_LOGIN
 from azext_login.system.threads import BackgroundCall
-from azext_login.usecases.status.accounts import Target, check_accounts, find_targets, unchecked_accounts
+from azext_login.usecases.status.accounts import check_accounts, unchecked_accounts
 from azext_login.usecases.status.active import check_contexts, find_active
 from azext_login.usecases.status.files import check_files
 from azext_login.usecases.status.host import check_built_in, check_encryption, versions
 from azext_login.usecases.status.network import Probe, describe_network, findings_of, probe
 from azext_login.usecases.status.outcomes import message_of
 from azext_login.usecases.status.records import (
+    BUILT_IN,
+    CLOCK,
+    NETWORK,
+    SIGN_IN,
+    STORE,
+    TOKEN,
     AccountStatus,
     CloudStatus,
     Finding,
@@ -27,11 +33,10 @@ from azext_login.usecases.status.records import (
     StatusReport,
     StorageStatus,
 )
+from azext_login.usecases.status.stored import Target, find_targets
 
 if TYPE_CHECKING:
     from azext_login.usecases.session import Session
-
-SIGN_IN, TOKEN, STORE, NETWORK, CLOCK, BUILT_IN = "sign-in", "token", "store", "network", "clock", "built-in"
 
 # What --check can be limited to, and the outcomes that count then.
 _COUNTING = {
@@ -42,9 +47,6 @@ _COUNTING = {
     CLOCK: frozenset({Outcome.CLOCK_WRONG, Outcome.OFFLINE}),
     BUILT_IN: frozenset({Outcome.BUILT_IN_FAILS}),
 }
-
-CHECKS = tuple(_COUNTING)
-"""The values of --check."""
 
 # Seconds for the one request that shows whether the sign-in service answers, and its time.
 _PROBE_LIMIT = 20.0
