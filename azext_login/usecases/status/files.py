@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import os
 import stat
@@ -186,9 +187,14 @@ def _check_lock(file: Entry) -> tuple[LockStatus, Finding | None]:
     except FileNotFoundError:
         return LockStatus(file.name, False), None
     except OSError as error:
-        what = f"The lock file {file} cannot be used: {error.strerror or error}."
-        command = quote_command("mv", str(file.path), f"{file.path}.unusable")
-        return LockStatus(file.name, False), Finding("lockUnusable", what, Outcome.STORE_UNUSABLE, command, file.name)
+        # Tokens can be obtained all the same. They cannot be stored.
+        is_protected = error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+        outcome = Outcome.GOOD if is_protected else Outcome.STORE_UNUSABLE
+        what = (
+            f"The lock file {file} cannot be used: {error.strerror or error}. Nothing that it protects can be stored."
+        )
+        command = quote_command("mv", str(file.path), f"{file.path}.unusable") if error.errno != errno.EROFS else None
+        return LockStatus(file.name, False), Finding("lockUnusable", what, outcome, command, file.name)
     if holder is None:
         left = None
         if file.name.endswith(HOST_LOCK_SUFFIX) and file.exists():

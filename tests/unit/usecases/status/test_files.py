@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -17,7 +18,7 @@ import pytest
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.storage.token_cache import TokenCache
-from azext_login.system.directory import PrivateDirectory
+from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.usecases.status.files import FILE_MODE, LOCK_LEFT, STORE_DAMAGED, CheckedFiles, check_files
 from azext_login.usecases.status.records import Finding, Outcome
 from azext_login.usecases.status.repair import fix
@@ -128,6 +129,23 @@ def test_a_link_in_place_of_a_lock_cannot_be_used(folder: Path, tmp_path: Path) 
     (finding,) = _check(folder).findings
     assert finding.code == "lockUnusable"
     assert (tmp_path / "other").read_text(encoding="utf-8") == "{}"
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"),
+    [(errno.EROFS, Outcome.GOOD), (errno.EACCES, Outcome.GOOD), (errno.EIO, Outcome.STORE_UNUSABLE)],
+)
+def test_a_directory_that_cannot_be_written_to_is_a_warning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int, outcome: Outcome
+) -> None:
+    _write(folder / "login_profile.lock", "")
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Entry, "open_to_lock", refuse)
+    (finding,) = _check(folder).findings
+    assert (finding.code, finding.outcome) == ("lockUnusable", outcome)
 
 
 def test_an_old_temporary_file_is_a_warning(folder: Path) -> None:
