@@ -431,12 +431,20 @@ def test_a_hostile_file_name_is_printed_harmlessly(signed_in: Az) -> None:
         assert "\x1b" not in result.stdout
 
 
-def test_the_report_has_no_token(signed_in: Az) -> None:
-    text = json.dumps(signed_in.run(*_STATUS).ok().json())
-    cache = json.loads((signed_in.config_dir / _TOKEN_CACHE).read_text(encoding="utf-8"))
-    secrets = [entry["secret"] for section in cache.values() for entry in section.values() if "secret" in entry]
-    assert secrets
-    assert [secret for secret in secrets if secret in text] == []
+@pytest.mark.parametrize("options", [(), ("--output", "table"), ("--debug",)])
+def test_nothing_that_is_printed_has_a_token_or_a_secret(signed_in: Az, options: tuple[str, ...]) -> None:
+    words = ("login", "--service-principal", "--username", CI_APP, "--password=@-", "--tenant", "contoso.example")
+    signed_in.run(*words, input=CI_SECRET).ok()
+    before = _secrets(signed_in)
+    result = signed_in.run(*_STATUS, *options).ok()
+    secrets = {*before, *_secrets(signed_in), CI_SECRET}
+    assert len(secrets) > len(before)
+    assert [secret for secret in secrets if secret in result.stdout + result.stderr] == []
+
+
+def _secrets(az: Az) -> set[str]:
+    cache = json.loads((az.config_dir / _TOKEN_CACHE).read_text(encoding="utf-8"))
+    return {entry["secret"] for section in cache.values() for entry in section.values() if "secret" in entry}
 
 
 def _cached_at(az: Az) -> list[Any]:
