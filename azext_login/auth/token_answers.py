@@ -6,6 +6,7 @@ case-sensitive. Several services send numbers as text.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -83,7 +84,7 @@ def standard_identity_answer(body: Mapping[str, Any], *, now: float) -> dict[str
 def as_integer(value: object) -> int | None:
     """Return a number, which may be a text or have a fraction; None for anything else."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return int(value)
+        return None if isinstance(value, float) and not math.isfinite(value) else int(value)
     found = _NUMBER.fullmatch(value) if isinstance(value, str) else None
     return int(found[1]) if found else None
 

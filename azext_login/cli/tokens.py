@@ -24,13 +24,7 @@ if TYPE_CHECKING:
     from azext_login.usecases.session import Session
 
 
-def _offer_sign_in(cmd: Any, options: TokenOptions, error: Exception) -> bool:
-    from azext_login.cli.offer_sign_in import offer_sign_in
-
-    return offer_sign_in(cmd, error)
-
-
-@serves("account get-access-token", TokenOptions, offer_sign_in=_offer_sign_in)
+@serves("account get-access-token", TokenOptions)
 @limit_waits()
 def get_access_token(cmd: Any, options: TokenOptions) -> dict[str, Any]:
     """Return an access token for utilities to access Azure."""
@@ -51,7 +45,7 @@ def get_access_token(cmd: Any, options: TokenOptions) -> dict[str, Any]:
     return result
 
 
-@serves("account export-token", ExportOptions, offer_sign_in=_offer_sign_in)
+@serves("account export-token", ExportOptions)
 @limit_waits()
 def export_token(cmd: Any, options: ExportOptions) -> None:
     """Write an access token in the form that a program reads."""

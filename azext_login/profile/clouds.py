@@ -14,6 +14,7 @@ from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_text, remove_leftovers, write_atomically
 from azext_login.system.log import get_logger
+from azext_login.system.text import shorten
 
 logger = get_logger(__name__)
 
@@ -21,6 +22,8 @@ _FILE = "clouds.config"
 _LAST_GOOD = "login_last_good_clouds.config"
 _LOCK = "login_clouds.lock"
 _SUBSCRIPTION = "subscription"
+
+_LONGEST_REASON = 1000  # characters
 
 _CHOICE = re.compile(rf"^{_SUBSCRIPTION}[ \t]*[=:][ \t]*(.*?)[ \t]*$\n?", re.MULTILINE | re.IGNORECASE)
 
@@ -205,7 +208,10 @@ class CloudConfig:
             text.encode("utf-8")
             config.read_string(text)
         except (UnicodeEncodeError, configparser.Error) as error:
-            reason = "it is not UTF-8" if isinstance(error, UnicodeEncodeError) else error
+            # The error quotes a whole line of the file.
+            reason = (
+                "it is not UTF-8" if isinstance(error, UnicodeEncodeError) else shorten(str(error), _LONGEST_REASON)
+            )
             raise StoreError(
                 f"{self._file} cannot be read: {reason}.",
                 "Correct the file, or remove it and register your clouds again with `az cloud register`.",

@@ -39,7 +39,7 @@ from azext_login.system.http.errors import (
     not_an_object,
     parse_json_object,
 )
-from azext_login.system.http.json_answers import without_surrogates
+from azext_login.system.http.json_answers import object_in, without_surrogates
 from azext_login.system.http.waiting import retry_request
 from azext_login.system.log import get_logger
 from azext_login.system.text import is_id, is_utf_8, printable, shorten, without_controls
@@ -256,7 +256,7 @@ def _trim(item: object, members: Collection[str]) -> dict[str, Any]:
         raise _unexpected("answered with something other than a list of objects")
     row = {name: item[name] for name in members if name in item}
     for name, value in row.items():
-        if isinstance(value, str):
+        if isinstance(value, str) and name != "managedByTenants":
             text = value[:_LONGEST_TEXT]
             row[name] = text if name in _IDS else without_controls(without_surrogates(text))
         elif name == "managedByTenants" and isinstance(value, list):
@@ -304,12 +304,13 @@ def _claims_challenge(response: requests.Response) -> str | None:
     if not match:
         return None
     import base64
-    import binascii
 
     try:
-        return base64.b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+        claims = base64.b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode("utf-8")
+    except ValueError:
+        # It is not base64, or not UTF-8.
         return None
+    return claims if object_in(claims) else None
 
 
 def _refusal(response: requests.Response, body: Mapping[str, Any], again: Command | None) -> AzCLIError:

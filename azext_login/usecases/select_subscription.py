@@ -43,10 +43,7 @@ def select_subscription(
         else:
             found = _candidates(state, cloud, subscription, username, tenant)
         if len(found) != 1:
-            error = _not_one(subscription, found, cloud, username, tenant)
-            if not rules.in_cloud(state.all_rows(), cloud):
-                error.login = ()
-            raise error
+            raise _not_one(subscription, found, cloud, username, tenant)
         rules.make_active(state, found[0])
     return found[0]
 

@@ -22,7 +22,9 @@ from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.http.errors import connection_errors
 from azext_login.system.http.json_answers import object_in
 from azext_login.system.login_command import another_way
-from azext_login.system.text import capitalised, printable
+from azext_login.system.text import capitalised, printable, shorten
+
+_LONGEST_QUOTE = 1000  # characters
 
 HANDED_OVER = "azextLoginHandedOverUntil"
 """The key of an account in MSAL's cache that has only an access token which was handed over: when that expires. MSAL
@@ -209,7 +211,7 @@ def authority_errors(authority: str, tenant: str | None = None, again: Command |
     """
     from msal.exceptions import MsalServiceError
 
-    address = f"{urlsplit(authority).scheme}://{urlsplit(authority).netloc}"
+    address = printable(f"{urlsplit(authority).scheme}://{urlsplit(authority).netloc}")
     with connection_errors(SIGN_IN_SERVICE, address):
         try:
             yield
@@ -238,12 +240,12 @@ def authority_errors(authority: str, tenant: str | None = None, again: Command |
                     next_step="Name a resource in --scope, for example https://vault.azure.net/.default.",
                 ) from error
             raise UnexpectedAnswerError(
-                f"{capitalised(SIGN_IN_SERVICE)} at {address} cannot be used: {printable(error)}",
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} cannot be used: {_shown(error)}",
                 "Check its address with `az cloud show`. The option --debug shows where it failed.",
             ) from error
         except (MsalServiceError, RuntimeError) as error:
             raise ServiceUnreachableError(
-                f"{capitalised(SIGN_IN_SERVICE)} at {address} failed: {printable(error)}.",
+                f"{capitalised(SIGN_IN_SERVICE)} at {address} failed: {_shown(error)}.",
                 "Run the command again in a minute.",
             ) from error
         except SyntaxError as error:
@@ -257,9 +259,14 @@ def authority_errors(authority: str, tenant: str | None = None, again: Command |
             # MSAL does not check the structure of an answer.
             raise UnexpectedAnswerError(
                 f"{capitalised(SIGN_IN_SERVICE)} at {address} answered JSON with an unexpected structure: "
-                f"{printable(error) or type(error).__name__}.",
+                f"{_shown(error) or type(error).__name__}.",
                 "Check its address with `az cloud show`. The option --debug shows where it failed.",
             ) from error
+
+
+def _shown(error: Exception) -> str:
+    """Return the text of MSAL's error, which may quote the whole answer."""
+    return shorten(printable(error), _LONGEST_QUOTE)
 
 
 def _discovery_refusal(error: ValueError) -> Mapping[str, Any]:

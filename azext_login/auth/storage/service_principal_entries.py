@@ -14,6 +14,7 @@ from azext_login.errors import NotSignedInError, StoreError
 from azext_login.system.damaged_files import quarantine_file
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.log import get_logger
+from azext_login.system.text import printable
 
 logger = get_logger(__name__)
 
@@ -47,7 +48,7 @@ class ServicePrincipalEntries:
         if not own:
             logger.warning(
                 "No credential of service principal %s is stored for tenant %s. The credential that is stored for "
-                "tenant %s is used instead.", client_id, tenant, entries[0]["tenant"],
+                "tenant %s is used instead.", client_id, tenant, printable(entries[0]["tenant"]),
             )  # fmt: skip
         return dict((own or entries)[0])
 

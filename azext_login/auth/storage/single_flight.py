@@ -15,7 +15,6 @@ from azure.cli.core.azclierror import AzCLIError
 from azext_login.errors import (
     InteractionRequiredError,
     LockHeldError,
-    LoginWords,
     MalformedAnswerError,
     NotSignedInError,
     RefusalKind,
@@ -31,6 +30,7 @@ from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_bytes, remove_directory, remove_if_present, write_atomically
 from azext_login.system.log import get_logger
+from azext_login.system.text import printable
 
 logger = get_logger(__name__)
 
@@ -114,11 +114,12 @@ class SingleFlight:
             if "answer" in record:
                 found = record["answer"]
                 return Answer(float(found["lifetime"]), float(found["validity"]), found["forced"] is True)
-            kind, message, next_step = str(record["kind"]), str(record["message"]), record["next_step"]
+            kind, message, next_step = str(record["kind"]), _shown(record["message"]), record["next_step"]
+            next_step = None if next_step is None else _shown(next_step)
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         if kind in _REFUSALS:
-            return _REFUSALS[kind](message, next_step=next_step, kind=_reason_in(record), login=_login_in(record))
+            return _REFUSALS[kind](message, next_step=next_step, kind=_reason_in(record))
         return _FAILURES[kind](message, next_step) if kind in _FAILURES else None
 
     @contextmanager
@@ -134,7 +135,7 @@ class SingleFlight:
             kind, next_step = type(error).__name__, "\n".join(steps) or None
             record = {"at": clock(), "kind": kind, "message": str(error), "next_step": next_step}
             if isinstance(error, SignInError):
-                record["reason"], record["login"] = error.kind.value, error.login
+                record["reason"] = error.kind.value
             self._record(record)
             raise
         if self._locked:
@@ -158,18 +159,14 @@ class SingleFlight:
             logger.debug("The outcome could not be recorded for other processes: %s", problem)
 
 
+def _shown(text: object) -> str:
+    """Return a text with its lines. The file can have any: with `sudo az`, another user may have written it."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
 def _reason_in(record: Mapping[str, Any]) -> RefusalKind | None:
     """Return why the service refused; None for a record that states no reason that we know."""
     return next((kind for kind in RefusalKind if kind.value == record.get("reason")), None)
-
-
-def _login_in(record: Mapping[str, Any]) -> LoginWords | None:
-    """Return the options of the `az login` that helps; None for a record without them, or with other content."""
-    found = record.get("login")
-    try:
-        return None if found is None else tuple((str(name), tuple(map(str, values))) for name, values in found)
-    except (TypeError, ValueError):
-        return None
 
 
 def purge(config_dir: PrivateDirectory) -> None:

@@ -185,7 +185,7 @@ def only_identity(sections: Sections, name: str) -> Sections:
         section: {key: entry for key, entry in sections.get(section, {}).items() if _belongs(entry, name, homes)}
         for section in _TOKEN_SECTIONS
     }
-    clients = {entry.get("client_id") for entries in own.values() for entry in entries.values()}
+    clients = [entry.get("client_id") for entries in own.values() for entry in entries.values()]
     metadata = sections.get("AppMetadata", {})
     return {**own, "AppMetadata": {key: entry for key, entry in metadata.items() if entry.get("client_id") in clients}}
 

@@ -95,9 +95,16 @@ def certificate_in(text: str, shown: str, *, now: float, command: Command) -> Cl
 
 
 def _certificate_of(content: FileContent, now: float) -> ClientCertificate:
-    key, candidates = _match_key(content)
-    leaf = _select_valid(content.path, candidates, now)
-    return _client_certificate(content, key, leaf)
+    try:
+        key, candidates = _match_key(content)
+        leaf = _select_valid(content.path, candidates, now)
+        return _client_certificate(content, key, leaf)
+    except ValueError:
+        # cryptography parses the parts of a certificate when they are used.
+        raise refusal(
+            f"The certificate in {content.path} is damaged.",
+            "Create or export it again; then run the command again.",
+        ) from None
 
 
 def _match_key(content: FileContent) -> tuple[PrivateKeyTypes, list[Certificate]]:

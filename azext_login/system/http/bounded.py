@@ -54,7 +54,8 @@ class BoundedAdapter(HTTPAdapter):
         """
         response = super().send(request, True, *args, **options)
         remove_echoes_in_headers(response)
-        if not stream:
+        # requests itself would read the body of a redirect, without a limit, before it returns the answer.
+        if not stream or response.is_redirect:
             read_answer(response)
         return response
 

@@ -54,7 +54,7 @@ class SentRequest:
 
     @property
     def _name(self) -> str:
-        return f"{self.service} at {self.address}"
+        return f"{self.service} at {printable(self.address)}"
 
     @property
     def _subject(self) -> str:
@@ -187,7 +187,7 @@ class SentRequest:
             return self.timeout_error(error)
         cause = _cause(error)
         if isinstance(_innermost(error), NameResolutionError):
-            cause = f"the name '{urlsplit(self._url).hostname}' cannot be resolved ({cause})"
+            cause = f"the name '{printable(urlsplit(self._url).hostname)}' cannot be resolved ({cause})"
         return ServiceUnreachableError(
             f"{self._subject} could not be reached: {cause}.{self._way}", self._check_network
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -166,3 +167,7 @@ def test_a_list_that_is_not_json_is_one_kind_of_error(content: bytes) -> None:
 
 def test_a_number_may_be_text() -> None:
     assert [as_integer(value) for value in (1, "1", " 1 ", "1.9", "x", True, None)] == [1, 1, 1, 1, None, None, None]
+
+
+def test_a_number_that_is_not_finite_is_none() -> None:
+    assert [as_integer(value) for value in (math.inf, -math.inf, math.nan, 10**400)] == [None, None, None, 10**400]

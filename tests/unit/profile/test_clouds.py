@@ -264,3 +264,10 @@ def test_both_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     CloudConfig(PrivateDirectory(tmp_path)).store_choice("LocalCloud", "2")
     for name in (CLOUDS, COPY):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_the_error_about_a_damaged_file_quotes_a_part_of_a_long_line(tmp_path: Path) -> None:
+    (tmp_path / CLOUDS).write_text("x" * 100_000, encoding="utf-8")
+    with pytest.raises(StoreError, match="no section headers") as caught:
+        CloudConfig(PrivateDirectory(tmp_path), sleep=lambda seconds: None).registered("LocalCloud")
+    assert len(str(caught.value)) < 2000

@@ -130,6 +130,28 @@ def test_the_names_of_a_tenant_count_for_rows_that_are_read_ahead(
         list(found)
 
 
+@pytest.mark.parametrize("claims", ["\xff", "%%%", "/w==", "eA==", "W10=", "A", "e30="])
+def test_a_challenge_without_claims_is_a_refusal(
+    own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager], claims: str
+) -> None:
+    challenge = {"WWW-Authenticate": f'Bearer claims="{claims}"'}
+    own_cloud.admin.fail_next("/tenants", count=None, status=401, headers=challenge, body="{}")
+    with pytest.raises(SignInError, match="Azure Resource Manager refused"):
+        manager_of(ALICE).tenants()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("encoding", ["deflate", "gzip", ", ".join(["gzip"] * 50)])
+def test_a_redirect_whose_body_is_not_encoded_as_it_claims_is_refused(
+    own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager], encoding: str
+) -> None:
+    headers = {"Location": "https://portal.example/", "Content-Encoding": encoding}
+    manager = manager_of(ALICE)
+    own_cloud.admin.fail_next("/tenants", count=None, status=302, headers=headers, body='{"value": []}')
+    with pytest.raises(MalformedAnswerError):
+        manager.tenants()
+
+
 def test_a_claims_challenge_is_answered_with_a_new_token(
     own_cloud: LocalCloud, manager_of: Callable[..., ResourceManager]
 ) -> None:
@@ -202,6 +224,7 @@ def test_a_subscription_of_another_shape_is_one_error_of_its_tenant(
         ('"displayName": "' + "x" * 100_000 + '"', "x" * 512, {}),
         ('"displayName": "first", "displayName": "last"', "last", {}),
         ('"managedByTenants": NaN', "", {}),
+        ('"managedByTenants": "text"', "", {}),
         ('"managedByTenants": []', "", {"managedByTenants": []}),
         ('"managedByTenants": [{"tenantId": NaN}]', "", {"managedByTenants": [{"tenantId": None}]}),
         ('"managedByTenants": [' + ",".join(["{}"] * 1000) + "]", "", {"managedByTenants": [{"tenantId": None}] * 100}),

@@ -55,6 +55,19 @@ def test_an_answer_on_which_msal_fails_is_one_error(fail: Callable[[], object], 
     assert caught.value.recommendations
 
 
+def test_an_address_with_a_control_character_is_shown_without_it() -> None:
+    with pytest.raises(AzCLIError) as caught, authority_errors("https://a\x7fb.example"):
+        raise requests.exceptions.InvalidURL
+    assert "https://ab.example" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError, KeyError])
+def test_an_error_of_msal_that_quotes_a_whole_answer_is_shortened(kind: type[Exception]) -> None:
+    with pytest.raises(AzCLIError) as caught, authority_errors(AUTHORITY):
+        raise kind("x" * 100_000)
+    assert len(str(caught.value)) < 1200
+
+
 # Refused refresh tokens.
 
 WOODGROVE, FABRIKAM = f"{AUTHORITY}/woodgrove/token", f"{AUTHORITY}/fabrikam/token"

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_login.auth.storage.service_principal_entries import ServicePrincipalEntries
-from azext_login.auth.storage.token_cache import TokenCache, without_identity
+from azext_login.auth.storage.token_cache import TokenCache, only_identity, without_identity
 from azext_login.errors import StoreError
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
@@ -273,3 +273,11 @@ def test_an_account_on_which_msal_would_fail_is_hidden_from_it(cache: TokenCache
         del bad[key]
     cache.commit({}, {"Account": {"good": dict(good), "bad": bad}})
     assert cache.usable()["Account"] == {"good": good}
+
+
+def test_a_client_id_that_is_not_text_does_not_affect_the_other_entries_of_a_user() -> None:
+    sections = _cache_of(ALICE)
+    values: tuple[Any, ...] = ({"a": 1}, [], 7)
+    for odd in values:
+        sections["IdToken"][str(odd)] = {"home_account_id": f"{ALICE}-oid.{ALICE}-tid", "client_id": odd}
+    assert only_identity(sections, ALICE)["IdToken"] == sections["IdToken"]

@@ -308,6 +308,13 @@ def test_a_chain_of_issuers_that_signed_each_other_is_finite(write: Callable[...
     assert chain == leaf.pem + crossed.pem + two.pem
 
 
+@pytest.mark.parametrize("name", [b"ci-app", b"intermediate"])
+def test_a_certificate_with_a_damaged_name_is_refused(write: Callable[..., Path], name: bytes) -> None:
+    damaged = base64.encodebytes(LEAF.der.replace(name, b"\xff" * len(name))).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{damaged}-----END CERTIFICATE-----\n"
+    assert "The certificate in" in str(refusal(write(LEAF.key_pem() + pem)))
+
+
 def test_a_damaged_certificate_of_the_chain_is_skipped(write: Callable[..., Path]) -> None:
     damaged = INTERMEDIATE.pem.replace("\nMII", "\nAAA")
     assert read(write(LEAF.key_pem() + damaged + LEAF.pem)).chain == LEAF.pem

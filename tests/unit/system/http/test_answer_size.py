@@ -107,6 +107,7 @@ REQUESTS = {
         lambda cloud, http: _manager(cloud, http).subscription(SUBSCRIPTION, TENANT), "/subscriptions/"
     ),
     "a refusal": Request(lambda cloud, http: _manager(cloud, http).tenants(), "/tenants", status=403),
+    "a redirect": Request(lambda cloud, http: _manager(cloud, http).tenants(), "/tenants", status=302),
     "a busy service": Request(lambda cloud, http: _manager(cloud, http).tenants(), "/tenants", status=400),
     "a token": Request(_post, "/token"),
     "a refused token": Request(_post, "/token", status=400),
@@ -150,6 +151,7 @@ def test_an_answer_that_is_too_large_is_one_error_and_is_not_asked_for_again(
     asked = REQUESTS[name]
     body, encoding = BOMBS[bomb]
     headers = {"Content-Type": "application/json", **({"Content-Encoding": encoding} if encoding else {})}
+    headers |= {"Location": "/elsewhere"} if asked.status == 302 else {}
     with mock.patch.object(http, "verify", str(cloud.ca_bundle)):
         cloud.admin.clear_faults()
         cloud.admin.fail_next(asked.path, count=None, status=asked.status, body=body, headers=headers)
