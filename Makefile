@@ -19,7 +19,7 @@ SET_UP := $(PYTHON) tests/harness/environments.py
 IN_VENV := .venv/bin/python
 PYTEST := $(IN_VENV) -m pytest
 
-.PHONY: help demo demo-shell check pictures test parity parity-oldest nightly bench lint types format wheel requirements azdev-lint clean
+.PHONY: help demo demo-shell check pictures test parity parity-oldest nightly bench fuzz lint types format wheel requirements azdev-lint clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ nightly:  ## The same on the newest azure-cli that has been released, and report
 bench:  ## Measure how long the commands take
 	@$(SET_UP) tools newest $(if $(findstring encrypted,$(ARGS)),keyring)
 	@$(IN_VENV) -m tests.bench $(ARGS)
+
+fuzz:  ## Read 100,000 damaged answers, files and texts from outside (ARGS= --seed, --count, --target)
+	@$(SET_UP) tools
+	@$(IN_VENV) -m tests.fuzz $(ARGS)
 
 lint:  ## Check style (ruff) and the direction of imports (import-linter)
 	@$(SET_UP) tools
