@@ -288,6 +288,33 @@ examples:
       text: az account renew --username APP_ID --tenant TENANT_ID
 """
 
+helps["account status"] = """
+type: command
+short-summary: Check whether the accounts work now, and show what to run if they do not.
+long-summary: >-
+    Requests a new token for every account in each of its tenants, at the same time, and checks what a request depends
+    on: the files and locks of the config directory, the network, the clock of this computer, and whether built-in
+    commands can use the accounts. Nothing that is stored changes, except that a new token is stored as usual. The
+    output contains no token and no secret, so it can be pasted into an issue.
+
+
+    The exit code is that of the worst finding: 0 everything works, 10 not signed in, 11 expired or revoked, 12 the user
+    has to act (second factor, password, conditional access), 13 consent is missing, 14 the account is disabled or
+    locked, 15 offline, 16 the clock is wrong, 17 the stored tokens cannot be read or are locked, 18 built-in commands
+    would fail, 19 refused for another reason. The result is printed in any case.
+examples:
+    - name: Check everything, and show a table.
+      text: az account status --output table
+    - name: Check in a script whether tokens can be obtained.
+      text: az account status --check token --output none
+    - name: Check one account in one tenant for Microsoft Graph.
+      text: az account status --username alice@contoso.com --tenant contoso.com --scope https://graph.microsoft.com/.default
+    - name: Fix access modes, damaged files and lock files that were left, without a question.
+      text: az account status --fix --yes
+    - name: Check without the network whether valid tokens are cached.
+      text: az account status --check token --offline
+"""
+
 helps["account context"] = """
 type: group
 short-summary: Manage contexts, which are names for an account and a subscription.

@@ -19,6 +19,7 @@ HANDLERS = {
     "account get-access-token": ("tokens", "get_access_token"),
     "account export-token": ("tokens", "export_token"),
     "account renew": ("renew", "renew_account"),
+    "account status": ("status", "show_status"),
     "account context list": ("contexts", "list_contexts"),
     "account context show": ("contexts", "show_context"),
     "account context create": ("contexts", "create_context"),

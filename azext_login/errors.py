@@ -26,6 +26,7 @@ __all__ = [
     "InteractionRequiredError",
     "InterruptedDiscoveryError",
     "LockHeldError",
+    "LoginWords",
     "MalformedAnswerError",
     "NotFoundError",
     "NotSignedInError",
@@ -43,6 +44,10 @@ __all__ = [
 def first_line(error: object) -> str:
     """Return the first line of an error's message, for a message that lists several errors."""
     return str(error).partition("\n")[0]
+
+
+LoginWords = tuple[tuple[str, tuple[str, ...]], ...]
+"""Options of an `az login`: names with dashes, each with its values."""
 
 
 class RefusalKind(enum.Enum):
@@ -71,12 +76,15 @@ class SignInError(AuthenticationError):  # type: ignore[misc]  # the host is unt
         entra_error: Mapping[str, Any] | None = None,
         next_step: str | None = None,
         kind: RefusalKind | None = None,
+        login: LoginWords | None = None,
     ):
         """:param entra_error: MSAL's result with Entra ID's error body; the host keeps it as `msal_error`.
         :param next_step: what to do next, and the command for it.
         :param kind: the reason; None for the usual one of this error.
+        :param login: the options of the `az login` of a user after which the request can succeed; None without one.
         """
         super().__init__(message, msal_error=entra_error, recommendation=next_step)
+        self.login = login
         if kind is not None:
             self.kind = kind
 
@@ -90,9 +98,12 @@ class InteractionRequiredError(SignInError):
 class NotSignedInError(AuthenticationError):  # type: ignore[misc]
     """No account is signed in, or its tokens are no longer stored. The message or the next step names `az login`."""
 
-    def __init__(self, message: str, *, next_step: str | None = None):
-        """:param next_step: what to do next, and the command for it."""
+    def __init__(self, message: str, *, next_step: str | None = None, login: LoginWords | None = None):
+        """:param next_step: what to do next, and the command for it.
+        :param login: the options of the `az login` of a user after which the request can succeed; None without one.
+        """
         super().__init__(message, recommendation=next_step)
+        self.login = login
 
 
 class ServiceUnreachableError(AzureConnectionError):  # type: ignore[misc]
@@ -125,6 +136,9 @@ class IncompleteListError(UnexpectedAnswerError):
 
 class AccountError(UnclassifiedUserFault):  # type: ignore[misc]
     """The requested subscription or account does not exist, is ambiguous, or does not allow the request."""
+
+    login: LoginWords | None = None
+    """The options of the `az login` of a user after which the request can succeed; None without one."""
 
 
 class NotFoundError(AccountError, ResourceNotFoundError):  # type: ignore[misc]

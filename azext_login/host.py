@@ -185,15 +185,15 @@ def read_host_settings(cli_ctx: Any) -> HostSettings:
     )
 
 
-def switch(config: Any, name: str, default: bool) -> bool:
-    """Return a switch in the host's section `core`; the default if the value is neither on nor off.
+def switch(config: Any, name: str, default: bool, *, section: str = "core") -> bool:
+    """Return a switch of a section, by default the host's `core`; the default if the value is neither on nor off.
 
     Most commands do not need the switch, and must not fail because of it.
     """
     import configparser
 
     try:
-        return bool(config.getboolean("core", name, fallback=default))
+        return bool(config.getboolean(section, name, fallback=default))
     except (ValueError, configparser.Error):
         return default
 

@@ -42,7 +42,11 @@ def list_accounts(cmd: Any, options: ListOptions) -> PlainRows:
     _check_usage(options)
     session = open_session(cmd.cli_ctx)
     if options.refresh:
-        _refresh(cmd, session, options)
+        refusal = _refresh(cmd, session, options)
+        if refusal is not None and _offer_sign_in(cmd, options, refusal, is_reported=True):
+            # Another session: this one still has the tokens of before.
+            session = open_session(cmd.cli_ctx)
+            _refresh(cmd, session, options)
     state = session.valid_view(on_invalid=_warn_of_choice).state
     rows = state.all_rows() if options.all_identities else state.rows
     rows = rows if options.all else rules.in_cloud(rows, session.settings.cloud)
@@ -57,6 +61,12 @@ def list_accounts(cmd: Any, options: ListOptions) -> PlainRows:
         for row, failure in zip(result, session.refresh_failures(shown), strict=True):
             row["refreshFailure"] = failure
     return PlainRows(result)
+
+
+def _offer_sign_in(cmd: Any, options: Any, error: Exception, *, is_reported: bool = False) -> bool:
+    from azext_login.cli.offer_sign_in import offer_sign_in
+
+    return offer_sign_in(cmd, error, is_reported=is_reported)
 
 
 def _warn_of_choice(error: Exception) -> None:
@@ -79,7 +89,11 @@ def _check_usage(options: ListOptions) -> None:
             raise AccountError(message, "Run `az account list --help` for examples.")
 
 
-def _refresh(cmd: Any, session: Session, options: ListOptions) -> None:
+def _refresh(cmd: Any, session: Session, options: ListOptions) -> Exception | None:
+    """Read the subscriptions again, and return the first error that a sign-in of the user helps against, if any.
+
+    Of the tenants, only the one of --tenant counts: others may ask for a second factor that the user does not need.
+    """
     from azext_login.cli.progress import progress_line
     from azext_login.cli.reports import report_refresh
     from azext_login.usecases.refresh_subscriptions import refresh
@@ -90,9 +104,13 @@ def _refresh(cmd: Any, session: Session, options: ListOptions) -> None:
             session, tenant=options.tenant, exclude_tenants=options.exclude_tenants, on_progress=on_progress
         )
     report_refresh(outcome, again=again_of(cmd, options)())
+    errors: list[Exception | None] = [failure.error for failure in outcome.failures]
+    if options.tenant:
+        errors += [report.failure for _, discovery in outcome.discoveries for report in discovery.failed]
+    return next((error for error in errors if getattr(error, "login", None) is not None), None)
 
 
-@serves("account show", ShowOptions)
+@serves("account show", ShowOptions, offer_sign_in=_offer_sign_in)
 def show_account(cmd: Any, options: ShowOptions) -> SubscriptionRow:
     """Return one subscription, the active one by default."""
     session = open_session(cmd.cli_ctx)
@@ -104,7 +122,7 @@ def show_account(cmd: Any, options: ShowOptions) -> SubscriptionRow:
     return row
 
 
-@serves("account set", SetOptions)
+@serves("account set", SetOptions, offer_sign_in=_offer_sign_in)
 def set_account(cmd: Any, options: SetOptions) -> None:
     """Make a subscription the active one. Without --subscription, which needs a terminal, the user chooses it."""
     from azext_login.cli.reports import report_overriding_choice, report_selection

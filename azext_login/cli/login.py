@@ -100,11 +100,13 @@ def sign_in(
     on_progress: Callable[[Progress], None],
     *,
     terminal: StandardTerminal | None = None,
+    keeps_default: bool = False,
 ) -> SignInOutcome:
     """Sign a user or a workload in with the flow that the options ask for.
 
     :param again: the command that ran, for the advice.
     :param terminal: shows what the user needs in order to continue; None for that of the process.
+    :param keeps_default: whether the active subscription stays active, whoever signs in.
     """
     from azure.cli.core.util import in_cloud_console
 
@@ -132,6 +134,7 @@ def sign_in(
             options.exclude_tenants, always=session.settings.exclude_tenants, resolve=session.resolve_tenant
         ),
         default_subscription=session.settings.default_subscription,
+        keeps_default=keeps_default,
         on_progress=on_progress,
     )
     if options.access_token:

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-# Prefixes of the files that name accounts or hold their secrets, quarantined copies included.
-_PRIVATE = (
+PRIVATE_FILES = (
     "azureProfile.json", "clouds.config", "msal_token_cache", "msal_http_cache", "service_principal_entries",
     "login_profile", "login_clouds", "login_last_good", "login_msal_token_cache", "login_service_principal_entries",
     "login_requests", "login_certificates", "login_index", "login_runs", "login_contexts",
 )  # fmt: skip
+"""Prefixes of the files that name accounts or hold their secrets, quarantined copies included."""
 
 
 def again_of(cmd: Any, options: Any) -> Callable[[], Command]:
@@ -56,7 +56,12 @@ def again_of(cmd: Any, options: Any) -> Callable[[], Command]:
 
 
 def open_session(
-    cli_ctx: Any, *, again: Command | None = None, restores_cloud: bool = True, is_about_default: bool = False
+    cli_ctx: Any,
+    *,
+    again: Command | None = None,
+    restores_cloud: bool = True,
+    is_about_default: bool = False,
+    restricts_files: bool = True,
 ) -> Session:
     """Return the session of a running command. The context of the process, if any, decides which cloud is active.
 
@@ -64,12 +69,14 @@ def open_session(
     :param restores_cloud: whether a removed clouds.config is restored, so that another cloud may become active.
     :param is_about_default: whether the command changes the stored default or the contexts. Then the stored cloud is
         active, and a file `.azure-context` that does not count is not reported.
+    :param restricts_files: whether files that other users can read are restricted to this user.
     """
     from azure.cli.core._session import ACCOUNT
     from azure.cli.core.api import get_config_dir
 
     config_dir = PrivateDirectory(Path(get_config_dir()))
-    make_all_private(config_dir, _PRIVATE)
+    if restricts_files:
+        make_all_private(config_dir, PRIVATE_FILES)
     clouds = CloudConfig(config_dir)
     was_active = clouds.restore_if_removed() if restores_cloud else None
     if was_active is not None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+from azure.cli.core.azclierror import AzCLIError
+
 from azext_login.host import call_host, host_signature
 from azext_login.system.text import visible
 
@@ -88,13 +90,18 @@ def is_blank(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(isinstance(word, str) and not word.strip() for word in value)
 
 
-def serves(command: str, record: type | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def serves(
+    command: str, record: type | None = None, *, offer_sign_in: Callable[[Any, Any, AzCLIError], bool] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate the handler of a command, which then gets its options as a record.
 
     The decorated function shows the host one parameter for each field, and those of the host's own handler that the
     record does not have. A call that uses one of those goes to the host's handler with everything that was given.
 
     :param record: the class of the record; None for a handler without options.
+    :param offer_sign_in: called if the handler fails and a sign-in of the user helps. Receives the host's command, the
+        record and the error, and tells whether the user has signed in; then the handler runs again, once. None for a
+        command that does not offer it.
     """
     options = options_of(record) if record is not None else {}
     hosts = {name: parameter for name, parameter in host_signature(command).items() if name != "cmd"}
@@ -114,6 +121,14 @@ def serves(command: str, record: type | None = None) -> Callable[[Callable[..., 
 
                 rules = {name: options[name].when_empty if name in hosts else None for name in empty}
                 given = check_values(given, rules, {name: options[name].name for name in empty})
+            try:
+                return _run(handler, cmd, given)
+            except AzCLIError as error:
+                if offer_sign_in is None or getattr(error, "login", None) is None:
+                    raise
+                if not offer_sign_in(cmd, given, error):
+                    raise
+            # Outside the block, so that a second failure is not reported as one that happened during the first.
             return _run(handler, cmd, given)
 
         ours = {field.name: _default(field) for field in dataclasses.fields(record)} if record is not None else {}
@@ -133,8 +148,6 @@ def serves(command: str, record: type | None = None) -> Callable[[Callable[..., 
 
 def _run(handler: Callable[..., Any], *arguments: Any) -> Any:
     """Run a handler. Errors quote names and answers from outside, of which a terminal is to obey nothing."""
-    from azure.cli.core.azclierror import AzCLIError
-
     try:
         return handler(*arguments)
     except AzCLIError as error:

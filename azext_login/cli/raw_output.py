@@ -30,6 +30,22 @@ def write_raw(text: str) -> None:
             raise
 
 
+def write_text(text: str) -> None:
+    """Write text to standard output as `write_raw` does, with question marks for what its encoding does not have.
+
+    :raises OSError: standard output cannot be written to.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+    except OSError as error:
+        is_unread = is_broken_pipe(error, sys.stdout)
+        _drop_output()
+        if not is_unread:
+            raise
+
+
 def _drop_output() -> None:
     """Discard the unwritten output, which Python would try to write again when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

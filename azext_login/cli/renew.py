@@ -30,7 +30,14 @@ logger = get_logger(__name__)
 _SOME_FAILED = 10
 
 
-@serves("account renew", RenewOptions)
+def _offer_sign_in(cmd: Any, options: RenewOptions, error: Exception) -> bool:
+    """Offer it, unless the command runs unattended."""
+    from azext_login.cli.offer_sign_in import offer_sign_in
+
+    return not options.watch and offer_sign_in(cmd, error)
+
+
+@serves("account renew", RenewOptions, offer_sign_in=_offer_sign_in)
 def renew_account(cmd: Any, options: RenewOptions) -> dict[str, Any] | None:
     """Renew the federated token and the access tokens of an account before they expire."""
     resume()
@@ -42,11 +49,24 @@ def renew_account(cmd: Any, options: RenewOptions) -> dict[str, Any] | None:
     account = account_of(row)
     if not (account.is_user or account.is_managed_identity):
         _report_obstacle(cmd.cli_ctx)
-    renewal = _watch(session, row) if options.watch else _renew_once(session, row)
+    renewal = _watch(session, row) if options.watch else _renew_or_offer_sign_in(cmd, session, row)
     if renewal is None:
         return None
     exit_with(cmd.cli_ctx, _SOME_FAILED if renewal.failures else 0)
     return _result(renewal)
+
+
+def _renew_or_offer_sign_in(cmd: Any, session: Session, row: SubscriptionRow) -> Renewal:
+    renewal = _renew_once(session, row)
+    refusal = next((each.error for each in renewal.failures if getattr(each.error, "login", None) is not None), None)
+    if refusal is None:
+        return renewal
+    from azext_login.cli.offer_sign_in import offer_sign_in
+
+    if not offer_sign_in(cmd, refusal, is_reported=True):
+        return renewal
+    # Another session: this one still has the tokens of before.
+    return _renew_once(open_session(cmd.cli_ctx), row)
 
 
 def _renew_once(session: Session, row: SubscriptionRow) -> Renewal:

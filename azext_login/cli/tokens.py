@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from azext_login.usecases.session import Session
 
 
-@serves("account get-access-token", TokenOptions)
+def _offer_sign_in(cmd: Any, options: TokenOptions, error: Exception) -> bool:
+    from azext_login.cli.offer_sign_in import offer_sign_in
+
+    return offer_sign_in(cmd, error)
+
+
+@serves("account get-access-token", TokenOptions, offer_sign_in=_offer_sign_in)
 @limit_waits()
 def get_access_token(cmd: Any, options: TokenOptions) -> dict[str, Any]:
     """Return an access token for utilities to access Azure."""
@@ -45,7 +51,7 @@ def get_access_token(cmd: Any, options: TokenOptions) -> dict[str, Any]:
     return result
 
 
-@serves("account export-token", ExportOptions)
+@serves("account export-token", ExportOptions, offer_sign_in=_offer_sign_in)
 @limit_waits()
 def export_token(cmd: Any, options: ExportOptions) -> None:
     """Write an access token in the form that a program reads."""

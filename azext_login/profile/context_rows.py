@@ -53,10 +53,12 @@ def not_signed_in(what: str, context: Context, active_cloud: str | None = None) 
     :param what: the beginning of the message.
     :param active_cloud: as for `login_of`.
     """
+    can_sign_in = context.account.is_user and active_cloud in (None, context.cloud)
     return NotSignedInError(
         f"{what}, but its account '{printable(context.account.label)}' is not signed in to cloud "
         f"'{printable(context.cloud)}'.",
         next_step=f"To sign in again, run:\n{login_of(context, active_cloud)}",
+        login=_login_of(context).options if can_sign_in else None,
     )
 
 

@@ -82,6 +82,7 @@ def sign_in(
     *,
     preferred: str | None = None,
     fallback: str | None = None,
+    keeps_default: bool = False,
     on_guess: Callable[[SubscriptionRow], None] = lambda row: None,
 ) -> SubscriptionRow | None:
     """Add the rows of a sign-in and choose the default among them.
@@ -94,6 +95,7 @@ def sign_in(
 
     :param preferred: the subscription (ID or name) that the user requested, if any.
     :param fallback: the subscription (ID or name) that is configured as the default.
+    :param keeps_default: the active row of this cloud stays active, if it is still listed.
     :param on_guess: receives the first enabled one if it was chosen among several without any other reason.
     :return: the default, or None without new rows.
     """
@@ -108,6 +110,11 @@ def sign_in(
         again = next((row for row in new if key_of(row) == key_of(was_active)), None)
         if again is not None:
             move_to_active_view(state, again)
+    if keeps_default and was_active is not None and slot_of(was_active)[0] == slot_of(new[0])[0]:
+        kept = next((row for row in state.all_rows() if key_of(row) == key_of(was_active)), None)
+        if kept is not None:
+            make_active(state, kept, deliberate=False)
+            return kept
     new_rows = {id(row) for row in new}
     fresh = [row for row in state.rows if id(row) in new_rows]
     wanted = _only_named(fresh, preferred)

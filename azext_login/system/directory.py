@@ -225,16 +225,19 @@ class Entry:
             give_to_owner(descriptor, owner)
         return descriptor
 
-    def open_to_lock(self) -> int:
-        """Return a descriptor of a lock file, which is created if it does not exist. It is never a link.
+    def open_to_lock(self, *, create: bool = True) -> int:
+        """Return a descriptor of a lock file. It is never a link.
 
+        :param create: whether it is created if it does not exist.
         :raises OSError: it is not a regular file, is the name of another file too, or cannot be opened.
         """
-        with contextlib.suppress(FileExistsError):
-            return self.create()
+        if create:
+            with contextlib.suppress(FileExistsError):
+                return self.create()
         name, directory = self._at()
+        flags = os.O_RDWR | NOT_THROUGH_LINKS | (os.O_CREAT if create else 0)
         try:
-            descriptor = open_regular(name, os.O_RDWR | os.O_CREAT | NOT_THROUGH_LINKS, dir_fd=directory)
+            descriptor = open_regular(name, flags, dir_fd=directory)
         except OSError as error:
             if error.errno in LINK_ERRORS:
                 raise OSError(errno.ELOOP, "It is a symbolic link") from error

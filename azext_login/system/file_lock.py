@@ -140,12 +140,18 @@ class FileLock:
 
 def _read_holder(descriptor: int) -> str:
     """Return the name of the process that holds the lock, from the process ID in the file."""
+    number = _read_process_id(descriptor)
+    return f"Another az process (PID {number})" if number else "Another az process"
+
+
+def _read_process_id(descriptor: int) -> str:
+    """Return the digits at the beginning of a lock file; "" without any. The host's locks name their program too."""
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
-        number = os.read(descriptor, 20).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        number = ""
-    return f"Another az process (PID {number})" if number.isdigit() else "Another az process"
+        number = os.read(descriptor, 20).decode("ascii", "replace").partition(" ")[0].strip()
+    except OSError:
+        return ""
+    return number if number.isdigit() else ""
 
 
 # Errors of filesystems that have no locks, such as some network mounts. ENOTSUP and EOPNOTSUPP differ on macOS.
@@ -218,3 +224,31 @@ def _unlock(descriptor: int) -> None:
     # Closing the file releases the lock too.
     with contextlib.suppress(OSError):
         lock_calls.release(descriptor)
+
+
+@dataclass(frozen=True)
+class LockHolder:
+    """The process that holds a lock."""
+
+    process_id: int | None
+    """None if the lock file does not name it."""
+
+
+def find_holder(file: Entry, *, patience: float = 0.0) -> LockHolder | None:
+    """Return the process that holds the lock of an existing file; None if it is free. It is taken for a moment.
+
+    :param patience: seconds for which another process may hold it without being reported.
+    :raises OSError: the file cannot be opened or locked.
+    """
+    end = time.monotonic() + patience
+    descriptor = file.open_to_lock(create=False)
+    try:
+        while not _try_lock(descriptor):
+            if time.monotonic() >= end:
+                number = _read_process_id(descriptor)
+                return LockHolder(int(number) if number else None)
+            time.sleep(POLL_INTERVAL)
+        _unlock(descriptor)
+    finally:
+        os.close(descriptor)
+    return None

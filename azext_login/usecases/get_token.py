@@ -137,7 +137,7 @@ def _obtain(
 ) -> TokenOutcome:
     began = clock()
     _check_application(row, request)
-    query = _query_of(session, row, request)
+    query = query_of(session, row, request)
     if query is None or request.claims_challenge is not None or request.data:
         _check_data(row, request)
         before_waiting()
@@ -360,7 +360,7 @@ def _check_lifetime(left: float, request: TokenRequest) -> None:
         )
 
 
-def _query_of(session: Session, row: SubscriptionRow, request: TokenRequest) -> TokenQuery | None:
+def query_of(session: Session, row: SubscriptionRow, request: TokenRequest) -> TokenQuery | None:
     """Return the properties of a cached token for a request; None for accounts whose tokens are not cached."""
     account = account_of(row)
     if account.keeps_to_its_tenant:

@@ -43,7 +43,10 @@ def select_subscription(
         else:
             found = _candidates(state, cloud, subscription, username, tenant)
         if len(found) != 1:
-            raise _not_one(subscription, found, cloud, username, tenant)
+            error = _not_one(subscription, found, cloud, username, tenant)
+            if not rules.in_cloud(state.all_rows(), cloud):
+                error.login = ()
+            raise error
         rules.make_active(state, found[0])
     return found[0]
 

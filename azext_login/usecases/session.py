@@ -171,7 +171,7 @@ class Session:
         view = self.view(without_subscription=bool(subscription))
         rows = rules.in_cloud(view.rows, self.settings.cloud)
         if not rows:
-            raise NotSignedInError("Please run 'az login' to setup account.")
+            raise NotSignedInError("Please run 'az login' to setup account.", login=())
         if not subscription:
             active = rules.active_row(rows)
             if active is None:

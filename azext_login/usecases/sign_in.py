@@ -59,6 +59,8 @@ class SignInRequest:
     excluded_tenants: ExcludedTenants | None = None
     default_subscription: str | None = None
     """The subscription (ID or name) that is configured as the default."""
+    keeps_default: bool = False
+    """Whether the active subscription stays active, whoever signs in."""
     on_progress: Callable[[Progress], None] = lambda progress: None
 
     @property
@@ -284,6 +286,7 @@ def _store(
             new + further,
             preferred=request.subscription,
             fallback=request.default_subscription,
+            keeps_default=request.keeps_default,
             on_guess=guesses.append,
         )
         rules.record_answers(state, cloud, account, discovery.failures())

@@ -9,6 +9,7 @@
 `python -m tests.bench every_command [PAIRS]`: commands that are not ours; see every_command.py.
 `python -m tests.bench contexts [PAIRS]`: with contexts, none of them chosen; see contexts.py.
 `python -m tests.bench switch [SWITCHES]`: `azctx NAME` in each shell; see switch.py.
+`python -m tests.bench status [RUNS]`: `az account status` with many accounts; see status.py.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import contexts, discovery, encrypted, every_command, parallel, store, switch, tokens
+from tests.bench import contexts, discovery, encrypted, every_command, parallel, status, store, switch, tokens
 from tests.bench import sign_in as sign_ins
 from tests.harness import hosts
 from tests.harness.az import Az
@@ -42,6 +43,7 @@ REPORTS: dict[str, Callable[..., int]] = {
     "every_command": every_command.main,
     "contexts": contexts.main,
     "switch": switch.main,
+    "status": status.main,
 }
 
 

@@ -102,6 +102,18 @@ def test_commands_work_with_the_token_until_it_expires(handed: Handed, workload_
     assert not traces(az, handed.name, handed.token)
 
 
+def test_a_status_counts_the_token_until_it_expires(handed: Handed) -> None:
+    status = ("account", "status")
+    (account,) = handed.az.run(*status).ok().json()["accounts"]
+    assert (account["account"], account["signIn"]) == (handed.name, "access token")
+    assert [tenant["refresh"] for tenant in account["tenants"]] == ["not tried"]
+    end_access_tokens(handed.az)
+    for options in ((), ("--offline",)):
+        result = handed.az.run(*status, *options)
+        assert result.exit_code == 11, result
+        assert result.json()["findings"][0]["command"] == "az login --access-token=@-"
+
+
 def test_another_token_takes_the_place_of_the_first(handed: Handed) -> None:
     hand_over(handed.az, handed.token).ok()
     assert subscriptions_used(handed.az)

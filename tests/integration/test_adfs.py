@@ -61,6 +61,16 @@ def test_a_user_signs_in_with_a_password(stack_az: Az, workload_cloud: LocalClou
     assert not traces(az, ADAM)
 
 
+def test_a_status_is_that_of_users_and_service_principals(stack_az: Az, workload_cloud: LocalCloud) -> None:
+    password = workload_cloud.azure_stack.directory.user(ADAM).password
+    stack_az.run("login", "-u", ADAM, "--password=@-", input=password).ok()
+    stack_az.run(*APPLICATION, "--password=@-", input=STACK_SECRET).ok()
+    report = stack_az.run("account", "status").ok().json()
+    found = {account["account"]: [each["refresh"] for each in account["tenants"]] for account in report["accounts"]}
+    assert found == {ADAM: ["works"], STACK_APP: ["works"]}
+    assert abs(report["network"]["clockDifferenceSeconds"]) < 30
+
+
 def test_a_user_signs_in_with_a_browser_at_the_one_address_that_ad_fs_knows(
     stack_az: Az, adam: HttpUser, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ _LONG = {
     "account list --refresh": (("account", "list", "--refresh"), "/subscriptions"),
     "account renew": (("account", "renew"), "/token$"),
     "account renew --watch": (("account", "renew", "--watch"), "/token$"),
+    "account status": (("account", "status"), "/token$"),
     "account get-access-token": (_TOKEN, "/token$"),
     "account get-access-token --tenant": ((*_TOKEN, "--tenant", "fabrikam.example"), "/token$"),
     "account export-token": (("account", "export-token", "--format", "header", *_VAULT), "/token$"),

@@ -32,6 +32,7 @@ def _hint(option: str) -> str:
         ("account get-access-token --min-validity", "--min-validity"),
         ("account export-token --format", "--format"),
         ("account renew --tenant", "--tenant"),
+        ("account status --tenant", "--tenant"),
     ],
 )
 def test_a_value_with_a_dash_is_explained_and_never_shown(az: Az, words: str, long: str) -> None:

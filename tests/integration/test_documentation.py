@@ -49,6 +49,8 @@ _TESTED = {
     'az account list --all-identities --query "[].[name, user.name, tenantDefaultDomain]" --output table',
     "export AZURE_LOGIN_ACCOUNT=alice@contoso.com",
     "az config set login.every_command=off",
+    # In test_offer_sign_in.
+    "az config set login.offer_sign_in=off",
     "make demo",
 }
 

@@ -28,6 +28,7 @@ from azext_login.cli.context_options import (
 )
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.printed_command import printed_command
+from azext_login.cli.status_options import StatusOptions
 from azext_login.cli.token_options import ExportOptions, TokenOptions
 from tests.harness.az import NOWHERE, Az
 from tests.harness.browser_user import AddressTaker
@@ -247,6 +248,7 @@ def test_every_command_about_an_ambiguous_word_repeats_its_options(signed_in: Az
 #: Values for options that do not take any text.
 _VALUES = {
     "redirect_port": 8400,
+    "check": "token",
     "app_client_id": "00000000-0000-0000-0000-000000000001",
     "federated_token_source": "github",
     "token_format": "header",
@@ -262,6 +264,7 @@ _RECORDS: dict[str, type] = {
     "account show": ShowOptions,
     "account set": SetOptions,
     "account renew": RenewOptions,
+    "account status": StatusOptions,
     "account get-access-token": TokenOptions,
     "account export-token": ExportOptions,
     "account context show": ShowContextOptions,

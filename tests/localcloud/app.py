@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -107,6 +108,7 @@ def add_hooks(app: Flask, state: State) -> None:
         response.headers.setdefault("x-ms-correlation-request-id", correlation or str(uuid4()))
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers["Date"] = formatdate(state.now(), usegmt=True)
         state.log.add(
             LoggedRequest(
                 request.method,

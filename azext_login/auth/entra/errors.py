@@ -92,7 +92,15 @@ def explain(
         entra_error=error,
         next_step=_next_step(refusal, attempt),
         kind=refusal.kind if refusal else None,
+        login=login_command(attempt).options if _is_up_to_the_user(refusal, attempt) else None,
     )
+
+
+def _is_up_to_the_user(refusal: Refusal | None, attempt: Attempt) -> bool:
+    """Tell whether the request can succeed after the user has signed in again."""
+    if refusal is None or attempt.service_principal:
+        return False
+    return refusal.is_interactive or refusal.kind is RefusalKind.EXPIRED
 
 
 def _codes_in(error: Mapping[str, Any]) -> frozenset[int]:

@@ -139,10 +139,11 @@ class UserCredential:
         :param again: the `az login` for the token.
         """
         if self._other_client is None:
-            return NotSignedInError(message, next_step=f"To sign in again, run:\n{again}")
+            return NotSignedInError(message, next_step=f"To sign in again, run:\n{again}", login=again.options)
         return NotSignedInError(
             f"'{self._username}' has not signed in to application '{self._other_client}'.",
             next_step=f"To sign in to it, run:\n{again}",
+            login=again.options,
         )
 
     def _agent_arguments(self, application: Any, claims: str | None) -> tuple[dict[str, Any], str | None]:

@@ -15,6 +15,7 @@ from azure.cli.core.azclierror import AzCLIError
 from azext_login.errors import (
     InteractionRequiredError,
     LockHeldError,
+    LoginWords,
     MalformedAnswerError,
     NotSignedInError,
     RefusalKind,
@@ -119,7 +120,7 @@ class SingleFlight:
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         if kind in _REFUSALS:
-            return _REFUSALS[kind](message, next_step=next_step, kind=_reason_in(record))
+            return _REFUSALS[kind](message, next_step=next_step, kind=_reason_in(record), login=_login_in(record))
         return _FAILURES[kind](message, next_step) if kind in _FAILURES else None
 
     @contextmanager
@@ -135,7 +136,7 @@ class SingleFlight:
             kind, next_step = type(error).__name__, "\n".join(steps) or None
             record = {"at": clock(), "kind": kind, "message": str(error), "next_step": next_step}
             if isinstance(error, SignInError):
-                record["reason"] = error.kind.value
+                record["reason"], record["login"] = error.kind.value, error.login
             self._record(record)
             raise
         if self._locked:
@@ -167,6 +168,15 @@ def _shown(text: object) -> str:
 def _reason_in(record: Mapping[str, Any]) -> RefusalKind | None:
     """Return why the service refused; None for a record that states no reason that we know."""
     return next((kind for kind in RefusalKind if kind.value == record.get("reason")), None)
+
+
+def _login_in(record: Mapping[str, Any]) -> LoginWords | None:
+    """Return the options of the `az login` that helps; None for a record without them, or with other content."""
+    found = record.get("login")
+    try:
+        return None if found is None else tuple((str(name), tuple(map(str, values))) for name, values in found)
+    except (TypeError, ValueError):
+        return None
 
 
 def purge(config_dir: PrivateDirectory) -> None:

@@ -32,7 +32,7 @@ def select_interactively(
     # Those that are stored: the choice of this process is not changed here.
     everything = rules.in_cloud(session.state().all_rows(), session.settings.cloud)
     if not everything:
-        raise NotSignedInError("Please run 'az login' to setup account.")
+        raise NotSignedInError("Please run 'az login' to setup account.", login=())
     rows = words.of_tenant(everything, tenant) if tenant else everything
     rows = words.of_account(rows, username) if username else rows
     if not rows:

@@ -31,6 +31,22 @@ def can_choose() -> bool:
     return is_terminal(sys.stdin) and is_terminal(sys.stdout)
 
 
+def can_ask() -> bool:
+    """Tell whether a command may ask a question that its user has not caused: a user types, and sees everything.
+
+    A job in the background has the terminal too, and would be stopped when it reads.
+    """
+    if not all(is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        return False
+    if sys.platform == "win32":
+        return True
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:
+        # It is not the controlling terminal of this process, so jobs do not matter.
+        return True
+
+
 def screen() -> TextIO:
     """Return the stream for a choice, given that `can_choose`: standard error if it is a terminal as well.
 

@@ -103,6 +103,21 @@ def test_a_sign_in_leaves_exactly_one_default_and_it_is_new(state: ProfileState,
     assert chosen in new
 
 
+@given(states(), sign_ins(min_size=1))
+def test_a_sign_in_that_was_offered_keeps_the_default_of_its_cloud(
+    state: ProfileState, new: list[SubscriptionRow]
+) -> None:
+    before = rules.active_row(state.rows)
+    chosen = rules.sign_in(state, new, keeps_default=True)
+    _assert_valid(state)
+    assert [row for row in state.rows if row["isDefault"]] == [chosen]
+    assert chosen is not None
+    if before is not None and before["environmentName"] == new[0]["environmentName"] and key_of(before) in _keys(state):
+        assert key_of(chosen) == key_of(before)
+    else:
+        assert chosen in new
+
+
 @given(states(), sign_ins())
 def test_the_same_sign_in_twice_changes_nothing_more(state: ProfileState, new: list[SubscriptionRow]) -> None:
     rules.sign_in(state, copy.deepcopy(new))

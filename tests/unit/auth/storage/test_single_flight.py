@@ -123,6 +123,8 @@ _ERRORS: list[AzCLIError] = [
     SignInError("It refused.", next_step="az login --tenant X"),
     SignInError("The account is locked.", next_step="az login", kind=RefusalKind.DISABLED),
     InteractionRequiredError("A second factor is needed.", next_step="az login"),
+    InteractionRequiredError("Consent is missing.", next_step="az login", login=()),
+    InteractionRequiredError("A policy.", next_step="az login", login=(("--tenant", ("X",)), ("--scope", ("a", "b")))),
     ServiceUnreachableError("No answer.", "Try later."),
     ServiceBusyError("Busy.", "Try later."),
     ServiceSlowError("No answer yet.", "Try later."),
@@ -151,6 +153,20 @@ def test_a_process_that_waited_gets_the_same_error_with_the_same_advice(tmp_path
         assert str(shared) == str(error)
         assert shared.recommendations == error.recommendations
         assert getattr(shared, "kind", None) == getattr(error, "kind", None)
+        assert getattr(shared, "login", None) == getattr(error, "login", None)
+
+
+@pytest.mark.parametrize(
+    "login", [5, "az login", ["--tenant"], [["--tenant"]], [["--tenant", 1]], [5], {"--tenant": 1}]
+)
+def test_a_sign_in_that_is_not_a_list_of_options_is_left_out(tmp_path: Path, login: object) -> None:
+    with _failing(tmp_path, _ERRORS[0], at=100.0):
+        (record,) = tmp_path.rglob("*.json")
+        record.write_text(json.dumps({**json.loads(record.read_bytes()), "login": login}), encoding="utf-8")
+        with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
+            shared = turn.outcome_since(0.0, 1e12)
+    assert isinstance(shared, SignInError)
+    assert shared.login is None
 
 
 @pytest.mark.parametrize("at", [99.9, 101.1, 1e12, float("nan")])

@@ -1,0 +1,65 @@
+"""Which subscription a command without --subscription uses in this process, and why; contexts that stand for none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from azext_login.errors import AccountError, NotSignedInError, first_line
+from azext_login.profile import subscriptions as rules
+from azext_login.profile.model import account_of
+from azext_login.system.text import printable
+from azext_login.usecases.status.outcomes import command_of
+from azext_login.usecases.status.records import ActiveSubscription, Finding, Outcome
+
+if TYPE_CHECKING:
+    from azext_login.usecases.session import Session
+
+
+def find_active(session: Session) -> tuple[ActiveSubscription | None, list[Finding]]:
+    """Return the active subscription, and what is wrong with the choice of this process."""
+    cloud = session.settings.cloud
+    try:
+        rows = session.rows()
+    except (AccountError, NotSignedInError) as error:
+        outcome = Outcome.NOT_SIGNED_IN if isinstance(error, NotSignedInError) else Outcome.BUILT_IN_FAILS
+        return None, [Finding("choice", printable(first_line(error)), outcome, command_of(error))]
+    row = rules.active_row(rows)
+    if row is None:
+        if not rows:
+            return None, []
+        what = "No subscription is active."
+        return None, [Finding("noSubscription", what, command="az account set --subscription ID")]
+    choice = session.choice
+    reason, origin, context = "stored", None, None
+    if choice.variables:
+        reason, origin = "variable", choice.origin
+    elif choice.chosen is not None:
+        reason = "context" if choice.chosen.file is None else "directory"
+        origin = choice.origin
+    if choice.chosen is not None:
+        context = choice.chosen.name
+    account = account_of(row)
+    return (
+        ActiveSubscription(
+            account, str(row["id"]), str(row["name"]), str(row["tenantId"]), cloud, reason, origin, context
+        ),
+        [],
+    )
+
+
+def check_contexts(session: Session) -> list[Finding]:
+    """Return the contexts whose account is not signed in, or does not have the subscription any more."""
+    from azext_login.profile.context_rows import login_of, not_listed
+    from azext_login.usecases.contexts import list_contexts
+
+    findings = []
+    for status in list_contexts(session):
+        context = status.context
+        name = f"The context '{context.name}'"
+        if not status.is_signed_in:
+            what = f"{name} cannot be used: its account '{printable(context.account.label)}' is not signed in."
+            findings.append(Finding("context", what, command=str(login_of(context))))
+        elif status.row is None:
+            error = not_listed(f"{name} is stored", context)
+            findings.append(Finding("context", printable(first_line(error)), command=command_of(error)))
+    return findings

@@ -1,0 +1,209 @@
+"""The files of the config directory: who can read them, which are damaged, and which locks are held."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from azext_login.system.command_line import quote_command
+from azext_login.system.directory import Entry, PrivateDirectory, has_access_lists
+from azext_login.system.file_lock import find_holder
+from azext_login.system.files import read_bytes
+from azext_login.system.links import UntrustedLinkError
+from azext_login.usecases.status.records import FileStatus, Finding, LockStatus, Outcome
+
+HOST_LOCK_SUFFIX = ".lockfile"
+"""The host's locks. Unlike ours, they are deleted on release, and the host waits five seconds for one that is left."""
+
+FILE_MODE, STORE_DAMAGED, LOCK_LEFT = "fileMode", "storeDamaged", "lockLeft"
+"""The codes of the findings that --fix fixes."""
+
+FIX = "az account status --fix"
+
+# What has to be readable for any command that uses an account. The host itself stops without the first.
+_STORES = {
+    "azureProfile.json": dict,
+    "msal_token_cache.json": dict,
+    "service_principal_entries.json": list,
+    "msal_token_cache.bin": None,
+    "service_principal_entries.bin": None,
+}
+
+# The host creates it, readable by everyone. It has no secret and names no account.
+_MAY_BE_READ = ("clouds.config",)
+
+# Seconds for which another command may hold a lock without being worth a report.
+_PATIENCE = 2.0
+
+# Seconds. A temporary file that is older belongs to a process that was killed.
+_LEFTOVER_AGE = 600.0
+
+# The host truncates a file before it writes it.
+_TORN_RETRIES = 10
+_TORN_PAUSE = 0.05
+
+
+@dataclass(frozen=True)
+class CheckedFiles:
+    """The state of the files."""
+
+    files: tuple[FileStatus, ...]
+    locks: tuple[LockStatus, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class _Problem:
+    code: str
+    words: str
+    outcome: Outcome = Outcome.GOOD
+    is_fixable: bool = False
+    command: str | None = None
+
+
+def check_files(
+    config_dir: PrivateDirectory, prefixes: Sequence[str], *, sleep: Callable[[float], None] = time.sleep
+) -> CheckedFiles:
+    """Return the state of the files that name accounts or hold their secrets. Changes nothing.
+
+    :param prefixes: the beginnings of their names.
+    :param sleep: waits for some seconds before a torn file is read again.
+    """
+    try:
+        names = sorted(config_dir.names())
+        findings, owners = _check_directory(config_dir), _expected_owners(config_dir)
+    except FileNotFoundError:
+        return CheckedFiles((), (), ())
+    except OSError as error:
+        what = f"The directory {config_dir.path} cannot be read: {error.strerror or error}."
+        return CheckedFiles((), (), (Finding("storeUnreadable", what, Outcome.STORE_UNUSABLE),))
+    own = [name for name in names if name.removeprefix(".").startswith(tuple(prefixes))]
+    locks = [name for name in own if name.endswith((".lock", HOST_LOCK_SUFFIX))]
+    files = []
+    for name in own:
+        if name in locks:
+            continue
+        entry = config_dir / name
+        try:
+            status = entry.status()
+        except OSError:
+            # Another process has removed it since.
+            continue
+        problem = _problem_of(entry, status, owners, sleep)
+        mode = None if has_access_lists else f"{stat.S_IMODE(status.st_mode):04o}"
+        files.append(FileStatus(name, mode, _owner_of(status), problem.words if problem else None))
+        if problem is not None:
+            what = f"{entry} {problem.words}."
+            command = problem.command or (FIX if problem.is_fixable else None)
+            findings.append(Finding(problem.code, what, problem.outcome, command, name, problem.is_fixable))
+    checked = [_check_lock(config_dir / name) for name in locks]
+    findings += [finding for _, finding in checked if finding is not None]
+    return CheckedFiles(tuple(files), tuple(lock for lock, _ in checked), tuple(findings))
+
+
+def _check_directory(config_dir: PrivateDirectory) -> list[Finding]:
+    if config_dir.is_private():
+        return []
+    what = f"Other users can write to {config_dir.path}, or it belongs to another user."
+    return [Finding("directoryMode", what, command=quote_command("chmod", "go-w", str(config_dir.path)))]
+
+
+def _expected_owners(config_dir: PrivateDirectory) -> frozenset[int]:
+    """Return the IDs of the users whom the files may belong to: the superuser works in the directories of others."""
+    if has_access_lists:
+        return frozenset()
+    directory = config_dir.owner()
+    return frozenset({os.geteuid(), 0} | ({directory.st_uid} if directory else set()))
+
+
+def _problem_of(
+    entry: Entry, status: os.stat_result, owners: Collection[int], sleep: Callable[[float], None]
+) -> _Problem | None:
+    """Return what is wrong with an entry, the worst of it."""
+    if entry.name.startswith(".") and entry.name.endswith(".tmp"):
+        is_old = time.time() - status.st_mtime > _LEFTOVER_AGE
+        return _Problem("leftover", "is the temporary file of a process that was killed") if is_old else None
+    if entry.name in _STORES and (problem := _unusable(entry, sleep)) is not None:
+        return problem
+    if stat.S_ISLNK(status.st_mode):
+        return None
+    if not has_access_lists and status.st_uid not in owners:
+        return _Problem("fileOwner", "belongs to another user")
+    if not has_access_lists and status.st_mode & (0o022 if entry.name in _MAY_BE_READ else 0o077):
+        return _Problem(FILE_MODE, "is open to other users", is_fixable=status.st_nlink == 1 or _is_directory(status))
+    return None
+
+
+def _is_directory(status: os.stat_result) -> bool:
+    return stat.S_ISDIR(status.st_mode)
+
+
+def _unusable(entry: Entry, sleep: Callable[[float], None]) -> _Problem | None:
+    """Return why a store cannot be used; None if it can."""
+    kind = _STORES[entry.name]
+    for attempt in range(_TORN_RETRIES + 1):
+        try:
+            content = read_bytes(entry)
+            if kind is None or isinstance(json.loads(content.removeprefix(codecs.BOM_UTF8).decode("utf-8")), kind):
+                return None
+        except FileNotFoundError:
+            return None
+        except UntrustedLinkError:
+            return _Problem("storeUnreadable", "is a link that another user can change", Outcome.STORE_UNUSABLE)
+        except OSError as error:
+            words = f"cannot be read: {error.strerror or error}"
+            return _Problem("storeUnreadable", words, Outcome.STORE_UNUSABLE, command=_readable_again(entry))
+        except (ValueError, RecursionError):
+            pass
+        if attempt < _TORN_RETRIES:
+            sleep(_TORN_PAUSE)
+    return _Problem(STORE_DAMAGED, "is damaged", Outcome.STORE_UNUSABLE, is_fixable=True)
+
+
+def _readable_again(entry: Entry) -> str:
+    return quote_command("chmod", "u+rw", str(entry.path))
+
+
+def _owner_of(status: os.stat_result) -> str | None:
+    if has_access_lists:
+        return None
+    import pwd
+
+    try:
+        return pwd.getpwuid(status.st_uid).pw_name
+    except KeyError:
+        return str(status.st_uid)
+
+
+def _check_lock(file: Entry) -> tuple[LockStatus, Finding | None]:
+    try:
+        holder = find_holder(file, patience=_PATIENCE)
+    except FileNotFoundError:
+        return LockStatus(file.name, False), None
+    except OSError as error:
+        # Tokens can be obtained all the same. They cannot be stored.
+        is_protected = error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+        outcome = Outcome.GOOD if is_protected else Outcome.STORE_UNUSABLE
+        what = (
+            f"The lock file {file} cannot be used: {error.strerror or error}. Nothing that it protects can be stored."
+        )
+        command = quote_command("mv", str(file.path), f"{file.path}.unusable") if error.errno != errno.EROFS else None
+        return LockStatus(file.name, False), Finding("lockUnusable", what, outcome, command, file.name)
+    if holder is None:
+        left = None
+        if file.name.endswith(HOST_LOCK_SUFFIX) and file.exists():
+            what = f"No process holds {file}, so it was left by one that was killed. It delays built-in commands."
+            left = Finding(LOCK_LEFT, what, command=FIX, file=file.name, is_fixable=True)
+        return LockStatus(file.name, False), left
+    number = f" (PID {holder.process_id})" if holder.process_id else ""
+    what = f"Another process{number} holds {file}. Wait for it to finish, or end it."
+    return (
+        LockStatus(file.name, True, holder.process_id),
+        Finding("storeLocked", what, Outcome.STORE_UNUSABLE, file=file.name),
+    )

@@ -1,0 +1,197 @@
+"""The state of the files and locks of a config directory, and the repairs of it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.cli.core.azclierror import AzCLIError
+
+from azext_login.auth.storage.token_cache import TokenCache
+from azext_login.system.directory import Entry, PrivateDirectory
+from azext_login.usecases.status.files import FILE_MODE, LOCK_LEFT, STORE_DAMAGED, CheckedFiles, check_files
+from azext_login.usecases.status.records import Finding, Outcome
+from azext_login.usecases.status.repair import fix
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and locks of POSIX systems")
+
+_PREFIXES = ("azureProfile.json", "msal_token_cache", "clouds.config", "login_")
+_CACHE, _LOCK = "msal_token_cache.json", "msal_token_cache.json.lockfile"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "azure"
+    folder.mkdir(0o700)
+    return folder
+
+
+def _check(folder: Path) -> CheckedFiles:
+    return check_files(PrivateDirectory(folder), _PREFIXES, sleep=lambda _: None)
+
+
+def _codes(folder: Path) -> list[str]:
+    return [finding.code for finding in _check(folder).findings]
+
+
+def _write(path: Path, text: str = "{}", mode: int = 0o600) -> Path:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    with open(path, "w", encoding="ascii") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.write("4711 az")
+        stream.flush()
+        yield
+
+
+def _fix(folder: Path, findings: list[Finding] | tuple[Finding, ...]) -> tuple[list[Finding], list[AzCLIError]]:
+    directory = PrivateDirectory(folder)
+    session: Any = SimpleNamespace(
+        config_dir=directory, clients=SimpleNamespace(token_cache=TokenCache(directory, encrypt=False))
+    )
+    failures: list[AzCLIError] = []
+    fixed = fix(session, findings, on_failure=lambda _, error: failures.append(error))
+    return fixed, failures
+
+
+def test_a_private_directory_has_no_finding(folder: Path) -> None:
+    for name in ("azureProfile.json", _CACHE, "login_last_good.json"):
+        _write(folder / name)
+    _write(folder / "clouds.config", mode=0o644)
+    _write(folder / "config", mode=0o666)
+    _write(folder / "login_profile.lock", "")
+    checked = _check(folder)
+    assert checked.findings == ()
+    assert [file.name for file in checked.files] == [
+        "azureProfile.json",
+        "clouds.config",
+        "login_last_good.json",
+        _CACHE,
+    ]
+    assert {file.mode for file in checked.files} == {"0600", "0644"}
+    assert [(lock.name, lock.is_held) for lock in checked.locks] == [("login_profile.lock", False)]
+
+
+def test_a_missing_directory_has_no_finding_and_is_not_created(tmp_path: Path) -> None:
+    checked = check_files(PrivateDirectory(tmp_path / "missing"), _PREFIXES)
+    assert (checked.files, checked.locks, checked.findings) == ((), (), ())
+    assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.parametrize(("name", "mode"), [(_CACHE, 0o640), (_CACHE, 0o604), ("clouds.config", 0o622)])
+def test_a_file_that_is_open_to_others_is_a_warning_and_fixed(folder: Path, name: str, mode: int) -> None:
+    path = _write(folder / name, mode=mode)
+    (finding,) = _check(folder).findings
+    assert (finding.code, finding.outcome, finding.is_fixable) == (FILE_MODE, Outcome.GOOD, True)
+    assert _fix(folder, [finding]) == ([finding], [])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert _codes(folder) == []
+
+
+def test_a_directory_that_others_can_write_to_is_a_warning(folder: Path) -> None:
+    folder.chmod(0o777)
+    assert _codes(folder) == ["directoryMode"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "[" * 100_000])
+def test_a_damaged_file_is_quarantined(folder: Path, text: str) -> None:
+    path = _write(folder / _CACHE, text)
+    (finding,) = _check(folder).findings
+    assert (finding.code, finding.outcome) == (STORE_DAMAGED, Outcome.STORE_UNUSABLE)
+    assert path.read_text(encoding="utf-8") == text
+    assert _fix(folder, [finding]) == ([finding], [])
+    assert [each.read_text(encoding="utf-8") for each in folder.glob("*.damaged-*")] == [text]
+    assert STORE_DAMAGED not in _codes(folder)
+
+
+def test_a_directory_in_place_of_a_file_cannot_be_read(folder: Path) -> None:
+    (folder / _CACHE).mkdir(0o700)
+    assert _codes(folder) == ["storeUnreadable"]
+
+
+def test_a_link_in_place_of_a_lock_cannot_be_used(folder: Path, tmp_path: Path) -> None:
+    (folder / "login_profile.lock").symlink_to(_write(tmp_path / "other"))
+    (finding,) = _check(folder).findings
+    assert finding.code == "lockUnusable"
+    assert (tmp_path / "other").read_text(encoding="utf-8") == "{}"
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"),
+    [(errno.EROFS, Outcome.GOOD), (errno.EACCES, Outcome.GOOD), (errno.EIO, Outcome.STORE_UNUSABLE)],
+)
+def test_a_directory_that_cannot_be_written_to_is_a_warning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int, outcome: Outcome
+) -> None:
+    _write(folder / "login_profile.lock", "")
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Entry, "open_to_lock", refuse)
+    (finding,) = _check(folder).findings
+    assert (finding.code, finding.outcome) == ("lockUnusable", outcome)
+
+
+def test_an_old_temporary_file_is_a_warning(folder: Path) -> None:
+    path = _write(folder / f".{_CACHE}.abcdefgh.tmp")
+    assert _codes(folder) == []
+    os.utime(path, (time.time() - 3600,) * 2)
+    assert _codes(folder) == ["leftover"]
+
+
+@pytest.mark.parametrize("name", ["login_profile.lock", _LOCK])
+def test_the_holder_of_a_lock_is_named(folder: Path, name: str) -> None:
+    with _held(folder / name):
+        checked = _check(folder)
+    assert [(lock.is_held, lock.holder) for lock in checked.locks] == [(True, 4711)]
+    (finding,) = checked.findings
+    assert (finding.code, finding.outcome) == ("storeLocked", Outcome.STORE_UNUSABLE)
+    assert "PID 4711" in finding.what
+
+
+def test_a_lock_file_that_was_left_is_removed(folder: Path) -> None:
+    _write(folder / _LOCK, "")
+    (finding,) = _check(folder).findings
+    assert (finding.code, finding.is_fixable) == (LOCK_LEFT, True)
+    assert _fix(folder, [finding]) == ([finding], [])
+    assert not (folder / _LOCK).exists()
+
+
+def test_a_lock_file_that_is_held_again_by_now_stays(folder: Path) -> None:
+    _write(folder / _LOCK, "")
+    findings = _check(folder).findings
+    with _held(folder / _LOCK):
+        fixed, failures = _fix(folder, findings)
+        assert (fixed, len(failures)) == ([], 1)
+        assert (folder / _LOCK).exists()
+
+
+def test_a_check_creates_no_lock_file(folder: Path) -> None:
+    from azext_login.system.file_lock import find_holder
+
+    with pytest.raises(FileNotFoundError):
+        find_holder(PrivateDirectory(folder) / _LOCK)
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_not_fixable_is_not_touched(folder: Path) -> None:
+    path = _write(folder / _CACHE, mode=0o644)
+    finding = Finding(FILE_MODE, "x", file=_CACHE, is_fixable=False)
+    assert _fix(folder, [finding]) == ([], [])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
