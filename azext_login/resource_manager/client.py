@@ -40,7 +40,8 @@ from azext_login.system.http.errors import (
     parse_json_object,
 )
 from azext_login.system.http.json_answers import object_in, without_surrogates
-from azext_login.system.http.waiting import retry_request
+from azext_login.system.http.session import LONGEST_REQUEST
+from azext_login.system.http.waiting import limit_time, retry_request
 from azext_login.system.log import get_logger
 from azext_login.system.text import is_id, is_utf_8, printable, shorten, without_controls
 from azext_login.system.threads import iterate_ahead
@@ -144,7 +145,11 @@ class ResourceManager:
     def subscription(self, subscription_id: str, tenant: Tenant) -> Subscription:
         """Return one subscription without listing the others."""
         url = self._url(f"/subscriptions/{subscription_id}")
-        item = retry_request(lambda: self._object(self._get(url, tenant.id)), on=(MalformedAnswerError,))
+
+        def ask() -> Mapping[str, Any]:
+            return retry_request(lambda: self._object(self._get(url, tenant.id)), on=(MalformedAnswerError,))
+
+        item = limit_time(LONGEST_REQUEST, ask, service=_SERVICE)
         return self._subscription(_trim(item, _SUBSCRIPTION_MEMBERS), tenant, False)
 
     def _subscription(self, item: Mapping[str, Any], tenant: Tenant, described: bool) -> Subscription:

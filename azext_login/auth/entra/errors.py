@@ -126,6 +126,8 @@ def _fill(sentence: str, attempt: Attempt) -> str:
     if attempt.service_principal:
         who = f"service principal {who}"
     where = f"tenant '{attempt.tenant}'" if attempt.tenant else "the home tenant"
+    if not attempt.username:
+        sentence = sentence.replace("account {who}", "account").replace("user {who}", "such user")
     filled = sentence.format(who=who, where=where)
     return filled[:1].upper() + filled[1:]
 

@@ -23,6 +23,7 @@ from azext_login.system.http.errors import (
     connection_errors,
     foreign_redirect,
     parse_json_object,
+    refuse_denial,
     refuse_if_busy,
     refuse_web_page,
 )
@@ -188,6 +189,7 @@ class AuthorityHttpClient:
         if path.endswith(_DISCOVERY) or _REALM in path:
             # MSAL would report a page as JSON that is not valid, or as a tenant that does not exist.
             refuse_web_page(answer, SIGN_IN_SERVICE)
+            refuse_denial(answer, SIGN_IN_SERVICE)
         if path.endswith(_INSTANCE_DISCOVERY) and answer.status_code == 200:
             _complete_instance_discovery(answer)
         return answer

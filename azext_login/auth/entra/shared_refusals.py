@@ -106,7 +106,7 @@ _UNKNOWN_TENANT = Refusal(
         900023: "The name of the tenant is neither an ID nor a domain name.",
         90019: "The service cannot find out from the request which tenant is meant.",
     },
-    "There is no {where} at this authority.",
+    "{where} does not exist at this authority.",
     _CHECK_TENANT,
     RefusalKind.UNKNOWN_NAME,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,9 +11,16 @@ from azext_login.auth.entra.errors import not_one_tenant, unknown_tenant
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.auth.refusal_trace import trace_of
 from azext_login.errors import UnexpectedAnswerError
-from azext_login.system.http.errors import connection_errors, parse_json_object, refuse_if_busy, refuse_web_page
+from azext_login.system.http.errors import (
+    connection_errors,
+    parse_json_object,
+    refuse_denial,
+    refuse_if_busy,
+    refuse_web_page,
+)
 from azext_login.system.http.json_answers import object_in
-from azext_login.system.http.session import TIMEOUT
+from azext_login.system.http.session import LONGEST_REQUEST, TIMEOUT
+from azext_login.system.http.waiting import limit_time
 from azext_login.system.text import capitalised, is_id, is_utf_8, printable
 
 if TYPE_CHECKING:
@@ -41,10 +49,12 @@ def resolve_tenant(
     if not is_utf_8(domain):
         raise unknown_tenant(domain.encode("utf-8", "replace").decode("utf-8"), authority, {}, again)
     url = f"{authority}/{quote(domain, safe='')}/v2.0/.well-known/openid-configuration"
+    ask = partial(http.get, url, timeout=TIMEOUT, verify=None if verify else False)
     with connection_errors(SIGN_IN_SERVICE, authority):
-        response = http.get(url, timeout=TIMEOUT, verify=None if verify else False)
+        response = limit_time(LONGEST_REQUEST, ask, service=f"{SIGN_IN_SERVICE} at {authority.partition('//')[2]}")
     refuse_if_busy(response, SIGN_IN_SERVICE, trace_of(response))
     refuse_web_page(response, SIGN_IN_SERVICE)
+    refuse_denial(response, SIGN_IN_SERVICE)
     if 400 <= response.status_code < 500:
         raise unknown_tenant(domain, authority, object_in(response.content), again)
     document = parse_json_object(response, SIGN_IN_SERVICE)

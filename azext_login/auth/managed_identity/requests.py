@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ PROBE_TIMEOUT = (2.0, 2.0)
 """Seconds to connect, and between two parts of an answer. A local service answers at once, if it exists."""
 
 _SHORTEST_PROBE = 0.3  # seconds
+_PROBE_MARGIN = 0.5  # seconds, so that the timeouts above are reached first
 
 TOKEN_TIMEOUT = (2.0, 15.0)
 """The same for a token, which the service may have to obtain first."""
@@ -115,7 +117,9 @@ def check_reachable(source: IdentitySource, session: requests.Session) -> None:
         parts = urlsplit(source.address)
         if source.kind is SourceKind.IMDS:
             address = source.address.removesuffix(IMDS_PATH) + "/metadata/instance"
-            session.get(address, timeout=(wait, wait), allow_redirects=False).close()
+            ask = partial(session.get, address, timeout=(wait, wait), allow_redirects=False)
+            # The timeouts count for each packet, and a service may send single bytes.
+            limit_attempt(ask, source, seconds=2 * wait + _PROBE_MARGIN).close()
         elif source.kind is SourceKind.SERVICE_FABRIC:
             port = parts.port or (443 if parts.scheme == "https" else 80)
             try:

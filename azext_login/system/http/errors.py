@@ -10,9 +10,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import LocationParseError
 
-from azext_login.errors import MalformedAnswerError, ServiceBusyError
+from azext_login.errors import MalformedAnswerError, ServiceBusyError, UnexpectedAnswerError
 from azext_login.system.http.failures import SentRequest
-from azext_login.system.http.json_answers import parse_json
+from azext_login.system.http.json_answers import object_in, parse_json
 from azext_login.system.http.session import TRANSIENT_STATUS, parse_retry_after
 from azext_login.system.http.surroundings import ca_bundle, proxy_of
 from azext_login.system.pauses import describe
@@ -139,6 +139,24 @@ def refuse_web_page(response: requests.Response, service: str) -> None:
     """
     if response.status_code not in (400, 404) and _is_web_page(response, response.content):
         raise _web_page_error(response, service)
+
+
+def refuse_denial(response: requests.Response, service: str) -> None:
+    """Check that a service, or something on the way to it, has not refused a request that needs no credential.
+
+    Status 400 and 404 are left to the caller, and so is an answer that states a reason.
+
+    :raises UnexpectedAnswerError: it has.
+    """
+    status = response.status_code
+    if not 400 <= status < 500 or status in (400, 404) or object_in(response.content).get("error"):
+        return
+    raise UnexpectedAnswerError(
+        f"{capitalised(service)} at {urlsplit(response.url).netloc} refused the request (HTTP status {status})."
+        f"{_way_of(response.url)}",
+        "A proxy or a firewall may have answered in its place. Check the network, and the address with "
+        "`az cloud show`; then run the command again.",
+    )
 
 
 def not_an_object(response: requests.Response, service: str, content: bytes = b"") -> MalformedAnswerError:

@@ -8,6 +8,7 @@ import ssl
 import time
 from dataclasses import dataclass, replace
 from datetime import timezone
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -185,8 +186,12 @@ class SentRequest:
         if isinstance(getattr(error.args[0] if error.args else None, "reason", None), ReadTimeoutError):
             # After the last retry, requests does not raise its own error for a timeout.
             return self.timeout_error(error)
-        cause = _cause(error)
-        if isinstance(_innermost(error), NameResolutionError):
+        cause, reason = _cause(error), _innermost(error)
+        if isinstance(reason, HTTPException) and not isinstance(reason, ConnectionError):
+            return ServiceUnreachableError(
+                f"{self._subject} did not answer with valid HTTP: {cause}.{self._way}", self._check_address
+            )
+        if isinstance(reason, NameResolutionError):
             cause = f"the name '{printable(urlsplit(self._url).hostname)}' cannot be resolved ({cause})"
         return ServiceUnreachableError(
             f"{self._subject} could not be reached: {cause}.{self._way}", self._check_network

@@ -35,7 +35,7 @@ def _answer(code: int, error: str = "invalid_grant") -> dict[str, Any]:
         (50034, "There is no user 'alice@contoso.example'"),
         (50057, "disabled"),
         (50053, "locked"),
-        (90002, "There is no tenant 'fabrikam.example'"),
+        (90002, "Tenant 'fabrikam.example' does not exist"),
         (50020, "not a member or a guest"),
         (500011, "does not exist in this tenant"),
         (28000, "The scopes belong to more than one resource"),
