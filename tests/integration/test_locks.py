@@ -220,15 +220,25 @@ def _being_written(path: Path) -> Iterator[None]:
     def write() -> None:
         while not done.is_set():
             try:
-                os.close(os.open(lockfile, os.O_CREAT | os.O_EXCL))
+                lock = os.open(lockfile, os.O_CREAT | os.O_EXCL | os.O_RDWR)
             except FileExistsError:
+                time.sleep(0.005)
                 continue
-            with path.open("w", encoding="utf-8") as stream:
-                stream.write(content[: len(content) // 2])
-                stream.flush()
-                time.sleep(0.02)
-                stream.write(content[len(content) // 2 :])
-            lockfile.unlink()
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # One of our commands has taken it between the two calls.
+                os.close(lock)
+                continue
+            try:
+                with path.open("w", encoding="utf-8") as stream:
+                    stream.write(content[: len(content) // 2])
+                    stream.flush()
+                    time.sleep(0.02)
+                    stream.write(content[len(content) // 2 :])
+            finally:
+                lockfile.unlink()
+                os.close(lock)
             time.sleep(0.005)
 
     writer = threading.Thread(target=write)
