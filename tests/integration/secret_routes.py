@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import requests
 
 from tests.integration.canaries import new_canary, private_parts, signature_of
 from tests.integration.workloads import SERVICE_PRINCIPAL, TENANT, write, write_pem, write_pfx
 from tests.localcloud import CI_APP, SERVICE_CONNECTION, LocalCloud
 from tests.localcloud.certificatemaker import MadeCertificate
+from tests.localcloud.scopes import ARM_AUDIENCES
 from tests.users import BOB
 
 ENTRIES = "service_principal_entries.json"
@@ -222,6 +226,40 @@ def request_token_of_azure_pipelines(given: Canaries) -> Attempt:
     return Attempt((*SERVICE_PRINCIPAL, *source), {env["SYSTEM_ACCESSTOKEN"]: ""}, env=env)
 
 
+def _program(given: Canaries, answer: dict[str, object]) -> tuple[str, ...]:
+    """Return the words for a program that prints an answer, which is a secret."""
+    path = write(given.folder / "program", f"#!/bin/sh\n/bin/cat '{given.file(json.dumps(answer))}'\n")
+    path.chmod(0o700)
+    return (*SERVICE_PRINCIPAL, "--credential-source", "command", "--source-arg", f"command='{path}'")
+
+
+def secret_that_a_program_gives(given: Canaries) -> Attempt:
+    secret = given.client_secret()
+    return Attempt(_program(given, {"version": 1, "kind": "secret", "secret": secret}), {secret: ""})
+
+
+def federated_token_that_a_program_gives(given: Canaries) -> Attempt:
+    token = given.cloud.admin.issue_assertion(SUBJECT)
+    words = _program(given, {"version": 1, "kind": "assertion", "assertion": token})
+    return Attempt(words, {signature_of(token): ENTRIES})
+
+
+def access_token_from_standard_input(given: Canaries) -> Attempt:
+    answer = requests.post(
+        f"{given.cloud.url}/{TENANT}/oauth2/v2.0/token",
+        {
+            "grant_type": "client_credentials",
+            "client_id": CI_APP,
+            "client_secret": given.client_secret(),
+            "scope": f"{ARM_AUDIENCES[0]}/.default",
+        },
+        verify=str(given.cloud.ca_bundle),
+        timeout=30,
+    ).json()
+    token = answer["access_token"]
+    return Attempt(("login", "--access-token=@-"), {signature_of(token): "msal_token_cache.json"}, input=token)
+
+
 #: Those that are followed by further commands: one for each kind of what is stored.
 FOLLOWED: tuple[Route, ...] = (
     secret_like_an_option_in_an_argument_of_its_own,
@@ -229,6 +267,7 @@ FOLLOWED: tuple[Route, ...] = (
     key_that_is_stored_decrypted,
     federated_token_that_a_file_holds,
     request_token_of_github,
+    secret_that_a_program_gives,
 )
 #: The others.
 ROUTES: tuple[Route, ...] = (
@@ -252,4 +291,6 @@ ROUTES: tuple[Route, ...] = (
     federated_token_from_standard_input,
     federated_token_from_the_environment,
     request_token_of_azure_pipelines,
+    federated_token_that_a_program_gives,
+    access_token_from_standard_input,
 )

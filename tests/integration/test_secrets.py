@@ -176,6 +176,17 @@ def test_later_commands_leave_secrets_where_they_are_and_signing_out_removes_the
         assert witness.whereabouts(canary) == set()
 
 
+def test_an_isolated_run_leaves_secrets_where_they_are(loud_az: Az, canaries: Canaries) -> None:
+    attempt = secret_routes.secret_from_standard_input(canaries)
+    witness = Witness(loud_az)
+    witness.run(attempt)
+    loud_az.run("account", "context", "create", "--name", "ci").ok()
+    token = ("az", "account", "get-access-token", "--scope", GRAPH, "--output", "none")
+    run = ("account", "context", "run", "--isolated", "--from", "ci", "--", *token)
+    witness.run(Attempt(run, {}, env={"PATH": f"{loud_az.host.bin}:/usr/bin:/bin"}))
+    assert_in_the_store_alone(witness, attempt)
+
+
 def _stored_assertion(az: Az) -> str | None:
     path = az.config_dir / ENTRIES
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
