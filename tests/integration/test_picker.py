@@ -397,7 +397,8 @@ def test_there_may_be_nothing_to_choose_from(signed_in: Az, az: Az) -> None:
     assert screen.finish() == 1
     assert "No subscription matches --username 'nobody@contoso.example'." in screen.said
     signed_in.run("account", "clear").ok()
-    screen = _open(signed_in)
+    # Without the offer to sign in, which waits for an answer.
+    screen = _open(signed_in.with_env(AZURE_LOGIN_OFFER_SIGN_IN="off"))
     assert screen.finish() == 1
     assert "Please run 'az login' to setup account." in screen.said
 
