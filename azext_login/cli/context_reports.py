@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from azext_login.errors import AccountError, NotSignedInError
 from azext_login.host_index import OFF, every_command_setting, follows_directories
 from azext_login.profile.choice import CONTEXT_VARIABLE
 from azext_login.system.command_line import Command
@@ -59,7 +58,7 @@ def report_cloud(cloud: str) -> None:
 
 def report_still_chosen(session: Session, used: Context, stored: SubscriptionRow) -> bool:
     """Warn that this shell does not use the context that became the stored default; tell whether that is so."""
-    if not session.choice or _is_used(session, stored):
+    if not session.choice or session.uses(stored):
         return False
     choice = session.choice
     if choice.chosen is None or choice.variables:
@@ -77,17 +76,6 @@ def report_still_chosen(session: Session, used: Context, stored: SubscriptionRow
         used.name, printable(choice.chosen.origin), _name_of(choice.chosen.name), how,
     )  # fmt: skip
     return True
-
-
-def _is_used(session: Session, stored: SubscriptionRow) -> bool:
-    from azext_login.profile.state import key_of
-    from azext_login.profile.subscriptions import active_row
-
-    try:
-        row = active_row(session.view().rows)
-    except (AccountError, NotSignedInError):
-        return False
-    return row is not None and key_of(row) == key_of(stored)
 
 
 def report_renamed(before: ContextStatus, name: str, directories: Sequence[str]) -> None:

@@ -20,7 +20,8 @@ from azext_login.cli.open_session import again_of, open_session
 from azext_login.cli.options import serves
 from azext_login.errors import AccountError
 from azext_login.host import activate_cloud
-from azext_login.profile.model import SubscriptionRow, account_of
+from azext_login.profile.contexts import context_of
+from azext_login.profile.model import SubscriptionRow
 from azext_login.system.text import printable
 from azext_login.usecases import context_directories, contexts
 from azext_login.usecases.context_subscription import NewChoice
@@ -183,19 +184,11 @@ def _shown(status: ContextStatus) -> Result:
 
 
 def _shown_row(row: SubscriptionRow, session: Session) -> Result:
-    """Return what is active without a context."""
-    account, choice = account_of(row), session.choice
+    """Return what is active without a context, with the keys of one."""
+    choice = session.choice
+    reason = BY_VARIABLES if choice else contexts.BY_STORED_DEFAULT
+    origin = " and ".join(choice.variables) or None
     return {
+        **_shown(ContextStatus(context_of("", row), row, is_signed_in=True, reason=reason, origin=origin)),
         "name": None,
-        "cloud": row["environmentName"],
-        "account": account.label,
-        "accountType": account.kind,
-        "tenant": row["tenantId"],
-        "tenantDomain": row.get("tenantDefaultDomain"),
-        "subscription": row["id"],
-        "subscriptionName": row["name"],
-        "isSignedIn": True,
-        "isActive": True,
-        "reason": BY_VARIABLES if choice else contexts.BY_STORED_DEFAULT,
-        "origin": " and ".join(choice.variables) or None,
     }

@@ -84,7 +84,7 @@ def login(cmd: Any, options: LoginOptions) -> PlainRows | None:
 
             report_other_account(session, outcome.account)
     check_choice(session, outcome)
-    if _is_in_stored_cloud(session):
+    if session.is_in_stored_cloud:
         # In a context of another cloud, the sign-in has changed no stored default.
         report_guess(outcome)
     if options.identity:
@@ -263,7 +263,7 @@ def check_outcome(session: Session, options: LoginOptions, outcome: SignInOutcom
         outcome.discovery,
         again=elsewhere,
         keeps_empty_tenants=options.allow_no_subscriptions,
-        is_stored_cloud=_is_in_stored_cloud(session),
+        is_stored_cloud=session.is_in_stored_cloud,
     )
     if outcome.discovery.interrupted:
         raise AccountError(
@@ -289,12 +289,8 @@ def check_outcome(session: Session, options: LoginOptions, outcome: SignInOutcom
     )
 
 
-def _is_in_stored_cloud(session: Session) -> bool:
-    return session.settings.cloud == session.stored_cloud
-
-
 def _set_command(session: Session, row: SubscriptionRow) -> Command:
-    choose = choosing(account_of(row).label, is_stored_cloud=_is_in_stored_cloud(session))
+    choose = choosing(account_of(row).label, is_stored_cloud=session.is_in_stored_cloud)
     return choose.with_option("--subscription", str(row["id"]))
 
 

@@ -111,5 +111,5 @@ def _sign_in(cmd: Any, options: LoginOptions, again: Command) -> None:
         if not (options.app_client_id or is_about_default):
             report_other_account(session, outcome.account)
         check_outcome(session, options, outcome, again)
-        if session.settings.cloud == session.stored_cloud:
+        if session.is_in_stored_cloud:
             report_guess(outcome)

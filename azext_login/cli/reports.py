@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from azext_login.errors import (
@@ -12,7 +11,6 @@ from azext_login.errors import (
     IncompleteListError,
     InteractionRequiredError,
     InterruptedDiscoveryError,
-    NotSignedInError,
     ServiceUnreachableError,
     UnexpectedAnswerError,
     first_line,
@@ -155,13 +153,9 @@ def report_choice(session: Session, shown: SubscriptionRow, *, is_for_all: bool)
 def report_overriding_choice(session: Session, stored: SubscriptionRow) -> bool:
     """Warn that this shell does not use the subscription that became the stored default; tell whether that is so."""
     from azext_login.profile.choice import CONTEXT_VARIABLE
-    from azext_login.profile.state import key_of
-    from azext_login.profile.subscriptions import active_row
 
-    with suppress(AccountError, NotSignedInError):
-        used = active_row(session.view().rows)
-        if used is not None and key_of(used) == key_of(stored):
-            return False
+    if session.uses(stored):
+        return False
     choice = session.choice
     if choice.chosen is None or choice.variables:
         logger.warning(

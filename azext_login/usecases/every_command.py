@@ -27,7 +27,7 @@ from azext_login.host_index import (
     packaged_words,
     words_in,
 )
-from azext_login.profile.choice import CONTEXT_VARIABLE, choice_from
+from azext_login.profile.choosers import has_variable
 from azext_login.profile.state import CONTEXTS, has_rows, own_part
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
@@ -83,7 +83,7 @@ def _is_needed(document: object) -> bool:
     The host could not renew its credential without us, or would use it although a variable of that process chooses
     another account.
     """
-    if choice_from(os.environ) or os.environ.get(CONTEXT_VARIABLE):
+    if has_variable(os.environ):
         return True
     return isinstance(document, dict) and (has_rows(document) or bool(own_part(document, CONTEXTS)))
 

@@ -100,6 +100,11 @@ class Session:
         """The cloud that `az login` would sign in to here: that of the context of this process, or the stored one."""
         return self.choice.cloud or self.stored_cloud
 
+    @property
+    def is_in_stored_cloud(self) -> bool:
+        """Whether this session works on the stored cloud, and not on that of a context."""
+        return self.settings.cloud == self.stored_cloud
+
     # Reading
 
     def state(self) -> ProfileState:
@@ -131,6 +136,14 @@ class Session:
         from azext_login.profile.chosen_view import apply_choice
 
         return apply_choice(state, choice, self.settings.cloud)
+
+    def uses(self, row: SubscriptionRow) -> bool:
+        """Tell whether a row is the default of this process, after its choice. A choice that is not valid uses none."""
+        try:
+            used = rules.active_row(self.view().rows)
+        except (AccountError, NotSignedInError):
+            return False
+        return used is not None and key_of(used) == key_of(row)
 
     def valid_view(self, on_invalid: Callable[[AccountError | NotSignedInError], None] = lambda error: None) -> View:
         """Return the stored rows with the choice of this process, or without it if it is not valid.
@@ -243,7 +256,7 @@ class Session:
             key = None if stored is None else key_of(stored)
             yield state
             after = self._active_in(state)
-            if key is not None and self.stored_cloud != self.settings.cloud:
+            if key is not None and not self.is_in_stored_cloud:
                 for row in state.all_rows():
                     row["isDefault"] = key_of(row) == key
         self._notify_of_default(before, after)
