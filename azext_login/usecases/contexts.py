@@ -53,10 +53,15 @@ class ContextStatus:
 
 def list_contexts(session: Session) -> list[ContextStatus]:
     """Return all contexts, sorted by name. Brings the file with their names up to date."""
+    statuses = read_statuses(session)
+    write_names(session.config_dir, [status.context for status in statuses])
+    return statuses
+
+
+def read_statuses(session: Session) -> list[ContextStatus]:
+    """Return all contexts, sorted by name, and write nothing."""
     state = session.state()
-    contexts = read_contexts(state.contexts)
-    write_names(session.config_dir, contexts)
-    return [_status(session, state, context) for context in contexts]
+    return [_status(session, state, context) for context in read_contexts(state.contexts)]
 
 
 def get_context(session: Session, name: str) -> ContextStatus:

@@ -50,10 +50,10 @@ def find_active(session: Session) -> tuple[ActiveSubscription | None, list[Findi
 def check_contexts(session: Session) -> list[Finding]:
     """Return the contexts whose account is not signed in, or does not have the subscription any more."""
     from azext_login.profile.context_rows import login_of, not_listed
-    from azext_login.usecases.contexts import list_contexts
+    from azext_login.usecases.contexts import read_statuses
 
     findings = []
-    for status in list_contexts(session):
+    for status in read_statuses(session):
         context = status.context
         name = f"The context '{context.name}'"
         if not status.is_signed_in:
