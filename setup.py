@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 # The version lives here and not in azext_login, which cannot be imported without azure-cli around it.
-VERSION = "0.1.0"
+VERSION = "1.0.0"
 
 HERE = Path(__file__).parent
 
@@ -32,7 +32,7 @@ setup(
     # bring prompt_toolkit, which draws the list of subscriptions (10 MB with wcwidth, which it needs).
     install_requires=["prompt_toolkit>=3.0.36,<4"],
     classifiers=[
-        "Development Status :: 4 - Beta",
+        "Development Status :: 5 - Production/Stable",
         "Environment :: Console",
         "Intended Audience :: Developers",
         "Intended Audience :: System Administrators",
