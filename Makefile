@@ -69,9 +69,11 @@ lint:  ## Check style (ruff) and the direction of imports (import-linter)
 	@$(IN_VENV) -m ruff format --check --quiet .
 	@.venv/bin/lint-imports --no-cache --no-logo
 
-types:  ## Check types (mypy)
+types:  ## Check types (mypy) as they are on Linux, macOS and Windows
 	@$(SET_UP) tools
-	@$(IN_VENV) -m mypy
+	@for platform in linux darwin win32; do \
+	    $(IN_VENV) -m mypy --platform $$platform --cache-dir .mypy_cache/$$platform || exit; \
+	done
 
 format:  ## Reformat and sort imports
 	@$(SET_UP) tools

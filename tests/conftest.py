@@ -37,13 +37,14 @@ settings.load_profile("repeatable")
 
 # A test run in the background of a script has SIGINT and SIGQUIT ignored, and one under nohup SIGHUP. Every process
 # that a test starts would ignore them too.
-for _number, _handler in (
-    (signal.SIGINT, signal.default_int_handler),
-    (signal.SIGQUIT, signal.SIG_DFL),
-    (signal.SIGHUP, signal.SIG_DFL),
+for _name, _handler in (
+    ("SIGINT", signal.default_int_handler),
+    ("SIGQUIT", signal.SIG_DFL),
+    ("SIGHUP", signal.SIG_DFL),
 ):
-    if signal.getsignal(_number) is signal.SIG_IGN:
-        signal.signal(_number, _handler)
+    # Windows has SIGINT alone.
+    if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), _handler)
 
 # Projects of their own: other extensions, with tests that run beside their wheels.
 collect_ignore = ["samples"]

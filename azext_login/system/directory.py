@@ -19,6 +19,7 @@ from azext_login.system.links import (
     open_directory,
     read_trusted_link,
 )
+from azext_login.system.posix import change_mode, this_user
 
 PRIVATE_FILE = 0o600
 
@@ -204,7 +205,7 @@ class Entry:
         flags = os.O_RDONLY | (NOT_THROUGH_LINKS if directory is not None else 0)
         descriptor = when_closed(lambda: open_regular(name, flags, dir_fd=directory, limit=limit))
         status, owner = os.fstat(descriptor), self.directory.owner()
-        if status.st_nlink > 1 and owner is not None and owner.st_uid not in (status.st_uid, os.geteuid()):
+        if status.st_nlink > 1 and owner is not None and owner.st_uid not in (status.st_uid, this_user()):
             # In the directory of another user, it may be the name of a file that this user cannot read.
             os.close(descriptor)
             raise OSError(errno.EMLINK, "It is a hard link to a file of another user")
@@ -259,7 +260,7 @@ class Entry:
         try:
             status = os.fstat(descriptor)
             if _is_open_to_others(status):
-                os.fchmod(descriptor, 0o700 if stat.S_ISDIR(status.st_mode) else PRIVATE_FILE)
+                change_mode(descriptor, 0o700 if stat.S_ISDIR(status.st_mode) else PRIVATE_FILE)
         finally:
             os.close(descriptor)
 

@@ -165,12 +165,16 @@ _LOCKED_BYTE = 1 << 30
 
 
 def _flock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        raise NotImplementedError
     import fcntl
 
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _release_flock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        raise NotImplementedError
     import fcntl
 
     fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from azext_login.system.entries import LINK_ERRORS, NOT_THROUGH_LINKS
+from azext_login.system.posix import this_user
 
 HAS_DESCRIPTORS = sys.platform != "win32"
 """Whether names can be used relative to an open directory. Windows has no such calls."""
@@ -111,7 +112,7 @@ def read_trusted_link(name: str, parent: int, path: Path) -> Path:
 def is_private(directory: int) -> bool:
     """Tell whether an open directory belongs to this user, and no other user can write to it."""
     status = os.fstat(directory)
-    return status.st_uid == os.geteuid() and not _is_writable_by_others(directory, status)
+    return status.st_uid == this_user() and not _is_writable_by_others(directory, status)
 
 
 def can_be_replaced_in(directory: int) -> bool:
@@ -128,7 +129,7 @@ def _only_trusted_users_replace_names_in(directory: int) -> bool:
 
 
 def _is_trusted(user: int) -> bool:
-    mine = os.geteuid()
+    mine = this_user()
     return user in (mine, 0) or (mine != 0 and user == _UNKNOWN_USER)
 
 
@@ -140,6 +141,8 @@ def _is_writable_by_others(directory: int, status: os.stat_result) -> bool:
 
 def _is_group_of_one(directory: int, status: os.stat_result) -> bool:
     """Tell whether the group of a directory has its owner alone, as on systems where each user has a group."""
+    if sys.platform == "win32":
+        return False
     import grp
     import pwd
 

@@ -18,6 +18,7 @@ from typing import Any
 from azext_login.system.directory import Entry
 from azext_login.system.entries import NOT_THROUGH_LINKS
 from azext_login.system.links import HAS_DESCRIPTORS, PRIVATE_DIRECTORY
+from azext_login.system.posix import change_mode
 
 # How often the directory is emptied again because another process has written to it.
 _ROUNDS = 100
@@ -82,7 +83,7 @@ def _open_directory(name: str, parent: int) -> int:
         descriptor = os.open(name, flags, dir_fd=parent)
     try:
         if os.fstat(descriptor).st_mode & PRIVATE_DIRECTORY != PRIVATE_DIRECTORY:
-            os.fchmod(descriptor, PRIVATE_DIRECTORY)
+            change_mode(descriptor, PRIVATE_DIRECTORY)
     except BaseException:
         os.close(descriptor)
         raise

@@ -19,6 +19,7 @@ from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
 from azext_login.system.links import PRIVATE_DIRECTORY, can_be_replaced_in
 from azext_login.system.log import get_logger
+from azext_login.system.posix import change_mode, this_user
 from azext_login.system.remove_tree import remove_tree
 
 logger = get_logger(__name__)
@@ -88,9 +89,9 @@ class RunDirectories:
                 "command again.",
             )
         # In the directory of another user, the superuser gives new files to that one.
-        if os.fstat(descriptor).st_uid not in (os.geteuid(), os.fstat(base).st_uid):
+        if os.fstat(descriptor).st_uid not in (this_user(), os.fstat(base).st_uid):
             raise OSError(errno.EPERM, "It belongs to another user")
-        os.fchmod(descriptor, PRIVATE_DIRECTORY)
+        change_mode(descriptor, PRIVATE_DIRECTORY)
 
     def remove_unused(self) -> None:
         """Remove the directories of runs of which no process is left. A failure is only a warning."""

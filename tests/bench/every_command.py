@@ -78,6 +78,8 @@ def ratio(measured: Mapping[str, list[float]], name: str, base: str) -> float:
 
 def cpu_of_children() -> float:
     """Return the seconds of CPU time of all processes that this one has started and waited for."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

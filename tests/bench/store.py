@@ -10,6 +10,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -58,6 +59,8 @@ def run(az: Az, arguments: Sequence[str]) -> tuple[float, int]:
 
     Not in the checkout: Python would load the extension from there.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError
     began = time.perf_counter()
     process = subprocess.Popen(
         [str(az.host.az), *arguments],

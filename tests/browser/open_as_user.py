@@ -208,6 +208,8 @@ def visit(plan: dict[str, Any], url: str) -> None:
 
 def main(plan_file: str, url: str) -> None:
     """Leave the terminal's process group, so that Ctrl-C does not reach the browser, and visit `url`."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
     if os.fork():
         os._exit(0)

@@ -92,6 +92,8 @@ def _share_of(task: tuple[str, range, str]) -> int:
 
 
 def _work(task: tuple[str, range, str]) -> tuple[str, Tally]:
+    if sys.platform == "win32":
+        raise NotImplementedError
     name, numbers, seed = task
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     return name, run(next(target for target in TARGETS if target.name == name), numbers, seed)

@@ -154,6 +154,9 @@ def _check(text: str) -> None:
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
+    if sys.platform == "win32":
+        raise NotImplementedError
+
     def stop(number: int, frame: Any) -> None:
         raise _TookTooLong(f"It took longer than {LIMIT:g} seconds.")
 
@@ -193,4 +196,6 @@ def _judged() -> Iterator[None]:
 
 def _memory() -> float:
     """Return the most memory that the process has had, in MB."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)

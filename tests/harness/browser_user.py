@@ -134,6 +134,8 @@ class BrowserUser:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         if self.was_called and not self._report.exists():
             # The whole session of the program: it, the driver and every process of Chromium.
             with suppress(ProcessLookupError, ValueError):

@@ -91,6 +91,8 @@ def can_install_packages() -> bool:
 
 def privilege() -> list[str] | None:
     """Return the words that run a command as root when they precede it, or None if a password is needed."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo"):
@@ -136,6 +138,8 @@ def apt_install(*packages: str) -> None:
 @contextlib.contextmanager
 def only_one(name: str) -> Iterator[None]:
     """Hold the lock of one environment, so that two `make` in one checkout do not build it twice."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     HOSTS.mkdir(exist_ok=True)
     with open(HOSTS / f".{name}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -35,6 +35,9 @@ import sys
 import tempfile
 import time
 
+if sys.platform == "win32":
+    raise ImportError("a POSIX system is needed")
+
 #: The locale of this process, which its children cannot change.
 LANG = "C.UTF-8"
 #: Variables that Python, a library or a module of the host reads once, and that `recompute` leaves alone.

@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import termios
 import threading
@@ -32,6 +33,9 @@ import ptyprocess
 from tests.harness import fork_server
 from tests.harness.hosts import Host
 from tests.harness.launchers import REAL, Command, Process
+
+if sys.platform == "win32":
+    raise ImportError("a POSIX system is needed")
 
 if TYPE_CHECKING:
     _Spawn = pexpect.spawn[str]
@@ -293,7 +297,7 @@ class _ForkedTerminal(_Spawn):
 
     def _spawnpty(self, args: object, **options: object) -> ptyprocess.PtyProcess:
         """Called by pexpect in place of a fork and an exec."""
-        return self._start()  # type: ignore[no-untyped-call]
+        return self._start()  # type: ignore[no-untyped-call, unused-ignore]
 
 
 class _PtyProcess(ptyprocess.PtyProcess):  # type: ignore[misc]  # it ships no types

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness import fork_server, hosts
+from tests.harness import hosts
 
-forked = pytest.importorskip("tests.harness.forked", reason="there is no fork")
+fork_server: Any = pytest.importorskip("tests.harness.fork_server", reason="there is no fork")
+forked: Any = pytest.importorskip("tests.harness.forked", reason="there is no fork")
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the executable runs in every test")
 

@@ -24,6 +24,9 @@ from tests.harness.launchers import REAL, REAL_PROCESSES, Launcher, default_laun
 from tests.harness.probe import make_probe, probing
 from tests.harness.waiting import until
 
+if sys.platform == "win32":
+    pytest.skip("a POSIX system is needed", allow_module_level=True)
+
 forked = pytest.importorskip("tests.harness.forked", reason="there is no fork")
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the executable runs in every test")

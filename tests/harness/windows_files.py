@@ -63,6 +63,8 @@ def _locking(descriptor: int, mode: int, length: int) -> None:
 
     The locks of Linux that belong to an open file, and not to a process, are the ones that are alike.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError
     if mode == 0:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         return
@@ -127,6 +129,8 @@ def _refuse_if_open(path: Any) -> None:
 
 def _open_files() -> Iterator[os.stat_result]:
     """Return what the processes of this test have open: they are those of the same group of processes."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     group = os.getpgid(0)
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:

@@ -134,6 +134,8 @@ def forks(cli_ctx: Any, scope: str) -> dict[str, Any]:
 
 def _fork(credential: api.Credential, scope: str) -> tuple[int, int]:
     """Return the ID of a child that asks several times, and the pipe with the start of its last token."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     answer, out = os.pipe()
     child = os.fork()
     if child == 0:

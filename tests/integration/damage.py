@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,8 @@ def directory(path: Path) -> None:
 
 def pipe(path: Path) -> None:
     """Replace the file by a pipe. Opening it blocks until another process writes into it."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     path.unlink(missing_ok=True)
     os.mkfifo(path)
 

@@ -23,7 +23,8 @@ from tests.harness.contexts import CONTEXT, allow, pin, profile_store
 from tests.harness.other_user import NOBODY, attacker, public_directory, require_superuser
 from tests.users import ALICE, BOB
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners, links and pipes of POSIX systems")
+if sys.platform == "win32":
+    pytest.skip("owners, links and pipes of POSIX systems", allow_module_level=True)
 
 _RACES = int(os.environ.get("LOGIN_RACES", "3"))
 _DEFAULT = ("Contoso Production", ALICE)

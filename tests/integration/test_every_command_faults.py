@@ -34,7 +34,8 @@ from tests.integration.workloads import (
 )
 from tests.localcloud import CI_APP, GITHUB_SUBJECT, LocalCloud
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX systems")
+if sys.platform == "win32":
+    pytest.skip("locks of POSIX systems", allow_module_level=True)
 
 _GROUPS = ("group", "list", "--query", "[].name")
 _URL, _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"

@@ -19,7 +19,8 @@ from tests.integration.context_runs import add_context
 from tests.localcloud import LocalCloud
 from tests.users import ALICE, BOB
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="file modes, links and limits of POSIX systems")
+if sys.platform == "win32":
+    pytest.skip("file modes, links and limits of POSIX systems", allow_module_level=True)
 
 FILES = ("azureProfile.json", "clouds.config", "msal_token_cache.json", "login_last_good.json")
 #: The number of a user who does not exist.

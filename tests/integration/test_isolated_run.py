@@ -28,7 +28,8 @@ from tests.integration.workloads import PASSPHRASE, Certificates, SignIn, write_
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB, OSCAR
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="files and signals of POSIX systems")
+if sys.platform == "win32":
+    pytest.skip("files and signals of POSIX systems", allow_module_level=True)
 
 _ACCOUNTS = {"alice": ALICE, "bob": BOB, "oscar": OSCAR, "ci": CI_APP}
 _RUN = (*GROUP, "--isolated")

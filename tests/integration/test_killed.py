@@ -31,7 +31,8 @@ from tests.harness.stage import CloudStage
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB, CAROL
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+if sys.platform == "win32":
+    pytest.skip("there is no SIGKILL", allow_module_level=True)
 
 
 _KILLS = int(os.environ.get("LOGIN_KILLS", "12"))

@@ -22,7 +22,8 @@ from tests.harness.az import Az
 from tests.localcloud import LocalCloud
 from tests.users import ALICE, BOB
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the locks of POSIX systems")
+if sys.platform == "win32":
+    pytest.skip("the locks of POSIX systems", allow_module_level=True)
 
 
 # Python runs this before anything else.

@@ -163,6 +163,8 @@ def test_a_logout_during_a_refresh_is_not_undone_by_it(make_az: Callable[..., Az
 def test_a_sign_in_during_a_refresh_of_the_same_account_stays_and_stays_active(
     make_az: Callable[..., Az], own_cloud: LocalCloud
 ) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     az = make_az(cloud=own_cloud)
     sign_in(az, own_cloud, ALICE).ok()
     own_cloud.admin.fail_next("^/subscriptions", kind="hang", hang=600)

@@ -11,6 +11,7 @@ import select
 import shutil
 import struct
 import subprocess
+import sys
 import termios
 from collections.abc import Callable
 from dataclasses import replace
@@ -289,6 +290,8 @@ def test_without_the_library_the_user_types_a_number(many: Az, tmp_path: Path, b
 
 
 def test_nothing_is_written_to_standard_output(many: Az) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     output, output_end = pty.openpty()
     window, window_end = pty.openpty()
     fcntl.ioctl(window_end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))

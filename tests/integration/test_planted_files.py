@@ -30,7 +30,8 @@ from tests.integration.workloads import PASSPHRASE, SERVICE_PRINCIPAL, Certifica
 from tests.localcloud import LocalCloud
 from tests.users import ALICE, BOB
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and links of POSIX systems")
+if sys.platform == "win32":
+    pytest.skip("owners and links of POSIX systems", allow_module_level=True)
 
 _RACES = int(os.environ.get("LOGIN_RACES", "3"))
 

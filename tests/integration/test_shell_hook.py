@@ -7,6 +7,7 @@ import os
 import shutil
 import string
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -444,6 +445,8 @@ def _directory(path: Path) -> None:
 
 
 def _pipe(path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     path.unlink()
     os.mkfifo(path)
 

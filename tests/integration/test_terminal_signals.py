@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import termios
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from tests.harness.az import Az
 from tests.harness.screen import Screen
 from tests.harness.waiting import until
 from tests.users import ALICE
+
+if sys.platform == "win32":
+    pytest.skip("a POSIX system is needed", allow_module_level=True)
 
 
 @dataclass(frozen=True)

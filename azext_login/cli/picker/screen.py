@@ -122,7 +122,7 @@ class _Terminal:
     def __init__(self, application: Application[Choice], stdin: TextIO, screen: TextIO) -> None:
         self._application = application
         self._screen = screen.fileno()
-        self._mode: TerminalMode | None = None
+        self._mode: Any = None  # a TerminalMode, a class that Windows does not have
         if sys.platform != "win32":
             self._mode = TerminalMode(stdin.fileno())
             # Before anything is shown, so that a user who sees the list has a terminal that can be restored.
@@ -209,11 +209,11 @@ def _open(stdin: TextIO, screen: TextIO) -> tuple[Input, Output]:
             # The terminal is not a Windows console, but for instance that of Git Bash.
             raise NoScreenError(str(error)) from error
         # The consoles of Windows 10 and later report keys as terminals do.
-        _end_pastes(keyboard.console_input_reader, "_vt100_parser")
+        _end_pastes(getattr(keyboard, "console_input_reader", None), "_vt100_parser")
         return keyboard, output
-    keyboard = create_input(stdin)
-    _end_pastes(keyboard, "vt100_parser")
-    return keyboard, create_output(screen)
+    terminal = create_input(stdin)
+    _end_pastes(terminal, "vt100_parser")
+    return terminal, create_output(screen)
 
 
 def _end_pastes(keyboard: Any, attribute: str) -> None:

@@ -138,4 +138,6 @@ def raw_terminal(stdin: TextIO) -> RawTerminal:
         raise ValueError("The input is not a terminal.")
     if streams.is_windows:
         return ConsoleTerminal(this_console())
-    return PosixTerminal(stdin.fileno())
+    if sys.platform != "win32":
+        return PosixTerminal(stdin.fileno())
+    raise ValueError("Windows has consoles only.")

@@ -132,24 +132,24 @@ def echo_switched_off(stdin: TextIO) -> Iterator[None]:
     """
     if sys.platform == "win32":
         yield
-        return
-    with contextlib.ExitStack() as resources:
-        try:
-            descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-            resources.callback(os.close, descriptor)
-        except OSError:
-            descriptor = stdin.fileno()
-        try:
-            mode = TerminalMode(descriptor)
-        except termios.error:
-            yield
-            return
-        resources.enter_context(restore_on_signals(mode.give_back, mode.take_again))
-        resources.callback(mode.close)
-        if is_in_foreground(descriptor):
-            mode.take(_without_echo)
-        with mode.watched():
-            yield
+    else:
+        with contextlib.ExitStack() as resources:
+            try:
+                descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+                resources.callback(os.close, descriptor)
+            except OSError:
+                descriptor = stdin.fileno()
+            try:
+                mode = TerminalMode(descriptor)
+            except termios.error:
+                yield
+                return
+            resources.enter_context(restore_on_signals(mode.give_back, mode.take_again))
+            resources.callback(mode.close)
+            if is_in_foreground(descriptor):
+                mode.take(_without_echo)
+            with mode.watched():
+                yield
 
 
 def _without_echo(mode: list[Any]) -> None:

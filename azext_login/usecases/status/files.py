@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from azext_login.system.directory import Entry, PrivateDirectory, has_access_lis
 from azext_login.system.file_lock import find_holder
 from azext_login.system.files import read_bytes
 from azext_login.system.links import UntrustedLinkError
+from azext_login.system.posix import this_user
 from azext_login.usecases.status.records import FileStatus, Finding, LockStatus, Outcome
 
 HOST_LOCK_SUFFIX = ".lockfile"
@@ -119,7 +121,7 @@ def _expected_owners(config_dir: PrivateDirectory) -> frozenset[int]:
     if has_access_lists:
         return frozenset()
     directory = config_dir.owner()
-    return frozenset({os.geteuid(), 0} | ({directory.st_uid} if directory else set()))
+    return frozenset({this_user(), 0} | ({directory.st_uid} if directory else set()))
 
 
 def _problem_of(
@@ -171,7 +173,7 @@ def _readable_again(entry: Entry) -> str:
 
 
 def _owner_of(status: os.stat_result) -> str | None:
-    if has_access_lists:
+    if has_access_lists or sys.platform == "win32":
         return None
     import pwd
 

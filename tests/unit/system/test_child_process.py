@@ -12,7 +12,8 @@ import pytest
 
 from azext_login.system.child_process import NotStartedError, run_child
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and descriptors of POSIX systems")
+if sys.platform == "win32":
+    pytest.skip("signals and descriptors of POSIX systems", allow_module_level=True)
 
 _RUN = """
 import os, sys
@@ -34,7 +35,7 @@ while True:
 def _start(*words: str, **options: object) -> subprocess.Popen[str]:
     """Start a process that runs a program as its child."""
     command = [sys.executable, "-c", _RUN, *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload, no-any-return, unused-ignore]
 
 
 def _line(process: subprocess.Popen[str]) -> str:

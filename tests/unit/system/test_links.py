@@ -47,6 +47,8 @@ def victim(tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The config directory of another user."""
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     tmp_path.chmod(0o755)
     folder = tmp_path / "azure"
     folder.mkdir(mode=0o700)
@@ -65,6 +67,8 @@ def _tree(path: Path) -> list[tuple[str, int, int, int, bytes]]:
 
 
 def _symbolic(path: Path, victim: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     path.symlink_to(victim)
     os.lchown(path, NOBODY, NOBODY)
 
@@ -82,6 +86,8 @@ def _hard(path: Path, victim: Path) -> None:
 
 
 def _pipe(path: Path, victim: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     os.mkfifo(path)
 
 
@@ -168,6 +174,8 @@ def test_a_link_in_a_directory_that_others_can_write_to_is_not_followed(
 
 @pytest.mark.parametrize("is_mine", [True, False])
 def test_the_directory_may_be_a_link_that_no_other_user_can_change(tmp_path: Path, victim: Path, is_mine: bool) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     link = tmp_path / "azure"
     link.symlink_to(victim.parent)
     if not is_mine:

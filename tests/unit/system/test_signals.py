@@ -109,6 +109,8 @@ _ENDING = (
 
 @pytest.mark.parametrize("name", [name for name in _ENDING if hasattr(signal, name)])
 def test_a_signal_restores_first_and_then_ends_the_process_as_by_default(name: str) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     status, written = _status_of_child(getattr(signal, name), signal.SIG_DFL)
     assert os.WIFSIGNALED(status)
     assert os.WTERMSIG(status) == getattr(signal, name)
@@ -116,11 +118,15 @@ def test_a_signal_restores_first_and_then_ends_the_process_as_by_default(name: s
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     assert _status_of_child(signal.SIGHUP, signal.SIG_IGN) == (0, b"")
 
 
 def _status_of_child(number: int, handler: signal.Handlers) -> tuple[int, bytes]:
     """Send a process a signal within `restore_on_signals`; return its wait status and what it restored."""
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     import resource
 
     reading, writing = os.pipe()

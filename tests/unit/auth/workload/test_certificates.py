@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import subprocess
+import sys
 import textwrap
 import warnings
 from collections.abc import Callable
@@ -448,6 +449,8 @@ def _refused_before_the_passphrase(path: Path) -> SignInError:
 
 
 def test_a_directory_and_a_pipe_are_refused_without_waiting(tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     assert "is a directory" in refusal(tmp_path).error_msg
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

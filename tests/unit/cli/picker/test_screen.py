@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import struct
+import sys
 import termios
 import threading
 from collections.abc import Iterator
@@ -53,6 +54,8 @@ class Keyboard:
 @pytest.fixture
 def keyboard() -> Iterator[Keyboard]:
     """A terminal of 24 lines of 80 columns, in the mode that shells leave it in."""
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     with open(terminal, encoding="utf-8") as stdin, open(os.dup(terminal), "w", encoding="utf-8") as output:
@@ -105,6 +108,8 @@ def test_escape_ctrl_d_and_ctrl_c_take_nothing(
 
 @pytest.mark.parametrize("keys", [[_ENTER], ["\x03"], ["\x1b"]], ids=repr)
 def test_the_terminal_is_left_as_it_was(keyboard: Keyboard, keys: list[str]) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     before = termios.tcgetattr(keyboard.terminal)
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         keyboard.press(*keys)

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -202,6 +203,8 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> dict[str, Path]:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     (tmp_path / "empty.pem").touch()
     (tmp_path / "junk.pem").write_text("-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n")
@@ -317,6 +320,8 @@ def test_a_proxy_that_may_have_answered_in_place_of_the_service_is_named() -> No
 
 @pytest.mark.parametrize("is_pipe", [False, True], ids=["a password for every host", "a pipe"])
 def test_a_netrc_file_neither_replaces_a_token_nor_makes_a_request_wait(tmp_path: Path, is_pipe: bool) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     netrc = tmp_path / "netrc"
     if is_pipe:
         os.mkfifo(netrc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -24,7 +25,7 @@ from azext_login.system.terminal.line_editor import LineEditor
 from azext_login.system.terminal.paste_reader import PasteReader
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
-if sys.platform != "win32":
+with contextlib.suppress(ImportError):  # on Windows
     import pty
     import termios
 
@@ -52,6 +53,8 @@ class Screen:
             self.keyboard = -1
 
     def mode(self) -> list[Any]:
+        if sys.platform == "win32":
+            pytest.skip("a POSIX system is needed")
         return termios.tcgetattr(self.stdin.fileno())
 
     def reader(self) -> PasteReader:
@@ -64,6 +67,8 @@ class Screen:
 
 @pytest.fixture
 def screen() -> Iterator[Screen]:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     keyboard, terminal = pty.openpty()
     with os.fdopen(terminal, "r") as stdin:
         screen = Screen(keyboard, stdin)
@@ -96,6 +101,8 @@ def test_an_address_longer_than_a_line_of_the_kernel_arrives_whole(screen: Scree
 
 @posix
 def test_nothing_of_what_is_typed_is_echoed(screen: Screen) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     with closing(screen.reader()) as reader:
         screen.type("code=secret\r")
         assert line(reader) == "code=secret"
@@ -127,6 +134,8 @@ def test_lines_can_be_read_one_after_the_other(screen: Screen) -> None:
 
 @posix
 def test_closing_restores_the_terminal_and_discards_what_was_not_read(screen: Screen) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     before = screen.mode()
     reader = screen.reader()
     assert not screen.mode()[3] & (termios.ICANON | termios.ECHO)
@@ -154,6 +163,8 @@ def test_an_exception_restores_the_terminal(screen: Screen) -> None:
 
 @posix
 def test_a_mode_that_a_shell_has_set_meanwhile_is_taken_back(screen: Screen) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     before = screen.mode()
     with closing(screen.reader()) as reader:
         termios.tcsetattr(screen.stdin.fileno(), termios.TCSANOW, before)  # as a shell does after Ctrl-Z and fg
@@ -198,6 +209,8 @@ def test_a_closed_window_ends_the_input(screen: Screen) -> None:
 @posix
 @pytest.mark.parametrize("how", ["key", "signal", "exit"])
 def test_the_terminal_of_a_real_session_is_restored(how: str) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     script = f"""
 import fcntl, sys, termios, time
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -243,6 +256,8 @@ except KeyboardInterrupt:
 @posix
 def test_a_background_job_is_not_stopped_and_leaves_the_terminal_alone() -> None:
     # The session leader starts a job in the background, as a shell does with "&", and reports whether it was stopped.
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     script = """
 import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -52,6 +52,8 @@ def _write(path: Path, text: str = "{}", mode: int = 0o600) -> Path:
 
 @contextmanager
 def _held(path: Path) -> Iterator[None]:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
     with open(path, "w", encoding="ascii") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         stream.write("4711 az")
