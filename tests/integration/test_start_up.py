@@ -24,7 +24,8 @@ _EVERY_COMMAND = (
     "profile.model",
     "profile.state", "profile.store", "profile.subscriptions", "profile.words",
     "system", "system.damaged_files", "system.directory", "system.entries", "system.file_lock", "system.files",
-    "system.links", "system.posix", "system.log", "system.patience", "system.signals", "system.strict_json", "system.text",
+    "system.links", "system.log", "system.patience", "system.posix", "system.signals", "system.strict_json",
+    "system.text",
     "usecases", "usecases.every_command", "usecases.session",
 )  # fmt: skip
 
