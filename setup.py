@@ -27,6 +27,8 @@ setup(
     python_requires=">=3.10",
     # The CLI refuses a wheel with two azext_* packages in it, and tests/ has no place on a user's machine.
     packages=find_packages(include=["azext_login", "azext_login.*"]),
+    # `az extension add` puts it into the directory `bin` of the extension.
+    scripts=["azext_login/az_token/az-token"],
     package_data={"azext_login": ["azext_metadata.json", "py.typed", "cli/shells/azctx.*"]},
     # The CLI brings knack, msal and requests; naming one here would copy it into the extension's folder. It does not
     # bring prompt_toolkit, which draws the list of subscriptions (10 MB with wcwidth, which it needs).

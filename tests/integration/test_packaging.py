@@ -25,7 +25,9 @@ HOSTS = [pytest.param("newest"), pytest.param("oldest", marks=pytest.mark.oldest
 def test_the_wheel_holds_our_package_and_nothing_else(stage: Stage) -> None:
     with zipfile.ZipFile(stage.wheel()) as wheel:
         top = {name.partition("/")[0] for name in wheel.namelist()}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"azext_login"}
+        scripts = {name for name in wheel.namelist() if ".data/" in name}
+    assert {name for name in top if not name.endswith((".dist-info", ".data"))} == {"azext_login"}
+    assert {name.partition("/")[2] for name in scripts} == {"scripts/az-token"}
     assert sum(name.endswith(".dist-info") for name in top) == 1
 
 

@@ -15,7 +15,7 @@ from tests.localcloud import LocalCloud
 from tests.users import ALICE
 
 _EVERY_COMMAND = (
-    "_completers", "_format", "_help", "_params", "_parser", "_validators", "commands", "errors", "host",
+    "_completers", "_format", "_help", "_loader", "_params", "_parser", "_validators", "commands", "errors", "host",
     "host_cloud", "host_index",
     "hooks", "hooks.events",
     "cli", "cli.collector", "cli.open_session", "cli.option_values", "cli.options", "cli.process_choice", "cli.results",

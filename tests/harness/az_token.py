@@ -1,0 +1,57 @@
+"""Run the program `az-token` of an installed extension, in the environment of an `az`."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from tests.harness.az import Az, Environment, Result
+
+_PROGRAM = Path("login", "bin", "az-token")
+
+
+def command(az: Az) -> list[str]:
+    """Return the words that start the program as a launcher does: without the packages of the interpreter."""
+    if az.extension_dir is None:
+        raise ValueError("this az has no extension")
+    return [str(az.host.bin / "python"), "-I", "-S", str(az.extension_dir / _PROGRAM)]
+
+
+def start(
+    az: Az, *words: str, env: Environment | None = None, cwd: Path | None = None, program: list[str] | None = None
+) -> subprocess.Popen[str]:
+    """Start the program with these words, and return at once. Its standard streams are pipes.
+
+    program: what to start in place of `command(az)`.
+    """
+    return subprocess.Popen(
+        [*(program or command(az)), *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=az.environment(env),
+        cwd=cwd or az.config_dir,
+    )
+
+
+def run(
+    az: Az,
+    *words: str,
+    input: str = "",
+    env: Environment | None = None,
+    cwd: Path | None = None,
+    program: list[str] | None = None,
+    timeout: float = 60,
+) -> Result:
+    """Run the program with these words; fail the test if that takes over `timeout` seconds."""
+    began = time.monotonic()
+    process = start(az, *words, env=env, cwd=cwd, program=program)
+    try:
+        stdout, stderr = process.communicate(input, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"az-token {' '.join(words)} took over {timeout} s: {process.communicate()}") from None
+    return Result(("az-token", *words), process.returncode, stdout, stderr, time.monotonic() - began, az.secrets)
