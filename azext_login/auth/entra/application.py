@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +14,14 @@ import requests
 
 from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.auth.entra.errors import unknown_tenant
+from azext_login.auth.entra.federation_server import error_of_federation_server
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
+from azext_login.auth.entra.msal_logs import quiet_loggers
 from azext_login.auth.input_files import refusal
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, SignInError, UnexpectedAnswerError
-from azext_login.system.command_line import AZ_LOGIN, Command
+from azext_login.system.command_line import Command
 from azext_login.system.http.errors import connection_errors
 from azext_login.system.http.json_answers import object_in
-from azext_login.system.login_command import another_way
 from azext_login.system.text import capitalised, printable, shorten
 
 _LONGEST_QUOTE = 1000  # characters
@@ -57,8 +57,7 @@ class ApplicationFactory:
         self._token_cache = token_cache
         self._http_client = http_client
         self._http_cache = http_cache
-        # At level DEBUG, MSAL logs the requests whose tokens it caches, with their authorization and device codes.
-        logging.getLogger("msal.token_cache").setLevel(logging.INFO)
+        quiet_loggers()
 
     @property
     def is_adfs(self) -> bool:
@@ -243,17 +242,14 @@ def authority_errors(authority: str, tenant: str | None = None, again: Command |
                 f"{capitalised(SIGN_IN_SERVICE)} at {address} cannot be used: {_shown(error)}",
                 "Check its address with `az cloud show`. The option --debug shows where it failed.",
             ) from error
-        except (MsalServiceError, RuntimeError) as error:
+        except (MsalServiceError, RuntimeError, SyntaxError) as error:
+            if isinstance(error, (RuntimeError, SyntaxError)):
+                of_federation_server = error_of_federation_server(error, address, again)
+                if of_federation_server is not None:
+                    raise of_federation_server from None
             raise ServiceUnreachableError(
                 f"{capitalised(SIGN_IN_SERVICE)} at {address} failed: {_shown(error)}.",
                 "Run the command again in a minute.",
-            ) from error
-        except SyntaxError as error:
-            # A federation server answers with XML. Its parser raises a kind of SyntaxError (msal/mex.py).
-            raise MalformedAnswerError(
-                f"The federation server to which {SIGN_IN_SERVICE} at {address} refers answered something other than "
-                "XML.",
-                f"Ask the administrators of that server. Or sign in with a browser:\n{another_way(again or AZ_LOGIN)}",
             ) from error
         except (LookupError, ArithmeticError, AttributeError, TypeError, AssertionError) as error:
             # MSAL does not check the structure of an answer.

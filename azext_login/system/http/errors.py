@@ -11,7 +11,7 @@ import requests
 from urllib3.exceptions import LocationParseError
 
 from azext_login.errors import MalformedAnswerError, ServiceBusyError, UnexpectedAnswerError
-from azext_login.system.http.failures import SentRequest
+from azext_login.system.http.failures import SentRequest, loggable
 from azext_login.system.http.json_answers import object_in, parse_json
 from azext_login.system.http.session import TRANSIENT_STATUS, parse_retry_after
 from azext_login.system.http.surroundings import ca_bundle, proxy_of
@@ -50,13 +50,13 @@ def connection_errors(
     except requests.exceptions.SSLError as error:
         raise asked.after(error).tls_error(error) from error
     except requests.exceptions.ProxyError as error:
-        raise asked.after(error).proxy_error(error) from error
+        raise asked.after(error).proxy_error(error) from loggable(error)
     except requests.exceptions.Timeout as error:
         raise asked.after(error).timeout_error(error) from error
     except requests.exceptions.ConnectionError as error:
-        raise asked.after(error).connection_error(error) from error
+        raise asked.after(error).connection_error(error) from loggable(error)
     except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
-        raise asked.incomplete_answer() from error
+        raise asked.incomplete_answer() from loggable(error)
     except (requests.exceptions.InvalidHeader, UnicodeEncodeError) as error:
         if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
             # It is about the body of the request, which the caller knows.
@@ -67,7 +67,7 @@ def connection_errors(
         # The error quotes the address of a proxy, which may contain a password.
         raise asked.invalid_address() from None
     except requests.exceptions.RequestException as error:
-        raise asked.protocol_error(error) from error
+        raise asked.protocol_error(error) from loggable(error)
     except (ValueError, LocationParseError):
         raise asked.invalid_address() from None
     except OSError as error:

@@ -8,7 +8,7 @@ import ssl
 import time
 from dataclasses import dataclass, replace
 from datetime import timezone
-from http.client import HTTPException
+from http.client import HTTPException, RemoteDisconnected
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,8 +17,9 @@ from azure.cli.core.azclierror import AzCLIError
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError
 
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, UnexpectedAnswerError
+from azext_login.system.http.echoes import Redaction, secrets_of
 from azext_login.system.http.surroundings import ca_bundle, describe_way, invalid_proxy_of, proxy_of
-from azext_login.system.text import capitalised, format_time, printable
+from azext_login.system.text import capitalised, format_time, printable, shorten
 
 # The names that versions of OpenSSL have for an answer that is not TLS.
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
@@ -26,6 +27,8 @@ _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", 
 
 # http.client's error for a proxy that refuses (HTTPConnection._tunnel).
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d+)")
+
+_LONGEST_QUOTE = 300  # characters
 
 _BEHIND_A_PROXY = (
     "If a proxy inspects TLS here, set the environment variable REQUESTS_CA_BUNDLE to the path of its CA certificate: "
@@ -229,6 +232,16 @@ class SentRequest:
         )
 
 
+def loggable(error: requests.exceptions.RequestException) -> BaseException | None:
+    """Return an error to raise another one from; None if it quotes an answer.
+
+    The host logs the causes of an error with --debug, and a service may have repeated a secret in what is not HTTP.
+    """
+    reason = _innermost(error)
+    is_of_the_answer = isinstance(reason, HTTPException) and not isinstance(reason, RemoteDisconnected)
+    return None if is_of_the_answer or _TUNNEL.search(str(reason)) else error
+
+
 def _innermost(error: BaseException) -> BaseException:
     """Return the innermost reason of a chain of exceptions."""
     reason: Any = error
@@ -242,10 +255,18 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _cause(error: BaseException) -> str:
-    """Return the innermost reason of a chain of exceptions, without addresses and object representations."""
+    """Return the innermost reason of a chain of exceptions, without addresses and object representations.
+
+    What a service has repeated of its request is removed.
+    """
     reason: Any = _innermost(error)
     text = str(getattr(reason, "strerror", None) or reason)
     # urllib3 prefixes its messages with the representation of its connection object.
     text = text.rpartition(">: ")[2].rpartition("] ")[2]
     # The messages of OpenSSL end with a line number of CPython's source.
-    return printable(text.partition(" (_ssl.c")[0].strip().rstrip(".)")) or type(reason).__name__
+    text = text.partition(" (_ssl.c")[0].strip().rstrip(".)")
+    request = getattr(error, "request", None)
+    secrets = tuple(secrets_of(request)) if isinstance(request, requests.PreparedRequest) else ()
+    if secrets:
+        text = Redaction(secrets).of_text(text)
+    return shorten(printable(text), _LONGEST_QUOTE) or type(reason).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -118,6 +119,16 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
     return request
 
 
+def _keep_answer(record: logging.LogRecord) -> bool:
+    """Remove from urllib3's warning the headers that it could not parse: a service may repeat a secret there.
+
+    urllib3/connection.py, `getresponse`
+    """
+    if str(record.msg).startswith("Failed to parse headers"):
+        record.msg, record.args, record.exc_info = "The headers of an answer could not be parsed.", (), None
+    return True
+
+
 def build_session(
     *, user_agent: str | None = None, verify: bool = True, sleep: Callable[[float], None] = time.sleep
 ) -> requests.Session:
@@ -127,6 +138,7 @@ def build_session(
     repeats a GET whose answer was lost, but not a POST: the service may have redeemed its authorization code. An answer
     has at most DOCUMENT_LIMIT bytes, unless the request has `stream=True` (see `BoundedAdapter`).
     """
+    logging.getLogger("urllib3.connection").addFilter(_keep_answer)
     retry = _BoundedRetry(
         total=_RETRIES,
         connect=2,

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ from azext_login.auth.managed_identity.credential import ManagedIdentityCredenti
 from azext_login.resource_manager.client import ResourceManager
 from azext_login.resource_manager.resources import Tenant
 from azext_login.system.http.echoes import REMOVED, Redaction, remove_echoes, secrets_of, without_echoes
+from azext_login.system.http.errors import connection_errors
 from azext_login.system.http.session import build_session
 from tests.unit.auth.managed_identity.environments import in_environment, listening
 from tests.unit.auth.managed_identity.identities import SCOPES
@@ -322,3 +324,37 @@ def test_all_that_is_secret_in_a_request_is_known() -> None:
     }  # fmt: skip
     basic = requests.Request("GET", "https://example.com", auth=("alice", "of-basic")).prepare()
     assert "of-basic" in set(secrets_of(basic))
+
+
+# What is not HTTP: urllib3 logs it, or quotes it in an error, whose causes the host logs with --debug.
+
+_OK = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+NOT_HTTP = {
+    "no status line": f"{TOKEN}\r\n\r\n",
+    "a status that is no number": f"HTTP/1.1 {TOKEN} OK\r\n\r\n",
+    "a protocol": f"{TOKEN}/1.1 200 OK\r\n\r\n",
+    "a reason": f"HTTP/1.1 400 {TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}",
+    "a header without a name": f"{_OK}{TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}",
+    "the name of a header": f"{_OK}{TOKEN}: x\r\nContent-Length: 2\r\n\r\n{{}}",
+    "the size of a part": f"{_OK}Transfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n{{}}\r\n0\r\n\r\n",
+    "a length": f"{_OK}Content-Length: {TOKEN}\r\n\r\n{{}}",
+    "a compression": f"{_OK}Content-Encoding: {TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}",
+    "an encoding": f"{_OK.rstrip()}; charset={TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}",
+    "another address": f"HTTP/1.1 302 Found\r\nLocation: https://{TOKEN}.example/{TOKEN}\r\nContent-Length: 0\r\n\r\n",
+    "a pause": f"HTTP/1.1 503 Busy\r\nRetry-After: {TOKEN}\r\nContent-Length: 0\r\n\r\n",
+    "a challenge": f"HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer x={TOKEN}\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", NOT_HTTP)
+def test_a_secret_in_what_is_not_http_is_not_logged(answer: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with listening(NOT_HTTP[answer].encode()) as (host, _):
+        client = AuthorityHttpClient(build_session(sleep=lambda seconds: None), f"http://{host}")
+        try:
+            with connection_errors("the service", f"http://{host}"):
+                client.post(f"http://{host}/token", data={"refresh_token": TOKEN})
+            shown = ""
+        except AzCLIError:
+            shown = traceback.format_exc()
+    _assert_clean(TOKEN, shown, caplog.text)

@@ -1,0 +1,24 @@
+"""Which of MSAL's loggers would print secrets with --debug and into log files, and are silent therefore."""
+
+from __future__ import annotations
+
+import logging
+
+_LEVELS = {
+    # At level DEBUG, each request whose tokens are cached, with its authorization code or device code.
+    "msal.token_cache": logging.INFO,
+    # The whole answer of a federation server: one that is not XML, and each with an error status. It may contain an
+    # assertion, or the password that it has received. They log nothing else.
+    "msal.mex": logging.CRITICAL,
+    "msal.wstrust_request": logging.CRITICAL,
+    # The whole answer of the token endpoint, if it cannot be parsed. We have parsed it before.
+    "msal.oauth2cli.oauth2": logging.CRITICAL,
+}
+"""Logger -> its level. The others log addresses, names of users and texts of refusals, from which `echoes` has removed
+what was sent. MSAL's own receiver of redirects (msal.oauth2cli.authcode) logs authorization codes, and is not used."""
+
+
+def quiet_loggers() -> None:
+    """Set the levels of MSAL's loggers, for the whole process."""
+    for name, level in _LEVELS.items():
+        logging.getLogger(name).setLevel(level)
