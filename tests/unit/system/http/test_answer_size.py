@@ -22,6 +22,8 @@ from azext_login.auth.entra.http_client import AuthorityHttpClient
 from azext_login.auth.entra.tenants import resolve_tenant
 from azext_login.auth.managed_identity.cloud_shell import CloudShellCredential
 from azext_login.auth.managed_identity.credential import ManagedIdentityCredential
+from azext_login.auth.managed_identity.requests import build_direct_session, check_reachable
+from azext_login.auth.managed_identity.sources import find_source
 from azext_login.auth.sources.build_services import fetch_from_azure_pipelines, fetch_from_github
 from azext_login.errors import MalformedAnswerError, UnexpectedAnswerError
 from azext_login.resource_manager.client import ResourceManager
@@ -86,6 +88,12 @@ def _identity(kind: str, cloud: LocalCloud, http: requests.Session) -> None:
         ManagedIdentityCredential(http=http, sleep=lambda seconds: None).token(SCOPES)
 
 
+def _probe(cloud: LocalCloud, http: requests.Session) -> None:
+    # An instance metadata service is asked without a proxy and without retries.
+    with build_direct_session(None) as direct:
+        check_reachable(find_source(cloud.imds_environment(), exists=lambda path: False), direct)
+
+
 def _cloud_shell(cloud: LocalCloud, http: requests.Session) -> None:
     with in_environment(cloud.cloud_shell_environment()):
         CloudShellCredential(http=http, sleep=lambda seconds: None).token(SCOPES)
@@ -121,6 +129,7 @@ REQUESTS = {
     "GitHub": Request(_github, "."),
     "Azure Pipelines": Request(_pipelines, "."),
     "IMDS": Request(partial(_identity, "imds"), "/metadata/identity/oauth2/token"),
+    "whether there is an IMDS": Request(_probe, "/metadata/instance"),
     "App Service": Request(partial(_identity, "app_service"), "/token"),
     "Azure Machine Learning": Request(partial(_identity, "machine_learning"), "/token"),
     "Service Fabric": Request(partial(_identity, "service_fabric"), "/token"),
