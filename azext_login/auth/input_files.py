@@ -6,15 +6,18 @@ import codecs
 import os
 from pathlib import Path
 
-from azext_login.errors import SignInError
+from azext_login.errors import RefusalKind, SignInError
 from azext_login.system.entries import NotRegularError, open_regular
 
 _NOTHING_SENT = "Nothing was sent, and nothing that was stored has changed."
 
 
-def refusal(message: str, next_step: str) -> SignInError:
-    """Return the error for unusable input that was found before anything was sent."""
-    return SignInError(f"{message} {_NOTHING_SENT}", next_step=next_step)
+def refusal(message: str, next_step: str, *, kind: RefusalKind | None = None) -> SignInError:
+    """Return the error for unusable input that was found before anything was sent.
+
+    :param kind: the reason for which the sign-in service would refuse; None if it is another one.
+    """
+    return SignInError(f"{message} {_NOTHING_SENT}", next_step=next_step, kind=kind)
 
 
 def read_input_file(path: Path, *, what: str, limit: int) -> bytes:

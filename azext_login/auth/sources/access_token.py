@@ -14,7 +14,7 @@ from azext_login.auth.credential import FRESH_FOR
 from azext_login.auth.entra.known_clouds import parse_authority
 from azext_login.auth.input_files import refusal
 from azext_login.auth.jwt import CLOCK_SKEW, expiry_of, start_of, unverified_claims
-from azext_login.errors import SignInError
+from azext_login.errors import RefusalKind, SignInError
 from azext_login.system.text import fits_header, format_utc, is_id, is_utf_8, printable, shorten, without_controls
 
 # The application ID of Azure Resource Manager, which is the audience of its v2.0 tokens.
@@ -137,7 +137,8 @@ def _check_time(secret: str, claims: Mapping[str, Any], now: float) -> int:
     if expires_on is None:
         raise refusal("The access token does not contain when it expires.", _AGAIN)
     if expires_on <= now:
-        raise refusal(f"The access token expired at {format_utc(expires_on)} ({clock}).", _AGAIN)
+        expired = f"The access token expired at {format_utc(expires_on)} ({clock})."
+        raise refusal(expired, _AGAIN, kind=RefusalKind.EXPIRED)
     if expires_on - now < FRESH_FOR:
         raise refusal(
             f"The access token expires at {format_utc(expires_on)} ({clock}). Commands use a token only if it is valid "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from azext_login.auth.input_files import decode_text, read_input_file, refusal
 from azext_login.auth.jwt import expiry_of, is_assertion, unverified_claims
 from azext_login.auth.sources.credential_source import AssertionSource
+from azext_login.errors import RefusalKind
 from azext_login.system.text import format_utc
 
 if TYPE_CHECKING:
@@ -153,4 +154,5 @@ def check_assertion(assertion: str, now: float) -> None:
             f"The federated token expired at {format_utc(expiry)} (this computer's clock: {format_utc(now)}).",
             "Get another one from its issuer. With --federated-token-file or --federated-token-source, "
             "`az login` fetches one itself when it is needed.",
+            kind=RefusalKind.EXPIRED,
         )

@@ -11,7 +11,7 @@ from typing import Any
 from azext_login.auth.input_files import refusal
 from azext_login.auth.jwt import CLOCK_SKEW, expiry_of, start_of, unverified_claims
 from azext_login.auth.sources.credential_source import SourceCredential
-from azext_login.errors import SignInError
+from azext_login.errors import RefusalKind, SignInError
 from azext_login.system.text import format_utc, is_id, printable
 
 _ADVICE = "Let the source give another one; then run the command again."
@@ -34,7 +34,7 @@ def check_given_token(given: SourceCredential, *, client_id: str, tenant: str | 
     moments = [moment for moment in (given.expires_on, expiry_of(given.value)) if moment is not None]
     expires_on = int(min(moments, default=0.0))
     if expires_on <= now:
-        raise _refused(f"expired at {format_utc(expires_on)} ({clock}).")
+        raise _refused(f"expired at {format_utc(expires_on)} ({clock}).", RefusalKind.EXPIRED)
     return expires_on
 
 
@@ -53,5 +53,5 @@ def _is_comparable(name: str | None) -> bool:
     return is_id(name) and "." not in str(name)
 
 
-def _refused(what: str) -> SignInError:
-    return refusal(f"The access token of the credential source {what}", _ADVICE)
+def _refused(what: str, kind: RefusalKind | None = None) -> SignInError:
+    return refusal(f"The access token of the credential source {what}", _ADVICE, kind=kind)

@@ -18,6 +18,7 @@ from azext_login.auth.workload.certificate_files import (
     unsupported_key,
 )
 from azext_login.auth.workload.pem import find_blocks, is_plain
+from azext_login.errors import RefusalKind
 from azext_login.system.command_line import Command
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def _select_valid(path: str, candidates: Sequence[Certificate], now: float) -> C
             f"The certificate in {path} expired at {_utc(latest.not_valid_after_utc)} ({clock}).",
             "Create a new one with an account that owns the application:\n"
             "az ad app credential reset --id APP_ID --create-cert --append",
+            kind=RefusalKind.EXPIRED,
         )
     raise refusal(
         f"The certificate in {path} is not valid before {_utc(latest.not_valid_before_utc)} ({clock}).",

@@ -18,7 +18,8 @@ from azext_login.resource_manager.resources import Tenant
 from azext_login.system.http.session import build_session
 from tests.integration.broken_servers import Handler, serving
 
-# Parts of an answer, fewer than the headers that Python reads. A request without a limit takes all of them, and then has its answer.
+# Parts of an answer, fewer than the headers that Python reads. A request without a limit
+# takes all of them, and then has its answer.
 _PARTS = 90
 _BETWEEN = 0.05  # seconds
 
