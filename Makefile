@@ -19,7 +19,7 @@ SET_UP := $(PYTHON) tests/harness/environments.py
 IN_VENV := .venv/bin/python
 PYTEST := $(IN_VENV) -m pytest
 
-.PHONY: help demo demo-shell check pictures test parity parity-oldest nightly bench fuzz lint types format wheel requirements azdev-lint clean
+.PHONY: help demo demo-shell check pictures test parity parity-oldest nightly bench fuzz lint types format wheel release requirements azdev-lint clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,11 @@ format:  ## Reformat and sort imports
 wheel:  ## Build dist/login-*.whl
 	@$(SET_UP) tools
 	@$(IN_VENV) -m tests.harness.wheel dist
+
+release:  ## Build what people download into dist/: make release URL=https://HOST/PATH [INDEX=FILE] [TAG=vX]
+	@$(if $(URL),,$(error Name the folder from which people will download: make release URL=https://HOST/PATH))
+	@$(SET_UP) tools
+	@$(IN_VENV) -m tests.release --url "$(URL)" --index "$(INDEX)" --tag "$(TAG)"
 
 requirements:  ## Pin the "dev" group of pyproject.toml into requirements-dev.txt
 	@$(SET_UP) uv

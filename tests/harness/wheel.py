@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.harness.environments import ROOT, wheels
@@ -35,7 +36,7 @@ def build(destination: Path, root: Path = ROOT) -> Path:
         for name in SOURCES:
             shutil.copy(root / name, source)
         shutil.copytree(root / "azext_login", source / "azext_login", ignore=shutil.ignore_patterns("__pycache__"))
-        _run_build(source, out)
+        run_build(source, out)
         (built,) = out.glob("login-*.whl")
         destination.mkdir(parents=True, exist_ok=True)
         for old in destination.glob("login-*.whl"):
@@ -54,14 +55,22 @@ def build_sample(destination: Path, folder: Path = SAMPLE) -> Path:
     with tempfile.TemporaryDirectory(prefix="sample-wheel-") as scratch:
         source = Path(scratch, "source")
         shutil.copytree(folder, source, ignore=shutil.ignore_patterns("__pycache__"))
-        _run_build(source, destination)
+        run_build(source, destination)
     (built,) = destination.glob("*.whl")
     return built
 
 
-def _run_build(source: Path, out: Path) -> None:
+def run_build(source: Path, out: Path, env: Mapping[str, str] | None = None) -> None:
+    """Build the wheel of the sources in `source` into `out`.
+
+    env: the environment of the build, if it is not the one of this process.
+
+    Raises:
+        RuntimeError: the build failed; the message is its output.
+    """
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # The modes of the files in the wheel are those that the build gives them.
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, umask=0o022)
     if done.returncode:
         raise RuntimeError(f"the wheel could not be built:\n{done.stdout}")
 
