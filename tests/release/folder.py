@@ -34,7 +34,7 @@ def refuse_other_files(folder: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write to. It takes the place of `folder` at the end, and vanishes if there is an error."""
+    """Give an empty folder to write to. It replaces `folder` at the end, and vanishes if there is an error."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     # On the same file system: renaming it is one step.
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:

@@ -28,9 +28,9 @@ def check_url(url: str) -> str:
         ReleaseRefusedError: it is not https (http is for this machine alone), or has more than a path.
     """
     parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
-        if parts.hostname and not (parts.query or parts.fragment or parts.username):
-            return url.rstrip("/")
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+    if is_safe and parts.hostname and not (parts.query or parts.fragment or parts.username):
+        return url.rstrip("/")
     raise ReleaseRefusedError(
         f"'{url}' is not the address of a folder to download from. Run: make release URL=https://HOST/PATH"
     )
