@@ -23,11 +23,11 @@ from filelock import FileLock
 from tests.harness import hosts
 from tests.harness.az import Az
 from tests.harness.contexts import add_context
-from tests.harness.environments import RUNTIME_PACKAGES, pinned
+from tests.harness.environments import ROOT, RUNTIME_PACKAGES, pinned
 from tests.harness.folder_server import FolderServer
 from tests.harness.sign_in import sign_in
 from tests.harness.stage import Stage
-from tests.harness.wheel import ROOT, SOURCES, without_package_index
+from tests.harness.wheel import SOURCES, without_package_index
 from tests.integration.documentation import PAGES
 from tests.localcloud import LocalCloud
 from tests.release.sbom import SCHEMA
