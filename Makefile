@@ -83,8 +83,8 @@ wheel:  ## Build dist/login-*.whl
 	@$(SET_UP) tools
 	@$(IN_VENV) -m tests.harness.wheel dist
 
-release:  ## Build what people download into dist/: make release URL=https://HOST/PATH [INDEX=FILE] [TAG=vX]
-	@$(if $(URL),,$(error Name the folder from which people will download: make release URL=https://HOST/PATH))
+release:  ## Build what users download into dist/: make release URL=https://HOST/PATH [INDEX=FILE] [TAG=vX]
+	@$(if $(URL),,$(error Name the folder from which users will download: make release URL=https://HOST/PATH))
 	@$(SET_UP) tools
 	@$(IN_VENV) -m tests.release --url "$(URL)" --index "$(INDEX)" --tag "$(TAG)"
 

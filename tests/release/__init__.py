@@ -1,1 +1,1 @@
-"""`make release`: what people download, built from the committed sources and nothing else."""
+"""`make release`: what users download, built from the committed sources and nothing else."""

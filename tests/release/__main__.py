@@ -1,4 +1,4 @@
-"""`python -m tests.release --url URL`: build what people download, from the commit that is checked out."""
+"""`python -m tests.release --url URL`: build what users download, from the commit that is checked out."""
 
 from __future__ import annotations
 
