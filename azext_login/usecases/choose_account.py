@@ -23,15 +23,14 @@ logger = get_logger(__name__)
 
 Result = TypeVar("Result")
 
-# Entra ID's codes for an account that the tenant does not know: a user who is no member and no guest, and an
-# application without a service principal there.
-# https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-_NOT_IN_TENANT = re.compile(r"\bAADSTS(16000|50020|50034|50177|51004|90072|700016|7000229)\b")
+_CODE = re.compile(r"\bAADSTS(\d+)\b")
 
 
 def is_not_in_tenant(error: Exception) -> bool:
     """Tell whether an error, ours or of the host, is that Entra ID does not know the account in its tenant."""
-    return bool(_NOT_IN_TENANT.search(str(error)))
+    from azext_login.auth.entra.refusals import NOT_IN_TENANT
+
+    return not NOT_IN_TENANT.isdisjoint(map(int, _CODE.findall(str(error))))
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def test_the_active_account_is_asked_first_as_it_can_be_a_guest(az: Az, cloud: L
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("code", [16000, 50034, 50177, 51004, 90072])
+@pytest.mark.parametrize("code", [16000, 16003, 50014, 50034, 50177, 50178, 51004, 90072, 90084])
 def test_every_code_for_a_user_whom_the_tenant_does_not_know(
     make_az: Callable[..., Az], own_cloud: LocalCloud, code: int
 ) -> None:

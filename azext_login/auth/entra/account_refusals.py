@@ -15,6 +15,7 @@ UNKNOWN_USER = Refusal(
     },
     "There is no user {who} in {where}. Nothing that was stored before has changed.",
     kind=RefusalKind.UNKNOWN_NAME,
+    is_not_in_tenant=True,
 )
 
 # Only where a password was sent.
@@ -109,6 +110,7 @@ OF_ACCOUNTS = (
         "{who} is not a member or a guest of {where}.",
         f"An administrator of the tenant can invite the user. {SIGN_IN}",
         RefusalKind.UNKNOWN_NAME,
+        is_not_in_tenant=True,
     ),
     Refusal(
         {

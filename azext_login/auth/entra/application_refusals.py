@@ -106,6 +106,7 @@ _OF_TENANTS = (
         "Check the application (client) ID and --tenant, and that the application is not disabled. An administrator "
         f"of the tenant can add it: `az ad sp create --id {{client_id}}`. {SIGN_IN_AGAIN}",
         RefusalKind.UNKNOWN_NAME,
+        is_not_in_tenant=True,
     ),
     Refusal(
         {

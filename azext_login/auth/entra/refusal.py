@@ -27,6 +27,8 @@ class Refusal:
     kind: RefusalKind = RefusalKind.OTHER
     wait: str = ""
     """For how long to wait before the same command can succeed; empty if waiting does not help."""
+    is_not_in_tenant: bool = False
+    """Whether the tenant does not know the account, so that another account may be the one for it."""
     words: frozenset[str] = frozenset()
     """Values of `error` (RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5) with the same meaning."""
 

@@ -17,6 +17,7 @@ from azext_login.auth.entra.shared_refusals import OF_EVERYONE, OF_THE_SERVICE, 
 from azext_login.auth.entra.user_refusals import OF_USERS
 
 __all__ = [
+    "NOT_IN_TENANT",
     "OF_EVERYONE",
     "OF_POLICIES",
     "OF_SERVICE_PRINCIPALS",
@@ -30,3 +31,9 @@ __all__ = [
     "Refusal",
     "find_refusal",
 ]
+
+NOT_IN_TENANT = frozenset(
+    code for row in (*OF_USERS, *OF_SERVICE_PRINCIPALS) if row.is_not_in_tenant for code in row.causes
+)
+"""The codes for an account that the tenant does not know: a user who is no member and no guest, and an application
+without a service principal there."""
