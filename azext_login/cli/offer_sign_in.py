@@ -6,14 +6,14 @@ from typing import Any
 
 from azext_login.cli.login_options import LoginOptions
 from azext_login.cli.open_session import open_session
+from azext_login.cli.questions import is_agreed
 from azext_login.errors import LoginWords, first_line
 from azext_login.host import switch
 from azext_login.system.command_line import AZ_LOGIN, Command
 from azext_login.system.terminal.streams import can_ask
-from azext_login.system.terminal.terminal import StandardTerminal
 from azext_login.system.text import printable
 
-_QUESTION = "Sign in now? (y/N): "
+_QUESTION = "Sign in now?"
 
 # Set in the data of the invocation when the question was asked: it is asked once in a command.
 _ASKED = "azext_login_asked_to_sign_in"
@@ -37,7 +37,7 @@ def offer_sign_in(cmd: Any, error: Exception, *, is_reported: bool = False) -> b
     if login is None or options is None or not _may_ask(cmd.cli_ctx):
         return False
     cmd.cli_ctx.invocation.data[_ASKED] = True
-    if not _agrees("" if is_reported else printable(first_line(error))):
+    if not is_agreed(_QUESTION, "" if is_reported else printable(first_line(error))):
         return False
     try:
         _sign_in(cmd, options, Command(AZ_LOGIN.words, login))
@@ -56,19 +56,6 @@ def _may_ask(cli_ctx: Any) -> bool:
     if _ASKED in data or cli_ctx.only_show_errors or data.get("output") == "none" or not can_ask():
         return False
     return switch(cli_ctx.config, "offer_sign_in", True, section="login")
-
-
-def _agrees(reason: str) -> bool:
-    """Ask on standard error, and tell whether the answer is yes. Ctrl-C, Ctrl-D and anything else are a no."""
-    terminal = StandardTerminal()
-    if reason:
-        terminal.show(reason)
-    try:
-        return terminal.ask(_QUESTION).lower() in ("y", "yes")
-    except (EOFError, KeyboardInterrupt, UnicodeDecodeError):
-        # The cursor is still behind the question.
-        terminal.show("")
-        return False
 
 
 def _options_of(login: LoginWords) -> LoginOptions | None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from azext_login.cli.collector import resume
 from azext_login.cli.open_session import PRIVATE_FILES, open_session
 from azext_login.cli.options import serves
+from azext_login.cli.questions import is_agreed
 from azext_login.cli.raw_output import write_text
 from azext_login.cli.status_options import StatusOptions
 from azext_login.errors import AccountError, first_line
 from azext_login.host import exit_with, output_options
 from azext_login.system.log import get_logger
-from azext_login.system.terminal.streams import is_terminal
+from azext_login.system.terminal.streams import can_answer, is_terminal
 from azext_login.system.text import printable
-from azext_login.usecases.status.records import Finding, StatusReport
+from azext_login.usecases.status.records import StatusReport
 
 if TYPE_CHECKING:
     from azext_login.usecases.session import Session
@@ -42,7 +42,7 @@ def show_status(cmd: Any, options: StatusOptions) -> dict[str, Any] | None:
         is_offline=options.offline,
         all_identities=options.all_identities,
     )
-    if options.fix and not options.yes and not _can_ask():
+    if options.fix and not options.yes and not can_answer():
         raise AccountError(
             "usage error: '--fix' asks before it changes anything, and there is no terminal. Nothing was changed.",
             "Add --yes to fix without a question.",
@@ -54,10 +54,6 @@ def show_status(cmd: Any, options: StatusOptions) -> dict[str, Any] | None:
     return _shown(cmd.cli_ctx, report)
 
 
-def _can_ask() -> bool:
-    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
-
-
 def _fix(session: Session, report: StatusReport, *, is_confirmed: bool) -> bool:
     """Fix what can be fixed, after a question, and return whether something was fixed."""
     from azext_login.usecases.status.repair import fix, fixable
@@ -66,7 +62,7 @@ def _fix(session: Session, report: StatusReport, *, is_confirmed: bool) -> bool:
     if not found:
         logger.warning("There is nothing that --fix can fix.")
         return False
-    if not is_confirmed and not _confirm(found):
+    if not is_confirmed and not is_agreed("Fix this now?", *(printable(finding.what) for finding in found)):
         logger.warning("Nothing was changed.")
         return False
     fixed = fix(
@@ -79,15 +75,6 @@ def _fix(session: Session, report: StatusReport, *, is_confirmed: bool) -> bool:
     for finding in fixed:
         logger.warning("Fixed: %s", printable(finding.what))
     return bool(fixed)
-
-
-def _confirm(findings: Sequence[Finding]) -> bool:
-    """Ask on the terminal. Standard output is for the result."""
-    for finding in findings:
-        sys.stderr.write(f"{printable(finding.what)}\n")
-    sys.stderr.write("Fix this now? (y/N): ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _shown(cli_ctx: Any, report: StatusReport) -> dict[str, Any] | None:

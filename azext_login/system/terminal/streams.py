@@ -32,11 +32,16 @@ def can_choose() -> bool:
 
 
 def can_ask() -> bool:
-    """Tell whether a command may ask a question that its user has not caused: a user types, and sees everything.
+    """Tell whether a command may ask a question that its user has not caused: a user types, and sees everything."""
+    return is_terminal(sys.stdout) and can_answer()
+
+
+def can_answer() -> bool:
+    """Tell whether a user sees a question on standard error, and can answer it.
 
     A job in the background has the terminal too, and would be stopped when it reads.
     """
-    if not all(is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)):
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         return False
     if sys.platform == "win32":
         return True
