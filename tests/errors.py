@@ -25,6 +25,7 @@ from azext_login.auth.entra.refusals import (
     Refusal,
 )
 from azext_login.system.command_line import AZ_LOGIN
+from azext_login.usecases.status.outcomes import outcome_of
 from tests.network_failures import NETWORK, NOW
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "errors.rst"
@@ -53,6 +54,9 @@ A refusal of Entra ID has four parts:
 3. the IDs and the time (UTC) of the answer. An administrator finds the attempt with them in the sign-in logs of the
    tenant, and Microsoft's support asks for them;
 4. what to do, and the command to run.
+
+Each entry ends with the exit code and the ``status`` with which `az account status <status.rst#exit-codes>`_ reports
+the error. Other commands exit with code 1.
 
 Search this page for the code. A code that is not here is still reported with the sentence of Entra ID and a command;
 https://login.microsoftonline.com/error explains every code.
@@ -123,12 +127,19 @@ def _entry(row: Refusal, *, is_application: bool) -> str:
         lines.append(f"This refusal has no code. Its error is {words}.")
     lines += ["", _wrapped(_advice(error))]
     lines.append(_wrapped(f"Waiting helps: {f'yes, {row.wait}' if row.wait else 'no'}."))
+    lines.append(_exit_code(error))
     return "\n".join(lines)
 
 
 def _message(error: AzCLIError) -> str:
     paragraphs = [f"**{_inline(line)}**" for line in str(error).splitlines()]
-    return "\n".join([*map(_wrapped, paragraphs), _wrapped(_advice(error))])
+    return "\n".join([*map(_wrapped, paragraphs), _wrapped(_advice(error)), _exit_code(error)])
+
+
+def _exit_code(error: AzCLIError) -> str:
+    """Return what `az account status` makes of the error."""
+    outcome = outcome_of(error)
+    return _wrapped(f"``az account status``: exit code {int(outcome)}, ``{outcome.word}``.")
 
 
 def _advice(error: AzCLIError) -> str:
