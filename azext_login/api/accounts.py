@@ -175,5 +175,5 @@ def _kind(account: Account) -> AccountKind:
 
 def _reason(choice: Choice) -> ActiveReason:
     if choice.variables:
-        return ActiveReason.VARIABLES
+        return ActiveReason.VARIABLE
     return ActiveReason.CONTEXT if choice.chosen else ActiveReason.STORED

@@ -22,7 +22,7 @@ class ActiveReason(enum.Enum):
 
     STORED = "stored"
     """A sign-in or `az account set` has stored it as the default of the cloud."""
-    VARIABLES = "variables"
+    VARIABLE = "variable"
     """AZURE_LOGIN_ACCOUNT or AZURE_LOGIN_SUBSCRIPTION chooses it for this process."""
     CONTEXT = "context"
     """AZURE_LOGIN_CONTEXT, or a file `.azure-context` of the directory, chooses a context that it belongs to."""
@@ -112,7 +112,7 @@ class ActiveAccount:
     subscription: Subscription
     reason: ActiveReason
     variables: tuple[str, ...] = ()
-    """The environment variables that choose it, if `reason` is `VARIABLES`."""
+    """The environment variables that choose it, if `reason` is `VARIABLE`."""
     context: str | None = None
     """Name of the context that this process is in; None without one."""
     context_file: str | None = None

@@ -12,7 +12,7 @@ from azext_login.system.command_line import Command
 from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import is_terminal
 from azext_login.system.text import printable, shorten
-from azext_login.usecases.contexts import BY_DIRECTORY, BY_VARIABLE
+from azext_login.usecases.contexts import BY_CONTEXT, BY_DIRECTORY
 
 if TYPE_CHECKING:
     from azext_login.profile.context_file import ContextFile
@@ -86,7 +86,7 @@ def report_renamed(before: ContextStatus, name: str, directories: Sequence[str])
     """
     if before.context.name.lower() == name.lower():
         return
-    if before.reason == BY_VARIABLE:
+    if before.reason == BY_CONTEXT:
         logger.warning(
             "%s is still '%s' in this shell. Run azctx %s, or set it to the new name.",
             CONTEXT_VARIABLE, before.context.name, name,
@@ -101,7 +101,7 @@ def report_renamed(before: ContextStatus, name: str, directories: Sequence[str])
 def report_deleted(status: ContextStatus, directories: Sequence[str]) -> None:
     """Warn of what still chooses a context that was deleted."""
     name = status.context.name
-    if status.reason == BY_VARIABLE:
+    if status.reason == BY_CONTEXT:
         logger.warning(
             "%s is still '%s' in this shell. Until you unset it, commands that need a subscription fail.",
             CONTEXT_VARIABLE, name,

@@ -30,9 +30,6 @@ from azext_login.usecases.session import Session
 
 Result = dict[str, Any]
 
-BY_VARIABLES = "variables"
-"""Why a subscription is active without a context: AZURE_LOGIN_ACCOUNT and AZURE_LOGIN_SUBSCRIPTION."""
-
 _CLOUD_VARIABLE = "AZURE_CLOUD_NAME"
 
 
@@ -186,7 +183,7 @@ def _shown(status: ContextStatus) -> Result:
 def _shown_row(row: SubscriptionRow, session: Session) -> Result:
     """Return what is active without a context, with the keys of one."""
     choice = session.choice
-    reason = BY_VARIABLES if choice else contexts.BY_STORED_DEFAULT
+    reason = contexts.BY_VARIABLE if choice else contexts.BY_STORED_DEFAULT
     origin = " and ".join(choice.variables) or None
     return {
         **_shown(ContextStatus(context_of("", row), row, is_signed_in=True, reason=reason, origin=origin)),

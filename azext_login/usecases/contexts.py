@@ -27,10 +27,12 @@ from azext_login.usecases.context_subscription import NewChoice, row_for_change,
 from azext_login.usecases.events import ContextChanged
 
 if TYPE_CHECKING:
+    from azext_login.profile.choice import ChosenContext
     from azext_login.usecases.session import Session
 
-BY_VARIABLE, BY_DIRECTORY, BY_STORED_DEFAULT = "variable", "directory", "stored"
-"""Why a context is active: AZURE_LOGIN_CONTEXT, a file `.azure-context`, or it is what is stored as the default."""
+BY_VARIABLE, BY_CONTEXT, BY_DIRECTORY, BY_STORED_DEFAULT = "variable", "context", "directory", "stored"
+"""Why a subscription or a context is active, in every command that prints it: AZURE_LOGIN_ACCOUNT or
+AZURE_LOGIN_SUBSCRIPTION, AZURE_LOGIN_CONTEXT, a file `.azure-context`, or it is what is stored as the default."""
 
 
 @dataclass(frozen=True)
@@ -220,12 +222,16 @@ def _status(session: Session, state: ProfileState, context: Context) -> ContextS
     choice = session.choice
     if choice.chosen is not None:
         if is_same_name(choice.chosen.name, context.name) and not _is_overridden(session, context):
-            by = BY_VARIABLE if choice.chosen.file is None else BY_DIRECTORY
-            return replace(status, reason=by, origin=choice.chosen.origin)
+            return replace(status, reason=reason_of(choice.chosen), origin=choice.chosen.origin)
         return status
     if not choice and row is not None and row.get("isDefault") and context.cloud == session.stored_cloud:
         return replace(status, reason=BY_STORED_DEFAULT)
     return status
+
+
+def reason_of(chosen: ChosenContext) -> str:
+    """Return why a context is chosen."""
+    return BY_CONTEXT if chosen.file is None else BY_DIRECTORY
 
 
 def _is_overridden(session: Session, context: Context) -> bool:

@@ -114,7 +114,7 @@ def test_the_accounts_are_those_of_the_commands(alice_az: Az, cloud: LocalCloud)
     assert told["contexts"] == []
     assert kept(alice_az)["azureProfile.json"] == before
     chosen = alice_az.run("sample", "accounts", env={"AZURE_LOGIN_ACCOUNT": ALICE}).ok().json()["current"]
-    assert (chosen["name"], chosen["reason"], chosen["variables"]) == (ALICE, "variables", ["AZURE_LOGIN_ACCOUNT"])
+    assert (chosen["name"], chosen["reason"], chosen["variables"]) == (ALICE, "variable", ["AZURE_LOGIN_ACCOUNT"])
 
 
 def test_a_context_is_listed_and_is_the_reason_for_what_is_active(

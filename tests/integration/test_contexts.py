@@ -138,7 +138,7 @@ def test_the_table_names_who_is_active_and_why_within_100_columns(three: Az, wor
     _context(three, "pin", "--name", "shared", cwd=work)
     for env, cwd, expected in (
         ({}, None, {}),
-        ({CONTEXT: "BOB"}, work, {"bob": "variable"}),
+        ({CONTEXT: "BOB"}, work, {"bob": "context"}),
         ({}, work, {"shared": "directory"}),
     ):
         table = three.with_env(**env).run("account", "context", "list", "--output", "table", cwd=cwd).ok().stdout
@@ -171,11 +171,11 @@ def test_nothing_that_others_named_reaches_the_terminal_unchecked(three: Az) -> 
 def test_show_tells_what_is_active_and_why(three: Az) -> None:
     for env, expected in (
         ({}, (None, ALICE, _DEVELOPMENT, "stored", None)),
-        ({CONTEXT: "Bob"}, ("bob", BOB, _MAIN, "variable", CONTEXT)),
-        ({ACCOUNT: BOB, SUBSCRIPTION: _SHARED}, (None, BOB, _SHARED, "variables", f"{ACCOUNT} and {SUBSCRIPTION}")),
-        ({CONTEXT: "bob", SUBSCRIPTION: _SHARED}, (None, BOB, _SHARED, "variables", SUBSCRIPTION)),
-        ({CONTEXT: "bob", SUBSCRIPTION: _MAIN}, ("bob", BOB, _MAIN, "variable", CONTEXT)),
-        ({CONTEXT: "bob", ACCOUNT: ALICE}, (None, ALICE, _DEVELOPMENT, "variables", ACCOUNT)),
+        ({CONTEXT: "Bob"}, ("bob", BOB, _MAIN, "context", CONTEXT)),
+        ({ACCOUNT: BOB, SUBSCRIPTION: _SHARED}, (None, BOB, _SHARED, "variable", f"{ACCOUNT} and {SUBSCRIPTION}")),
+        ({CONTEXT: "bob", SUBSCRIPTION: _SHARED}, (None, BOB, _SHARED, "variable", SUBSCRIPTION)),
+        ({CONTEXT: "bob", SUBSCRIPTION: _MAIN}, ("bob", BOB, _MAIN, "context", CONTEXT)),
+        ({CONTEXT: "bob", ACCOUNT: ALICE}, (None, ALICE, _DEVELOPMENT, "variable", ACCOUNT)),
     ):
         az = three.with_env(**env)
         shown = _context(az, "show")
@@ -365,7 +365,7 @@ def test_every_command_works_in_a_context_that_does_not_exist(three: Az, work: P
     _context(az, "delete", "--name", "rob", "--yes")
     created = _context(az, "create", "--name", "nothing")
     # It is the one that is active from now on.
-    assert (created["account"], created["subscriptionName"], created["reason"]) == (ALICE, _PRODUCTION, "variable")
+    assert (created["account"], created["subscriptionName"], created["reason"]) == (ALICE, _PRODUCTION, "context")
     assert _default_of(az) == (ALICE, _PRODUCTION)
 
 

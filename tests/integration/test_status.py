@@ -295,6 +295,11 @@ def test_what_chooses_the_active_subscription_is_named(signed_in: Az) -> None:
     signed_in.run("account", "context", "create", "--name", "dev", "--subscription", "Contoso Development").ok()
     active = signed_in.run(*_STATUS, "--offline", env={"AZURE_LOGIN_CONTEXT": "dev"}).ok().json()["active"]
     assert (active["context"], active["reason"], active["origin"]) == ("dev", "context", "AZURE_LOGIN_CONTEXT")
+    for variables in ({}, {"AZURE_LOGIN_SUBSCRIPTION": "Contoso Development"}, {"AZURE_LOGIN_ACCOUNT": ALICE}):
+        env = {"AZURE_LOGIN_CONTEXT": "dev", **variables}
+        active = signed_in.run(*_STATUS, "--offline", env=env).ok().json()["active"]
+        shown = signed_in.run("account", "context", "show", env=env).ok().json()
+        assert (active["reason"], active["origin"]) == (shown["reason"], shown["origin"])
 
 
 def test_a_choice_of_an_account_that_is_not_signed_in_is_a_finding(signed_in: Az) -> None:

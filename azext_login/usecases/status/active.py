@@ -8,6 +8,7 @@ from azext_login.errors import AccountError, NotSignedInError, first_line
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import account_of
 from azext_login.system.text import printable
+from azext_login.usecases.contexts import BY_STORED_DEFAULT, BY_VARIABLE, reason_of
 from azext_login.usecases.status.outcomes import command_of
 from azext_login.usecases.status.records import ActiveSubscription, Finding, Outcome
 
@@ -30,14 +31,13 @@ def find_active(session: Session) -> tuple[ActiveSubscription | None, list[Findi
         what = "No subscription is active."
         return None, [Finding("noSubscription", what, command="az account set --subscription ID")]
     choice = session.choice
-    reason, origin, context = "stored", None, None
-    if choice.variables:
-        reason, origin = "variable", choice.origin
-    elif choice.chosen is not None:
-        reason = "context" if choice.chosen.file is None else "directory"
-        origin = choice.origin
-    if choice.chosen is not None:
-        context = choice.chosen.name
+    chosen = choice.chosen
+    reason, origin = BY_STORED_DEFAULT, None
+    if chosen is not None and chosen.context is not None and chosen.context.stands_for(row):
+        reason, origin = reason_of(chosen), chosen.origin
+    elif choice.variables:
+        reason, origin = BY_VARIABLE, " and ".join(choice.variables)
+    context = None if chosen is None else chosen.name
     account = account_of(row)
     return (
         ActiveSubscription(
