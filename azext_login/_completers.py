@@ -43,3 +43,11 @@ def complete_contexts(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[s
     from azext_login.profile.contexts import read_contexts
 
     return [context.name for context in read_contexts(open_session(cmd.cli_ctx).state().contexts)]
+
+
+@Completer  # type: ignore[untyped-decorator]
+def complete_directories(cmd: Any, prefix: str, namespace: Any, **_: Any) -> list[str]:
+    """Return the directories whose paths begin with what was typed."""
+    from argcomplete.completers import DirectoriesCompleter
+
+    return [str(path) for path in DirectoriesCompleter()(prefix)]  # type: ignore[no-untyped-call]

@@ -52,6 +52,26 @@ def _context_line(context: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+# Characters of the column that names what a launcher starts. Its end tells most.
+_LONGEST_PROGRAM = 44
+
+
+def helper_table(found: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table of the programs called `az-token`, or of one."""
+    return [_helper_line(each) for each in ([found] if isinstance(found, Mapping) else found)]
+
+
+def _helper_line(found: Mapping[str, Any]) -> dict[str, Any]:
+    program = printable(found["program"] or "")
+    return {
+        "Path": printable(found["path"]),
+        "State": found["state"],
+        "OnPath": found["isOnPath"],
+        "ShadowedBy": printable(found["shadowedBy"] or ""),
+        "Starts": program if len(program) <= _LONGEST_PROGRAM else "..." + program[3 - _LONGEST_PROGRAM :],
+    }
+
+
 def _cell(value: object, longest: int) -> str:
     return shorten(printable(value), longest)
 
@@ -59,5 +79,7 @@ def _cell(value: object, longest: int) -> str:
 TABLES: dict[str, Callable[[Any], list[dict[str, Any]]]] = {
     "account list": account_table,
     **{f"account context {verb}": context_table for verb in ("list", "show", "create", "update", "rename")},
+    "account token-helper install": helper_table,
+    "account token-helper status": helper_table,
 }
 """Command -> the layout of its table."""

@@ -268,6 +268,62 @@ examples:
       text: az account export-token --format git --resource API_ID --allow-host git.contoso.com
 """
 
+helps["account token-helper"] = """
+type: group
+short-summary: Install az-token, which gives programs a token without starting az.
+"""
+
+helps["account token-helper install"] = """
+type: command
+short-summary: Write a launcher of az-token into a directory on the PATH.
+long-summary: >-
+    The extension contains the program `az-token`. It has the options and the output of `az account export-token`, and
+    with `--format json` those of `az account get-access-token`. It takes a token from the cache without starting az,
+    within a fraction of the time. Whatever else is needed, such as a new token, it leaves to az.
+
+
+    The launcher is a small script that names the Python that az runs with, and the installed extension. It stays valid
+    when the extension is updated. Run the command again when the Azure CLI was moved, or installed in another way. A
+    program of this name that the extension did not write is never replaced.
+
+
+    The command needs no account and no network.
+examples:
+    - name: Install az-token into ~/.local/bin.
+      text: az account token-helper install
+    - name: Install it into another directory, for example for every user of a container image.
+      text: az account token-helper install --to /usr/local/bin
+    - name: Get the header of a request, without starting az.
+      text: az-token --format header
+"""
+
+helps["account token-helper uninstall"] = """
+type: command
+short-summary: Remove the launcher of az-token.
+long-summary: >-
+    Only a launcher that the extension wrote is removed. Do this before you remove the extension: a launcher that is
+    left then fails with an error.
+examples:
+    - name: Remove the launcher from ~/.local/bin.
+      text: az account token-helper uninstall
+    - name: Remove it from another directory.
+      text: az account token-helper uninstall --to /usr/local/bin
+"""
+
+helps["account token-helper status"] = """
+type: command
+short-summary: List the programs called az-token, what they start, and which of them the name starts.
+long-summary: >-
+    The command looks in ~/.local/bin, in every directory on the PATH, and in the one that --to names. The state is
+    `ready`; `broken`, if the launcher names a file that is missing; `other installation`, if it starts another Azure
+    CLI or another extension than those that run this command; or `other program`, if the extension did not write it.
+examples:
+    - name: List them.
+      text: az account token-helper status --output table
+    - name: Look in another directory too.
+      text: az account token-helper status --to /opt/tools/bin
+"""
+
 helps["account renew"] = """
 type: command
 short-summary: Renew the federated token and the access tokens of an account before they expire.

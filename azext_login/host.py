@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial, wraps
+from pathlib import Path
 from typing import Any
 
 from azext_login.errors import AccountError
@@ -268,6 +269,13 @@ def output_options(cli_ctx: Any) -> dict[str, str]:
     usual = cli_ctx.config.get("core", "output", fallback="json")
     given = {"--query": cli_ctx.invocation.data.get(_QUERY), "--output": None if output == usual else output}
     return {name: value for name, value in given.items() if value}
+
+
+def extensions_directory() -> Path:
+    """Return the directory in which the host looks for the extensions of this user."""
+    from azure.cli.core.extension import EXTENSIONS_DIR
+
+    return Path(EXTENSIONS_DIR)
 
 
 def send_telemetry(setter: str, value: Any) -> None:

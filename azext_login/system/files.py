@@ -7,11 +7,12 @@ import fnmatch
 import logging
 import os
 import stat
+import sys
 import time
 from collections.abc import Iterator
 
 from azext_login.errors import StoreError
-from azext_login.system.directory import LARGEST_FILE, Entry, PrivateDirectory
+from azext_login.system.directory import LARGEST_FILE, PRIVATE_FILE, Entry, PrivateDirectory
 from azext_login.system.links import LINK_ADVICE, UntrustedLinkError, give_to_owner
 from azext_login.system.signals import defer_signals
 
@@ -42,22 +43,23 @@ def read_text(file: Entry, *, errors: str = "strict") -> str:
         return stream.read()
 
 
-def write_atomically(file: Entry, *content: bytes, locked: bool = False) -> None:
-    """Replace `file` by `content` (the parts in order) in one step, readable by its owner alone.
+def write_atomically(file: Entry, *content: bytes, locked: bool = False, mode: int = PRIVATE_FILE) -> None:
+    """Replace `file` by `content` (the parts in order) in one step, by default readable by its owner alone.
 
     Readers see the old file or the new one, never a part. If `file` is a symbolic link that no other user can change,
     its target is replaced. After a failure, the old file is unchanged and no temporary file is left.
 
     :param locked: whether the caller's lock excludes every other writer. Then every other temporary file is a leftover
         and is removed, not only old ones.
+    :param mode: who may read and run the file. Windows has no such modes.
     :raises StoreError: the directory or the file cannot be written.
     """
-    with replace_after(file, *content, locked=locked):
+    with replace_after(file, *content, locked=locked, mode=mode):
         pass
 
 
 @contextlib.contextmanager
-def replace_after(file: Entry, *content: bytes, locked: bool = False) -> Iterator[None]:
+def replace_after(file: Entry, *content: bytes, locked: bool = False, mode: int = PRIVATE_FILE) -> Iterator[None]:
     """Replace `file` like `write_atomically`, but only after the block has finished.
 
     The new content is on the disk, in a temporary file, before the block begins. So a block that changes something else
@@ -76,6 +78,8 @@ def replace_after(file: Entry, *content: bytes, locked: bool = False) -> Iterato
                     give_to_owner(stream.fileno(), target.status())
                 stream.writelines(content)
                 stream.flush()
+                if mode != PRIVATE_FILE and sys.platform != "win32":
+                    os.fchmod(stream.fileno(), mode)
                 os.fsync(stream.fileno())
             yield
             with _store_errors(file):

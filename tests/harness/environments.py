@@ -2,7 +2,7 @@
 
 Runs on a bare Python, before anything is installed: standard library only.
 
-    python3 tests/harness/environments.py tools newest oldest chromium shells keyring
+    python3 tests/harness/environments.py tools newest oldest chromium shells kubectl keyring
 
 Each environment carries a stamp that names what was installed, written last: an environment that is up to
 date costs nothing, and one that was interrupted is made again. Several processes may ask for the same one at
@@ -22,6 +22,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,9 @@ RUNTIME_PACKAGES = ("prompt-toolkit", "wcwidth")
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
 #: Programs that read our tokens and files, or start `az`, in tests, under the names of their Debian packages.
 SHELLS = ("curl", "dash", "direnv", "fish", "git", "jq", "tmux", "zsh")
+#: Debian's kubectl. It is not installed: another package of kubectl, which has the same file, may be.
+KUBECTL_PACKAGE = "kubernetes-client"
+KUBECTL = HOSTS / "kubectl" / "usr" / "bin" / "kubectl"
 #: Where Debian's packages have their files. PyGObject is there for Debian's own Python and for others of its version.
 SYSTEM_PACKAGES = Path("/usr/lib/python3/dist-packages")
 #: What encryption takes on Linux: the Debian package -> tells whether it is installed.
@@ -119,20 +123,24 @@ def run(command: list[str], what: str) -> None:
 
 
 _apt = threading.Lock()
+_APT_OPTIONS = ("-y", "-qq", "-o", "DPkg::Lock::Timeout=300")
 
 
 def apt_install(*packages: str) -> None:
     """Install Debian packages, after one retry of the package lists (mirrors are sometimes in mid-update)."""
-    sudo = privilege() or []
-    options = ["-y", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--no-install-recommends"]
     with _apt:
-        try:
-            run([*sudo, "apt-get", "update", *options], "apt-get update")
-        except SetUpError:
-            time.sleep(5)
-            run([*sudo, "apt-get", "update", *options], "apt-get update")
-        run([*sudo, *install, *options, *packages], "apt-get install " + " ".join(packages))
+        _apt_update()
+        run([*(privilege() or []), *install, *_APT_OPTIONS, *packages], "apt-get install " + " ".join(packages))
+
+
+def _apt_update() -> None:
+    update = [*(privilege() or []), "apt-get", "update", *_APT_OPTIONS]
+    try:
+        run(update, "apt-get update")
+    except SetUpError:
+        time.sleep(5)
+        run(update, "apt-get update")
 
 
 @contextlib.contextmanager
@@ -253,6 +261,44 @@ def shells() -> None:
     install([name for name in SHELLS if not shutil.which(name)], "tests with them are skipped")
 
 
+def kubectl() -> None:
+    """Unpack Debian's kubectl into .hosts/kubectl if that is possible; otherwise print a message and continue.
+
+    Raises:
+        SetUpError: that is not possible, and this is continuous integration, where it has to be there.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        with only_one("kubectl"):
+            if not KUBECTL.is_file():
+                _unpack(KUBECTL_PACKAGE, HOSTS / "kubectl")
+    except (OSError, SetUpError) as problem:
+        if in_ci():
+            raise SetUpError(f"{KUBECTL_PACKAGE} cannot be unpacked: {problem}") from problem
+        say(f"{KUBECTL_PACKAGE} cannot be unpacked, so tests with kubectl are skipped: {problem}")
+
+
+def _unpack(package: str, where: Path) -> None:
+    """Unpack the files of a Debian package into a directory, which takes no password."""
+    say(f"unpacking {package} into {where.relative_to(ROOT)}")
+    with tempfile.TemporaryDirectory(prefix="login-package-") as folder:
+        download = ["sh", "-c", 'cd "$1" && apt-get download -qq "$2"', "sh", folder, package]
+        with _apt:
+            try:
+                run(download, f"apt-get download {package}")
+            except SetUpError:
+                # The package lists may be old, or missing.
+                _apt_update()
+                run(download, f"apt-get download {package}")
+        (file,) = Path(folder).glob("*.deb")
+        new = where.with_name(f".{where.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        run(["dpkg-deb", "--extract", str(file), str(new)], f"unpacking {package}")
+        shutil.rmtree(where, ignore_errors=True)
+        new.rename(where)
+
+
 def keyring() -> None:
     """Install what the tests of encryption take if that is possible; otherwise print a message and continue.
 
@@ -318,6 +364,7 @@ ENVIRONMENTS: dict[str, Callable[[], None]] = {
         "the latest azure-cli",
     ),
     "shells": shells,
+    "kubectl": kubectl,
     "keyring": keyring,
     "azdev": lambda: virtual_environment(
         HOSTS / "azdev",

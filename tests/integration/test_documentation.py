@@ -1,7 +1,8 @@
 """Every command block of README.rst and docs/, run as it is written there.
 
 Those about contexts are run in test_documented_contexts.py, those about workloads in test_documented_workloads.py,
-those about tokens in test_documented_tokens.py, and those for authors of extensions in test_documented_extension.py.
+those about tokens in test_documented_tokens.py and test_documented_programs.py, and those for authors of extensions in
+test_documented_extension.py.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tests.harness.wheel import without_package_index
 from tests.integration.documentation import ROOT, bash, block, blocks, languages
 from tests.integration.test_documented_contexts import TESTED as TESTED_WITH_CONTEXTS
 from tests.integration.test_documented_extension import TESTED as TESTED_WITH_EXTENSION
+from tests.integration.test_documented_programs import TESTED as TESTED_WITH_PROGRAMS
 from tests.integration.test_documented_tokens import TESTED as TESTED_WITH_TOKENS
 from tests.integration.test_documented_workloads import TESTED as TESTED_WITH_WORKLOADS
 from tests.localcloud import User
@@ -60,7 +62,8 @@ _LANGUAGES = {"console", "yaml", "bash", "zsh", "fish", "powershell", "toml", "j
 
 
 def test_no_block_of_the_documentation_is_untested() -> None:
-    elsewhere = TESTED_WITH_CONTEXTS | TESTED_WITH_WORKLOADS | TESTED_WITH_TOKENS | TESTED_WITH_EXTENSION
+    elsewhere = TESTED_WITH_CONTEXTS | TESTED_WITH_WORKLOADS | TESTED_WITH_TOKENS | TESTED_WITH_PROGRAMS
+    elsewhere |= TESTED_WITH_EXTENSION
     assert {lines[0] for lines in blocks()} == _TESTED | elsewhere
     assert languages() == _LANGUAGES
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from dotenv import dotenv_values
 
 from tests.harness.az import Az
@@ -23,12 +22,9 @@ from tests.users import ALICE
 _GET, _FRESH = "az account get-access-token", "az account get-access-token --min-validity 30m"
 _EXPORT = 'eval "$(az account export-token --format bash)"'
 _OWN_APPLICATION = 'az login --app-client-id "$APP_ID" --scope https://vault.azure.net/.default'
-_GIT = 'git config --global credential.https://dev.azure.com.helper ""'
 
 #: First lines of the blocks of commands that are tested here.
-TESTED = {_GET, _FRESH, _OWN_APPLICATION, _EXPORT, _GIT}
-
-_DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
+TESTED = {_GET, _FRESH, _OWN_APPLICATION, _EXPORT}
 
 
 @pytest.fixture
@@ -102,60 +98,6 @@ def test_the_form_for_powershell(az: Az) -> None:
     pwsh = installed("pwsh")
     program = code("powershell", "az account export-token") + "$env:AZURE_ACCESS_TOKEN"
     assert claims_of(_run(az, pwsh, "-NoProfile", "-Command", program))["unique_name"] == ALICE
-
-
-def test_git_signs_in_to_azure_devops(az: Az) -> None:
-    installed("git")
-    # As on a machine that has one already.
-    bash(az, ["git config --global credential.helper store"])
-    bash(az, block(_GIT))
-    asked = "protocol=https\nhost=dev.azure.com\nusername=azure-cli\n\n"
-    answer = _run(az, "git", "credential", "fill", stdin=asked, GIT_TERMINAL_PROMPT="0")
-    credential = dict(line.split("=", 1) for line in answer.splitlines())
-    assert claims_of(credential["password"])["aud"] == _DEVOPS
-    # What git does after the sign-in has worked, or has not.
-    for verb in ("approve", "reject"):
-        _run(az, "git", "credential", verb, stdin=answer)
-    assert not (az.config_dir / "home" / ".git-credentials").exists()
-    # The helper is not used for other hosts.
-    done = subprocess.run(
-        ["git", "credential", "fill"],
-        input="protocol=https\nhost=example.com\n\n",
-        env=az.environment({"GIT_TERMINAL_PROMPT": "0"}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "password=" not in done.stdout
-
-
-_KUBECONFIG: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "test",
-    "contexts": [{"name": "test", "context": {"cluster": "test", "user": "azure"}}],
-}
-
-
-@pytest.mark.parametrize("version", ["v1", "v1beta1"])
-def test_kubectl_gets_its_token(az: Az, cloud: LocalCloud, version: str) -> None:
-    """The local cloud has no Kubernetes, but its Resource Manager accepts or refuses a token."""
-    kubectl = installed("kubectl")
-    text = code("yaml", "users:").replace("client.authentication.k8s.io/v1", f"client.authentication.k8s.io/{version}")
-    users = yaml.safe_load(text)
-    (user,) = users["users"]
-    (resource,) = [arg for arg in user["user"]["exec"]["args"] if arg.startswith("--resource=")]
-    exported = json.loads(_run(az, "az", *user["user"]["exec"]["args"]))
-    assert claims_of(exported["status"]["token"])["aud"] == resource.removeprefix("--resource=")
-    # Resource Manager wants a token of its own.
-    user["user"]["exec"]["args"].remove(resource)
-    cluster = {"server": cloud.url, "certificate-authority": str(az.ca_bundle)}
-    document = {**_KUBECONFIG, **users, "clusters": [{"name": "test", "cluster": cluster}]}
-    kubeconfig = az.config_dir / "kubeconfig"
-    kubeconfig.write_text(json.dumps(document), encoding="utf-8")
-    path = "/subscriptions?api-version=2022-12-01"
-    answer = json.loads(_run(az, kubectl, "--kubeconfig", str(kubeconfig), "get", "--raw", path))
-    assert "Contoso Production" in {row["displayName"] for row in answer["value"]}
 
 
 # Prompts

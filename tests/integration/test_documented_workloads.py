@@ -179,8 +179,8 @@ def _documents(word: str) -> list[Any]:
 
 
 def test_there_is_a_job_for_each_yaml_block() -> None:
-    # Those that are left are about kubectl, in test_documented_tokens.py, and contexts, in test_documented_contexts.py.
-    elsewhere = ("export-token", "self-hosted")
+    # Those that are left are about kubectl (test_documented_programs.py) and contexts (test_documented_contexts.py).
+    elsewhere = ("exec-credential", "self-hosted")
     assert len([text for text in code_blocks("yaml") if not any(word in text for word in elsewhere)]) == 3
 
 

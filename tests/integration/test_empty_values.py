@@ -93,6 +93,9 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("account context pin", "--name"): [((), 1, 1)],
     ("account context run", "--context"): [((), 2, 1)],
     ("account context hook", "--shell"): [((), 2, 2)],
+    ("account token-helper install", "--to"): [((), 1, 1)],
+    ("account token-helper uninstall", "--to"): [((), 1, 1)],
+    ("account token-helper status", "--to"): [((), 1, 1)],
     ("account context run", "--from"): [(("--isolated",), 1, 1)],
 }
 
