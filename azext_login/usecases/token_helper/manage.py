@@ -16,6 +16,7 @@ from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.entries import open_regular
 from azext_login.system.files import read_bytes, write_atomically
 from azext_login.system.links import can_be_replaced_in
+from azext_login.system.posix import this_user
 from azext_login.usecases.token_helper.launcher import LARGEST, Launcher, read_script, script_of
 from azext_login.usecases.token_helper.places import (
     default_directory,
@@ -141,7 +142,8 @@ def examine(path: Path, current: Launcher | None) -> HelperStatus:
 def is_open_to_others(directory: Path) -> bool:
     """Tell whether other users can put another program in the place of one in this directory."""
     with contextlib.suppress(OSError):
-        descriptor = PrivateDirectory(directory).descriptor()
+        opened = PrivateDirectory(directory)
+        descriptor = opened.descriptor()
         return descriptor is not None and can_be_replaced_in(descriptor)
     return False
 
@@ -178,7 +180,7 @@ def _refuse_files_of_others(entry: Entry, launcher: Launcher) -> None:
 
     :raises AccountError: that is the case.
     """
-    if sys.platform == "win32" or os.geteuid() != 0:
+    if sys.platform == "win32" or this_user() != 0:
         return
     trusted = {0, _owner_of(entry.directory.path)}
     for path in (launcher.program, launcher.interpreter):
