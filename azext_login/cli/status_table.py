@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from azext_login.system.text import printable, shorten
 from azext_login.usecases.status.records import AccountStatus, Finding, Outcome, StatusReport, TenantStatus
@@ -18,10 +18,14 @@ _GAP = "  "
 
 _TITLES = ("Account", "Tenant", "Signs in with", "Token for", "Status", "To do")
 
-_STATUS = _TITLES.index("Status")
+_COLUMNS = range(len(_TITLES))
+_SIGN_IN, _STATUS = _TITLES.index("Signs in with"), _TITLES.index("Status")
 
 # The columns that become narrower in a narrow terminal, and their least width.
-_SHRINKING = {0: 12, 1: 10, 2: 8}
+_SHRINKING = {0: 12, 1: 10, _SIGN_IN: 8}
+
+# Names that are cut off at this width can be told apart, usually.
+_READABLE = 18
 
 _WORDS = {
     Outcome.GOOD: "good",
@@ -108,26 +112,36 @@ def _left(until: int | None, now: float) -> str:
 def _table(lines: Sequence[tuple[str, ...]], width: int, paint: Paint) -> list[str]:
     if not lines:
         return []
-    widths = [max(_width(line[column]) for line in (_TITLES, *lines)) for column in range(len(_TITLES))]
-    while sum(widths) + len(_GAP) * (len(widths) - 1) > width:
-        wide = [column for column, least in _SHRINKING.items() if widths[column] > least]
-        if not wide:
-            break
-        widths[max(wide, key=lambda column: widths[column])] -= 1
+    widths = _fitting({column: max(_width(line[column]) for line in (_TITLES, *lines)) for column in _COLUMNS}, width)
 
     def row(cells: Sequence[str], colour: str | None = None) -> str:
-        shown = [_cut(cell, size) for cell, size in zip(cells, widths, strict=True)]
-        gaps = [" " * (size - _width(cell)) for cell, size in zip(shown, widths, strict=True)]
-        if colour is not None:
-            shown[_STATUS] = paint(shown[_STATUS], colour)
-        padded = [cell + gap for cell, gap in zip(shown, gaps, strict=True)]
+        padded = []
+        for column, size in widths.items():
+            shown = _cut(cells[column], size)
+            gap = " " * (size - _width(shown))
+            padded.append((paint(shown, colour) if colour and column == _STATUS else shown) + gap)
         return _GAP.join(padded).rstrip()
 
     return [
         row(_TITLES),
-        row(["-" * size for size in widths]),
+        row(["-" * widths.get(column, 0) for column in _COLUMNS]),
         *(row(line, _colour_of(line[_STATUS])) for line in lines),
     ]
+
+
+def _fitting(widths: Mapping[int, int], width: int) -> dict[int, int]:
+    """Return the columns that fit, with their widths: how accounts sign in is left out before names are unreadable."""
+    fitting = dict(widths)
+    while sum(fitting.values()) + len(_GAP) * (len(fitting) - 1) > width:
+        wide = [column for column, least in _SHRINKING.items() if fitting.get(column, 0) > least]
+        if not wide:
+            break
+        if _SIGN_IN in fitting and all(fitting[column] <= _READABLE for column in _SHRINKING):
+            del fitting[_SIGN_IN]
+            fitting |= {column: widths[column] for column in _SHRINKING if column != _SIGN_IN}
+            continue
+        fitting[max(wide, key=lambda column: fitting[column])] -= 1
+    return fitting
 
 
 def _width(text: str) -> int:
