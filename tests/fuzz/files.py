@@ -45,16 +45,17 @@ from tests.fuzz.run import RefusedError, Target
 from tests.unit.auth.workload.certificates import NOW, issue
 from tests.users import ALICE, BOB
 
-_CLOUD = "LocalCloud"
+CLOUD = "LocalCloud"
 _HOME = f"{OBJECT}.{TENANT}"
 
 
 def _row(subscription: str, name: str, user: str) -> dict[str, Any]:
     details = {"homeTenantId": TENANT, "tenantDefaultDomain": "contoso.example", "managedByTenants": []}
-    return row_of(Subscription(subscription, name, "Enabled", TENANT, details), Account(user), _CLOUD)
+    return row_of(Subscription(subscription, name, "Enabled", TENANT, details), Account(user), CLOUD)
 
 
-def _profile() -> dict[str, Any]:
+def profile() -> dict[str, Any]:
+    """Return an azureProfile.json with two accounts and a context."""
     own = _row(SUBSCRIPTION, "Development", ALICE)
     state = ProfileState(
         rows=[{**own, "isDefault": True}, _row(OTHER_TENANT, "Production", ALICE)],
@@ -69,7 +70,7 @@ def _profile() -> dict[str, Any]:
 
 def _stored(mutate: Mutator, here: Place) -> object:
     """Read, repair and change azureProfile.json and its last good copy."""
-    sample, good = _profile(), _profile()
+    sample, good = profile(), profile()
     both = mutate.choose(0, 1, 2)
     content = mutate.json(sample) if both != 1 else json.dumps(sample).encode()
     copy = {"generation": 3, "profile": good}
@@ -78,7 +79,7 @@ def _stored(mutate: Mutator, here: Place) -> object:
         (here.folder / "login_last_good.json").write_bytes(mutate.json(copy))
 
     def store() -> ProfileStore:
-        return ProfileStore(here.config_dir, active_cloud=_CLOUD, sleep=lambda seconds: None)
+        return ProfileStore(here.config_dir, active_cloud=CLOUD, sleep=lambda seconds: None)
 
     try:
         document = json.loads(content.decode("utf-8-sig"))
@@ -104,7 +105,7 @@ def _apply(state: ProfileState, choice: Choice) -> None:
     from azure.cli.core.azclierror import AzCLIError
 
     try:
-        view = apply_choice(state, choice, _CLOUD)
+        view = apply_choice(state, choice, CLOUD)
         find_subscription(view.state, view.rows, "Development")
     except AzCLIError:
         # It names nothing any more, or several rows.
@@ -118,13 +119,14 @@ def _clouds(mutate: Mutator, here: Place) -> object:
     if mutate.chance(3):
         (here.folder / "login_last_good_clouds.config").write_bytes(mutate.octets(b"# active: LocalCloud\n" + sample))
     clouds = CloudConfig(here.config_dir, sleep=lambda seconds: None)
-    clouds.registered(_CLOUD)
-    clouds.store_choice(_CLOUD, SUBSCRIPTION)
+    clouds.registered(CLOUD)
+    clouds.store_choice(CLOUD, SUBSCRIPTION)
     clouds.forget([SUBSCRIPTION])
     return clouds
 
 
-def _token_cache_content() -> dict[str, Any]:
+def token_cache_content() -> dict[str, Any]:
+    """Return a token cache with the tokens of one account."""
     common = {"home_account_id": _HOME, "environment": "login.contoso.example", "client_id": AZURE_CLI_CLIENT_ID}
     target = "https://management.contoso.example/.default"
     key = f"{_HOME}-login.contoso.example-accesstoken-{AZURE_CLI_CLIENT_ID}-{TENANT}-{target}".lower()
@@ -147,7 +149,7 @@ def _token_cache_content() -> dict[str, Any]:
 
 def _token_cache(mutate: Mutator, here: Place) -> object:
     """Read tokens with and without MSAL, and change the file."""
-    (here.folder / "msal_token_cache.json").write_bytes(mutate.json(_token_cache_content()))
+    (here.folder / "msal_token_cache.json").write_bytes(mutate.json(token_cache_content()))
 
     def cache() -> TokenCache:
         return TokenCache(here.config_dir, encrypt=False, sleep=lambda seconds: None)
@@ -171,7 +173,7 @@ def _token_cache(mutate: Mutator, here: Place) -> object:
     for account in accounts:
         with authority_errors(HOST):
             application.acquire_token_silent(list(query.scopes), account)
-    cache().commit({}, _token_cache_content())
+    cache().commit({}, token_cache_content())
     cache().forget(ALICE)
     if found is None:
         raise RefusedError
@@ -245,18 +247,18 @@ def _context_file(mutate: Mutator, here: Place) -> object:
     (here.folder / FILE_NAME).write_bytes(mutate.octets(b"work\n"))
     file = find_context_file(str(here.folder), str(here.folder))
     assert file is not None
-    state = ProfileState.of(_profile())
+    state = ProfileState.of(profile())
     allowed = {file.key: mutate.plain("work") if mutate.chance(5) else "work"}
     choice = find_choice({}, lambda: (state.contexts, allowed), lambda: file)
     if choice.refused or not choice.chosen:
         raise RefusedError
-    apply_choice(state, choice, _CLOUD)
+    apply_choice(state, choice, CLOUD)
     return choice
 
 
 def _context_variable(mutate: Mutator, here: Place) -> object:
     """Apply what the variables and the stored contexts choose."""
-    document = _profile()
+    document = profile()
     contexts = (
         mutate.plain(document["azextLogin"]["contexts"]) if mutate.chance(2) else document["azextLogin"]["contexts"]
     )
@@ -270,7 +272,7 @@ def _context_variable(mutate: Mutator, here: Place) -> object:
     for context in read_contexts(state.contexts):
         with_context(without_context(state.contexts, context.name), context, replaces=context.name)
         find_context(state.contexts, context.name)
-    view = apply_choice(state, choice, _CLOUD)
+    view = apply_choice(state, choice, CLOUD)
     if choice.chosen and choice.chosen.context is None:
         raise RefusedError
     return view
