@@ -174,6 +174,8 @@ def _of_account(rows: Sequence[SubscriptionRow], choice: Choice, cloud: str) -> 
             f"'{printable(cloud)}'.",
             next_step=f"List the accounts with `az account list --all-identities`, sign in with `az login`, or unset "
             f"{ACCOUNT_VARIABLE}.",
+            # Application IDs and the labels of managed identities have no `@`.
+            login=() if "@" in str(choice.account) else None,
         )
     labels = sorted({account_of(row).label for row in found})
     if len({account_of(row).key for row in found}) > 1:

@@ -21,7 +21,7 @@ from tests.harness.http_user import HttpUser
 from tests.harness.sign_in import DEVICE_PROMPT, sign_in
 from tests.integration.documentation import bash, block
 from tests.integration.token_cache_files import let_tokens_age
-from tests.localcloud import CI_SECRET, LocalCloud
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB, ERIN
 
 TOKEN = ("account", "get-access-token")
@@ -267,6 +267,26 @@ def test_the_account_of_a_context_can_sign_in(
     assert exit_code == 0, shown
     assert (_result(shown)["name"], _result(shown)["environmentName"]) == ("Shared Platform", OTHER_CLOUD)
     assert (_default(az), stored_state(az).contexts) == before
+
+
+@pytest.mark.parametrize("command", [("account", "show"), TOKEN], ids=["show", "token"])
+def test_the_account_of_a_variable_can_sign_in(
+    revoked: Az, answer: Callable[..., None], command: tuple[str, ...]
+) -> None:
+    revoked.run("logout", "--username", ALICE).ok()
+    terminal = _open(revoked.with_env(AZURE_LOGIN_ACCOUNT=ALICE), *command)
+    terminal.expect_exact("but this account is not signed in")
+    _sign_in_here(terminal, answer)
+    exit_code, shown = _end(terminal)
+    assert exit_code == 0, shown
+    assert (_result(shown).get("user") or {"name": ALICE})["name"] == ALICE
+
+
+def test_an_application_of_a_variable_is_not_asked(revoked: Az) -> None:
+    terminal = _open(revoked.with_env(AZURE_LOGIN_ACCOUNT=CI_APP), "account", "show")
+    exit_code, shown = _end(terminal)
+    assert exit_code == 1
+    assert QUESTION not in shown
 
 
 # Declined
