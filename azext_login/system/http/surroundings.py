@@ -12,7 +12,7 @@ import re
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 from urllib3.util import parse_url
@@ -114,8 +114,7 @@ def invalid_proxy_of(address: str) -> str | None:
     if not chosen:
         return None
     try:
-        parse_url(chosen)
-        parts = urlsplit(chosen if "://" in chosen else f"http://{chosen}")
+        parts = _split(chosen)
         is_valid = parts.scheme.lower() in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_valid = False
@@ -145,13 +144,29 @@ def describe_way(address: str) -> str:
 
 def _proxy(address: str, chosen: str) -> Proxy:
     try:
-        parts = urlsplit(chosen if "://" in chosen else f"http://{chosen}")
+        parts = _split(chosen)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         shown = f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
         has_credentials = parts.username is not None
     except ValueError:
         shown, has_credentials = "at an address that is not valid", False
     return Proxy(_variable(_names_of_proxies(address)), printable(shown), has_credentials)
+
+
+def _split(chosen: str) -> SplitResult:
+    """Return the parts of a proxy's address.
+
+    :raises ValueError: requests finds no host in it, as in `HOST:PORT` or `USER:PASSWORD@HOST` without a scheme, or a
+        password in it ends the host too early.
+    """
+    # requests takes what comes before the first colon for the scheme (requests.adapters.HTTPAdapter).
+    address: str = requests.utils.prepend_scheme_if_needed(chosen, "http")  # type: ignore[no-untyped-call]
+    if not parse_url(address).host:
+        raise ValueError("no host")
+    parts = urlsplit(chosen if "://" in chosen else f"http://{chosen}")
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError("a password with a character that has to be escaped")
+    return parts
 
 
 def _names_of_proxies(address: str) -> list[str]:

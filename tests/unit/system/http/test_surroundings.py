@@ -22,6 +22,7 @@ from azure.cli.core.azclierror import AzCLIError
 from azext_login.errors import ServiceUnreachableError
 from azext_login.system.http.errors import connection_errors, not_an_object
 from azext_login.system.http.session import build_session
+from azext_login.system.http.surroundings import proxy_of
 from tests.unit.auth.managed_identity.environments import black_hole, listening
 
 CONFIGURED = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -77,8 +78,21 @@ def _refusal(status: str) -> bytes:
         (f"ftp://user:{PASSWORD}@{REFUSED}", "is not the address of a proxy"),
         (f"http://user:{PASSWORD}[@{REFUSED}", "is not the address of a proxy"),
         (f"http://user:{PASSWORD}@127.0.0.1:99999", "is not the address of a proxy"),
+        # requests takes the name before the first colon for a scheme.
+        ("localhost:9", "is not the address of a proxy"),
+        (f"user:{PASSWORD}@{REFUSED}", "is not the address of a proxy"),
     ],
-    ids=["refused", "without a scheme", "unknown name", "SOCKS", "odd scheme", "brackets", "odd port"],
+    ids=[
+        "refused",
+        "without a scheme",
+        "unknown name",
+        "SOCKS",
+        "odd scheme",
+        "brackets",
+        "odd port",
+        "name without a scheme",
+        "user without a scheme",
+    ],
 )
 def test_a_proxy_that_fails_is_named_by_its_variable(variable: str, proxy: str, said: str) -> None:
     # These do not matter: an https address does not use the first, and the other certificates are not at fault.
@@ -120,6 +134,12 @@ def test_a_proxy_that_does_not_answer_is_named() -> None:
     with black_hole() as address:
         text = _error({"HTTPS_PROXY": f"http://user:{PASSWORD}@{address}"}, timeout=0.2)
     assert f"the proxy http://{address} (environment variable HTTPS_PROXY) did not answer in time" in text
+
+
+@pytest.mark.parametrize("sign", ["/", "?", "#"])
+def test_a_part_of_a_password_is_not_taken_for_the_host(sign: str) -> None:
+    with _configured({"HTTPS_PROXY": f"http://user:one@{PASSWORD}{sign}two@{REFUSED}"}):
+        assert "s3cret" not in str(proxy_of(SERVICE))
 
 
 def test_the_lower_case_spelling_is_the_one_that_is_used() -> None:
