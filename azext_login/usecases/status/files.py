@@ -160,7 +160,7 @@ def _unusable(entry: Entry, sleep: Callable[[float], None]) -> _Problem | None:
             return _Problem("storeUnreadable", "is a link that another user can change", Outcome.STORE_UNUSABLE)
         except OSError as error:
             words = f"cannot be read: {error.strerror or error}"
-            return _Problem("storeUnreadable", words, Outcome.STORE_UNUSABLE, command=_readable_again(entry))
+            return _Problem("storeUnreadable", words, Outcome.STORE_UNUSABLE, command=_readable_again(entry, error))
         except (ValueError, RecursionError):
             pass
         if attempt < _TORN_RETRIES:
@@ -168,8 +168,15 @@ def _unusable(entry: Entry, sleep: Callable[[float], None]) -> _Problem | None:
     return _Problem(STORE_DAMAGED, "is damaged", Outcome.STORE_UNUSABLE, is_fixable=True)
 
 
-def _readable_again(entry: Entry) -> str:
-    return quote_command("chmod", "u+rw", str(entry.path))
+def _readable_again(entry: Entry, error: OSError) -> str:
+    """Return the command after which a store can be used again: it moves away what is not a file, or is too large."""
+    if isinstance(error, PermissionError):
+        return quote_command("chmod", "u+rw", str(entry.path))
+    return _move_away(entry)
+
+
+def _move_away(entry: Entry) -> str:
+    return quote_command("mv", str(entry.path), f"{entry.path}.unusable")
 
 
 def _owner_of(status: os.stat_result) -> str | None:
@@ -195,7 +202,7 @@ def _check_lock(file: Entry) -> tuple[LockStatus, Finding | None]:
         what = (
             f"The lock file {file} cannot be used: {error.strerror or error}. Nothing that it protects can be stored."
         )
-        command = quote_command("mv", str(file.path), f"{file.path}.unusable") if error.errno != errno.EROFS else None
+        command = _move_away(file) if error.errno != errno.EROFS else None
         return LockStatus(file.name, False), Finding("lockUnusable", what, outcome, command, file.name)
     if holder is None:
         left = None

@@ -6,19 +6,22 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http.client import OK
 from typing import TYPE_CHECKING
 
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
-from azext_login.system.http.errors import connection_errors
+from azext_login.system.http.errors import connection_errors, parse_json_object, refuse_denial, refuse_web_page
 from azext_login.system.http.session import TIMEOUT
 from azext_login.system.text import format_utc
 from azext_login.usecases.status.outcomes import command_of, message_of
 from azext_login.usecases.status.records import Finding, NetworkStatus, Outcome
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from azext_login.usecases.session import Session
 
 # Seconds. Entra ID accepts a difference of five minutes
@@ -39,7 +42,11 @@ class Probe:
 
 
 def probe(session: Session, *, clock: Callable[[], float] = time.time) -> Probe:
-    """Send one request to the sign-in service, whose answer has the time. What it answers otherwise is not used."""
+    """Send one request to the sign-in service, whose answer has the time.
+
+    Otherwise, only this counts in the answer: whether it comes from the service, and not from a network that asks users
+    to sign in first, whose clock says nothing.
+    """
     settings = session.settings
     authority = settings.authority.rstrip("/")
     # The address of an AD FS server ends with `/adfs`, and has no tenants.
@@ -53,6 +60,7 @@ def probe(session: Session, *, clock: Callable[[], float] = time.time) -> Probe:
                 verify=None if settings.verify_certificates else False,
             )
         here = (began + clock()) / 2
+        _refuse_others(response)
     except (ServiceUnreachableError, UnexpectedAnswerError) as error:
         return Probe(failure=error)
     try:
@@ -60,6 +68,17 @@ def probe(session: Session, *, clock: Callable[[], float] = time.time) -> Probe:
     except (KeyError, ValueError, TypeError, OverflowError):
         return Probe()
     return Probe(round(here - there))
+
+
+def _refuse_others(response: Response) -> None:
+    """Check that the sign-in service has answered, and nothing in its place. It may be busy.
+
+    :raises UnexpectedAnswerError: something else has.
+    """
+    if response.status_code == OK:
+        parse_json_object(response, SIGN_IN_SERVICE)
+    refuse_web_page(response, SIGN_IN_SERVICE)
+    refuse_denial(response, SIGN_IN_SERVICE)
 
 
 def describe_network(session: Session, probed: Probe | None) -> NetworkStatus:
