@@ -18,6 +18,7 @@ import pytest
 from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
 from tests.harness.sign_in import sign_in
+from tests.integration.token_cache_files import let_tokens_age
 from tests.integration.workloads import POD, SERVICE_PRINCIPAL, Certificates, write_pfx
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.users import ALICE, BOB, DAVE
@@ -180,6 +181,8 @@ def test_exit_code_13_if_consent_is_missing(signed_in: Az) -> None:
 def test_exit_code_14_if_the_account_is_disabled(own_az: Az, own_cloud: LocalCloud) -> None:
     own_cloud.admin.disable_user(ALICE)
     result = _exits(own_az.run(*_STATUS), 14)
+    # No sign-in helps.
+    assert result.json()["findings"][0]["command"] is None
     assert _outcomes(result) == {"accountDisabled"}
     assert own_cloud.directory.user(DAVE).disabled
 
@@ -195,6 +198,28 @@ def test_exit_code_15_if_the_sign_in_service_cannot_be_reached(signed_in: Az) ->
     assert "127.0.0.1:9" in result.json()["network"]["proxy"]
     assert "hidden-password" not in result.stdout + result.stderr
     assert _files(signed_in) == before
+
+
+@pytest.mark.parametrize("check", ["network", "clock"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 200, "body": "<html>Welcome to the hotel</html>", "headers": {"Content-Type": "text/html"}},
+        {"status": 200, "body": "Welcome to the hotel", "headers": {"Content-Type": "text/plain"}},
+        {"status": 511, "body": "", "headers": {"Content-Type": "text/plain"}},
+        {"status": 403, "body": "Blocked", "headers": {"Content-Type": "text/plain"}},
+    ],
+    ids=["page", "text", "511", "403"],
+)
+def test_exit_code_15_if_something_else_answers(
+    own_az: Az, own_cloud: LocalCloud, answer: dict[str, Any], check: str
+) -> None:
+    own_cloud.admin.fail_next("openid-configuration", count=None, **answer)
+    # Its clock is not that of the sign-in service.
+    own_cloud.admin.clock_offset(3600)
+    result = _exits(own_az.run(*_STATUS, "--check", check), 15)
+    assert _codes(result) == {"offline"}
+    assert result.json()["network"]["clockDifferenceSeconds"] is None
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600])
@@ -235,7 +260,11 @@ def test_exit_code_17_if_the_token_cache_is_damaged(signed_in: Az, content: byte
 def test_exit_code_17_if_the_token_cache_cannot_be_read(signed_in: Az) -> None:
     (signed_in.config_dir / _TOKEN_CACHE).unlink()
     (signed_in.config_dir / _TOKEN_CACHE).mkdir()
-    assert _codes(_exits(signed_in.run(*_STATUS), 17)) == {"storeUnreadable"}
+    (finding,) = _exits(signed_in.run(*_STATUS), 17).json()["findings"]
+    assert finding["code"] == "storeUnreadable"
+    # The command fixes it.
+    os.system(finding["command"])
+    assert "storeUnreadable" not in _codes(_exits(signed_in.run(*_STATUS, "--offline"), 10))
 
 
 def test_exit_code_18_if_only_this_extension_can_use_a_credential(
@@ -335,6 +364,13 @@ def test_a_check_sends_no_request_that_it_does_not_need(own_az: Az, own_cloud: L
     own_cloud.admin.clear_requests()
     own_az.run(*_STATUS, "--check", name).ok()
     assert own_cloud.admin.requests() == []
+
+
+def test_the_check_of_the_sign_in_is_not_about_cached_tokens(signed_in: Az) -> None:
+    let_tokens_age(signed_in, left=-1)
+    assert _outcomes(_exits(signed_in.run(*_STATUS, "--offline"), 11)) == {"expired"}
+    assert _outcomes(signed_in.run(*_STATUS, "--check", "sign-in").ok()) == {None}
+    assert "expired" not in signed_in.run(*_STATUS, "--check", "sign-in", "--output", "table").ok().stdout
 
 
 def test_offline_the_cached_tokens_count(own_az: Az, own_cloud: LocalCloud) -> None:

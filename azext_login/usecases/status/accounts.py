@@ -128,7 +128,9 @@ def _status(known: Known, result: AccessToken | AzCLIError | None, known_ids: Co
         return replace(status, refresh=refresh, outcome=Outcome.GOOD, cached_until=result.expires_on)
     outcome = Outcome.EXPIRED if known.is_handed_over or known.has_expired else outcome_of(result)
     login = known.login if outcome in (Outcome.EXPIRED, Outcome.NOT_SIGNED_IN) else None
-    return replace(status, outcome=outcome, message=message_of(result, known_ids), command=command_of(result) or login)
+    # An account that is disabled or locked cannot sign in either.
+    command = None if outcome is Outcome.ACCOUNT_DISABLED else command_of(result) or login
+    return replace(status, outcome=outcome, message=message_of(result, known_ids), command=command)
 
 
 def _offline_status(known: Known) -> TenantStatus:

@@ -162,7 +162,22 @@ def _check_accounts(
         what = message_of(error, known_ids)
         finding = Finding("storeUnreadable", what, Outcome.STORE_UNUSABLE)
         return unchecked_accounts(session, targets, cloud), [finding]
+    if options.only == SIGN_IN:
+        accounts = [_about_sign_in(account) for account in accounts]
     return accounts, _findings_of_accounts(accounts)
+
+
+def _about_sign_in(account: AccountStatus) -> AccountStatus:
+    """Return an account without what was found about its tokens."""
+    return replace(
+        account,
+        tenants=tuple(
+            tenant
+            if not tenant.outcome or tenant.outcome in _COUNTING[SIGN_IN]
+            else replace(tenant, outcome=None, message=None, command=None)
+            for tenant in account.tenants
+        ),
+    )
 
 
 def _findings_of_accounts(accounts: Iterable[AccountStatus]) -> list[Finding]:
