@@ -12,11 +12,12 @@ from azext_login.system.text import visible
 def get_logger(name: str) -> logging.Logger:
     """Return the host's logger for a module, whose messages have nothing but text and white space."""
     logger: logging.Logger = get_host_logger(name)
-    logger.addFilter(_keep_text)
+    logger.addFilter(keep_text)
     return logger
 
 
-def _keep_text(record: logging.LogRecord) -> bool:
+def keep_text(record: logging.LogRecord) -> bool:
+    """Make the message of a record harmless for a terminal, and keep the record: a filter of a logger."""
     try:
         message = record.getMessage()
     except (TypeError, ValueError):

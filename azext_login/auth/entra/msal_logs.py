@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from azext_login.system.log import keep_text
+
 _LEVELS = {
     # At level DEBUG, each request whose tokens are cached, with its authorization code or device code.
     "msal.token_cache": logging.INFO,
@@ -18,7 +20,13 @@ _LEVELS = {
 what was sent. MSAL's own receiver of redirects (msal.oauth2cli.authcode) logs authorization codes, and is not used."""
 
 
+# These log what a service answered, for example the text of a refusal.
+_OF_ANSWERS = ("msal.application", "msal.authority", "msal.managed_identity", "msal.region", "msal.telemetry")
+
+
 def quiet_loggers() -> None:
-    """Set the levels of MSAL's loggers, for the whole process."""
+    """Set the levels of MSAL's loggers, for the whole process, and let a terminal obey nothing in what they print."""
     for name, level in _LEVELS.items():
         logging.getLogger(name).setLevel(level)
+    for name in _OF_ANSWERS:
+        logging.getLogger(name).addFilter(keep_text)
