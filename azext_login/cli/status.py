@@ -13,7 +13,7 @@ from azext_login.cli.options import serves
 from azext_login.cli.questions import is_agreed
 from azext_login.cli.raw_output import write_text
 from azext_login.cli.status_options import StatusOptions
-from azext_login.errors import AccountError, first_line
+from azext_login.errors import AccountError, StoreError, first_line
 from azext_login.host import exit_with, output_options
 from azext_login.system.log import get_logger
 from azext_login.system.terminal.streams import can_answer, is_terminal
@@ -88,5 +88,11 @@ def _shown(cli_ctx: Any, report: StatusReport) -> dict[str, Any] | None:
     is_on_terminal = is_terminal(sys.stdout)
     width = shutil.get_terminal_size((WIDTH, 24)).columns if is_on_terminal else WIDTH
     uses_colours = is_on_terminal and not os.environ.get("NO_COLOR") and cli_ctx.enable_color
-    write_text(table_of(report, width=width, paint=coloured if uses_colours else plain))
+    try:
+        write_text(table_of(report, width=width, paint=coloured if uses_colours else plain))
+    except OSError as error:
+        raise StoreError(
+            f"The table could not be written to standard output: {error.strerror or error}.",
+            "Run the same command again with an output that can be written to.",
+        ) from error
     return None

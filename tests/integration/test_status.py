@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -449,6 +450,18 @@ def test_the_table_fits_100_columns(signed_in: Az) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full, as on Linux")
+def test_a_table_that_cannot_be_written_is_an_error(signed_in: Az) -> None:
+    command = [str(signed_in.host.bin / "az"), *_STATUS, "--offline", "--output", "table"]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env=signed_in.environment(), cwd=signed_in.config_dir
+        )
+    assert result.returncode == 1
+    assert b"The table could not be written to standard output: No space left on device." in result.stderr
+    assert b"Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize(("env", "has_colours"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_the_table_has_colours_on_a_terminal_and_its_width(
     signed_in: Az, env: dict[str, str], has_colours: bool
@@ -472,6 +485,18 @@ def test_a_hostile_file_name_is_printed_harmlessly(signed_in: Az) -> None:
         result = signed_in.run(*_STATUS, "--offline", "--output", output).ok()
         assert "login_runs[31m" in result.stdout
         assert "\x1b" not in result.stdout
+
+
+def test_a_hostile_refusal_is_printed_and_logged_harmlessly(own_az: Az, own_cloud: LocalCloud) -> None:
+    refusal = {
+        "error": "invalid_grant",
+        "error_description": "AADSTS70043: \x1b[31mred \u202eleft",
+        "error_codes": [70043],
+    }
+    own_cloud.admin.fail_next("/token", count=None, status=400, body=json.dumps(refusal))
+    result = _exits(own_az.run(*_STATUS, "--debug", env={"NO_COLOR": "1"}), 11)
+    assert "AADSTS70043: [31mred" in result.stderr
+    assert [sign for sign in "\x1b\u202e" if sign in result.stdout + result.stderr] == []
 
 
 @pytest.mark.parametrize("options", [(), ("--output", "table"), ("--debug",)])

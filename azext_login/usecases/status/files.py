@@ -112,7 +112,12 @@ def check_files(
 def _check_directory(config_dir: PrivateDirectory) -> list[Finding]:
     if config_dir.is_private():
         return []
-    what = f"Other users can write to {config_dir.path}, or it belongs to another user."
+    directory = config_dir.owner()
+    if directory is not None and directory.st_uid != os.geteuid():
+        owner = _owner_of(directory)
+        what = f"The directory {config_dir.path} belongs to another user ({owner}), who can replace the files in it."
+        return [Finding("directoryOwner", what)]
+    what = f"Other users can write to {config_dir.path}."
     return [Finding("directoryMode", what, command=quote_command("chmod", "go-w", str(config_dir.path)))]
 
 

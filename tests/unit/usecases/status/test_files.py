@@ -110,6 +110,13 @@ def test_a_directory_that_others_can_write_to_is_a_warning(folder: Path) -> None
     assert _codes(folder) == ["directoryMode"]
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only the superuser gives files away")
+def test_a_directory_of_another_user_is_a_warning_that_no_mode_ends(folder: Path) -> None:
+    os.chown(folder, 65534, 65534)
+    (finding,) = _check(folder).findings
+    assert (finding.code, finding.command) == ("directoryOwner", None)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "[" * 100_000])
 def test_a_damaged_file_is_quarantined(folder: Path, text: str) -> None:
     path = _write(folder / _CACHE, text)
