@@ -113,7 +113,7 @@ def _check_directory(config_dir: PrivateDirectory) -> list[Finding]:
     if config_dir.is_private():
         return []
     directory = config_dir.owner()
-    if directory is not None and directory.st_uid != os.geteuid():
+    if directory is not None and directory.st_uid != this_user():
         owner = _owner_of(directory)
         what = f"The directory {config_dir.path} belongs to another user ({owner}), who can replace the files in it."
         return [Finding("directoryOwner", what)]

@@ -22,6 +22,7 @@ from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.usecases.status.files import FILE_MODE, LOCK_LEFT, STORE_DAMAGED, CheckedFiles, check_files
 from azext_login.usecases.status.records import Finding, Outcome
 from azext_login.usecases.status.repair import fix
+from tests.harness.other_user import NOBODY, require_superuser
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and locks of POSIX systems")
 
@@ -110,9 +111,11 @@ def test_a_directory_that_others_can_write_to_is_a_warning(folder: Path) -> None
     assert _codes(folder) == ["directoryMode"]
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only the superuser gives files away")
 def test_a_directory_of_another_user_is_a_warning_that_no_mode_ends(folder: Path) -> None:
-    os.chown(folder, 65534, 65534)
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
+    require_superuser()
+    os.chown(folder, NOBODY, NOBODY)
     (finding,) = _check(folder).findings
     assert (finding.code, finding.command) == ("directoryOwner", None)
 
