@@ -19,7 +19,7 @@ SET_UP := $(PYTHON) tests/harness/environments.py
 IN_VENV := .venv/bin/python
 PYTEST := $(IN_VENV) -m pytest
 
-.PHONY: help demo demo-shell check pictures test parity parity-oldest nightly bench fuzz lint types format wheel release requirements azdev-lint clean
+.PHONY: help demo demo-shell smoke check pictures test parity parity-oldest nightly bench fuzz lint types format wheel release requirements azdev-lint clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ demo-shell:  ## A shell with the local cloud running and the extension installed
 	@$(SET_UP) tools newest
 	@$(IN_VENV) -m tests.demo --shell
 
+smoke:  ## Sign in, list, get a token and sign out with the wheel in the newest azure-cli, or in HOST=oldest
+	@$(SET_UP) tools $(HOST)
+	@$(IN_VENV) -m tests.harness.wheel dist
+	@$(IN_VENV) -m tests.smoke --host .hosts/$(HOST)
+
 pictures:  ## Draw docs/pictures from what az shows on a terminal
 	@$(SET_UP) tools newest
 	@$(IN_VENV) -m tests.pictures $(ARGS)
@@ -40,7 +45,7 @@ check: lint types  ## Check style and types, and run the unit tests: for every c
 	@$(PYTEST) -n $(JOBS) --dist worksteal tests/unit $(ARGS)
 
 test:  ## Run all tests (ARGS= for pytest)
-	@$(SET_UP) tools newest oldest chromium shells kubectl keyring
+	@$(SET_UP) tools newest oldest chromium shells kubectl keyring actionlint
 	@$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
 
 parity:  ## Compare every command line with the built-in commands of the newest azure-cli, or of HOST=/path/to/az

