@@ -26,6 +26,7 @@ from tests.harness.wheel import without_package_index
 from tests.integration.documentation import ROOT, bash, block, blocks, languages
 from tests.integration.test_documented_contexts import TESTED as TESTED_WITH_CONTEXTS
 from tests.integration.test_documented_extension import TESTED as TESTED_WITH_EXTENSION
+from tests.integration.test_documented_install import TESTED as TESTED_WITH_INSTALL
 from tests.integration.test_documented_programs import TESTED as TESTED_WITH_PROGRAMS
 from tests.integration.test_documented_tokens import TESTED as TESTED_WITH_TOKENS
 from tests.integration.test_documented_workloads import TESTED as TESTED_WITH_WORKLOADS
@@ -37,7 +38,6 @@ _TUNNEL = "ssh -L 8400:localhost:8400 user@build.contoso.com"
 # First line of each block that is tested below.
 _TESTED = {
     "make wheel",
-    "az extension remove --name login",
     "az login",
     "az login --no-browser",
     "az login --use-device-code",
@@ -63,7 +63,7 @@ _LANGUAGES = {"console", "yaml", "bash", "zsh", "fish", "powershell", "toml", "j
 
 def test_no_block_of_the_documentation_is_untested() -> None:
     elsewhere = TESTED_WITH_CONTEXTS | TESTED_WITH_WORKLOADS | TESTED_WITH_TOKENS | TESTED_WITH_PROGRAMS
-    elsewhere |= TESTED_WITH_EXTENSION
+    elsewhere |= TESTED_WITH_EXTENSION | TESTED_WITH_INSTALL
     assert {lines[0] for lines in blocks()} == _TESTED | elsewhere
     assert languages() == _LANGUAGES
 
