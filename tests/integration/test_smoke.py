@@ -19,7 +19,7 @@ def test_the_smoke_test_passes_with_the_wheel(stage: Stage) -> None:
     host = hosts.newest()
     if not (host.bin / "python").exists():
         pytest.skip("this azure-cli is not in an environment of its own")
-    command = [sys.executable, "-m", "tests.smoke", "--host", host.bin.parent, "--wheel", stage.wheel()]
+    command = [sys.executable, "-m", "tests.smoke", "--host", str(host.bin.parent), "--wheel", str(stage.wheel())]
     environment = {"PATH": host.search_path, **without_package_index()}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stdout + done.stderr
