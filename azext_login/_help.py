@@ -279,7 +279,8 @@ short-summary: Write a launcher of az-token into a directory on the PATH.
 long-summary: >-
     The extension contains the program `az-token`. It has the options and the output of `az account export-token`, and
     with `--format json` those of `az account get-access-token`. It takes a token from the cache without starting az,
-    within a fraction of the time. Whatever else is needed, such as a new token, it leaves to az.
+    within a fraction of the time: `az-token --format header`. Whatever else is needed, such as a new token, it leaves
+    to az.
 
 
     The launcher is a small script that names the Python that az runs with, and the installed extension. It stays valid
@@ -293,8 +294,6 @@ examples:
       text: az account token-helper install
     - name: Install it into another directory, for example for every user of a container image.
       text: az account token-helper install --to /usr/local/bin
-    - name: Get the header of a request, without starting az.
-      text: az-token --format header
 """
 
 helps["account token-helper uninstall"] = """
