@@ -35,7 +35,7 @@ def _settings(option: Option, registered: Any) -> dict[str, Any]:
         "arg_group": None if registered is not None and registered.settings.get("arg_group") else option.group,
         "validator": getattr(_validators, option.validator) if option.validator else None,
         "completer": getattr(_completers, option.completer) if option.completer else None,
-        "action": option.action,
+        "action": getattr(_validators, option.action, option.action) if option.action else None,
         # A value that a later host declares without this check would not be what the handler expects.
         "type": option.type,
         "required": option.is_required() if option.is_required else None,

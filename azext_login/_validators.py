@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from azext_login.system.log import get_logger
@@ -101,6 +101,28 @@ def validate_run(cmd: Any, namespace: argparse.Namespace) -> None:
     check_run(namespace, verbatim_command(cmd.cli_ctx))
 
 
+class SubscriptionOverName(argparse.Action):
+    """`--subscription`/`-s` takes precedence over `--name`/`-n`, in any order, unless it is empty.
+
+    The built-in has one option with four spellings, so the last one given wins and
+    `--subscription A --name B` silently uses B.
+    """
+
+    _SUBSCRIPTION = ("--subscription", "-s")
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        given: dict[bool, Any] = getattr(namespace, "_subscription_spellings", {})
+        given[option_string in self._SUBSCRIPTION] = values
+        namespace._subscription_spellings = given
+        setattr(namespace, self.dest, given.get(True) or given.get(False) or "")
+
+
 def warn_of_ignored_name(namespace: argparse.Namespace) -> None:
     """Report which of `--subscription` and `--name` was ignored, if both were given."""
     given: dict[bool, Any] = namespace.__dict__.pop("_subscription_spellings", {})
@@ -113,22 +135,13 @@ def warn_of_ignored_name(namespace: argparse.Namespace) -> None:
         logger.warning("--name '%s' was ignored, because --subscription '%s' was given.", given[False], given[True])
 
 
-_DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,7})s?)?")
-
-
 def validate_min_validity(namespace: argparse.Namespace) -> None:
     """Turn a duration such as `300`, `90s`, `10m`, `1h` or `1h30m` into seconds.
 
     :raises ValueError: the text is not a duration.
     """
+    from azext_login.cli.option_values import parse_duration
+
     text = namespace.min_validity
-    if text is None or not isinstance(text, str):
-        return
-    match = _DURATION.fullmatch(text.strip().lower())
-    if not match or not any(match.groups()):
-        raise ValueError(
-            f"usage error: --min-validity {text!r} is not a duration. Give seconds, or a number with s, m or h, for "
-            "example 10m."
-        )
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    namespace.min_validity = float(hours * 3600 + minutes * 60 + seconds)
+    if isinstance(text, str):
+        namespace.min_validity = parse_duration("--min-validity", text)

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from azure.cli.core.azclierror import (
+from azext_login.host_errors import (
     AuthenticationError,
     AzureConnectionError,
     AzureResponseError,

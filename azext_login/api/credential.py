@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from azure.cli.core.azclierror import AuthenticationError
-
 from azext_login.api.arguments import check_optional, check_scopes, check_validity, own_application
 from azext_login.api.connection import TokenSource, Wanted, checked_claims
 from azext_login.errors import AccountError
+from azext_login.host_errors import AuthenticationError
 from azext_login.profile.model import account_of
 
 if TYPE_CHECKING:

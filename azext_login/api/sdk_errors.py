@@ -13,9 +13,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.errors import NotSignedInError
+from azext_login.host_errors import AzCLIError
 
 
 def as_sdk_error(error: AzCLIError) -> AzCLIError:

@@ -5,7 +5,6 @@ A helper that is configured for every host is asked for every host. https://git-
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import time
@@ -46,7 +45,9 @@ def allowed_host(text: str) -> str:
     :raises argparse.ArgumentTypeError: it is not a host name.
     """
     if not _PATTERN.fullmatch(text.lower()):
-        raise argparse.ArgumentTypeError(
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(
             f"{text!r} is not a host. Give a name without a scheme and path, such as git.contoso.com, "
             "git.contoso.com:8443 or *.contoso.com."
         )

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azext_login.cli.private_files import PRIVATE_FILES
 from azext_login.cli.process_choice import choice_of_process, report_refused_file
 from azext_login.errors import first_line
 from azext_login.host import (
@@ -32,13 +33,6 @@ if TYPE_CHECKING:
     from azext_login.usecases.events import Event
 
 logger = get_logger(__name__)
-
-PRIVATE_FILES = (
-    "azureProfile.json", "clouds.config", "msal_token_cache", "msal_http_cache", "service_principal_entries",
-    "login_profile", "login_clouds", "login_last_good", "login_msal_token_cache", "login_service_principal_entries",
-    "login_requests", "login_certificates", "login_index", "login_runs", "login_contexts",
-)  # fmt: skip
-"""Prefixes of the files that name accounts or hold their secrets, quarantined copies included."""
 
 
 def again_of(cmd: Any, options: Any) -> Callable[[], Command]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import re
 from typing import Any
 
 from azext_login.cli.options import option
@@ -27,15 +27,35 @@ RESOURCE_TYPES = {
     "data-lake": "active_directory_data_lake_resource_id",
 }
 
+_DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,7})s?)?")
+
+
+def parse_duration(name: str, text: str) -> float:
+    """Return the seconds of a duration such as `300`, `90s`, `10m`, `1h` or `1h30m`.
+
+    :param name: the option, for the error.
+    :raises ValueError: the text is not a duration.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if not match or not any(match.groups()):
+        raise ValueError(
+            f"usage error: {name} {text!r} is not a duration. Give seconds, or a number with s, m or h, for example "
+            "10m."
+        )
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)
+
 
 def _application_id(text: str) -> str:
+    from argparse import ArgumentTypeError
+
     from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 
     client_id = text.lower()
     if not is_guid(client_id):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the application (client) ID of an application, a GUID.")
+        raise ArgumentTypeError(f"{text!r} is not the application (client) ID of an application, a GUID.")
     if client_id == AZURE_CLI_CLIENT_ID:
-        raise argparse.ArgumentTypeError("this is the Azure CLI itself. Leave out the option.")
+        raise ArgumentTypeError("this is the Azure CLI itself. Leave out the option.")
     return client_id
 
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.host import call_host, host_signature
+from azext_login.host_errors import AzCLIError
 from azext_login.system.text import visible
 
 _KEY = "option"
@@ -39,8 +38,9 @@ class Option:
     nargs: str | None = None
     type: Callable[[str], Any] | None = None
     """Converts the text. An `argparse.ArgumentTypeError` becomes a usage error (exit code 2)."""
-    action: Any = None
-    """An argparse action. A field whose default is False needs none: the option takes no value."""
+    action: str | None = None
+    """Name of an action of argparse, or of one in `azext_login._validators`. A field whose default is False needs none:
+    the option takes no value."""
     when_empty: str | None = None
     """Name of a rule in `azext_login.cli.empty_values.RULES`, for an option of the host that the built-in command
     accepts without a value. Without a rule, an empty value is refused."""

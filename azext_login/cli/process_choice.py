@@ -15,6 +15,7 @@ from azext_login.system.text import printable
 if TYPE_CHECKING:
     from azext_login.profile.choice import Choice
     from azext_login.profile.context_file import ContextFile
+    from azext_login.system.directory import PrivateDirectory
 
 logger = get_logger(__name__)
 
@@ -22,10 +23,11 @@ logger = get_logger(__name__)
 _reported: set[ContextFile] = set()
 
 
-def choice_of_process(cli_ctx: Any, document: object) -> Choice:
+def choice_of_process(cli_ctx: Any, document: object, config_dir: PrivateDirectory | None = None) -> Choice:
     """Return the choice of this process.
 
     :param document: the content of azureProfile.json, as the host has read it.
+    :param config_dir: None for the config directory of the host.
     """
 
     def find_file() -> ContextFile | None:
@@ -37,7 +39,7 @@ def choice_of_process(cli_ctx: Any, document: object) -> Choice:
 
     from azext_login.profile.choice import find_choice
 
-    return find_choice(os.environ, partial(_stored, document), find_file)
+    return find_choice(os.environ, partial(_stored, document, config_dir), find_file)
 
 
 def has_chooser(cli_ctx: Any) -> bool:
@@ -49,21 +51,26 @@ def _has_file(cli_ctx: Any) -> bool:
     return follows_directories(cli_ctx) and next(directories_with_file(), None) is not None
 
 
-def _stored(document: object) -> tuple[Sequence[Any], Mapping[str, Any]]:
+def _stored(document: object, config_dir: PrivateDirectory | None) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """Return the contexts and the allowed directories: those of our copy, if the file is older or damaged."""
-    from pathlib import Path
-
-    from azure.cli.core.api import get_config_dir
-
     from azext_login.profile.last_good import LastGoodCopy
     from azext_login.profile.state import ALLOWED, CONTEXTS, is_current, own_part
-    from azext_login.system.directory import PrivateDirectory
 
-    copy = LastGoodCopy(PrivateDirectory(Path(get_config_dir())))
+    copy = LastGoodCopy(config_dir or _config_dir_of_host())
     if not is_current(document, copy.generation()):
         document = copy.read() or document
     contexts, allowed = own_part(document, CONTEXTS), own_part(document, ALLOWED)
     return contexts if isinstance(contexts, list) else [], allowed if isinstance(allowed, dict) else {}
+
+
+def _config_dir_of_host() -> PrivateDirectory:
+    from pathlib import Path
+
+    from azure.cli.core.api import get_config_dir
+
+    from azext_login.system.directory import PrivateDirectory
+
+    return PrivateDirectory(Path(get_config_dir()))
 
 
 def report_refused_file(file: ContextFile) -> None:

@@ -19,8 +19,7 @@ from azext_login.system.text import format_time, printable
 from azext_login.usecases.renew_tokens import Renewal, renew, watch
 
 if TYPE_CHECKING:
-    from azure.cli.core.azclierror import AzCLIError
-
+    from azext_login.host_errors import AzCLIError
     from azext_login.profile.model import SubscriptionRow
     from azext_login.usecases.session import Session
 

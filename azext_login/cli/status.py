@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from azext_login.cli.collector import resume
-from azext_login.cli.open_session import PRIVATE_FILES, open_session
+from azext_login.cli.open_session import open_session
 from azext_login.cli.options import serves
+from azext_login.cli.private_files import PRIVATE_FILES
 from azext_login.cli.questions import is_agreed
 from azext_login.cli.raw_output import write_text
 from azext_login.cli.status_options import StatusOptions

@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from azext_login.cli.raw_output import write_raw
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
 
 _TOKEN = "AZURE_ACCESS_TOKEN"
 _EXPIRES_ON = "AZURE_ACCESS_TOKEN_EXPIRES_ON"
-
-# The application ID of Azure DevOps, whose tokens git needs:
-# https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/service-principal-managed-identity
-_AZURE_DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
 
 # RFC 6749 appendix A.12: an access token consists of visible ASCII characters and blanks.
 _VSCHAR = re.compile(r"[\x20-\x7E]+")
@@ -49,11 +44,6 @@ def check_export(token_format: str, *, yes: bool, output: str | None) -> None:
             "The terminal would show the token, where others can read it and where it stays. No token was requested.",
             "Redirect the output to a program or a file, or add --yes.",
         )
-
-
-def default_resource(token_format: str) -> str | None:
-    """Return the resource that a format is meant for, if there is one."""
-    return _AZURE_DEVOPS if token_format == "git" else None
 
 
 def write_token(token: AccessToken, token_format: str, *, output: str | None) -> None:
@@ -98,6 +88,8 @@ def _exec_credential(token: AccessToken, environ: Mapping[str, str]) -> str:
     https://kubernetes.io/docs/reference/access-authn-authz/authentication/#input-and-output-formats: the output has to
     have the version that the input, KUBERNETES_EXEC_INFO, has.
     """
+    from datetime import datetime, timezone
+
     expires_on = datetime.fromtimestamp(token.expires_on, timezone.utc)
     credential = {
         "apiVersion": f"{_EXEC_GROUP}/{_exec_version(environ.get(_EXEC_INFO))}",

@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from azext_login.cli.option_values import RESOURCE_TYPES, TOKEN_FORMATS, application_option
 from azext_login.cli.options import option
-
-
-class SubscriptionOverName(argparse.Action):
-    """`--subscription`/`-s` takes precedence over `--name`/`-n`, in any order, unless it is empty.
-
-    The built-in has one option with four spellings, so the last one given wins and
-    `--subscription A --name B` silently uses B.
-    """
-
-    _SUBSCRIPTION = ("--subscription", "-s")
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        given: dict[bool, Any] = getattr(namespace, "_subscription_spellings", {})
-        given[option_string in self._SUBSCRIPTION] = values
-        namespace._subscription_spellings = given
-        setattr(namespace, self.dest, given.get(True) or given.get(False) or "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +16,7 @@ class TokenOptions:
 
     subscription: str | None = option(
         "--subscription", "-s", "--name", "-n",
-        action=SubscriptionOverName,
+        action="SubscriptionOverName",
         validator="warn_of_ignored_name",
         when_empty="subscription",
         help="Name or ID of the subscription whose account and tenant the token is for. Default: the active one.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -42,6 +41,8 @@ def _parts_of_rows(rows: list[Any]) -> Iterator[bytes]:
 
 def fingerprint_of(parts: Iterable[bytes]) -> Fingerprint:
     """Return the fingerprint of a text that is given in parts."""
+    import hashlib
+
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part)

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.errors import IncompleteListError, InterruptedDiscoveryError, ServiceUnreachableError
+from azext_login.host_errors import AzCLIError
 from azext_login.resource_manager.discovery import Discovery, DuplicateView, Progress, TenantReport
 from azext_login.resource_manager.resources import Subscription, Tenant
 from azext_login.system.http.waiting import retry_request

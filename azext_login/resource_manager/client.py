@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import Any
 
 import requests
-from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.errors import (
     IncompleteListError,
@@ -18,6 +17,7 @@ from azext_login.errors import (
     SignInError,
     UnexpectedAnswerError,
 )
+from azext_login.host_errors import AzCLIError
 from azext_login.resource_manager.pages import (
     NEXT_STEP,
     PAGE_LIMIT,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.errors import first_line
+from azext_login.host_errors import AzCLIError
 from azext_login.resource_manager.resources import Subscription, Tenant
 
 

@@ -32,6 +32,10 @@ has_access_lists = sys.platform == "win32"
 """Whether access lists take the place of modes. Tests set it."""
 
 
+class NotWritableError(Exception):
+    """A file in a directory that may only be read would be changed. Callers do not go on, as after an OSError."""
+
+
 class PrivateDirectory:
     """A directory with files of ours. It is opened at the first use, and stays the same directory from then on.
 
@@ -39,11 +43,15 @@ class PrivateDirectory:
     path is used.
     """
 
-    def __init__(self, path: Path, *, base: PrivateDirectory | None = None, follow: bool = True):
+    def __init__(
+        self, path: Path, *, base: PrivateDirectory | None = None, follow: bool = True, is_writable: bool = True
+    ):
         """:param base: the directory that contains this one, if `path` begins with it.
         :param follow: whether this directory may be a link.
+        :param is_writable: whether anything in it may be changed. Otherwise, that is a NotWritableError.
         """
         self.path = path
+        self.is_writable = is_writable
         self._base = base
         self._follow = follow
         self._descriptor: int | None = None
@@ -54,7 +62,12 @@ class PrivateDirectory:
 
     def subdirectory(self, name: str) -> PrivateDirectory:
         """Return a directory in this one. It may not be a link."""
-        return PrivateDirectory(self.path / name, base=self, follow=False)
+        return PrivateDirectory(self.path / name, base=self, follow=False, is_writable=self.is_writable)
+
+    def check_writable(self) -> None:
+        """:raises NotWritableError: nothing in it may be changed."""
+        if not self.is_writable:
+            raise NotWritableError(self.path)
 
     def descriptor(self, *, create: bool = False) -> int | None:
         """Return its descriptor; None on Windows.
@@ -62,6 +75,8 @@ class PrivateDirectory:
         :param create: whether the directory is created if it does not exist, for its owner alone.
         :raises OSError: there is no such directory, or it cannot be used.
         """
+        if create:
+            self.check_writable()
         if not HAS_DESCRIPTORS:
             if create:
                 _make_by_path(self.path)
@@ -179,10 +194,11 @@ class Entry:
         directory = self.directory.descriptor()
         if directory is None:
             target = Path(os.path.realpath(self.path))
-            return PrivateDirectory(target.parent) / target.name
+            return PrivateDirectory(target.parent, is_writable=self.directory.is_writable) / target.name
         target = read_trusted_link(self.name, directory, self.path)
         base = None if target.is_absolute() else self.directory
-        return PrivateDirectory(self.directory.path / target.parent, base=base) / target.name
+        path, is_writable = self.directory.path / target.parent, self.directory.is_writable
+        return PrivateDirectory(path, base=base, is_writable=is_writable) / target.name
 
     def open_to_read(self, *, limit: int = LARGEST_FILE) -> int:
         """Return a descriptor of a regular file, also behind a trusted link.
@@ -235,6 +251,7 @@ class Entry:
         if create:
             with contextlib.suppress(FileExistsError):
                 return self.create()
+        self.directory.check_writable()
         name, directory = self._at()
         flags = os.O_RDWR | NOT_THROUGH_LINKS | (os.O_CREAT if create else 0)
         try:
@@ -256,6 +273,7 @@ class Entry:
         name, directory = self._at()
         if directory is None or not _is_open_to_others(self.status()):
             return
+        self.directory.check_writable()
         descriptor = os.open(name, os.O_RDONLY | NOT_THROUGH_LINKS, dir_fd=directory)
         try:
             status = os.fstat(descriptor)
@@ -276,6 +294,7 @@ class Entry:
 
         :raises OSError: that is not possible.
         """
+        self.directory.check_writable()
         name, directory = self._at()
         new_name, new_directory = new._at()
         when_closed(lambda: os.replace(name, new_name, src_dir_fd=directory, dst_dir_fd=new_directory))
@@ -285,6 +304,7 @@ class Entry:
 
         :raises OSError: it does not exist, or cannot be removed.
         """
+        self.directory.check_writable()
         name, directory = self._at()
         when_closed(lambda: os.unlink(name, dir_fd=directory))
 
@@ -293,6 +313,7 @@ class Entry:
 
         :raises OSError: it is not one.
         """
+        self.directory.check_writable()
         name, directory = self._at()
         os.rmdir(name, dir_fd=directory)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from knack.log import get_logger as get_host_logger
-
 from azext_login.system.text import visible
+
+# The parent of the host's loggers (knack.log), which has the handlers. By its name, because there may be no host.
+_HOST_LOGGER = "cli"
 
 
 def get_logger(name: str) -> logging.Logger:
     """Return the host's logger for a module, whose messages have nothing but text and white space."""
-    logger: logging.Logger = get_host_logger(name)
+    logger = logging.getLogger(_HOST_LOGGER).getChild(name)
     logger.addFilter(keep_text)
     return logger
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime, timezone, tzinfo
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 _WHITE_SPACE = "\t\n\r"
 # Categories of characters that are invisible but change how the terminal shows a line: controls (the terminal would
@@ -99,6 +102,8 @@ def format_time(timestamp: float, layout: str, zone: tzinfo | None = None) -> st
     :param layout: a format of `strftime`.
     :param zone: None for local time.
     """
+    from datetime import datetime
+
     try:
         return datetime.fromtimestamp(timestamp, zone).strftime(layout)
     except (OverflowError, OSError, ValueError):
@@ -110,4 +115,6 @@ def format_utc(timestamp: float) -> str:
 
     :param timestamp: POSIX time in seconds.
     """
+    from datetime import timezone
+
     return format_time(timestamp, "%Y-%m-%d %H:%M:%S UTC", timezone.utc)

@@ -11,8 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.auth.credential import FRESH_FOR, AccessToken, TokenOrigin
 from azext_login.auth.entra.azure_cli import AGENT_SESSION_VARIABLE, AZURE_CLI_CLIENT_ID
 from azext_login.auth.storage.cached_token import (
@@ -31,6 +29,7 @@ from azext_login.errors import (
     UnexpectedAnswerError,
     first_line,
 )
+from azext_login.host_errors import AzCLIError
 from azext_login.profile.model import SubscriptionRow, account_of, tenant_key
 from azext_login.system.log import get_logger
 from azext_login.system.patience import longest_wait

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.errors import AccountError, IncompleteListError, InterruptedDiscoveryError, first_line
+from azext_login.host_errors import AzCLIError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import Account, SubscriptionRow, account_of, is_tenant_level, tenant_of
 from azext_login.profile.state import RowKey, key_of, owner_of

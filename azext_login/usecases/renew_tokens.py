@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.auth.entra.errors import Attempt, login_command
 from azext_login.auth.jwt import expiry_of, issue_time_of
 from azext_login.auth.sources.federated_tokens import FileAssertion
 from azext_login.auth.workload.service_principal import FEDERATED_TOKEN
 from azext_login.errors import AccountError, NotSignedInError
+from azext_login.host_errors import AzCLIError
 from azext_login.profile.model import Account, SubscriptionRow, account_of
 
 if TYPE_CHECKING:

@@ -12,20 +12,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from azext_login.errors import AccountError, NotSignedInError, StoreError
-from azext_login.host import HostSettings
 from azext_login.profile import subscriptions as rules
 from azext_login.profile import words
 from azext_login.profile.choice import Choice, View
-from azext_login.profile.clouds import CloudConfig
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.profile.state import ProfileState, key_of
-from azext_login.profile.store import ProfileStore
-from azext_login.system.directory import PrivateDirectory
 from azext_login.system.log import get_logger
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:
+    from azext_login.host import HostSettings
+    from azext_login.profile.clouds import CloudConfig
+    from azext_login.profile.store import ProfileStore
     from azext_login.system.command_line import Command
+    from azext_login.system.directory import PrivateDirectory
     from azext_login.usecases.clients import Clients
     from azext_login.usecases.events import Event
 

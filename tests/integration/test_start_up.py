@@ -16,9 +16,10 @@ from tests.users import ALICE
 
 _EVERY_COMMAND = (
     "_completers", "_format", "_help", "_loader", "_params", "_parser", "_validators", "commands", "errors", "host",
-    "host_cloud", "host_index",
+    "host_cloud", "host_errors", "host_index",
     "hooks", "hooks.events",
-    "cli", "cli.collector", "cli.open_session", "cli.option_values", "cli.options", "cli.process_choice", "cli.results",
+    "cli", "cli.collector", "cli.open_session", "cli.option_values", "cli.options", "cli.private_files",
+    "cli.process_choice", "cli.results",
     "cli.secret_words", "cli.verbatim_words",
     "profile", "profile.choice", "profile.choosers", "profile.clouds", "profile.json_text", "profile.last_good",
     "profile.model",
@@ -36,7 +37,7 @@ _CACHED_TOKEN = (
     "auth", "auth.credential", "auth.entra", "auth.entra.azure_cli", "auth.entra.claims_challenge",
     "auth.storage", "auth.storage.cached_token", "auth.storage.host_lock", "auth.storage.secret_file",
     "auth.storage.token_cache",
-    "cli.token_options", "cli.tokens", "usecases.clients", "usecases.get_token",
+    "cli.obtain_token", "cli.token_options", "cli.tokens", "usecases.clients", "usecases.get_token",
 )  # fmt: skip
 
 _SLOW = {"msal", "msal_extensions", "requests", "urllib3", "cryptography", "jwt", "prompt_toolkit"}

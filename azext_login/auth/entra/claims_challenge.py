@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 
-from azure.cli.core.azclierror import InvalidArgumentValueError
+from azext_login.host_errors import InvalidArgumentValueError
 
 
 def decode_claims_challenge(encoded: str | None) -> str | None:

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.errors import (
     InteractionRequiredError,
     LockHeldError,
@@ -26,6 +24,7 @@ from azext_login.errors import (
     StoreError,
     UnexpectedAnswerError,
 )
+from azext_login.host_errors import AzCLIError
 from azext_login.system import strict_json
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock

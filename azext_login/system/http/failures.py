@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from azure.cli.core.azclierror import AzCLIError
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError
 
 from azext_login.errors import MalformedAnswerError, ServiceUnreachableError, UnexpectedAnswerError
+from azext_login.host_errors import AzCLIError
 from azext_login.system.http.echoes import Redaction, secrets_of
 from azext_login.system.http.surroundings import ca_bundle, describe_way, invalid_proxy_of, proxy_of
 from azext_login.system.text import capitalised, format_time, printable, shorten

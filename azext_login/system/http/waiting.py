@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.errors import MalformedAnswerError, ServiceBusyError, ServiceUnreachableError
+from azext_login.host_errors import AzCLIError
 from azext_login.system.patience import SILENT_WAIT, fits
 from azext_login.system.pauses import announce
 from azext_login.system.text import capitalised

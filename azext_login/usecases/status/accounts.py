@@ -8,11 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.handed_over import LOGIN_WITH_TOKEN
 from azext_login.auth.storage.cached_token import is_candidate
+from azext_login.host_errors import AzCLIError
 from azext_login.system.command_line import AZ_LOGIN
 from azext_login.usecases.get_token import TokenRequest
 from azext_login.usecases.status.outcomes import command_of, message_of, outcome_of

@@ -9,10 +9,9 @@ from email.utils import parsedate_to_datetime
 from http.client import OK
 from typing import TYPE_CHECKING
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.auth.entra.http_client import SIGN_IN_SERVICE
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
+from azext_login.host_errors import AzCLIError
 from azext_login.system.http.errors import connection_errors, parse_json_object, refuse_denial, refuse_web_page
 from azext_login.system.http.session import TIMEOUT
 from azext_login.system.text import format_utc

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.errors import (
     NotSignedInError,
     RefusalKind,
@@ -16,6 +14,7 @@ from azext_login.errors import (
     UnexpectedAnswerError,
     first_line,
 )
+from azext_login.host_errors import AzCLIError
 from azext_login.system.text import printable, without_tokens
 from azext_login.usecases.status.records import Outcome
 

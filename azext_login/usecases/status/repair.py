@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.auth.storage.host_lock import HostLock
 from azext_login.errors import StoreError
+from azext_login.host_errors import AzCLIError
 from azext_login.usecases.status.files import FILE_MODE, HOST_LOCK_SUFFIX, LOCK_LEFT, STORE_DAMAGED
 from azext_login.usecases.status.records import Finding
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.jwt import expiry_of
 from azext_login.auth.sources.federated_tokens import BuildAssertion, CommandAssertion, FileAssertion
 from azext_login.auth.storage.cached_token import TokenQuery, find_stale_token
 from azext_login.auth.workload.service_principal import ACCESS_TOKEN, FEDERATED_TOKEN, ServicePrincipal
 from azext_login.errors import NotSignedInError, StoreError
+from azext_login.host_errors import AzCLIError
 from azext_login.profile import words
 from azext_login.profile.model import CLOUD_SHELL, Account, SubscriptionRow, account_of, tenant_of
 from azext_login.usecases.get_token import TokenRequest, query_of

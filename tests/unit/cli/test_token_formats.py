@@ -21,8 +21,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from azext_login.auth.credential import AccessToken
+from azext_login.cli.obtain_token import for_format
 from azext_login.cli.option_values import TOKEN_FORMATS
-from azext_login.cli.token_formats import FORMATS, default_resource, format_token, write_token
+from azext_login.cli.token_formats import FORMATS, format_token, write_token
+from azext_login.cli.token_options import ExportOptions
 from azext_login.errors import AccountError, StoreError, UnexpectedAnswerError
 from azext_login.system.terminal import streams
 from tests.harness.environments import SHELLS, in_ci
@@ -302,7 +304,7 @@ def test_there_is_no_format_that_the_command_line_does_not_know() -> None:
 
 @pytest.mark.parametrize("token_format", TOKEN_FORMATS)
 def test_only_git_has_a_resource_of_its_own(token_format: str) -> None:
-    assert (default_resource(token_format) is not None) == (token_format == "git")
+    assert (for_format(ExportOptions(token_format=token_format)).resource is not None) == (token_format == "git")
 
 
 @pytest.mark.parametrize(
