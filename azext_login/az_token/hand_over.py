@@ -7,14 +7,23 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-_FORMAT = ("--format", "-f")
-_JSON = "json"
+FORMAT_OPTIONS = ("--format", "-f")
+
+JSON = "json"
+"""The format that is no format of `az account export-token`: it is what `az account get-access-token` writes."""
+
+
+class NotAnsweredError(Exception):
+    """This program leaves the answer to `az`. The argument is the reason."""
+
+
+class BlocksAzError(Exception):
+    """A file would block `az` too. The argument is the message."""
 
 
 def hand_over(words: Sequence[str]) -> NoReturn:
     """Run `az` with the words of this program. It takes the place of this process, except on Windows."""
     command = [sys.executable, *_safe_path(), "-m", "azure.cli", *az_words(words)]
-    sys.stdout.flush()
     if sys.platform == "win32":
         # The shell would not wait for a program that took the place of this one.
         from azext_login.system.child_process import run_child
@@ -24,16 +33,13 @@ def hand_over(words: Sequence[str]) -> NoReturn:
 
 
 def az_words(words: Sequence[str]) -> list[str]:
-    """Return the words of the `az` command that has the options of this program.
-
-    JSON is not a format of `az account export-token`: it is what `az account get-access-token` writes.
-    """
-    found = [index for index, word in enumerate(words) if word.partition("=")[0] in _FORMAT]
+    """Return the words of the `az` command that has the options of this program."""
+    found = [index for index, word in enumerate(words) if word.partition("=")[0] in FORMAT_OPTIONS]
     if len(found) == 1:
         (at,) = found
         _, is_joined, value = words[at].partition("=")
         after = at + 1 if is_joined else at + 2
-        if (value if is_joined else "".join(words[at + 1 : after])) == _JSON:
+        if (value if is_joined else "".join(words[at + 1 : after])) == JSON:
             # An --output among the words takes precedence.
             return ["account", "get-access-token", "--output", "json", *words[:at], *words[after:]]
     return ["account", "export-token", *words]

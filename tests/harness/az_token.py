@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -55,3 +56,8 @@ def run(
         process.kill()
         raise AssertionError(f"az-token {' '.join(words)} took over {timeout} s: {process.communicate()}") from None
     return Result(("az-token", *words), process.returncode, stdout, stderr, time.monotonic() - began, az.secrets)
+
+
+def without_az(az: Az) -> list[str]:
+    """Return what starts the program in a Python without azure-cli: it fails where it would let `az` answer."""
+    return [sys.executable, *command(az)[1:]]
