@@ -23,16 +23,8 @@ _GET, _FRESH = "az account get-access-token", "az account get-access-token --min
 _EXPORT = 'eval "$(az account export-token --format bash)"'
 _OWN_APPLICATION = 'az login --app-client-id "$APP_ID" --scope https://vault.azure.net/.default'
 
-_PROGRAM = '"$(az extension show --name login --query path --output tsv)/bin/az-token" --format json'
-
 #: First lines of the blocks of commands that are tested here.
-<<<<<<< HEAD
 TESTED = {_GET, _FRESH, _OWN_APPLICATION, _EXPORT}
-=======
-TESTED = {_GET, _FRESH, _OWN_APPLICATION, _EXPORT, _GIT, _PROGRAM}
-
-_DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
->>>>>>> ac298b0 (Write a cached token without starting az)
 
 
 @pytest.fixture
@@ -61,11 +53,6 @@ def _run(az: Az, *command: str, stdin: str = "", **env: str) -> str:
 
 def test_tokens_for_programs(az: Az) -> None:
     assert bash(az, block(_GET)).count("accessToken") == 3
-
-
-def test_the_program_that_starts_no_az(az: Az) -> None:
-    output = bash(az, block(_PROGRAM))
-    assert output.count("accessToken") == output.count("Authorization: Bearer ey") == 1
 
 
 def test_how_fresh_and_whose(az: Az, cloud: LocalCloud) -> None:
