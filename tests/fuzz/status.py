@@ -15,7 +15,7 @@ from knack.config import CLIConfig
 
 from azext_login import host_index
 from azext_login.auth.storage import secret_file
-from azext_login.cli.open_session import PRIVATE_FILES
+from azext_login.cli.private_files import PRIVATE_FILES
 from azext_login.cli.process_choice import choice_of_process
 from azext_login.cli.status_document import document_of
 from azext_login.cli.status_table import coloured, table_of
