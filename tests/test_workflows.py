@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -97,3 +98,20 @@ def _covers(recipe: str, line: str) -> bool:
     """Tell whether a recipe is the line with more options of pytest."""
     first, *rest = line.split()
     return recipe.startswith(f"{first} ") and set(rest) <= set(recipe.split())
+
+
+_POSIX = {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"}
+
+
+def _imports(path: Path) -> set[str]:
+    """Return the modules that a module imports as a whole when it is loaded. Programs in strings do not count."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+
+
+def test_unit_tests_that_windows_cannot_import_are_left_out_there() -> None:
+    unit = ROOT / "tests" / "unit"
+    found = {path for path in unit.rglob("*.py") if _imports(path) & _POSIX}
+    conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    named = {ROOT / "tests" / name for name in re.findall(r'"(unit/\S+\.py)"', conftest)}
+    assert named == found
