@@ -12,6 +12,7 @@ import pytest
 
 from tests.harness import hosts
 from tests.harness.az import Az
+from tests.harness.environments import ROOT
 from tests.harness.folder_server import FolderServer
 from tests.harness.hosts import Host
 from tests.harness.stage import Stage
@@ -21,11 +22,13 @@ from tests.localcloud import User
 from tests.release.build import digest_of
 from tests.release.contents import read_wheel
 from tests.release.index import read_index, with_release
+from tests.release.sources import version_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the blocks are written for bash")
 
 _PLACE = "https://HOST/PATH"
-_WHEEL = "login-1.0.0-py3-none-any.whl"
+_VERSION = version_in((ROOT / "setup.py").read_text(encoding="utf-8"))
+_WHEEL = f"login-{_VERSION}-py3-none-any.whl"
 _ADDRESS = f"az extension add --source {_PLACE}/{_WHEEL}"
 _VARIABLE = f"export AZURE_EXTENSION_INDEX_URL={_PLACE}/index.json"
 _SETTING = f"az config set extension.index_url={_PLACE}/index.json"
@@ -46,7 +49,7 @@ def site(stage: Stage, tmp_path: Path) -> Iterator[FolderServer]:
     assert wheel.name == _WHEEL
     (folder / "SHA256SUMS").write_text(f"{digest_of(wheel)}  {wheel.name}\n{'0' * 64}  missing\n", encoding="utf-8")
     with FolderServer(folder) as server:
-        index = with_release(read_index(None, "1.0.0"), read_wheel(wheel), server.url)
+        index = with_release(read_index(None, _VERSION), read_wheel(wheel), server.url)
         (folder / "index.json").write_text(index, encoding="utf-8")
         yield server
 
@@ -104,7 +107,7 @@ def test_three_commands_lead_to_a_token(
 
 def test_the_extension_is_added_by_its_name_for_one_shell(bare: Az, site: FolderServer) -> None:
     shown = bash(bare, [*_lines(_VARIABLE, site), "az extension list --query [].version --output tsv"])
-    assert "1.0.0" in shown.splitlines()
+    assert _VERSION in shown.splitlines()
 
 
 def test_the_setting_lists_adds_updates_and_removes_it(bare: Az, site: FolderServer) -> None:

@@ -50,7 +50,7 @@ def read_sources(root: Path, tag: str | None = None) -> Sources:
     """
     _refuse_changes(root)
     commit = _git(root, "rev-parse", "HEAD").strip()
-    version = _version_in(_git(root, "show", "HEAD:setup.py"))
+    version = version_in(_git(root, "show", "HEAD:setup.py"))
     notes = notes_of(version, _git(root, "show", "HEAD:HISTORY.rst"))
     sources = Sources(root, commit, int(_git(root, "show", "--no-patch", "--format=%ct", "HEAD")), version, notes)
     _refuse_tag(sources, tag)
@@ -89,7 +89,8 @@ def notes_of(version: str, history: str) -> str:
     return notes + "\n"
 
 
-def _version_in(setup: str) -> str:
+def version_in(setup: str) -> str:
+    """Return the version in the text of setup.py."""
     found = _VERSION.search(setup)
     if not found:
         raise ReleaseRefusedError('setup.py has no line VERSION = "..."')
