@@ -323,6 +323,36 @@ examples:
       text: az account token-helper status --to /opt/tools/bin
 """
 
+helps["account serve-tokens"] = """
+type: command
+short-summary: Serve access tokens to a command or a container, which finds them as those of a managed identity.
+long-summary: >-
+    The endpoint speaks the managed identity protocol of App Service. ManagedIdentityCredential and
+    DefaultAzureCredential of the Azure SDKs, and `az login --identity`, use it without any change. Write the command
+    after --. It runs with IDENTITY_ENDPOINT and IDENTITY_HEADER, a secret that is new in each run, and without the
+    variables of other credentials. The endpoint ends with the command; the exit code is that of the command.
+
+
+    Without a command, both variables are printed on standard output, as `docker run --env-file` reads them, and tokens
+    are served until Ctrl-C or SIGTERM. Every program that has the secret gets tokens: keep it out of command lines,
+    images and logs.
+
+
+    The account is the active one when the command starts, or the one that the options name. It stays the same in the
+    run. Once it signs out, no more tokens are served. Tokens are for the resources in --allow-resource, and for nothing
+    else. Without the option, these are the resources in the settings of the cloud, such as Azure Resource Manager,
+    Microsoft Graph, Key Vault, SQL and Storage. Requests are reported on standard error, tokens never are. --output has
+    no effect.
+examples:
+    - name: Run a program with the Azure SDK for Python.
+      text: PYTHONUNBUFFERED=1 az account serve-tokens -- python3 job.py
+    - name: Serve Key Vault tokens alone, of another account.
+      text: >-
+        LANG=C az account serve-tokens --username bob@contoso.com --allow-resource https://vault.azure.net -- ./job.sh
+    - name: Serve tokens to containers on the bridge of Docker that run with `--env-file endpoint.env`.
+      text: az account serve-tokens --bind 172.17.0.1 > endpoint.env
+"""
+
 helps["account renew"] = """
 type: command
 short-summary: Renew the federated token and the access tokens of an account before they expire.

@@ -123,6 +123,18 @@ class SubscriptionOverName(argparse.Action):
         setattr(namespace, self.dest, given.get(True) or given.get(False) or "")
 
 
+def validate_serve(cmd: Any, namespace: argparse.Namespace) -> None:
+    """Check what `az account serve-tokens` is given: the command, and options that choose an account in two ways.
+
+    :raises ValueError: `--` without a command, or a command that the host has changed; or options that do not go
+        together.
+    """
+    from azext_login.cli.serve_usage import check_serve
+    from azext_login.cli.verbatim_words import verbatim_command
+
+    check_serve(namespace, verbatim_command(cmd.cli_ctx))
+
+
 def warn_of_ignored_name(namespace: argparse.Namespace) -> None:
     """Report which of `--subscription` and `--name` was ignored, if both were given."""
     given: dict[bool, Any] = namespace.__dict__.pop("_subscription_spellings", {})

@@ -21,6 +21,7 @@ HANDLERS = {
     "account token-helper install": ("token_helper", "install_helper"),
     "account token-helper uninstall": ("token_helper", "uninstall_helper"),
     "account token-helper status": ("token_helper", "list_helpers"),
+    "account serve-tokens": ("serve_tokens", "serve_tokens"),
     "account renew": ("renew", "renew_account"),
     "account status": ("status", "show_status"),
     "account context list": ("contexts", "list_contexts"),

@@ -56,6 +56,7 @@ def open_session(
     restores_cloud: bool = True,
     is_about_default: bool = False,
     restricts_files: bool = True,
+    context: str | None = None,
 ) -> Session:
     """Return the session of a running command. The context of the process, if any, decides which cloud is active.
 
@@ -64,6 +65,7 @@ def open_session(
     :param is_about_default: whether the command changes the stored default or the contexts. Then the stored cloud is
         active, and a file `.azure-context` that does not count is not reported.
     :param restricts_files: whether files that other users can read are restricted to this user.
+    :param context: the name of a context to be in, in place of what the process has chosen.
     """
     from azure.cli.core._session import ACCOUNT
     from azure.cli.core.api import get_config_dir
@@ -76,7 +78,7 @@ def open_session(
     if was_active is not None:
         activate_cloud(cli_ctx, was_active)
         logger.warning("clouds.config had been removed and was restored. %s is the active cloud.", cli_ctx.cloud.name)
-    choice = choice_of_process(cli_ctx, ACCOUNT.data)
+    choice = choice_of_process(cli_ctx, ACCOUNT.data, context=context)
     if is_about_default:
         # The caller, and other threads of it, stay in the context.
         cli_ctx = copy(cli_ctx)

@@ -23,11 +23,14 @@ logger = get_logger(__name__)
 _reported: set[ContextFile] = set()
 
 
-def choice_of_process(cli_ctx: Any, document: object, config_dir: PrivateDirectory | None = None) -> Choice:
+def choice_of_process(
+    cli_ctx: Any, document: object, config_dir: PrivateDirectory | None = None, *, context: str | None = None
+) -> Choice:
     """Return the choice of this process.
 
     :param document: the content of azureProfile.json, as the host has read it.
     :param config_dir: None for the config directory of the host.
+    :param context: a context that takes precedence over what the process has chosen.
     """
 
     def find_file() -> ContextFile | None:
@@ -37,9 +40,10 @@ def choice_of_process(cli_ctx: Any, document: object, config_dir: PrivateDirecto
 
         return find_context_file()
 
-    from azext_login.profile.choice import find_choice
+    from azext_login.profile.choice import CONTEXT_VARIABLE, find_choice
 
-    return find_choice(os.environ, partial(_stored, document, config_dir), find_file)
+    environ = os.environ if context is None else {CONTEXT_VARIABLE: context}
+    return find_choice(environ, partial(_stored, document, config_dir), find_file)
 
 
 def has_chooser(cli_ctx: Any) -> bool:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from azext_login.cli.verbatim_words import MISSING_COMMAND, VerbatimCommand
-from azext_login.system.text import printable, shorten
-
-_LONGEST_WORD = 100  # characters
+from azext_login.cli.verbatim_words import MISSING_COMMAND, VerbatimCommand, check_not_read
 
 
 def check_run(options: argparse.Namespace, command: VerbatimCommand | None) -> None:
@@ -17,13 +14,7 @@ def check_run(options: argparse.Namespace, command: VerbatimCommand | None) -> N
     """
     if command is None or not command.words:
         raise ValueError(MISSING_COMMAND)
-    if command.read_word is not None:
-        word = shorten(printable(command.read_word), _LONGEST_WORD)
-        raise ValueError(
-            f"usage error: Before the command could run, the Azure CLI has read what {word} stands for, so the command "
-            "could not read it again. Give the whole command to a shell as one word, for example:\n"
-            "az account context run --context dev -- sh -c 'curl --data @- https://contoso.com'"
-        )
+    check_not_read(command, "az account context run --context dev")
     if options.isolated and options.context:
         raise ValueError(
             "usage error: --context is not applicable with --isolated. To copy the sign-in of a context, write "

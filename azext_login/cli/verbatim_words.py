@@ -1,4 +1,4 @@
-"""The words after `--` of `az account context run`: a command that the Azure CLI must not interpret.
+"""The words after `--`: a command that we run, and that the Azure CLI must not interpret.
 
 Before it loads this extension, the host reads files in place of words such as @FILE, and obeys --debug, --verbose and
 --only-show-errors wherever they are. Afterwards, its parser would take the words for options.
@@ -13,8 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from azext_login.system.text import printable, shorten
+
 RUN = "account context run"
-"""The only command that takes such words."""
+SERVE = "account serve-tokens"
+
+_COMMANDS = (RUN, SERVE)
+"""The commands that take such words."""
 
 MISSING_COMMAND = (
     "usage error: The command to run is missing. Write it after --, for example:\n"
@@ -24,6 +29,7 @@ MISSING_COMMAND = (
 _SEPARATOR = "--"
 _KEY = "azext_login_verbatim"
 
+_LONGEST_WORD = 100  # characters
 _LEVELS = ("--debug", "--verbose", "--only-show-errors")
 
 
@@ -39,12 +45,12 @@ class VerbatimCommand:
 
 
 def take_verbatim_command(cli_ctx: Any, args: list[str], argv: Sequence[str]) -> None:
-    """Remove `--` and the words after it from the words of `az account context run`, and keep them.
+    """Remove `--` and the words after it from the words of a command that takes them, and keep them.
 
     :param args: the words of the command as the host has read them. Changed in place: the host parses what is left.
     :param argv: the words as the process was given them.
     """
-    if not _is_run(args):
+    if not _takes_words(args):
         return
     is_of_process = _are_read_from(args, argv)
     given = argv if is_of_process else args
@@ -65,9 +71,25 @@ def verbatim_command(cli_ctx: Any) -> VerbatimCommand | None:
     return found
 
 
-def _is_run(args: Sequence[str]) -> bool:
-    words = RUN.split()
-    return [word.lower() for word in args[: len(words)]] == words
+def check_not_read(command: VerbatimCommand, example: str) -> None:
+    """Refuse a command of which the host has read a word.
+
+    :param example: the words before `--` in the advice.
+    :raises ValueError: the host has read it.
+    """
+    if command.read_word is None:
+        return
+    word = shorten(printable(command.read_word), _LONGEST_WORD)
+    raise ValueError(
+        f"usage error: Before the command could run, the Azure CLI has read what {word} stands for, so the command "
+        "could not read it again. Give the whole command to a shell as one word, for example:\n"
+        f"{example} -- sh -c 'curl --data @- https://contoso.com'"
+    )
+
+
+def _takes_words(args: Sequence[str]) -> bool:
+    given = [word.lower() for word in args]
+    return any(given[: len(words)] == words for words in map(str.split, _COMMANDS))
 
 
 def _are_read_from(args: Sequence[str], argv: Sequence[str]) -> bool:

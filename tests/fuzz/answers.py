@@ -20,7 +20,6 @@ from azext_login.auth.entra.tenants import resolve_tenant
 from azext_login.auth.entra.user_credential import UserCredential
 from azext_login.auth.interactive.device_code import sign_in_with_device_code
 from azext_login.auth.interactive.password import sign_in_with_password
-from azext_login.auth.interactive.redirect_request import FormError, parse_form
 from azext_login.auth.managed_identity.answers import check_response
 from azext_login.auth.managed_identity.assigned_identity import AssignedIdentity
 from azext_login.auth.managed_identity.requests import translate_errors
@@ -30,6 +29,7 @@ from azext_login.profile.model import Account
 from azext_login.profile.state import ProfileState
 from azext_login.resource_manager.client import ResourceManager
 from azext_login.resource_manager.resources import Tenant
+from azext_login.system.http_server.request import FormError, parse_form
 from azext_login.usecases.rows import row_of
 from azext_login.usecases.sign_in import SignInRequest, authenticate_user
 from tests.fuzz.mutate import Mutator, token_of

@@ -10,14 +10,14 @@ from unittest import mock
 
 from azext_login.auth.interactive.pasted_address import PastedAddressError, parse_pasted_address
 from azext_login.auth.interactive.redirect_receiver import RedirectReceiver
-from azext_login.auth.interactive.redirect_request import FormError, RequestParser, RequestRefusedError, parse_form
-from azext_login.auth.interactive.redirect_server import Limits
 from azext_login.auth.sources.access_token import read_token
 from azext_login.auth.sources.credential_source import SourceRequest
 from azext_login.auth.sources.federated_tokens import CommandAssertion, check_assertion
 from azext_login.auth.sources.plugins import Plugin, PluginSource
 from azext_login.auth.sources.program import ProgramSource
 from azext_login.auth.sources.user_command import UserCommand, split_command_line
+from azext_login.system.http_server.request import FormError, RequestParser, RequestRefusedError, parse_form
+from azext_login.system.http_server.server import Limits
 from tests.fuzz.answers import CLAIMS, FAR, HOST, OBJECT, TENANT
 from tests.fuzz.mutate import Mutator, token_of
 from tests.fuzz.place import Place

@@ -25,10 +25,10 @@ from typing import Any, Protocol
 
 from azext_login.auth.entra.errors import Attempt, explain
 from azext_login.auth.interactive.pasted_address import PastedAddressError, parse_pasted_address
-from azext_login.auth.interactive.redirect_listeners import PortInUseError
 from azext_login.auth.interactive.redirect_receiver import AuthorizationAnswer, RedirectReceiver
 from azext_login.errors import SignInError
 from azext_login.system.command_line import AZ_LOGIN, Command
+from azext_login.system.http_server.listeners import PortInUseError
 from azext_login.system.login_command import another_way
 from azext_login.system.terminal.paste_reader import PasteReader
 

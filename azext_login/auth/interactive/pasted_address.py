@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from azext_login.auth.interactive.redirect_request import DuplicateParameterError, FormError, parse_form
+from azext_login.system.http_server.request import DuplicateParameterError, FormError, parse_form
 from azext_login.system.terminal.line_editor import MAX_LENGTH
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")

@@ -7,7 +7,8 @@ hash (CSP level 3, section 8.4), so that markup that got past the escaping could
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from azext_login.system.http_server.response import Response, make_response
 
 _APPLICATION = "Azure CLI"
 _MAX_REFLECTED = 1000
@@ -15,23 +16,6 @@ _CSP = (
     "default-src 'none'; style-src 'sha256-{style_hash}'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-_REASONS = {
-    200: "OK",
-    303: "See Other",
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    409: "Conflict",
-    411: "Length Required",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    431: "Request Header Fields Too Large",
-    501: "Not Implemented",
-    505: "HTTP Version Not Supported",
-}
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #f3f4f6; --card: #ffffff; --text: #1b1f24; --quiet: #57606a;
@@ -53,19 +37,6 @@ p { margin: 0 0 .75rem; } main > :last-child { margin-bottom: 0; }
   unicode-bidi: isolate; }
 @media (max-width: 30rem) { main { padding: 1.25rem; } h1 { font-size: 1.3rem; } }
 """
-
-
-@dataclass(frozen=True)
-class Response:
-    """The bytes of one HTTP response, and whether the receiver waits a moment for the browser when it closes.
-
-    `awaited`: the user is waiting for this page. `leads_to_page`: the browser requests the page next.
-    """
-
-    status: int
-    payload: bytes
-    awaited: bool = False
-    leads_to_page: bool = False
 
 
 def success() -> str:
@@ -163,35 +134,15 @@ def page_response(
         "Content-Security-Policy": _CSP.format(style_hash=style_hash),
         **(headers or {}),
     }
-    return Response(status, _payload(status, fields, html.encode("utf-8")), awaited=awaited)
+    return make_response(status, fields, html.encode("utf-8"), awaited=awaited)
 
 
 def bare_response(status: int, text: str = "") -> Response:
     """Return a short plain-text response, for requests whose response no user sees."""
     fields = {"Content-Type": "text/plain; charset=utf-8"}
-    return Response(status, _payload(status, fields, text.encode("utf-8")))
+    return make_response(status, fields, text.encode("utf-8"))
 
 
 def redirect_response(path: str) -> Response:
     """Return 303 See Other to a path of this server (RFC 9110 section 15.4.4)."""
-    return Response(303, _payload(303, {"Location": path}, b""), leads_to_page=True)
-
-
-def without_body(response: Response) -> Response:
-    """Return the same response without its content, for a HEAD request (RFC 9110 section 9.3.2)."""
-    head, separator, _ = response.payload.partition(b"\r\n\r\n")
-    return Response(response.status, head + separator)
-
-
-def _payload(status: int, fields: Mapping[str, str], body: bytes) -> bytes:
-    lines = [f"HTTP/1.1 {status} {_REASONS[status]}"]
-    common = {
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        # The address of the answer may contain the code, which must not be sent on as a Referer.
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "Connection": "close",
-    }
-    lines += [f"{name}: {value}" for name, value in {**fields, **common}.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + body
+    return make_response(303, {"Location": path}, leads_to_page=True)

@@ -1,7 +1,7 @@
 """Receives the authority's answer of the authorization code flow on localhost (RFC 8252, sections 7.3 and 8.3).
 
-This module decides which request is the answer. `redirect_request` parses requests and `redirect_server` serves them;
-neither uses ``http.server``. While a user signs in, every web page and every process of the computer can reach this
+This module decides which request is the answer. `system.http_server` parses and serves requests without
+``http.server``. While a user signs in, every web page and every process of the computer can reach this
 port, so no client may get around a limit.
 
 Nothing here logs a parameter, a path or a header: they contain the authorization code.
@@ -18,16 +18,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from azext_login.auth.interactive import redirect_pages as pages
-from azext_login.auth.interactive.redirect_listeners import open_listeners
 from azext_login.auth.interactive.redirect_pages import (
-    Response,
     bare_response,
     page_response,
     redirect_response,
-    without_body,
 )
-from azext_login.auth.interactive.redirect_request import FormError, Request, RequestRefusedError, parse_form
-from azext_login.auth.interactive.redirect_server import Limits, RedirectServer
+from azext_login.system.http_server.listeners import open_listeners
+from azext_login.system.http_server.request import FormError, Request, RequestRefusedError, parse_form
+from azext_login.system.http_server.response import Response, without_body
+from azext_login.system.http_server.server import Client, HttpServer, Limits
 
 _DEFAULT_LIMITS = Limits()
 
@@ -73,7 +72,7 @@ class _RedirectionEndpoint:
     def refuse(self, refusal: RequestRefusedError) -> Response:
         return page_response(refusal.status, pages.refused(str(refusal)))
 
-    def respond(self, request: Request) -> Response | None:
+    def respond(self, request: Request, client: Client) -> Response | _RedirectionEndpoint:
         if request.method not in ("GET", "POST"):
             # This also refuses the preflight requests with which a page asks for more than a navigation may do.
             response = page_response(405, pages.refused(), headers={"Allow": "GET, POST"})
@@ -93,7 +92,7 @@ class _RedirectionEndpoint:
         _require_navigation(request)
         return self._record(_parameters(request, query), hide_address=request.method == "GET")
 
-    def _record(self, parameters: Mapping[str, str], *, hide_address: bool) -> Response | None:
+    def _record(self, parameters: Mapping[str, str], *, hide_address: bool) -> Response | _RedirectionEndpoint:
         with self._lock:
             if not self._is_expected(parameters.get("state", "")):
                 logger.debug("Refused an answer with an unexpected state")
@@ -106,14 +105,16 @@ class _RedirectionEndpoint:
             self.answer = AuthorizationAnswer(MappingProxyType(dict(parameters)))
             self._hide_address = hide_address and "code" in parameters
         self.answered.set()
-        return None
+        return self  # the outcome of the sign-in is the response
 
     def _is_expected(self, state: str) -> bool:
         given = state.encode("utf-8")
         # Every state is compared, in constant time: the duration reveals nothing about any of them.
         return sum(hmac.compare_digest(given, expected) for expected in self._states) > 0
 
-    def held_response(self) -> Response:
+    def response(self, *, is_final: bool) -> Response | None:
+        if not (is_final or self._is_complete):
+            return None
         # With response_mode=query the address bar shows the code. The code is spent by now, and bound to PKCE, but it
         # would stay in the history and appear in every screenshot of this page. Without script, only a redirect takes
         # it out; it needs one request on localhost, for which `close` waits a moment. The address of a posted answer
@@ -187,7 +188,7 @@ class RedirectReceiver:
         self._closed = threading.Event()
         listeners, self.port = open_listeners(port)
         self._endpoint = _RedirectionEndpoint(self.port)
-        self._server = RedirectServer(listeners, self._endpoint, limits, clock)
+        self._server = HttpServer(listeners, self._endpoint, limits, clock, name="login-redirect")
 
     @property
     def redirect_uri(self) -> str:
@@ -233,7 +234,7 @@ class RedirectReceiver:
             with "" it shows what the authority answered.
         """
         self._endpoint.complete(error)
-        self._server.release()
+        self._server.look_again()
 
     def close(self) -> None:
         """Stop listening and close every connection, within about a second. Idempotent.

@@ -214,7 +214,7 @@ def test_a_computer_without_a_usable_localhost_is_explained(
     def refuse(self: socket.socket, address: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("azext_login.auth.interactive.redirect_listeners.socket.socket.bind", refuse)
+    monkeypatch.setattr("azext_login.system.http_server.listeners.socket.socket.bind", refuse)
     with pytest.raises(SignInError, match="Permission denied") as caught:
         sign_in_with_browser(application, _request(ScriptedTerminal(), lambda address: True, port=port))
     assert ("port 80" in str(caught.value)) == (port == 80)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from azext_login.auth.interactive.redirect_listeners import PortInUseError
 from azext_login.auth.interactive.redirect_receiver import RedirectReceiver
-from azext_login.auth.interactive.redirect_server import Limits
+from azext_login.system.http_server.listeners import PortInUseError
+from azext_login.system.http_server.server import Limits
 from tests.unit.auth.interactive.redirect_client import (
     CODE,
     STATE,
@@ -301,7 +301,7 @@ def test_one_address_family_is_enough(missing: int, monkeypatch: pytest.MonkeyPa
                 raise OSError(97, "Address family not supported by protocol")
             super().__init__(family, *rest, **named)
 
-    monkeypatch.setattr("azext_login.auth.interactive.redirect_listeners.socket.socket", Without)
+    monkeypatch.setattr("azext_login.system.http_server.listeners.socket.socket", Without)
     with closing(RedirectReceiver()) as receiver:
         monkeypatch.undo()
         host = "::1" if missing == socket.AF_INET else "127.0.0.1"

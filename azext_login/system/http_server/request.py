@@ -3,7 +3,7 @@
 Strictness is the point, so this parser is not a library's. ``http.server`` makes blocking reads from a file object: a
 deadline for the whole request, a limit for the whole head and a refusal before the body arrives could only be added
 from outside. Both it and h11 accept what no browser sends here: bare line feeds and folded headers (h11 0.16 as well).
-The requests of a browser are a small language, and this module accepts nothing else. It uses no socket: bytes go in, a
+The requests that we serve are a small language, and this module accepts nothing else. It uses no socket: bytes go in, a
 record comes out.
 """
 

@@ -1,4 +1,4 @@
-"""Opens the listening sockets of the redirect receiver: on localhost only, in both address families, exclusively."""
+"""Opens listening sockets exclusively: on localhost in both address families, or on one address."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import errno
 import socket
 import sys
 
+# Connections that wait to be accepted. Clients that come all at once try again after a second if there are more.
+_BACKLOG = 512
 _WINDOWS_NO_ACCESS = 10013  # WSAEACCES: another program uses the port exclusively, or Windows has reserved it
 _NO_SUCH_FAMILY = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT, errno.EINVAL, 10047, 10049}
 
 
 class PortInUseError(OSError):
-    """Another program listens on the fixed port of the redirect URI. `port` is its number."""
+    """Another program listens on a fixed port. `port` is its number."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(errno.EADDRINUSE, f"Port {port} on localhost is in use by another program")
+        super().__init__(errno.EADDRINUSE, f"Port {port} is in use by another program")
         self.port = port
 
 
@@ -35,6 +37,23 @@ def open_listeners(port: int) -> tuple[list[socket.socket], int]:
         with contextlib.suppress(PortInUseError):  # the port was free in one family and used in the other
             return _listen_on_both(0)
     raise OSError(errno.EADDRINUSE, "No port is free on both 127.0.0.1 and ::1")
+
+
+def open_listener(address: str, port: int) -> socket.socket:
+    """Listen on one address of this computer.
+
+    :param address: an IPv4 or IPv6 address. The address that stands for all of them means those of its family.
+    :param port: 0 for any free port.
+    :raises PortInUseError: another program uses the port that was asked for.
+    :raises OSError: the address is none of this computer, or listening is not possible at all.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return _listen(family, address, port)
+    except OSError as error:
+        if _is_in_use(error):
+            raise PortInUseError(port) from error
+        raise
 
 
 def _listen_on_both(port: int) -> tuple[list[socket.socket], int]:
@@ -75,7 +94,7 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.setblocking(False)
         listener.bind((host, port))
-        listener.listen(64)
+        listener.listen(_BACKLOG)
     except BaseException:
         listener.close()
         raise

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azext_login.auth.interactive.redirect_request import (
+from azext_login.system.http_server.request import (
     DuplicateParameterError,
     FormError,
     Request,

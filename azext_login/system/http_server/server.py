@@ -1,4 +1,4 @@
-"""Serves HTTP on localhost from one thread that no client can block.
+"""Serves HTTP from one thread that no client can block.
 
 One thread with a selector replaces a thread per connection. Deadlines, the limit on connections, held connections and
 a prompt, complete shutdown then take a few lines in one place, and no thread is left behind. The handler decides what a
@@ -15,10 +15,10 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from azext_login.auth.interactive.redirect_pages import Response
-from azext_login.auth.interactive.redirect_request import Request, RequestParser, RequestRefusedError
+from azext_login.system.http_server.request import Request, RequestParser, RequestRefusedError
+from azext_login.system.http_server.response import Response
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Limits:
     """How much of each resource clients may use: sizes in bytes, times in seconds.
 
     The header section may be longer than the request line: browsers send the cookies of every other server that ever
-    ran on localhost, because cookies do not distinguish ports (RFC 6265 section 8.5).
+    ran on localhost, because cookies do not distinguish ports (RFC 6265 section 8.5). The defaults are for one browser.
     """
 
     request_line: int = 16 * 1024
@@ -48,17 +48,32 @@ class Limits:
     farewell_seconds: float = 0.75
 
 
+@dataclass(frozen=True)
+class Client:
+    """The two ends of a connection, as the socket names them: address and port first."""
+
+    peer: tuple[Any, ...]
+    local: tuple[Any, ...]
+
+
+class Held(Protocol):
+    """What a held connection waits for. Called from the server's thread; must not block."""
+
+    def response(self, *, is_final: bool) -> Response | None:
+        """Return the response, or None to wait until `HttpServer.look_again` is called.
+
+        :param is_final: the connection cannot be held any longer, so a response is needed now.
+        """
+
+
 class Handler(Protocol):
     """Decides about requests. Every method is called from the server's thread and must not block."""
 
-    def respond(self, request: Request) -> Response | None:
-        """Return the response, or None to hold the connection until `release` is called or the hold times out.
+    def respond(self, request: Request, client: Client) -> Response | Held:
+        """Return the response, or what the connection is held for.
 
         :raises RequestRefusedError: the server then sends the response of `refuse`.
         """
-
-    def held_response(self) -> Response:
-        """Return the response for the connection that was held."""
 
     def refuse(self, refusal: RequestRefusedError) -> Response:
         """Return the response to a request that is refused."""
@@ -75,22 +90,34 @@ class _Phase(enum.Enum):
 class _Connection:
     """One client: its phase (reading, perhaps held, writing, lingering), and until when the phase may last."""
 
-    def __init__(self, sock: socket.socket, parser: RequestParser, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, client: Client, parser: RequestParser, deadline: float) -> None:
         self.sock = sock
+        self.client = client
         self.parser = parser
         self.phase = _Phase.READING
         self.deadline = deadline
         self.unsent = b""
+        self.held: Held | None = None
         self.awaited = False
         self.leads_to_page = False
 
 
-class RedirectServer:
+class HttpServer:
     """Serves the connections of listening sockets, which it owns and closes, in the background until `close`."""
 
     def __init__(
-        self, listeners: Sequence[socket.socket], handler: Handler, limits: Limits, clock: Callable[[], float]
+        self,
+        listeners: Sequence[socket.socket],
+        handler: Handler,
+        limits: Limits,
+        clock: Callable[[], float],
+        *,
+        name: str,
     ) -> None:
+        """:param clock: counts seconds and never goes back.
+        :param name: of the thread, and of the server in the log.
+        """
+        self._name = name
         self._listeners = list(listeners)
         self._handler = handler
         self._limits = limits
@@ -99,7 +126,6 @@ class RedirectServer:
         self._page_due: float | None = None  # until when a browser that was redirected may request its page
         self._close_by: float | None = None
         self._tls = threading.Event()
-        self._release = threading.Event()
         self._closing = threading.Event()
         self._selector = selectors.DefaultSelector()
         self._wake_receiver, self._wake_sender = socket.socketpair()
@@ -108,7 +134,7 @@ class RedirectServer:
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._woken)
         for listener in self._listeners:
             self._selector.register(listener, selectors.EVENT_READ, lambda one=listener: self._accept(one))
-        self._thread = threading.Thread(target=self._run, name="login-redirect", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
@@ -116,9 +142,8 @@ class RedirectServer:
         """Whether a client tried TLS on this plain HTTP port."""
         return self._tls.is_set()
 
-    def release(self) -> None:
-        """Answer the held connections now, and hold no more connections."""
-        self._release.set()
+    def look_again(self) -> None:
+        """Answer the held connections whose response is known by now. To be called from any thread."""
         self._wake()
 
     def close(self) -> None:
@@ -142,8 +167,7 @@ class RedirectServer:
             while not self._finished():
                 for key, _ in self._selector.select(self._seconds_to_next_deadline()):
                     key.data()
-                if self._release.is_set() or self._closing.is_set():
-                    self._answer_held()
+                self._answer_held(is_final=self._closing.is_set())
                 self._expire()
         finally:
             for connection in list(self._connections):
@@ -172,7 +196,8 @@ class RedirectServer:
 
     def _accept(self, listener: socket.socket) -> None:
         try:
-            sock, _ = listener.accept()
+            sock, peer = listener.accept()
+            client = Client(peer, sock.getsockname())
         except BlockingIOError:
             return
         except OSError as error:
@@ -186,7 +211,7 @@ class RedirectServer:
         sock.setblocking(False)
         limits = self._limits
         parser = RequestParser(request_line=limits.request_line, headers=limits.headers, body=limits.body)
-        connection = _Connection(sock, parser, self._clock() + limits.read_seconds)
+        connection = _Connection(sock, client, parser, self._clock() + limits.read_seconds)
         self._connections.append(connection)
         self._selector.register(sock, selectors.EVENT_READ, lambda: self._readable(connection))
 
@@ -219,7 +244,7 @@ class RedirectServer:
         elif connection.phase is _Phase.LINGERING:
             pass  # what follows the request is read and discarded
         elif not connection.parser.started and data[0] == _TLS_HANDSHAKE:
-            logger.debug("A client speaks TLS to the redirect address")
+            logger.debug("A client speaks TLS to %s", self._name)
             self._tls.set()
             self._write(connection, _TLS_ALERT)
         else:
@@ -230,23 +255,31 @@ class RedirectServer:
             request = connection.parser.feed(data)
             if request is None:
                 return
-            response = self._handler.respond(request)
+            response = self._handler.respond(request, connection.client)
         except RequestRefusedError as refusal:
             response = self._handler.refuse(refusal)
-        if response is not None:
+        if isinstance(response, Response):
             self._send(connection, response)
             return
+        connection.held = response
         connection.phase = _Phase.HELD
         connection.deadline = self._clock() + self._limits.hold_seconds
         self._selector.unregister(connection.sock)
 
-    def _answer_held(self) -> None:
+    def _answer_held(self, *, is_final: bool) -> None:
         for connection in list(self._connections):
             if connection.phase is _Phase.HELD:
-                self._send(connection, self._handler.held_response())
+                self._answer_if_known(connection, is_final=is_final)
+
+    def _answer_if_known(self, connection: _Connection, *, is_final: bool) -> None:
+        response = None if connection.held is None else connection.held.response(is_final=is_final)
+        if response is not None:
+            self._send(connection, response)
+        elif is_final:
+            self._drop(connection)
 
     def _send(self, connection: _Connection, response: Response) -> None:
-        logger.debug("The redirect address answers %s", response.status)
+        logger.debug("%s answers %s", self._name, response.status)
         connection.awaited = response.awaited
         connection.leads_to_page = response.leads_to_page
         self._write(connection, response.payload)
@@ -290,7 +323,7 @@ class RedirectServer:
             if now < connection.deadline:
                 continue
             if connection.phase is _Phase.HELD:
-                self._send(connection, self._handler.held_response())
+                self._answer_if_known(connection, is_final=True)
             elif connection.phase is _Phase.READING and connection.parser.started:
                 refusal = RequestRefusedError(408, "The request took too long.")
                 self._send(connection, self._handler.refuse(refusal))

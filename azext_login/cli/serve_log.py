@@ -1,0 +1,75 @@
+"""Reports the requests to the token endpoint on standard error, without ever keeping an answer waiting."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from azext_login.system.log import get_logger
+from azext_login.usecases.token_endpoint.endpoint import Served
+
+logger = get_logger(__name__)
+
+# Requests that wait to be reported, where whoever reads standard error is slow. More of them are only counted.
+_MOST_WAITING = 1000
+# Refusals of the same kind that are reported in a second. More of them are only counted.
+_MOST_REFUSALS = 10
+_END_SECONDS = 1.0
+
+
+class RequestLog:
+    """Reports requests in a thread of its own."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """:param clock: counts seconds and never goes back."""
+        self._clock = clock
+        self._waiting: queue.Queue[Served | None] = queue.Queue(_MOST_WAITING)
+        self._refusals = 0
+        self._left_out = 0
+        self._second = 0
+        self._thread = threading.Thread(target=self._run, name="login-request-log", daemon=True)
+        self._thread.start()
+
+    def add(self, served: Served) -> None:
+        """Report a request. Does not block."""
+        if served.resource is None:
+            second = int(self._clock())
+            self._refusals = self._refusals + 1 if second == self._second else 1
+            self._second = second
+            if self._refusals > _MOST_REFUSALS:
+                self._left_out += 1
+                return
+        try:
+            self._waiting.put_nowait(served)
+        except queue.Full:
+            self._left_out += 1
+
+    def close(self) -> None:
+        """Report what is left, for a second at most."""
+        try:
+            self._waiting.put(None, timeout=_END_SECONDS)
+        except queue.Full:
+            return
+        self._thread.join(_END_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            served = self._waiting.get()
+            left_out, self._left_out = self._left_out, 0
+            if left_out:
+                logger.warning("Token endpoint: %d more requests were not reported.", left_out)
+            if served is None:
+                return
+            logger.warning("%s", line_of(served))
+
+
+def line_of(served: Served) -> str:
+    """Return what is reported of a request."""
+    parts = [f"Token endpoint: {served.resource or 'refused'}: {served.status}"]
+    if served.process:
+        parts.append(f", {served.process}")
+    if served.problem:
+        parts.append(f": {served.problem}")
+    return "".join(parts)

@@ -1,0 +1,1 @@
+"""Serving HTTP to local clients: one strict parser, one thread that no client can block."""

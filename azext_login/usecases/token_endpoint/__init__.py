@@ -1,0 +1,1 @@
+"""Serving the tokens of one account by the protocol of managed identities."""
