@@ -45,7 +45,7 @@ check: lint types  ## Check style and types, and run the unit tests: for every c
 	@$(PYTEST) -n $(JOBS) --dist worksteal tests/unit $(ARGS)
 
 test:  ## Run all tests (ARGS= for pytest)
-	@$(SET_UP) tools newest oldest chromium shells kubectl keyring actionlint
+	@$(SET_UP) tools newest oldest chromium shells kubectl keyring actionlint identity-client
 	@$(PYTEST) -n $(JOBS) --dist worksteal $(ARGS)
 
 parity:  ## Compare every command line with the built-in commands of the newest azure-cli, or of HOST=/path/to/az

