@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import socket
 import ssl
 import struct
@@ -111,6 +113,30 @@ def drip(client: socket.socket) -> None:
     while True:
         client.sendall(b"1\r\n \r\n")
         time.sleep(0.05)
+
+
+def trickle(client: socket.socket) -> None:
+    """Answer with a body of a known length, one byte a second for a client whose time passes 20 times faster."""
+    client.recv(65536)
+    client.sendall(status("200 OK", "Content-Type: application/json\r\n", " " * 100_000).partition(b" " * 9)[0])
+    while True:
+        client.sendall(b" ")
+        time.sleep(0.05)
+
+
+def never_end_pages(client: socket.socket) -> None:
+    """Answer each request with an empty page of a list that continues on another page of this server."""
+    with client.makefile("rb") as requests:
+        for number in itertools.count():
+            host = ""
+            while line := requests.readline().strip():
+                name, _, value = line.decode("latin-1").partition(":")
+                host = value.strip() if name.lower() == "host" else host
+            if not host:
+                return
+            body = json.dumps({"value": [], "nextLink": f"https://{host}/subscriptions?page={number}"})
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            client.sendall(f"{head}{body}".encode())
 
 
 def never_end_headers(client: socket.socket) -> None:

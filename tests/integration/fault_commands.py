@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from tests.harness.az import Az
+from tests.harness.environments import ROOT
 from tests.harness.sign_in import sign_in
 from tests.integration.token_cache_files import let_tokens_age
 from tests.integration.workloads import POD, SERVICE_PRINCIPAL, TENANT, write, write_pem
@@ -17,6 +22,18 @@ from tests.users import ALICE, BOB
 
 DISCOVERY, TOKEN, DEVICE_CODE, ARM, IMDS, GITHUB = "discovery", "token", "device code", "ARM", "IMDS", "GitHub"
 USER_TOKEN, APPLICATION_TOKEN = "token of a user", "token of an application"
+WITHOUT_CODE = "token of a user who enters no code"
+BROWSER, SIGNATURE = "token for the code of a browser", "token for a signature with the time of this computer"
+
+# The user whom BROWSER names signs in without a window.
+_BROWSE = """#!/bin/sh
+cd {root} && exec {python} -c '
+import sys
+from pathlib import Path
+from tests.harness.http_user import HttpUser
+HttpUser(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]).read_text(encoding="utf-8")).visit(sys.argv[4])
+' {ca_bundle} {user} {password} "$1"
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,19 @@ class Given:
     def assertion(self) -> str:
         """Write a new federated token of ci-app to a file; return its path."""
         return str(write(self.outside / "federated-token", self.cloud.admin.issue_assertion(POD)))
+
+    def browser(self) -> str:
+        """Write the program that BROWSER names, in which alice signs in; return the variable's value."""
+        password = write(self.outside / "password", self.cloud.directory.user(ALICE).password)
+        program = self.outside / "browser"
+        words = {"root": ROOT, "python": sys.executable, "ca_bundle": self.cloud.ca_bundle, "password": password}
+        quoted = {name: shlex.quote(str(word)) for name, word in words.items()}
+        # Other commands may run it now.
+        draft = self.outside / f"browser-{os.urandom(4).hex()}"
+        draft.write_text(_BROWSE.format(user=ALICE, **quoted), encoding="utf-8")
+        draft.chmod(0o700)
+        draft.rename(program)
+        return f"{program} %s"
 
     def pem(self) -> str:
         """Return the path of the certificate of ci-app."""
@@ -69,6 +99,10 @@ def _password(given: Given) -> Run:
     return Run(("login", "-u", ALICE, "--password=@-"), given.cloud.directory.user(ALICE).password)
 
 
+def _browser(given: Given) -> Run:
+    return Run(("login",), env={"BROWSER": given.browser()})
+
+
 def _certificate(given: Given) -> Run:
     return Run((*SERVICE_PRINCIPAL, "--certificate", given.pem()))
 
@@ -97,7 +131,8 @@ def _fixed(*words: str, input: str = "") -> Callable[[Given], Run]:
     return lambda given: Run(words, input)
 
 
-_OF_USER = frozenset({DISCOVERY, TOKEN, USER_TOKEN})
+_WITH_CODE = frozenset({DISCOVERY, TOKEN, USER_TOKEN, DEVICE_CODE, ARM})
+_OF_USER = frozenset({DISCOVERY, TOKEN, USER_TOKEN, WITHOUT_CODE})
 _OF_APPLICATION = frozenset({DISCOVERY, TOKEN, APPLICATION_TOKEN})
 _USER = _OF_USER | {ARM}
 _APPLICATION = _OF_APPLICATION | {ARM}
@@ -105,9 +140,10 @@ _KEPT, _SOME_FAILED = 0, 10  # `list --refresh` still lists what is stored
 _OF_CI = ("--username", CI_APP)
 COMMANDS = (
     Command("login: password", _password, _USER),
-    Command("login: device code", _fixed("login", "--use-device-code"), _OF_USER | {DEVICE_CODE}),
+    Command("login: browser", _browser, _USER | {BROWSER}),
+    Command("login: device code", _fixed("login", "--use-device-code"), _WITH_CODE),
     Command("login: client secret", _fixed(*SERVICE_PRINCIPAL, "--password=@-", input=CI_SECRET), _APPLICATION),
-    Command("login: certificate", _certificate, _APPLICATION),
+    Command("login: certificate", _certificate, _APPLICATION | {SIGNATURE}),
     Command("login: federated token", _federated, _APPLICATION),
     Command("login: GitHub", _github, _APPLICATION | {GITHUB}),
     Command("login: environment", _environment, _APPLICATION),
@@ -135,7 +171,8 @@ OFFLINE = (
 
 def prepare(az: Az, cloud: LocalCloud, outside: Path) -> Given:
     """Sign in alice and ci-app, let their tokens expire, and make the other credentials."""
-    certificate = make_certificate("ci-app")
+    week = timedelta(days=7)
+    certificate = make_certificate("ci-app", starts_in=-week, ends_in=week)
     cloud.admin.add_certificate("ci-app", certificate.pem)
     for issuer in ("kubernetes", "github"):
         cloud.admin.add_federated_credential("ci-app", issuer, POD)

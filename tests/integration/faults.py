@@ -19,14 +19,18 @@ from tests.integration.broken_servers import Handler, TlsServers, serving, speak
 from tests.integration.fault_commands import (
     APPLICATION_TOKEN,
     ARM,
+    BROWSER,
     DEVICE_CODE,
     DISCOVERY,
     GITHUB,
     IMDS,
+    SIGNATURE,
     TOKEN,
     USER_TOKEN,
+    WITHOUT_CODE,
     Given,
 )
+from tests.localcloud import LocalCloud
 from tests.localcloud.seed import AZURE_CLI
 from tests.unit.auth.managed_identity.environments import black_hole
 from tests.users import ALICE
@@ -50,10 +54,12 @@ class Surroundings:
     """What is different for the commands while a fault is there.
 
     address: where the sign-in service and Azure Resource Manager are instead.
+    resource_manager: where Azure Resource Manager alone is instead.
     """
 
     env: Mapping[str, str | None] = field(default_factory=dict)
     address: str | None = None
+    resource_manager: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,21 @@ def _tls(
     return Fault(name, cause, named, _NETWORK, is_slow)
 
 
+def _resource_manager(name: str, named: str, handle: Handler, *, is_slow: bool = False) -> Fault:
+    """Another server is at the address of Azure Resource Manager."""
+
+    @contextmanager
+    def cause(scene: Scene) -> Iterator[Surroundings]:
+        bundle = scene.given.outside / f"authorities of {name}"
+        if not bundle.exists():
+            bundle.write_bytes(scene.tls.bundle.read_bytes() + Path(scene.given.cloud.ca_bundle).read_bytes())
+        with serving(speaking_tls(scene.tls.trusted(), handle)) as port:
+            env = {"REQUESTS_CA_BUNDLE": str(bundle)}
+            yield Surroundings(env, resource_manager=f"https://localhost:{port}")
+
+    return Fault(name, cause, named, frozenset({ARM}), is_slow)
+
+
 def _proxy(name: str, named: str, handle: Handler, proxy: str = "http://127.0.0.1:{port}") -> Fault:
     """All requests go through a proxy."""
 
@@ -197,6 +218,11 @@ _BELOW_HTTP = (
          broken_servers.answer(b"SSH-2.0-OpenSSH_9.9\r\n")),
     _tls("an answer by drops", "did not (answer|arrive) (within|for) [0-9]+ seconds", TlsServers.trusted,
          broken_servers.drip, is_slow=True),
+    _tls("a body of one byte a second", "did not (answer|arrive) (within|for) [0-9]+ seconds", TlsServers.trusted,
+         broken_servers.trickle, is_slow=True),
+    _resource_manager("a list of one byte a second", "did not (answer|arrive) (within|for) [0-9]+ seconds",
+                      broken_servers.trickle, is_slow=True),
+    _resource_manager("a list whose pages do not end", "has no end of|without 'id'", broken_servers.never_end_pages),
     _tls("headers without an end", "headers that are too large|did not answer for 60 seconds", TlsServers.trusted,
          broken_servers.never_end_headers, is_slow=True),
     _environment("no CA bundle", "bundle.pem .*REQUESTS_CA_BUNDLE.* does not exist",
@@ -267,11 +293,15 @@ def _loop(scene: Scene) -> Iterator[Surroundings]:
     yield Surroundings()
 
 
-def _id_token(name: str, **claims: object) -> Fault:
-    """The sign-in service answers with tokens of alice, and with an ID token that has these claims.
-
-    MSAL logs that such an ID token is not valid, and uses the other tokens.
-    """
+def _id_token(
+    name: str,
+    named: str,
+    hits: frozenset[str] = frozenset({USER_TOKEN}),
+    *,
+    is_tolerated: bool = False,
+    **claims: object,
+) -> Fault:
+    """The sign-in service answers with tokens of alice, and with an ID token that has these claims."""
 
     @contextmanager
     def cause(scene: Scene) -> Iterator[Surroundings]:
@@ -284,13 +314,36 @@ def _id_token(name: str, **claims: object) -> Fault:
             "scope": "https://management.core.windows.net//.default openid profile offline_access",
             "client_info": "1",
         }
-        address, direct = f"{cloud.url}/organizations/oauth2/v2.0/token", {"https": ""}
-        body = requests.post(address, form, verify=str(cloud.ca_bundle), proxies=direct, timeout=20).json()
-        body["id_token"] = _with_claims(body["id_token"], claims)
-        cloud.admin.fail_next(_PATHS[TOKEN], count=None, status=200, body=json.dumps(body), headers=_JSON)
+        for segment in ("organizations", *_tenants_of_alice(cloud)):
+            address, direct = f"{cloud.url}/{segment}/oauth2/v2.0/token", {"https": ""}
+            body = requests.post(address, form, verify=str(cloud.ca_bundle), proxies=direct, timeout=20).json()
+            if "id_token" not in body:
+                # This tenant demands a second factor.
+                continue
+            body["id_token"] = _with_claims(body["id_token"], claims)
+            path = f"/{segment}{_PATHS[TOKEN]}"
+            cloud.admin.fail_next(path, count=None, status=200, body=json.dumps(body), headers=_JSON)
         yield Surroundings()
 
-    return Fault(name, cause, "", _U, is_tolerated=True)
+    return Fault(name, cause, named, hits, is_tolerated=is_tolerated)
+
+
+def _tenants_of_alice(cloud: LocalCloud) -> list[str]:
+    return [membership.tenant_id for membership in cloud.directory.user(ALICE).memberships]
+
+
+def _clock(name: str, seconds: float, named: str, hits: frozenset[str], *, is_tolerated: bool = False) -> Fault:
+    """The clock of the services differs from that of this computer."""
+
+    @contextmanager
+    def cause(scene: Scene) -> Iterator[Surroundings]:
+        scene.given.cloud.admin.clock_offset(seconds)
+        try:
+            yield Surroundings()
+        finally:
+            scene.given.cloud.admin.clock_offset(0)
+
+    return Fault(name, cause, named, hits, is_tolerated=is_tolerated)
 
 
 def _with_claims(token: str, claims: Mapping[str, object]) -> str:
@@ -362,11 +415,33 @@ _ENTRA_FAULTS = (
     _refused(90002, "invalid_request", "(The home tenant|Tenant '.*') does not exist at this authority", _T),
 )  # fmt: skip
 _ID_TOKENS = (
-    _id_token("an ID token for another application", aud="00000000-0000-0000-0000-00000000000b"),
-    _id_token("an ID token of another issuer", iss="https://elsewhere.example/x/v2.0"),
-    _id_token("an ID token that has expired", exp=1_000_000_000, iat=999_999_000),
-    _id_token("an ID token of the future", nbf=4_000_000_000, iat=4_000_000_000, exp=4_000_003_600),
-    _id_token("an ID token of odd claims", iss=5, aud=None, exp="soon", sub=[]),
+    _id_token(
+        "an ID token for another application",
+        "ID token .* for another application",
+        aud="00000000-0000-0000-0000-00000000000b",
+    ),
+    _id_token("an ID token of another issuer", "ID token .* of another issuer", iss="https://elsewhere.example/x/v2.0"),
+    _id_token("an ID token that has expired", "ID token .* has expired", exp=1_000_000_000, iat=999_999_000),
+    _id_token("an ID token of odd claims", "ID token .* cannot be used", iss=5, aud=None, exp="soon", sub=[]),
+    _id_token(
+        "an ID token of another sign-in",
+        "ID token .* of another sign-in",
+        frozenset({BROWSER}),
+        nonce="of another sign-in",
+    ),
+    # MSAL for Python logs that it is not valid yet, and uses the other tokens.
+    _id_token(
+        "an ID token of the future", "", is_tolerated=True, nbf=4_000_000_000, iat=4_000_000_000, exp=4_000_003_600
+    ),
+)
+_CLOCKS = "The clock of this computer shows .*, and the clock of the sign-in service shows"
+_DAY = 86_400.0
+_CLOCK_FAULTS = (
+    _clock("services a day ahead", _DAY, "", frozenset({WITHOUT_CODE}), is_tolerated=True),
+    _clock("services a day behind", -_DAY, "", frozenset({WITHOUT_CODE}), is_tolerated=True),
+    _clock("a signature of yesterday", _DAY, _CLOCKS, frozenset({SIGNATURE})),
+    # MSAL's signed assertion has no `nbf` claim, so the service has nothing to refuse.
+    _clock("a signature of tomorrow", -_DAY, "", frozenset({SIGNATURE}), is_tolerated=True),
 )
 _ARM_FAULTS = (
     _json("a page without a list", "contains no list|without 'id'", _A, {"count": 0}),
@@ -382,4 +457,4 @@ _ARM_FAULTS = (
     _json("AuthorizationFailed", "403.*AuthorizationFailed", _A,
           {"error": {"code": "AuthorizationFailed", "message": "No."}}, 403),
 )  # fmt: skip
-FAULTS = (*_BELOW_HTTP, *_ANSWERS, *_ENTRA_FAULTS, *_ID_TOKENS, *_ARM_FAULTS)
+FAULTS = (*_BELOW_HTTP, *_ANSWERS, *_ENTRA_FAULTS, *_ID_TOKENS, *_CLOCK_FAULTS, *_ARM_FAULTS)

@@ -83,6 +83,12 @@ def _move(folder: Path, old: str, new: str) -> None:
     cache.write_text(cache.read_text(encoding="utf-8").replace(old_host, new_host), encoding="utf-8")
 
 
+def _move_resource_manager(folder: Path, new: str) -> None:
+    for path in folder.glob("*clouds.config"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(r"(?m)^(endpoint_resource_manager = ).*$", rf"\g<1>{new}", text), encoding="utf-8")
+
+
 def _stored(az: Az) -> dict[str, bytes]:
     """Return what is stored. Locks, and the failures that are recorded for other processes, are none of it."""
     files = {name: content for name, content in kept(az).items() if not name.endswith(".lock")}
@@ -120,6 +126,8 @@ def _problems(result: Result, fault: Fault, command: Command, changed: set[str])
 def _run(az: Az, scene: Scene, command: Command, fault: Fault, there: Surroundings) -> list[str]:
     if there.address:
         _move(az.config_dir, scene.given.cloud.url, there.address)
+    if there.resource_manager:
+        _move_resource_manager(az.config_dir, there.resource_manager)
     fast = {"PYTHONPATH": str(scene.given.outside)} if fault.is_slow else {}
     run = command.make(scene.given)
     before, look = _stored(az), _without_reports if command.exit_code == 0 else dict

@@ -26,6 +26,9 @@ from azext_login.system.text import capitalised, printable, shorten
 
 _LONGEST_QUOTE = 1000  # characters
 
+# MSAL's text of a RuntimeError: "The nonce in id token (...) should match our nonce" (msal/oauth2cli/oidc.py).
+_FOREIGN_NONCE = "nonce in id token"
+
 HANDED_OVER = "azextLoginHandedOverUntil"
 """The key of an account in MSAL's cache that has only an access token which was handed over: when that expires. MSAL
 keeps such keys, and writes the account anew when the user signs in."""
@@ -247,6 +250,12 @@ def authority_errors(authority: str, tenant: str | None = None, again: Command |
                 of_federation_server = error_of_federation_server(error, address, again)
                 if of_federation_server is not None:
                     raise of_federation_server from None
+            if _FOREIGN_NONCE in str(error):
+                raise UnexpectedAnswerError(
+                    f"{capitalised(SIGN_IN_SERVICE)} at {address} sent an ID token that cannot be used: it is of "
+                    "another sign-in (its nonce is another one). It was not used.",
+                    "Run the command again. If that does not help, check the address with `az cloud show`.",
+                ) from error
             raise ServiceUnreachableError(
                 f"{capitalised(SIGN_IN_SERVICE)} at {address} failed: {_shown(error)}.",
                 "Run the command again in a minute.",

@@ -48,15 +48,23 @@ MADE = "x-made-by-login"
 _LONGEST_WAIT = 5.0
 
 
+def is_of_entra(address: str) -> bool:
+    """Tell whether this is the address of a cloud's Entra ID.
+
+    :raises ValueError: it is not an address.
+    """
+    parts = urlsplit(address.lower())
+    return parts.scheme == "https" and parts.netloc in _OF_ENTRA
+
+
 class AuthorityDocuments:
     """What a process knows of an authority's documents. Threads share it."""
 
     def __init__(self, authority: str):
         """:param authority: the address of the sign-in service without a tenant."""
         self._base = authority.rstrip("/").lower()
-        parts = urlsplit(self._base)
-        self._is_derivable = parts.scheme == "https" and parts.path == "" and parts.netloc in _OF_ENTRA
-        self._is_foreign = parts.path != ""
+        self._is_foreign = urlsplit(self._base).path != ""
+        self._is_derivable = is_of_entra(self._base) and not self._is_foreign
         self._existing: set[str] = set()
         self.was_reached = False
         """Whether a connection to the service was established, so that a document need not prove that it is there."""

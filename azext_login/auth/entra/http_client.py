@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from azext_login.auth.entra.documents import MADE, AuthorityDocuments
+from azext_login.auth.entra.id_tokens import Issuers, check_id_token
 from azext_login.auth.refusal_trace import trace_of
 from azext_login.auth.token_answers import standard_answer
 from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
@@ -42,7 +43,8 @@ _NOT_FAILED = (*TRANSIENT_STATUS, NETWORK_AUTHENTICATION_REQUIRED)
 _CALL_ID = "client-request-id"
 
 _INSTANCE_DISCOVERY = "/common/discovery/instance"
-_DISCOVERY = (_INSTANCE_DISCOVERY, "/.well-known/openid-configuration")
+_OPENID_CONFIGURATION = "/.well-known/openid-configuration"
+_DISCOVERY = (_INSTANCE_DISCOVERY, _OPENID_CONFIGURATION)
 _REALM = "/common/userrealm/"
 
 
@@ -107,6 +109,7 @@ class AuthorityHttpClient:
         self._realms_without_port = f"https://{parts.hostname}{_REALM}"
         self._realms = f"https://{parts.netloc}{_REALM}"
         self._refused = _RefusedTokens()
+        self._issuers = Issuers()
         # Address -> answer that was requested ahead of MSAL
         self._ahead: dict[str, BackgroundCall[requests.Response]] = {}
 
@@ -117,15 +120,18 @@ class AuthorityHttpClient:
         return client
 
     def learn(self, http_cache: Mapping[str, Any]) -> None:
-        """Learn from a document in MSAL's cache of HTTP answers, which MSAL does not request."""
-        if self._documents is None or self._documents.was_read:
-            return
+        """Learn from the documents in MSAL's cache of HTTP answers, which MSAL does not request."""
         for key, answer in list(http_cache.items()):
             # A key reads "GET <address> hash=<...> 2xx" (msal/throttled_http_client.py).
             method, _, rest = str(key).partition(" ")
-            if method == "GET" and self._documents.tenant_of(rest.partition(" ")[0]):
-                self._documents.learn(object_in(getattr(answer, "text", "")))
-                return
+            address = rest.partition(" ")[0]
+            if method != "GET" or not address.endswith(_OPENID_CONFIGURATION):
+                continue
+            text = getattr(answer, "text", "")
+            self._issuers.learn(text)
+            documents = self._documents
+            if documents is not None and not documents.was_read and documents.tenant_of(address):
+                documents.learn(object_in(text))
 
     def ask_for_realm(self, username: str) -> None:
         """Send the request about a user's password that MSAL is going to send, while MSAL requests other answers."""
@@ -144,6 +150,8 @@ class AuthorityHttpClient:
             return refusal
         answer = self._send("POST", url, kwargs)
         body = _check_token_answer(answer)
+        if "id_token" in body:
+            check_id_token(body["id_token"], answer, client_id=data.get("client_id"), issuer=self._issuers.find(url))
         if is_refresh:
             self._refused.record_answer(url, call, refresh_token, answer, body)
         return answer
@@ -155,8 +163,12 @@ class AuthorityHttpClient:
             url = self._realms + quote(name, safe="@") + separator + query
         tenant = self._documents.tenant_of(url) if self._documents else None
         if tenant is not None and self._documents is not None:
-            return self._document_of(self._documents, tenant, url, kwargs)
-        return self._checked(url, self._answer_ahead(url) or self._send("GET", url, kwargs))
+            answer = self._document_of(self._documents, tenant, url, kwargs)
+        else:
+            answer = self._checked(url, self._answer_ahead(url) or self._send("GET", url, kwargs))
+        if url.endswith(_OPENID_CONFIGURATION) and answer.status_code == 200:
+            self._issuers.learn(answer.content)
+        return answer
 
     def _answer_ahead(self, url: str) -> requests.Response | None:
         """Return the answer to a request that was sent ahead, once."""
