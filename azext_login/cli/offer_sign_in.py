@@ -10,6 +10,7 @@ from azext_login.cli.questions import is_agreed
 from azext_login.errors import LoginWords, first_line
 from azext_login.host import switch
 from azext_login.system.command_line import AZ_LOGIN, Command
+from azext_login.system.directory import PrivateDirectory
 from azext_login.system.terminal.streams import can_ask
 from azext_login.system.text import printable
 
@@ -50,12 +51,26 @@ def offer_sign_in(cmd: Any, error: Exception, *, is_reported: bool = False) -> b
 def _may_ask(cli_ctx: Any) -> bool:
     """Tell whether the question may be asked: once, on a terminal, unless the user wants to see less.
 
+    Not in a config directory that another user can write to, as with `sudo az`: its files decide what the sign-in is
+    for, and that user could read the new tokens.
+
     With `--output none`, a script tests the exit code, also one that was started on a terminal.
     """
     data = cli_ctx.invocation.data
     if _ASKED in data or cli_ctx.only_show_errors or data.get("output") == "none" or not can_ask():
         return False
-    return switch(cli_ctx.config, "offer_sign_in", True, section="login")
+    return switch(cli_ctx.config, "offer_sign_in", True, section="login") and _is_own_directory()
+
+
+def _is_own_directory() -> bool:
+    from pathlib import Path
+
+    from azure.cli.core.api import get_config_dir
+
+    try:
+        return PrivateDirectory(Path(get_config_dir())).is_private()
+    except OSError:
+        return False
 
 
 def _options_of(login: LoginWords) -> LoginOptions | None:

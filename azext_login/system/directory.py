@@ -115,6 +115,21 @@ class PrivateDirectory:
             return []
 
 
+ANY_USER = -1
+"""In place of the ID of a user: any user of the computer."""
+
+
+def writer_in(directory: PrivateDirectory) -> int | None:
+    """Return the ID of the user who can put files in a directory; None on Windows.
+
+    Another user before this one, and ANY_USER if several can.
+    """
+    status = directory.owner()
+    if status is None or status.st_uid != os.geteuid() or directory.is_private():
+        return None if status is None else status.st_uid
+    return ANY_USER
+
+
 def _make_by_path(path: Path) -> None:
     if path.is_dir():
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import logging
 import os
@@ -29,6 +30,22 @@ def read_bytes(file: Entry, *, limit: int = LARGEST_FILE) -> bytes:
     :raises OSError: it does not exist, or cannot be read.
     """
     with os.fdopen(file.open_to_read(limit=limit), "rb") as stream:
+        return stream.read()
+
+
+def read_own_bytes(file: Entry) -> bytes:
+    """Return the content of a regular file that no other user can have written: for what decides about an action.
+
+    In a directory that others can write to, the file has to belong to this user, who alone may write to it.
+
+    :raises PermissionError: another user may have written it.
+    :raises OSError: it does not exist, or cannot be read.
+    """
+    with os.fdopen(file.open_to_read(), "rb") as stream:
+        status = os.fstat(stream.fileno())
+        is_own = sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
+        if not is_own and not file.directory.is_private():
+            raise PermissionError(errno.EPERM, "Another user may have written it")
         return stream.read()
 
 

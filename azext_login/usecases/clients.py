@@ -12,7 +12,7 @@ from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 from azext_login.errors import StoreError
 from azext_login.host import HostSettings, send_telemetry
 from azext_login.profile.model import ASSIGNED_IDENTITY, CLOUD_SHELL, Account, SubscriptionRow, account_of
-from azext_login.system.directory import PrivateDirectory
+from azext_login.system.directory import PrivateDirectory, writer_in
 from azext_login.system.log import get_logger
 from azext_login.system.patience import longest_wait
 
@@ -262,8 +262,7 @@ class Clients:
         from azext_login.auth.workload.service_principal import ServicePrincipal
 
         entry = self.service_principals.find(account_of(row).name, str(row["tenantId"]), asked=tenant)
-        directory = self._config_dir.owner()
-        return ServicePrincipal.from_entry(entry, owner=directory.st_uid if directory is not None else None)
+        return ServicePrincipal.from_entry(entry, owner=writer_in(self._config_dir))
 
     def service_principal_credential(
         self,

@@ -286,6 +286,19 @@ def test_the_stored_token_is_used_when_the_command_fails(
     assert latest_token(workload_az, entry) == token
 
 
+def test_a_command_that_others_can_replace_does_not_run(
+    workload_az: Az, workload_cloud: LocalCloud, script: Script
+) -> None:
+    with_command(workload_az, workload_cloud, script)
+    workload_az.config_dir.chmod(0o777)
+    said = workload_az.run("account", "get-access-token", "--resource", VAULT).failed().stderr
+    assert "Other users can write to the config directory with" in said
+    assert "chmod go-w" in said
+    assert script.runs == []
+    workload_az.config_dir.chmod(0o755)
+    workload_az.run("account", "get-access-token", "--resource", VAULT).ok()
+
+
 def test_the_command_of_another_user_does_not_run(
     make_az: Callable[..., Az], workload_cloud: LocalCloud, script: Script
 ) -> None:
@@ -298,4 +311,6 @@ def test_the_command_of_another_user_does_not_run(
         give_away(theirs.config_dir)
         said = theirs.run("account", "get-access-token", "--resource", VAULT).failed().stderr
         assert f"Another user (ID {NOBODY})" in said
+        reported = theirs.run("account", "status", "--offline", "--output", "json").stdout
+        assert str(script.path) not in reported
         assert script.runs == []

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pexpect
@@ -18,6 +19,7 @@ import pytest
 from tests.harness.az import Az
 from tests.harness.contexts import CONTEXT, OTHER_CLOUD, stored_state
 from tests.harness.http_user import HttpUser
+from tests.harness.other_user import give_away, public_directory, require_superuser
 from tests.harness.sign_in import DEVICE_PROMPT, sign_in
 from tests.integration.documentation import bash, block
 from tests.integration.token_cache_files import let_tokens_age
@@ -90,6 +92,26 @@ def _result(shown: str) -> Any:
 def _default(az: Az) -> tuple[str, str]:
     (row,) = [row for row in az.profile()["subscriptions"] if row["isDefault"]]
     return row["name"], row["user"]["name"]
+
+
+# In the directory of another user
+
+
+@pytest.mark.parametrize("is_theirs", [False, True])
+def test_the_superuser_is_offered_no_sign_in_that_another_user_may_have_chosen(revoked: Az, is_theirs: bool) -> None:
+    require_superuser()
+    with public_directory() as folder:
+        there = replace(revoked, config_dir=folder / "azure")
+        revoked.config_dir.rename(there.config_dir)
+        if is_theirs:
+            give_away(there.config_dir)
+        terminal = _open(there, *TOKEN)
+        if not is_theirs:
+            terminal.expect_exact(QUESTION)
+            terminal.sendline("n")
+        exit_code, shown = _end(terminal)
+        assert exit_code == 1
+        assert QUESTION not in shown
 
 
 # With a terminal

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from azext_login.auth.input_files import refusal
 from azext_login.auth.sources import nesting
+from azext_login.system.directory import ANY_USER
 from azext_login.system.run_program import ProgramError, run_program
 from azext_login.system.text import printable, shorten
 
@@ -46,12 +47,7 @@ class UserCommand:
         :param environ: its environment variables.
         :raises SignInError: the command cannot run, has failed, or has exceeded a limit.
         """
-        if sys.platform != "win32" and self.owner not in (None, os.geteuid()):
-            raise refusal(
-                f"Another user (ID {self.owner}) owns the config directory with {self.label[:1].lower()}"
-                f"{self.label[1:]}, {printable(self.command_line)}. The command did not run.",
-                "Run `az` as that user, or set AZURE_CONFIG_DIR to a directory of your own and sign in again.",
-            )
+        self._refuse_unless_own()
         words = self._words()
         if nesting.is_asked(self.command_line, environ):
             raise refusal(
@@ -65,6 +61,21 @@ class UserCommand:
         except ProgramError as error:
             raise refusal(f"{self.shown} {error}", self.advice) from None
 
+    def _refuse_unless_own(self) -> None:
+        if is_own(self.owner):
+            return
+        what = f"the config directory with {self.label[:1].lower()}{self.label[1:]}, {printable(self.command_line)}"
+        if self.owner == ANY_USER:
+            raise refusal(
+                f"Other users can write to {what}. The command did not run.",
+                "Run `chmod go-w` with the config directory, `~/.azure` or the value of AZURE_CONFIG_DIR. Check the "
+                "command; then run `az` again.",
+            )
+        raise refusal(
+            f"Another user (ID {self.owner}) owns {what}. The command did not run.",
+            "Run `az` as that user, or set AZURE_CONFIG_DIR to a directory of your own and sign in again.",
+        )
+
     def _words(self) -> list[str]:
         try:
             words = split_command_line(self.command_line)
@@ -73,6 +84,14 @@ class UserCommand:
         if not words or not words[0]:
             raise refusal(f"{self.label} is empty.", self.advice)
         return words
+
+
+def is_own(owner: int | None) -> bool:
+    """Tell whether a stored command line is this user's.
+
+    :param owner: the ID of the user who could store it; None for any user.
+    """
+    return sys.platform == "win32" or owner in (None, os.geteuid())
 
 
 def split_command_line(command_line: str, platform: str = sys.platform) -> list[str]:

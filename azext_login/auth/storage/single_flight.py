@@ -28,7 +28,7 @@ from azext_login.host_errors import AzCLIError
 from azext_login.system import strict_json
 from azext_login.system.directory import PrivateDirectory
 from azext_login.system.file_lock import FileLock
-from azext_login.system.files import read_bytes, remove_directory, remove_if_present, write_atomically
+from azext_login.system.files import read_own_bytes, remove_directory, remove_if_present, write_atomically
 from azext_login.system.log import get_logger
 from azext_login.system.text import printable
 
@@ -105,10 +105,11 @@ class SingleFlight:
     def outcome_since(self, began: float, now: float) -> Answer | AzCLIError | None:
         """Return the outcome of another process's request since `began`; None if no outcome is recorded.
 
-        Times are POSIX time in seconds. A record with a future time is ignored: the clock was wrong then.
+        Times are POSIX time in seconds. A record with a future time is ignored: the clock was wrong then. So is one
+        that another user may have written, as with `sudo az`: it would name the `az login` that this user is offered.
         """
         try:
-            record = json.loads(read_bytes(self._record_file))
+            record = json.loads(read_own_bytes(self._record_file))
             if not began <= float(record["at"]) <= now:
                 return None
             if "answer" in record:
@@ -160,7 +161,7 @@ class SingleFlight:
 
 
 def _shown(text: object) -> str:
-    """Return a text with its lines. The file can have any: with `sudo az`, another user may have written it."""
+    """Return a text with its lines, without what a terminal obeys. The service's words are in it."""
     return "\n".join(map(printable, str(text).split("\n")))
 
 

@@ -224,17 +224,21 @@ def _source_of(entry: ServicePrincipalEntry, owner: int | None) -> CredentialSou
 def _source_options(source: CredentialSource, environ: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Return the options of `az login` for a source, each with its value if it has one.
 
-    A host without the options of azure-cli#33989 gets ours.
+    A host without the options of azure-cli#33989 gets ours. What another user may have stored in it to be run is left
+    out.
     """
+    from azext_login.auth.sources.user_command import is_own
+
+    is_trusted = is_own(getattr(source, "owner", None))
     match source.to_json():
         case {"type": "file", "path": path}:
             return [("--federated-token-file", path)]
         case {"type": "command", "command_line": command_line}:
-            if "federated_token_callback" in host_signature("login"):
+            if is_trusted and "federated_token_callback" in host_signature("login"):
                 return [("--federated-token-callback", command_line)]
             return [("--federated-token", "@FILE")]
         case {"type": "named", "name": name, "arguments": arguments}:
-            words = [f"{key}={value}" for key, value in arguments.items()]
+            words = [f"{key}={value}" for key, value in arguments.items()] if is_trusted else []
             return [("--credential-source", name), *([("--source-arg", *words)] if words else [])]
         case {"type": "build"} if "federated_identity" in host_signature("login"):
             return [("--federated-identity",)]

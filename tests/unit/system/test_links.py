@@ -12,12 +12,13 @@ import pytest
 
 from azext_login.errors import StoreError
 from azext_login.system.damaged_files import quarantine_file
-from azext_login.system.directory import Entry, PrivateDirectory
+from azext_login.system.directory import ANY_USER, Entry, PrivateDirectory, writer_in
 from azext_login.system.file_lock import FileLock
 from azext_login.system.files import (
     make_all_private,
     make_private,
     read_bytes,
+    read_own_bytes,
     remove_directory,
     remove_if_present,
     remove_leftovers,
@@ -243,3 +244,47 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         stream.truncate(10**12)
     with pytest.raises(OSError, match="larger than 64 MB"):
         read_bytes(PrivateDirectory(tmp_path) / NAME)
+
+
+_MINE = 0
+
+
+@pytest.mark.parametrize(
+    ("directory", "file", "is_own"),
+    [
+        ((_MINE, 0o700), (_MINE, 0o600), True),
+        ((_MINE, 0o755), (_MINE, 0o600), True),
+        ((_MINE, 0o755), (NOBODY, 0o600), True),  # only this user can have moved it there
+        ((_MINE, 0o777), (_MINE, 0o600), True),
+        ((_MINE, 0o777), (_MINE, 0o602), False),
+        ((_MINE, 0o777), (NOBODY, 0o600), False),
+        ((NOBODY, 0o700), (_MINE, 0o600), True),
+        ((NOBODY, 0o700), (_MINE, 0o620), False),
+        ((NOBODY, 0o700), (NOBODY, 0o600), False),
+    ],
+)
+def test_what_another_user_may_have_written_decides_about_nothing(
+    folder: Path, directory: tuple[int, int], file: tuple[int, int], is_own: bool
+) -> None:
+    path = folder / NAME
+    path.write_bytes(b"{}")
+    for each, (owner, mode) in ((path, file), (folder, directory)):
+        os.chown(each, owner, owner)
+        each.chmod(mode)
+    entry = PrivateDirectory(folder) / NAME
+    if is_own:
+        assert read_own_bytes(entry) == b"{}"
+        return
+    with pytest.raises(PermissionError):
+        read_own_bytes(entry)
+    assert read_bytes(entry) == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "writer"),
+    [(_MINE, 0o755, _MINE), (_MINE, 0o777, ANY_USER), (_MINE, 0o1777, ANY_USER), (NOBODY, 0o777, NOBODY)],
+)
+def test_the_user_who_can_put_files_in_a_directory_is_known(folder: Path, owner: int, mode: int, writer: int) -> None:
+    os.chown(folder, owner, owner)
+    folder.chmod(mode)
+    assert writer_in(PrivateDirectory(folder)) == writer

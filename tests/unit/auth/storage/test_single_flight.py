@@ -156,6 +156,23 @@ def test_a_process_that_waited_gets_the_same_error_with_the_same_advice(tmp_path
         assert getattr(shared, "login", None) == getattr(error, "login", None)
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only the superuser can change owners")
+@pytest.mark.parametrize("record", _ERRORS[4:6], ids=str)
+def test_what_another_user_may_have_recorded_is_not_shared(
+    tmp_path: Path, record: AzCLIError, file_system: str
+) -> None:
+    if file_system == "windows":
+        pytest.skip("owners of POSIX systems")
+    with _failing(tmp_path, record, at=100.5):
+        (file,) = (tmp_path / "login_requests").glob("*.json")
+    os.chown(file, 65534, 65534)
+    with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
+        assert turn.outcome_since(100.0, 101.0) is not None
+    os.chown(file.parent, 65534, 65534)
+    with SingleFlight(PrivateDirectory(tmp_path), KEY) as turn:
+        assert turn.outcome_since(100.0, 101.0) is None
+
+
 @pytest.mark.parametrize(
     "login", [5, "az login", ["--tenant"], [["--tenant"]], [["--tenant", 1]], [5], {"--tenant": 1}]
 )
