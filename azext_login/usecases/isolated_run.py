@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from azext_login.profile.contexts import Context
     from azext_login.usecases.session import Session
 
-_DIRECTORY = "login_runs"
+RUNS = "login_runs"
+"""The directory of the directories of all runs, and of their locks."""
 
 # The host makes these from the installed extensions, which takes seconds. They contain nothing of an account.
 _INDEXES = ("commandIndex.json", "extensionIndex.json")
@@ -87,7 +88,7 @@ def isolated_run(
 
 def runs_in(config_dir: PrivateDirectory) -> RunDirectories:
     """Return the config directories of the runs that were started with another config directory."""
-    return RunDirectories(config_dir, _DIRECTORY)
+    return RunDirectories(config_dir, RUNS)
 
 
 def _read_sign_in(session: Session, context: Context) -> _SignIn:

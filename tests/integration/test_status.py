@@ -420,6 +420,96 @@ def test_a_lock_file_is_removed_if_no_process_holds_it(signed_in: Az) -> None:
     assert not path.exists()
 
 
+def test_the_locks_of_requests_and_of_runs_that_were_killed_are_listed(signed_in: Az) -> None:
+    run = signed_in.config_dir / "login_runs" / "0123456789abcdef"
+    run.mkdir(0o700, parents=True)
+    run.parent.chmod(0o700)
+    run.with_suffix(".lock").touch(mode=0o600)
+    signed_in.run("account", "get-access-token", "--force-refresh").ok()
+    (request,) = (signed_in.config_dir / "login_requests").glob("*.lock")
+    with _held(request):
+        result = signed_in.run(*_STATUS, "--offline").ok()
+    assert [lock for lock in result.json()["storage"]["locks"] if "/" in lock["name"]] == [
+        {"name": f"login_requests/{request.name}", "holder": os.getpid(), "held": True},
+        {"name": f"login_runs/{run.name}.lock", "holder": None, "held": False},
+    ]
+    (finding,) = result.json()["findings"]
+    assert (finding["code"], finding["severity"], finding["fixable"]) == ("runLeft", "warning", False)
+    # The command that it names removes the directory.
+    signed_in.run(*finding["command"].split()[1:]).ok()
+    assert not run.exists()
+    assert _codes(signed_in.run(*_STATUS, "--offline").ok()) == set()
+
+
+def test_the_setting_that_hides_the_extension_from_other_commands_is_fixed(
+    workload_az: Az, certificates: Certificates, tmp_path: Path
+) -> None:
+    path = write_pfx(tmp_path / "ci.pfx", certificates.registered)
+    workload_az.run(*SERVICE_PRINCIPAL, "--certificate", path).ok()
+    workload_az.run("config", "set", "login.every_command=off", "login.other=kept").ok()
+    finding = _exits(workload_az.run(*_STATUS), 18).json()["findings"][0]
+    assert (finding["code"], finding["fixable"]) == ("builtInFails", True)
+    before = _files(workload_az)
+    result = workload_az.run(*_STATUS, "--fix", "--yes").ok()
+    assert "Fixed: Built-in commands run without this extension" in result.stderr
+    assert result.json()["builtInCommands"] == {"work": True, "everyCommand": "auto", "message": None}
+    settings = workload_az.run("config", "get", "login").ok().json()
+    assert {each["name"]: each["value"] for each in settings} == {"every_command": "auto", "other": "kept"}
+    changed = {name for name, content in _files(workload_az).items() if before.get(name) != content}
+    assert changed <= {"config", _TOKEN_CACHE}
+
+
+def test_a_setting_that_is_a_variable_is_not_fixed(workload_az: Az, certificates: Certificates, tmp_path: Path) -> None:
+    path = write_pfx(tmp_path / "ci.pfx", certificates.registered)
+    workload_az.run(*SERVICE_PRINCIPAL, "--certificate", path).ok()
+    off = workload_az.with_env(AZURE_LOGIN_EVERY_COMMAND="off")
+    result = _exits(off.run(*_STATUS, "--fix", "--yes"), 18)
+    assert "Not fixed: " in result.stderr
+    assert "AZURE_LOGIN_EVERY_COMMAND" in result.stderr
+
+
+def _without_row(az: Az, name: str) -> None:
+    """Remove a subscription from the list, as a sign-in or a refresh does that did not find it."""
+    path = az.config_dir / "azureProfile.json"
+    profile = json.loads(path.read_text(encoding="utf-8-sig"))
+    profile["subscriptions"] = [row for row in profile["subscriptions"] if row["name"] != name]
+    path.write_text(json.dumps(profile), encoding="utf-8")
+
+
+def test_the_subscription_of_a_stale_context_is_read_again(own_az: Az) -> None:
+    own_az.run("account", "context", "create", "--name", "dev", "-s", "Contoso Development").ok()
+    own_az.run("account", "set", "-s", "Contoso Production").ok()
+    rows = own_az.run("account", "list").ok().json()
+    _without_row(own_az, "Contoso Development")
+    (finding,) = own_az.run(*_STATUS).ok().json()["findings"]
+    assert (finding["code"], finding["severity"], finding["fixable"]) == ("context", "warning", True)
+    assert finding["command"] == "az account status --fix"
+    (offline,) = own_az.run(*_STATUS, "--offline").ok().json()["findings"]
+    assert not offline["fixable"]
+    contexts = own_az.profile()["azextLogin"]["contexts"]
+    assert own_az.run(*_STATUS, "--fix", "--yes").ok().json()["findings"] == []
+    again = own_az.run("account", "list").ok().json()
+    assert {(row["id"], row["isDefault"]) for row in again} == {(row["id"], row["isDefault"]) for row in rows}
+    assert own_az.profile()["azextLogin"]["contexts"] == contexts
+    shown = own_az.run("account", "show", env={"AZURE_LOGIN_CONTEXT": "dev"}).ok().json()
+    assert shown["name"] == "Contoso Development"
+
+
+def test_a_stale_context_whose_subscription_is_gone_stays_and_so_does_all_else(
+    own_az: Az, own_cloud: LocalCloud
+) -> None:
+    own_az.run("account", "context", "create", "--name", "dev", "-s", "Contoso Development").ok()
+    own_az.run("account", "set", "-s", "Contoso Production").ok()
+    tenant = next(row for row in own_az.profile()["subscriptions"] if row["name"] == "Contoso Development")["tenantId"]
+    own_cloud.admin.remove_access(ALICE, tenant, "Contoso Development")
+    _without_row(own_az, "Contoso Development")
+    before = own_az.profile()
+    result = own_az.run(*_STATUS, "--fix", "--yes").ok()
+    assert "Not fixed: The context 'dev'" in result.stderr
+    assert _codes(result) == {"context"}
+    assert own_az.profile() == before
+
+
 def test_without_a_terminal_nothing_is_fixed_unasked(signed_in: Az) -> None:
     path = signed_in.config_dir / _TOKEN_CACHE
     path.chmod(0o644)

@@ -34,7 +34,8 @@ from azext_login.system.text import printable
 
 logger = get_logger(__name__)
 
-_FOLDER = "login_requests"
+REQUESTS = "login_requests"
+"""The directory of the locks and the records."""
 
 # Seconds to wait for the request of another process. A request with three pauses of half a minute takes less.
 PATIENCE = 120.0
@@ -76,7 +77,7 @@ class SingleFlight:
         :param patience: seconds to wait for the request of another process.
         """
         name = hashlib.sha256(key.encode("utf-8")).hexdigest()[:32]
-        folder = config_dir.subdirectory(_FOLDER)
+        folder = config_dir.subdirectory(REQUESTS)
         self._record_file = folder / f"{name}.json"
         self._lock = FileLock(folder / f"{name}.lock", timeout=patience)
         self._locked = False
@@ -181,4 +182,4 @@ def _login_in(record: Mapping[str, Any]) -> LoginWords | None:
 
 def purge(config_dir: PrivateDirectory) -> None:
     """Delete the records: those of failures may contain user names. The locks contain none, and stay."""
-    remove_directory(config_dir / _FOLDER, "*.json")
+    remove_directory(config_dir / REQUESTS, "*.json")

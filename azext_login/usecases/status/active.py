@@ -10,7 +10,7 @@ from azext_login.profile.model import account_of
 from azext_login.system.text import printable
 from azext_login.usecases.contexts import BY_STORED_DEFAULT, BY_VARIABLE, reason_of
 from azext_login.usecases.status.outcomes import command_of
-from azext_login.usecases.status.records import ActiveSubscription, Finding, Outcome
+from azext_login.usecases.status.records import FIX, ActiveSubscription, Finding, Outcome
 
 if TYPE_CHECKING:
     from azext_login.usecases.session import Session
@@ -47,10 +47,15 @@ def find_active(session: Session) -> tuple[ActiveSubscription | None, list[Findi
     )
 
 
-def check_contexts(session: Session) -> list[Finding]:
+STALE_CONTEXT = "context"
+"""The code of a finding about a context. --fix fixes it if the account of the context is signed in."""
+
+
+def check_contexts(session: Session, *, is_offline: bool) -> list[Finding]:
     """Return the contexts whose account is not signed in, or does not have the subscription any more."""
     from azext_login.profile.context_rows import login_of, not_listed
     from azext_login.usecases.contexts import read_statuses
+    from azext_login.usecases.status.stale_contexts import can_be_read_again
 
     findings = []
     for status in read_statuses(session):
@@ -58,8 +63,11 @@ def check_contexts(session: Session) -> list[Finding]:
         name = f"The context '{context.name}'"
         if not status.is_signed_in:
             what = f"{name} cannot be used: its account '{printable(context.account.label)}' is not signed in."
-            findings.append(Finding("context", what, command=str(login_of(context))))
+            findings.append(Finding(STALE_CONTEXT, what, command=str(login_of(context)), context=context.name))
         elif status.row is None:
             error = not_listed(f"{name} is stored", context)
-            findings.append(Finding("context", printable(first_line(error)), command=command_of(error)))
+            can_be_read = not is_offline and can_be_read_again(session, context)
+            command = FIX if can_be_read else command_of(error)
+            what = printable(first_line(error))
+            findings.append(Finding(STALE_CONTEXT, what, command=command, context=context.name, is_fixable=can_be_read))
     return findings

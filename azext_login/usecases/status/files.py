@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import json
 import os
 import stat
@@ -14,19 +13,14 @@ from dataclasses import dataclass
 
 from azext_login.system.command_line import quote_command
 from azext_login.system.directory import Entry, PrivateDirectory, has_access_lists
-from azext_login.system.file_lock import find_holder
 from azext_login.system.files import read_bytes
 from azext_login.system.links import UntrustedLinkError
 from azext_login.system.posix import this_user
-from azext_login.usecases.status.records import FileStatus, Finding, LockStatus, Outcome
+from azext_login.usecases.status.locks import HOST_LOCK_SUFFIX, check_inner_locks, check_lock
+from azext_login.usecases.status.records import FIX, FileStatus, Finding, LockStatus, Outcome
 
-HOST_LOCK_SUFFIX = ".lockfile"
-"""The host's locks. Unlike ours, they are deleted on release, and the host waits five seconds for one that is left."""
-
-FILE_MODE, STORE_DAMAGED, LOCK_LEFT = "fileMode", "storeDamaged", "lockLeft"
-"""The codes of the findings that --fix fixes."""
-
-FIX = "az account status --fix"
+FILE_MODE, STORE_DAMAGED = "fileMode", "storeDamaged"
+"""The codes of findings about files that --fix fixes."""
 
 # What has to be readable for any command that uses an account. The host itself stops without the first.
 _STORES = {
@@ -39,9 +33,6 @@ _STORES = {
 
 # The host creates it, readable by everyone. It has no secret and names no account.
 _MAY_BE_READ = ("clouds.config",)
-
-# Seconds for which another command may hold a lock without being worth a report.
-_PATIENCE = 2.0
 
 # Seconds. A temporary file that is older belongs to a process that was killed.
 _LEFTOVER_AGE = 600.0
@@ -103,8 +94,9 @@ def check_files(
         if problem is not None:
             what = f"{entry} {problem.words}."
             command = problem.command or (FIX if problem.is_fixable else None)
-            findings.append(Finding(problem.code, what, problem.outcome, command, name, problem.is_fixable))
-    checked = [_check_lock(config_dir / name) for name in locks]
+            findings.append(Finding(problem.code, what, problem.outcome, command, name, is_fixable=problem.is_fixable))
+    checked = [check_lock(config_dir / name) for name in locks]
+    checked += check_inner_locks(config_dir)
     findings += [finding for _, finding in checked if finding is not None]
     return CheckedFiles(tuple(files), tuple(lock for lock, _ in checked), tuple(findings))
 
@@ -193,31 +185,3 @@ def _owner_of(status: os.stat_result) -> str | None:
         return pwd.getpwuid(status.st_uid).pw_name
     except KeyError:
         return str(status.st_uid)
-
-
-def _check_lock(file: Entry) -> tuple[LockStatus, Finding | None]:
-    try:
-        holder = find_holder(file, patience=_PATIENCE)
-    except FileNotFoundError:
-        return LockStatus(file.name, False), None
-    except OSError as error:
-        # Tokens can be obtained all the same. They cannot be stored.
-        is_protected = error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
-        outcome = Outcome.GOOD if is_protected else Outcome.STORE_UNUSABLE
-        what = (
-            f"The lock file {file} cannot be used: {error.strerror or error}. Nothing that it protects can be stored."
-        )
-        command = _move_away(file) if error.errno != errno.EROFS else None
-        return LockStatus(file.name, False), Finding("lockUnusable", what, outcome, command, file.name)
-    if holder is None:
-        left = None
-        if file.name.endswith(HOST_LOCK_SUFFIX) and file.exists():
-            what = f"No process holds {file}, so it was left by one that was killed. It delays built-in commands."
-            left = Finding(LOCK_LEFT, what, command=FIX, file=file.name, is_fixable=True)
-        return LockStatus(file.name, False), left
-    number = f" (PID {holder.process_id})" if holder.process_id else ""
-    what = f"Another process{number} holds {file}. Wait for it to finish, or end it."
-    return (
-        LockStatus(file.name, True, holder.process_id),
-        Finding("storeLocked", what, Outcome.STORE_UNUSABLE, file=file.name),
-    )

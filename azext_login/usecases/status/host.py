@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import os
 import platform
 import sys
 from collections.abc import Iterable
@@ -10,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from azext_login.errors import AccountError, EncryptionError, NotSignedInError, StoreError, first_line
 from azext_login.host_index import AUTO, OFF, every_command_setting
 from azext_login.profile.model import Account, account_of
-from azext_login.usecases.every_command import obstacle
+from azext_login.system.directory import writer_in
+from azext_login.usecases.every_command import obstacle, update_index
 from azext_login.usecases.status.records import BuiltInStatus, Finding, Outcome
 
 if TYPE_CHECKING:
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from azext_login.usecases.status.stored import Target
 
 _OWN_NAME = "login"
+
+BUILT_IN_FAILS = "builtInFails"
+"""The code of the finding. --fix fixes it if the setting is the reason."""
 
 _UNSET = "az config unset core.encrypt_token_cache"
 _TURN_OFF = "az config set core.encrypt_token_cache=false"
@@ -40,8 +46,31 @@ def check_built_in(cli_ctx: Any, session: Session, targets: Iterable[Target]) ->
         what += f" They do not follow {session.choice.origin}."
     else:
         return BuiltInStatus(True, setting, what), []
-    command = f"az config set login.every_command={AUTO}" if setting == OFF else None
-    return BuiltInStatus(False, setting, what), [Finding("builtInFails", what, Outcome.BUILT_IN_FAILS, command)]
+    is_off = setting == OFF
+    command = f"az config set login.every_command={AUTO}" if is_off else None
+    finding = Finding(BUILT_IN_FAILS, what, Outcome.BUILT_IN_FAILS, command, is_fixable=is_off)
+    return BuiltInStatus(False, setting, what), [finding]
+
+
+def turn_on_for_every_command(session: Session, cli_ctx: Any) -> None:
+    """Let the host load the extension for every command again: the setting becomes AUTO, and the index follows.
+
+    :raises StoreError: that is not possible, or something else than the file of settings decides.
+    """
+    directory = session.config_dir
+    if writer_in(directory) not in (None, os.geteuid()):
+        # The host follows links in it.
+        raise StoreError(f"The settings in {directory.path} stay as they are, because other users can write to it.")
+    try:
+        cli_ctx.config.set_value("login", "every_command", AUTO)
+    except (OSError, configparser.Error) as error:
+        raise StoreError(f"The setting could not be stored in {directory.path}: {error}.") from error
+    if every_command_setting(cli_ctx) == OFF:
+        raise StoreError(
+            "An environment variable (AZURE_LOGIN_EVERY_COMMAND), or the file .azure/config of this directory, still "
+            "turns it off."
+        )
+    update_index(cli_ctx)
 
 
 def _needs_us(session: Session, target: Target) -> bool:

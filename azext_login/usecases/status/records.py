@@ -13,6 +13,10 @@ CHECKS = (SIGN_IN, TOKEN, STORE, NETWORK, CLOCK, BUILT_IN)
 """The values of --check."""
 
 
+FIX = "az account status --fix"
+"""The command of a finding that --fix fixes."""
+
+
 class Outcome(enum.IntEnum):
     """What a check found. The value is the exit code of the command; the codes are documented in docs/status.rst."""
 
@@ -70,6 +74,8 @@ class Finding:
     """The command that fixes it; None if no command does."""
     file: str | None = None
     """The name of the file of the config directory that it is about."""
+    context: str | None = None
+    """The name of the context that it is about."""
     is_fixable: bool = False
     """Whether --fix fixes it."""
     about: frozenset[tuple[str, str]] = frozenset()

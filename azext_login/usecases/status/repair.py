@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from azext_login.auth.storage.host_lock import HostLock
 from azext_login.errors import StoreError
 from azext_login.host_errors import AzCLIError
-from azext_login.usecases.status.files import FILE_MODE, HOST_LOCK_SUFFIX, LOCK_LEFT, STORE_DAMAGED
+from azext_login.usecases.status.active import STALE_CONTEXT
+from azext_login.usecases.status.files import FILE_MODE, STORE_DAMAGED
+from azext_login.usecases.status.host import BUILT_IN_FAILS, turn_on_for_every_command
+from azext_login.usecases.status.locks import HOST_LOCK_SUFFIX, LOCK_LEFT
 from azext_login.usecases.status.records import Finding
+from azext_login.usecases.status.stale_contexts import read_again
 
 if TYPE_CHECKING:
     from azext_login.usecases.session import Session
@@ -21,7 +25,7 @@ def fixable(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def fix(
-    session: Session, findings: Sequence[Finding], *, on_failure: Callable[[Finding, AzCLIError], None]
+    session: Session, cli_ctx: Any, findings: Sequence[Finding], *, on_failure: Callable[[Finding, AzCLIError], None]
 ) -> list[Finding]:
     """Fix findings, and return those that were fixed.
 
@@ -30,8 +34,8 @@ def fix(
     fixed = []
     for finding in fixable(findings):
         try:
-            _REPAIRS[finding.code](session, str(finding.file))
-        except StoreError as error:
+            _REPAIRS[finding.code](session, cli_ctx, finding)
+        except AzCLIError as error:
             on_failure(finding, error)
         else:
             fixed.append(finding)
@@ -66,8 +70,10 @@ def _remove_lock(session: Session, name: str) -> None:
         pass
 
 
-_REPAIRS: dict[str, Callable[[Session, str], None]] = {
-    FILE_MODE: _restrict,
-    STORE_DAMAGED: _quarantine,
-    LOCK_LEFT: _remove_lock,
+_REPAIRS: dict[str, Callable[[Session, Any, Finding], None]] = {
+    FILE_MODE: lambda session, _, finding: _restrict(session, str(finding.file)),
+    STORE_DAMAGED: lambda session, _, finding: _quarantine(session, str(finding.file)),
+    LOCK_LEFT: lambda session, _, finding: _remove_lock(session, str(finding.file)),
+    STALE_CONTEXT: lambda session, _, finding: read_again(session, str(finding.context)),
+    BUILT_IN_FAILS: lambda session, cli_ctx, _: turn_on_for_every_command(session, cli_ctx),
 }

@@ -99,7 +99,7 @@ def check(
     if options.only is None:
         active, found = find_active(session)
         report = replace(report, active=active, versions=versions())
-        findings += [*found, *check_contexts(session)]
+        findings += [*found, *check_contexts(session, is_offline=options.is_offline)]
     asks = not options.is_offline
     call, deadline = None, time.monotonic() + _PROBE_LIMIT
     if asks and options.wants(NETWORK, CLOCK, TOKEN):

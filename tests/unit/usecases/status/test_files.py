@@ -19,7 +19,8 @@ from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.storage.token_cache import TokenCache
 from azext_login.system.directory import Entry, PrivateDirectory
-from azext_login.usecases.status.files import FILE_MODE, LOCK_LEFT, STORE_DAMAGED, CheckedFiles, check_files
+from azext_login.usecases.status.files import FILE_MODE, STORE_DAMAGED, CheckedFiles, check_files
+from azext_login.usecases.status.locks import LOCK_LEFT, check_inner_locks
 from azext_login.usecases.status.records import Finding, Outcome
 from azext_login.usecases.status.repair import fix
 from tests.harness.other_user import NOBODY, require_superuser
@@ -68,7 +69,7 @@ def _fix(folder: Path, findings: list[Finding] | tuple[Finding, ...]) -> tuple[l
         config_dir=directory, clients=SimpleNamespace(token_cache=TokenCache(directory, encrypt=False))
     )
     failures: list[AzCLIError] = []
-    fixed = fix(session, findings, on_failure=lambda _, error: failures.append(error))
+    fixed = fix(session, None, findings, on_failure=lambda _, error: failures.append(error))
     return fixed, failures
 
 
@@ -207,3 +208,44 @@ def test_what_is_not_fixable_is_not_touched(folder: Path) -> None:
     finding = Finding(FILE_MODE, "x", file=_CACHE, is_fixable=False)
     assert _fix(folder, [finding]) == ([], [])
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_the_locks_of_requests_and_runs_are_listed_with_their_holders(folder: Path) -> None:
+    for name in ("login_requests", "login_runs"):
+        (folder / name).mkdir(0o700)
+        for each in ("free", "held"):
+            _write(folder / name / f"{each}.lock", "12")
+    (folder / "login_runs" / "free").mkdir(0o700)
+    with _held(folder / "login_requests" / "held.lock"), _held(folder / "login_runs" / "held.lock"):
+        checked = _check(folder)
+    assert [(lock.name, lock.is_held, lock.holder) for lock in checked.locks] == [
+        ("login_requests/free.lock", False, None),
+        ("login_requests/held.lock", True, 4711),
+        ("login_runs/free.lock", False, None),
+        ("login_runs/held.lock", True, 4711),
+    ]
+    (finding,) = checked.findings
+    assert (finding.code, finding.outcome, finding.is_fixable) == ("runLeft", Outcome.GOOD, False)
+    assert str(folder / "login_runs" / "free") in finding.what
+    assert (folder / "login_runs" / "free").exists()
+
+
+@pytest.mark.parametrize(("seconds", "codes"), [(60.0, []), (600.0, ["requestHeld"])])
+def test_a_request_that_takes_too_long_is_a_warning(folder: Path, seconds: float, codes: list[str]) -> None:
+    (folder / "login_requests").mkdir(0o700)
+    with _held(folder / "login_requests" / "x.lock"):
+        ((_, finding),) = check_inner_locks(PrivateDirectory(folder), clock=lambda: time.time() + seconds)
+    assert [finding.code for finding in [finding] if finding is not None] == codes
+    if finding is not None:
+        assert finding.is_warning
+        assert "PID 4711" in finding.what
+
+
+def test_odd_things_in_place_of_the_directories_of_locks_are_no_error(folder: Path, tmp_path: Path) -> None:
+    _write(folder / "login_requests", "")
+    (folder / "login_runs").symlink_to(tmp_path)
+    assert _check(folder).locks == ()
+    (folder / "login_runs").unlink()
+    (folder / "login_runs" / "x.lock").mkdir(0o700, parents=True)
+    (folder / "login_runs").chmod(0o700)
+    assert [(lock.name, lock.is_held) for lock in _check(folder).locks] == [("login_runs/x.lock", False)]
