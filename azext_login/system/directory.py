@@ -125,7 +125,7 @@ def writer_in(directory: PrivateDirectory) -> int | None:
     Another user before this one, and ANY_USER if several can.
     """
     status = directory.owner()
-    if status is None or status.st_uid != os.geteuid() or directory.is_private():
+    if status is None or status.st_uid != this_user() or directory.is_private():
         return None if status is None else status.st_uid
     return ANY_USER
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from azext_login.errors import StoreError
 from azext_login.system.directory import LARGEST_FILE, PRIVATE_FILE, Entry, PrivateDirectory
 from azext_login.system.links import LINK_ADVICE, UntrustedLinkError, give_to_owner
+from azext_login.system.posix import this_user
 from azext_login.system.signals import defer_signals
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def read_own_bytes(file: Entry) -> bytes:
     """
     with os.fdopen(file.open_to_read(), "rb") as stream:
         status = os.fstat(stream.fileno())
-        is_own = sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
+        is_own = sys.platform == "win32" or (status.st_uid == this_user() and not status.st_mode & 0o022)
         if not is_own and not file.directory.is_private():
             raise PermissionError(errno.EPERM, "Another user may have written it")
         return stream.read()

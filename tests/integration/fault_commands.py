@@ -22,7 +22,7 @@ from tests.users import ALICE, BOB
 
 DISCOVERY, TOKEN, DEVICE_CODE, ARM, IMDS, GITHUB = "discovery", "token", "device code", "ARM", "IMDS", "GitHub"
 USER_TOKEN, APPLICATION_TOKEN = "token of a user", "token of an application"
-WITHOUT_CODE = "token of a user who enters no code"
+WITHOUT_PAGE = "token of a user who opens no page"
 BROWSER, SIGNATURE = "token for the code of a browser", "token for a signature with the time of this computer"
 
 # The user whom BROWSER names signs in without a window.
@@ -131,8 +131,9 @@ def _fixed(*words: str, input: str = "") -> Callable[[Given], Run]:
     return lambda given: Run(words, input)
 
 
-_WITH_CODE = frozenset({DISCOVERY, TOKEN, USER_TOKEN, DEVICE_CODE, ARM})
-_OF_USER = frozenset({DISCOVERY, TOKEN, USER_TOKEN, WITHOUT_CODE})
+# After a page, which the tests open for BROWSER alone.
+_WITH_PAGE = frozenset({DISCOVERY, TOKEN, USER_TOKEN})
+_OF_USER = frozenset({DISCOVERY, TOKEN, USER_TOKEN, WITHOUT_PAGE})
 _OF_APPLICATION = frozenset({DISCOVERY, TOKEN, APPLICATION_TOKEN})
 _USER = _OF_USER | {ARM}
 _APPLICATION = _OF_APPLICATION | {ARM}
@@ -140,8 +141,8 @@ _KEPT, _SOME_FAILED = 0, 10  # `list --refresh` still lists what is stored
 _OF_CI = ("--username", CI_APP)
 COMMANDS = (
     Command("login: password", _password, _USER),
-    Command("login: browser", _browser, _USER | {BROWSER}),
-    Command("login: device code", _fixed("login", "--use-device-code"), _WITH_CODE),
+    Command("login: browser", _browser, _WITH_PAGE | {ARM, BROWSER}),
+    Command("login: device code", _fixed("login", "--use-device-code"), _WITH_PAGE | {DEVICE_CODE}),
     Command("login: client secret", _fixed(*SERVICE_PRINCIPAL, "--password=@-", input=CI_SECRET), _APPLICATION),
     Command("login: certificate", _certificate, _APPLICATION | {SIGNATURE}),
     Command("login: federated token", _federated, _APPLICATION),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import configparser
-import os
 import platform
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from azext_login.auth.sources.user_command import is_own
 from azext_login.errors import AccountError, EncryptionError, NotSignedInError, StoreError, first_line
 from azext_login.host_index import AUTO, OFF, every_command_setting
 from azext_login.profile.model import Account, account_of
@@ -58,7 +58,7 @@ def turn_on_for_every_command(session: Session, cli_ctx: Any) -> None:
     :raises StoreError: that is not possible, or something else than the file of settings decides.
     """
     directory = session.config_dir
-    if writer_in(directory) not in (None, os.geteuid()):
+    if not is_own(writer_in(directory)):
         # The host follows links in it.
         raise StoreError(f"The settings in {directory.path} stay as they are, because other users can write to it.")
     try:
