@@ -71,6 +71,13 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("account export-token", "--claims-challenge"): [(_EXPORT, 1, 1)],
     ("account export-token", "--format"): [((), 2, 2)],
     ("account export-token", "--allow-host"): [(("--format", "git"), 2, 2)],
+    ("account serve-tokens", "--subscription"): [((), 1, 1)],
+    ("account serve-tokens", "--username"): [((), 1, 1)],
+    ("account serve-tokens", "--tenant"): [((), 1, 1)],
+    ("account serve-tokens", "--context"): [((), 1, 1)],
+    ("account serve-tokens", "--allow-resource"): [((), 1, 1)],
+    ("account serve-tokens", "--port"): [((), 2, 2)],
+    ("account serve-tokens", "--bind"): [((), 2, 2)],
     ("account renew", "--username"): [((), 1, 1)],
     ("account renew", "--tenant"): [((), 1, 1)],
     ("account status", "--username"): [((), 1, 1)],
@@ -100,7 +107,7 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
 }
 
 # Command -> what has to come last.
-_LAST = {"account context run": ("--", "true")}
+_LAST = {"account context run": ("--", "true"), "account serve-tokens": ("--", "true")}
 
 
 def _options_with_values() -> Iterator[tuple[str, str]]:
