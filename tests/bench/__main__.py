@@ -4,6 +4,7 @@
 `python -m tests.bench parallel [COMMANDS]`: eight shells at once; see parallel.py.
 `python -m tests.bench discovery [PAIRS]`: reading all subscriptions again; see discovery.py.
 `python -m tests.bench tokens [PAIRS]`: cached and expired tokens; see tokens.py.
+`python -m tests.bench az_token [PAIRS]`: a cached token without starting `az`; see az_token.py.
 `python -m tests.bench encrypted [PAIRS]`: a cached token in a keyring; see encrypted.py.
 `python -m tests.bench sign_in [PAIRS]`: `az login`; see sign_in.py.
 `python -m tests.bench every_command [PAIRS]`: commands that are not ours; see every_command.py.
@@ -21,7 +22,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import contexts, discovery, encrypted, every_command, parallel, status, store, switch, tokens
+from tests.bench import az_token, contexts, discovery, encrypted, every_command, parallel, status, store, switch, tokens
 from tests.bench import sign_in as sign_ins
 from tests.harness import hosts
 from tests.harness.az import Az
@@ -38,6 +39,7 @@ REPORTS: dict[str, Callable[..., int]] = {
     "parallel": parallel.main,
     "discovery": discovery.main,
     "tokens": tokens.main,
+    "az_token": az_token.main,
     "encrypted": encrypted.main,
     "sign_in": sign_ins.main,
     "every_command": every_command.main,

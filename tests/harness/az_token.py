@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from tests.harness.az import Az, Environment, Result
 
 _PROGRAM = Path("login", "bin", "az-token")
+
+NOT_ANSWERED = 99
+"""Exit code of `without_az`."""
+
+_WITHOUT_AZ = f"""
+import sys
+sys.path.insert(0, sys.argv[1])
+from azext_login.az_token import program
+program.hand_over = lambda words: sys.exit(print(repr(sys.exc_info()[1]), file=sys.stderr) or {NOT_ANSWERED})
+sys.exit(program.main(sys.argv[2:]))
+"""
 
 
 def command(az: Az) -> list[str]:
@@ -59,5 +69,7 @@ def run(
 
 
 def without_az(az: Az) -> list[str]:
-    """Return what starts the program in a Python without azure-cli: it fails where it would let `az` answer."""
-    return [sys.executable, *command(az)[1:]]
+    """Return what starts the program, and exits with NOT_ANSWERED where it would let `az` answer."""
+    if az.extension_dir is None:
+        raise ValueError("this az has no extension")
+    return [*command(az)[:-1], "-c", _WITHOUT_AZ, str(az.extension_dir / "login")]

@@ -1,0 +1,159 @@
+"""What `az-token` writes is what `az` writes, for generated combinations of options and of what is stored."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import az_token
+from tests.harness.az import Az
+from tests.integration.token_cache_files import let_tokens_be_due, let_tokens_expire
+from tests.users import ALICE, BOB
+
+_SEEDS = range(8)
+_COMBINATIONS = 25
+"""For each seed."""
+
+_ODD_NAME = "Ünïcode 'quoted' \\ $(x) \u202e"
+_REQUEST = "protocol=https\nhost=dev.azure.com\n\n"
+_RESOURCES = ("https://management.localcloud.example/", "https://vault.azure.net")
+
+
+@dataclass(frozen=True)
+class State:
+    """What is stored, and what the environment has. `is_plain`: the program has to answer for plain options."""
+
+    change: Callable[[Az], object] = lambda az: None
+    environment: Mapping[str, str] | None = None
+    is_plain: bool = False
+    directory: str = ""
+
+
+def _edit_profile(az: Az, edit: Callable[[Any], object]) -> None:
+    profile = az.profile()
+    edit(profile)
+    az.profile_path.write_text(json.dumps(profile), encoding="utf-8")
+
+
+def _rename(profile: Any) -> None:
+    for row in profile["subscriptions"]:
+        if row["name"] == "Contoso Development":
+            row["name"] = _ODD_NAME
+
+
+def _make_managed_identity(profile: Any) -> None:
+    for row in profile["subscriptions"]:
+        if row["isDefault"]:
+            identity = {"name": "systemAssignedIdentity", "type": "servicePrincipal", "assignedIdentityInfo": "MSI"}
+            row["user"] = identity
+
+
+def _name_context(az: Az) -> None:
+    directory = az.config_dir / "project"
+    directory.mkdir()
+    (directory / ".azure-context").write_text("work\n", encoding="utf-8")
+
+
+def _allow_context(az: Az) -> None:
+    _name_context(az)
+    az.run("account", "context", "allow", cwd=az.config_dir / "project").ok()
+
+
+STATES = {
+    "fresh": State(is_plain=True),
+    "a context": State(environment={"AZURE_LOGIN_CONTEXT": "work"}, is_plain=True),
+    "a context in another cloud": State(environment={"AZURE_LOGIN_CONTEXT": "other"}, is_plain=True),
+    "a context that does not exist": State(environment={"AZURE_LOGIN_CONTEXT": "nothing"}),
+    "an account": State(environment={"AZURE_LOGIN_ACCOUNT": BOB}, is_plain=True),
+    "a subscription": State(environment={"AZURE_LOGIN_SUBSCRIPTION": "Shared Platform"}, is_plain=True),
+    "another cloud": State(environment={"AZURE_CLOUD_NAME": "OtherCloud"}),
+    "an unknown cloud": State(environment={"AZURE_CLOUD_NAME": "NoCloud"}),
+    "table": State(environment={"AZURE_CORE_OUTPUT": "table"}, is_plain=True),
+    "an allowed directory": State(_allow_context, is_plain=True, directory="project"),
+    "a directory": State(_name_context, directory="project"),
+    "an odd name": State(lambda az: _edit_profile(az, _rename), is_plain=True),
+    "due": State(let_tokens_be_due),
+    "expired": State(lambda az: let_tokens_expire(az, 1)),
+    "no tokens": State(lambda az: (az.config_dir / "msal_token_cache.json").unlink()),
+    "damaged tokens": State(lambda az: (az.config_dir / "msal_token_cache.json").write_text("{")),
+    "a damaged list": State(lambda az: az.profile_path.write_text("{")),
+    "an older list": State(lambda az: _edit_profile(az, lambda profile: profile["azextLogin"].update(generation=1))),
+    "a managed identity": State(lambda az: _edit_profile(az, _make_managed_identity)),
+    "encrypted": State(environment={"AZURE_CORE_ENCRYPT_TOKEN_CACHE": "true"}),
+    "open to others": State(lambda az: az.profile_path.chmod(0o644)),
+}
+
+
+def _options(chance: random.Random) -> tuple[list[str], bool]:
+    """Return options, and whether a fresh cache has to answer them in any plain state."""
+    words = ["--format", chance.choice(("json", "header", "exec-credential", "bash", "fish", "powershell", "dotenv"))]
+    kind = chance.choice(("plain", "plain", "plain", "other", "odd"))
+    if kind == "plain":
+        words += chance.choice(([], ["--min-validity=5m"], ["--resource-type", "arm"], ["--min-validity", "600"]))
+        words += chance.choice(([], ["--yes"])) if words[1] != "json" else []
+        return words, True
+    if kind == "other":
+        words += chance.choice(([], ["--resource", _RESOURCES[1]], ["--scope", f"{_RESOURCES[1]}/.default"]))
+        words += chance.choice(
+            ([], ["-s", "Contoso Development"], ["-n", _ODD_NAME], ["--subscription=None"], ["--username", ALICE])
+        )
+        words += chance.choice(([], ["--tenant", "contoso.example"], ["-t", "fabrikam.example"], ["--username=", "x"]))
+        return words, False
+    words += chance.choice(
+        (
+            *(["--force-refresh"], ["--subs", "Contoso Development"], ["--query", "accessToken"], ["--output", "none"]),
+            *(["--min-validity", "x"], ["--tenant", ""], ["--username", "nobody@contoso.example"], ["-f", "git"]),
+            *(["--allow-host", "x.example"], ["x"], ["--help"], ["--resource", "@x"], ["--resource-type", "ARM"]),
+        )
+    )
+    return words, False
+
+
+@pytest.fixture
+def pristine(contexts: Az, tmp_path: Path) -> Path:
+    """A copy of a config directory with tokens for Azure Resource Manager and for one more resource."""
+    contexts.run("account", "get-access-token", "--resource", _RESOURCES[1]).ok()
+    environments = [state.environment or {} for state in STATES.values() if state.is_plain]
+    for environment in {tuple(each.items()): each for each in environments}.values():
+        contexts.run("account", "get-access-token", env=environment).ok()
+    copy = tmp_path / "pristine"
+    shutil.copytree(contexts.config_dir, copy)
+    return copy
+
+
+def _restore(az: Az, pristine: Path) -> None:
+    shutil.rmtree(az.config_dir)
+    shutil.copytree(pristine, az.config_dir)
+
+
+@pytest.mark.parametrize("seed", _SEEDS)
+def test_both_write_the_same(contexts: Az, pristine: Path, seed: int) -> None:
+    """Where the program would let `az` answer, the two are one: that is counted and not compared."""
+    chance = random.Random(seed)
+    answered = 0
+    for _ in range(_COMBINATIONS):
+        name = chance.choice(list(STATES))
+        state, (words, is_plain) = STATES[name], _options(chance)
+        _restore(contexts, pristine)
+        state.change(contexts)
+        az = contexts.with_env(**state.environment or {})
+        cwd = az.config_dir / state.directory
+        ours = az_token.run(az, *words, input=_REQUEST, cwd=cwd, program=az_token.without_az(az))
+        if ours.exit_code == az_token.NOT_ANSWERED:
+            assert not (is_plain and state.is_plain), f"az would have to answer: {name}, {words}: {ours.stderr}"
+            continue
+        answered += 1
+        command = ("account", "get-access-token", "--output", "json") if words[1] == "json" else None
+        theirs = az.run(
+            *(command or ("account", "export-token")), *words[2 if command else 0 :], input=_REQUEST, cwd=cwd
+        )
+        outcomes = [(one.exit_code, one.stdout, one.stderr) for one in (ours, theirs)]
+        assert outcomes[0] == outcomes[1], f"{name}, {words}"
+    assert answered >= _COMBINATIONS // 5
