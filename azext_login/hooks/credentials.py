@@ -53,7 +53,11 @@ def serve() -> None:
     """Replace the host's functions, once per process. Called for each command, before it makes a credential."""
     from azure.cli.core._profile import Profile
 
+    from azext_login.auth.entra.msal_logs import quiet_loggers
+
     expect_command()
+    # The host's own credentials log secrets as well.
+    quiet_loggers()
     for name, wrap in (("_create_credential", _wrap_create_credential), ("get_raw_token", _wrap_get_raw_token)):
         function = getattr(Profile, name, None)
         if hasattr(function, _MARK):

@@ -1,4 +1,8 @@
-"""Which of MSAL's loggers would print secrets with --debug and into log files, and are silent therefore."""
+"""Which of MSAL's loggers would print secrets with --debug and into log files, and are silent therefore.
+
+What they log is read in the source of MSAL 1.34 and 1.39
+(https://github.com/AzureAD/microsoft-authentication-library-for-python).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ import logging
 from azext_login.system.log import keep_text
 
 _LEVELS = {
-    # At level DEBUG, each request whose tokens are cached, with its authorization code or device code.
+    # At level DEBUG, each request whose tokens are cached, with its authorization code or device code, and the answer
+    # without its tokens, if they are in the members that are meant for them.
     "msal.token_cache": logging.INFO,
     # The whole answer of a federation server: one that is not XML, and each with an error status. It may contain an
     # assertion, or the password that it has received. They log nothing else.
@@ -15,6 +20,10 @@ _LEVELS = {
     "msal.wstrust_request": logging.CRITICAL,
     # The whole answer of the token endpoint, if it cannot be parsed. We have parsed it before.
     "msal.oauth2cli.oauth2": logging.CRITICAL,
+    # At level DEBUG, the whole answer of a service for managed identities (of each kind), if it is not JSON.
+    "msal.managed_identity": logging.INFO,
+    # At level DEBUG, the claims of a token of Cloud Shell that cannot be decoded, and each answer with an error status.
+    "msal.cloudshell": logging.INFO,
 }
 """Logger -> its level. The others log addresses, names of users and texts of refusals, from which `echoes` has removed
 what was sent. MSAL's own receiver of redirects (msal.oauth2cli.authcode) logs authorization codes, and is not used."""

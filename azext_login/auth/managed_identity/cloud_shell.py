@@ -117,9 +117,11 @@ class CloudShellCredential:
     def _application(self) -> Any:
         from msal import PublicClientApplication
 
+        from azext_login.auth.entra.msal_logs import quiet_loggers
         from azext_login.auth.managed_identity.answers import check_response
         from azext_login.auth.managed_identity.requests import BoundedHttpClient, build_direct_session
 
+        quiet_loggers()
         source, session = self._source, build_direct_session(self._user_agent)
 
         def check(response: Any, *args: Any, **kwargs: Any) -> None:

@@ -165,10 +165,12 @@ class ManagedIdentityCredential:
     def _client(self) -> Any:
         from msal import ManagedIdentityClient, SystemAssignedManagedIdentity, UserAssignedManagedIdentity
 
+        from azext_login.auth.entra.msal_logs import quiet_loggers
         from azext_login.auth.managed_identity.answers import check_response
         from azext_login.auth.managed_identity.requests import BoundedHttpClient, PinnedCertificateAdapter
         from azext_login.system.http.bounded import read_answer
 
+        quiet_loggers()
         source, session = self._source, self._session()
 
         def check(response: Any, *args: Any, **kwargs: Any) -> None:
