@@ -58,6 +58,7 @@ class RefusalKind(enum.Enum):
     ACTION_NEEDED = "the user has to act"
     CONSENT_MISSING = "consent is missing"
     DISABLED = "disabled or locked"
+    """Also deleted; of a managed identity: not assigned to this resource."""
     UNAVAILABLE = "service unavailable"
     CLOCK_WRONG = "the clock is wrong"
     UNKNOWN_NAME = "unknown user, tenant or application"

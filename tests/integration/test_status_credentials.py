@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness.az import Az, Result
+from tests.integration.test_managed_identities import environment_of
 from tests.integration.workloads import POD, SERVICE_PRINCIPAL, Certificates, write, write_pem
-from tests.localcloud import CI_APP, CI_SECRET, VM_IDENTITY, LocalCloud
+from tests.localcloud import CI_APP, CI_SECRET, DEPLOY_IDENTITY, VM_IDENTITY, LocalCloud
 from tests.localcloud.certificatemaker import make_certificate
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
@@ -85,8 +86,20 @@ def test_a_managed_identity_whose_service_is_gone(az: Az, cloud: LocalCloud) -> 
     _status(az.with_env(AZURE_POD_IDENTITY_AUTHORITY_HOST="http://127.0.0.1:9"), 15, "offline")
 
 
-def test_a_managed_identity_that_was_removed(make_az: Callable[..., Az], own_cloud: LocalCloud) -> None:
-    az = make_az(cloud=own_cloud).with_env(**own_cloud.imds_environment())
-    az.run("login", "--identity").ok()
-    own_cloud.admin.assign_identity(VM_IDENTITY, False)
-    _status(az, 19, "refused")
+@pytest.mark.parametrize(
+    ("kind", "words", "identity"),
+    [
+        ("imds", (), VM_IDENTITY),
+        ("imds", ("--client-id", DEPLOY_IDENTITY), DEPLOY_IDENTITY),
+        ("app_service", (), VM_IDENTITY),
+        ("service_fabric", (), VM_IDENTITY),
+        ("machine_learning", (), VM_IDENTITY),
+    ],
+)
+def test_a_managed_identity_that_was_removed(
+    make_az: Callable[..., Az], own_cloud: LocalCloud, kind: str, words: tuple[str, ...], identity: str
+) -> None:
+    az = make_az(cloud=own_cloud).with_env(**environment_of(own_cloud, kind))
+    az.run("login", "--identity", *words).ok()
+    own_cloud.admin.assign_identity(identity, False)
+    _status(az, 14, "accountDisabled")

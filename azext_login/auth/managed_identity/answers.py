@@ -24,7 +24,7 @@ from azext_login.auth.managed_identity.missing_service import (
 from azext_login.auth.managed_identity.sources import IdentitySource, SourceKind
 from azext_login.auth.refusal_trace import with_trace, without_trace
 from azext_login.auth.token_answers import standard_identity_answer
-from azext_login.errors import ServiceUnreachableError, SignInError, UnexpectedAnswerError
+from azext_login.errors import RefusalKind, ServiceUnreachableError, SignInError, UnexpectedAnswerError
 from azext_login.system.command_line import Command
 from azext_login.system.http.bounded import replace_body
 from azext_login.system.http.errors import advise_pause_of, content_type
@@ -197,7 +197,9 @@ def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, ident
     lower = everything.lower()
     commands = [str(found.login_command(source.command)) for found in _find_identities(everything, identity)]
     listed = "Sign in with one of these:\n" + "\n".join(commands) if commands else ""
+    kind = RefusalKind.OTHER
     if _SEVERAL in lower:
+        kind = RefusalKind.DISABLED
         headline = (
             "The resource that this command runs on has several user-assigned managed identities, and no "
             "system-assigned one."
@@ -213,6 +215,7 @@ def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, ident
             f"To sign in again:\n{identity.login_command(source.command)}"
         )
     elif any(text in lower for text in _NOT_ASSIGNED):
+        kind = RefusalKind.DISABLED
         headline = "The resource that this command runs on has no system-assigned managed identity."
         if identity.option:
             headline = f"{capitalised(str(identity))} is not assigned to the resource that this command runs on."
@@ -236,6 +239,7 @@ def _refusal(status: int, body: Mapping[str, Any], source: IdentitySource, ident
             body,
         ),
         next_step=advice,
+        kind=kind,
     )
 
 
