@@ -26,7 +26,8 @@ def _status(az: Az, code: int, outcome: str, *, offline: bool = False) -> Result
     result.assert_clean()
     ((tenant,),) = [account["tenants"] for account in result.json()["accounts"]]
     assert tenant["status"] == outcome
-    assert result.json()["findings"][0]["command"]
+    # No command of the user enables an account, or assigns an identity to this resource.
+    assert bool(result.json()["findings"][0]["command"]) is (outcome != "accountDisabled")
     return result
 
 
