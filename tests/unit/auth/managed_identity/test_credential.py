@@ -126,7 +126,7 @@ def test_no_secret_is_logged(client: TokenClient, caplog: pytest.LogCaptureFixtu
             one = credential()
             secrets.append(one.token(SCOPES).secret)
             assert secrets[-1] not in repr(one.token(SCOPES))
-    assert "managed identity" in caplog.text
+    assert "Managed identities: " in caplog.text
     assert not [secret for secret in secrets if secret in caplog.text]
 
 
