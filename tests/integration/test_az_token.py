@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from azext_login.az_token.built_in_clouds import BUILT_IN_CLOUDS
+from azext_login.cli.option_values import RESOURCE_TYPES
 from tests.harness import az_token, hosts
 from tests.harness.az import Az
 from tests.harness.sign_in import sign_in
@@ -49,6 +51,20 @@ def test_the_installed_program_writes_a_token_as_az_does(
     token = az_token.run(az, "--format", "json").ok().json()
     assert claims_of(token["accessToken"])["unique_name"] == ALICE
     assert token == az.run("account", "get-access-token").ok().json()
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_clouds_that_it_knows_are_those_of_the_host(name: str) -> None:
+    program = (
+        "import json\nfrom azure.cli.core.cloud import KNOWN_CLOUDS\n"
+        "print(json.dumps({cloud.name: vars(cloud.endpoints) for cloud in KNOWN_CLOUDS}))"
+    )
+    python = hosts.named(name).bin / "python"
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    known = json.loads(done.stdout)
+    for cloud, endpoints in BUILT_IN_CLOUDS.items():
+        needed = {"active_directory", *RESOURCE_TYPES.values()}
+        assert endpoints == {each: known[cloud][each] for each in needed if known[cloud][each]}
 
 
 def test_what_it_does_not_know_is_for_az(signed_in: Az) -> None:
