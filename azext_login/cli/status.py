@@ -49,13 +49,13 @@ def show_status(cmd: Any, options: StatusOptions) -> dict[str, Any] | None:
             "Add --yes to fix without a question.",
         )
     report = check(session, cmd.cli_ctx, wanted)
-    if options.fix and _fix(session, cmd.cli_ctx, report, is_confirmed=options.yes):
+    if options.fix and _fix(session, report, is_confirmed=options.yes):
         report = check(session, cmd.cli_ctx, wanted)
     exit_with(cmd.cli_ctx, int(report.outcome))
     return _shown(cmd.cli_ctx, report)
 
 
-def _fix(session: Session, cli_ctx: Any, report: StatusReport, *, is_confirmed: bool) -> bool:
+def _fix(session: Session, report: StatusReport, *, is_confirmed: bool) -> bool:
     """Fix what can be fixed, after a question, and return whether something was fixed."""
     from azext_login.usecases.status.repair import fix, fixable
 
@@ -68,7 +68,6 @@ def _fix(session: Session, cli_ctx: Any, report: StatusReport, *, is_confirmed: 
         return False
     fixed = fix(
         session,
-        cli_ctx,
         found,
         on_failure=lambda finding, error: logger.warning(
             "Not fixed: %s %s", printable(finding.what), printable(first_line(error))

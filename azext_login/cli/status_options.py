@@ -47,7 +47,7 @@ class StatusOptions:
         "--fix",
         default=False,
         help="Fix what can be fixed without a sign-in, after a question: access modes, damaged files (they are "
-        "quarantined), lock files that were left by killed processes, contexts whose subscription is not listed any "
-        "more (it is read again), and the setting that hides the extension from other commands. Then check again.",
+        "quarantined), lock files that were left by killed processes, and contexts whose subscription is not listed "
+        "any more (it is read again). No setting changes. Then check again.",
     )
     yes: bool = option("--yes", "-y", default=False, help="With --fix, do not ask.")

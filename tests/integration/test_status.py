@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -277,7 +278,7 @@ def test_exit_code_18_if_only_this_extension_can_use_a_credential(
     off = workload_az.with_env(AZURE_LOGIN_EVERY_COMMAND="off")
     result = _exits(off.run(*_STATUS), 18)
     assert _codes(result) == {"builtInFails"}
-    assert result.json()["findings"][0]["command"] == "az config set login.every_command=auto"
+    assert result.json()["findings"][0]["command"] == "unset AZURE_LOGIN_EVERY_COMMAND"
     assert not result.json()["builtInCommands"]["work"]
 
 
@@ -441,31 +442,39 @@ def test_the_locks_of_requests_and_of_runs_that_were_killed_are_listed(signed_in
     assert _codes(signed_in.run(*_STATUS, "--offline").ok()) == set()
 
 
-def test_the_setting_that_hides_the_extension_from_other_commands_is_fixed(
+def test_a_setting_that_the_user_has_made_is_never_changed(
     workload_az: Az, certificates: Certificates, tmp_path: Path
 ) -> None:
     path = write_pfx(tmp_path / "ci.pfx", certificates.registered)
     workload_az.run(*SERVICE_PRINCIPAL, "--certificate", path).ok()
     workload_az.run("config", "set", "login.every_command=off", "login.other=kept").ok()
-    finding = _exits(workload_az.run(*_STATUS), 18).json()["findings"][0]
-    assert (finding["code"], finding["fixable"]) == ("builtInFails", True)
+    # Something that is fixed, so that --fix has work.
+    profile = workload_az.config_dir / "azureProfile.json"
+    profile.chmod(0o644)
     before = _files(workload_az)
-    result = workload_az.run(*_STATUS, "--fix", "--yes").ok()
-    assert "Fixed: Built-in commands run without this extension" in result.stderr
-    assert result.json()["builtInCommands"] == {"work": True, "everyCommand": "auto", "message": None}
-    settings = workload_az.run("config", "get", "login").ok().json()
-    assert {each["name"]: each["value"] for each in settings} == {"every_command": "auto", "other": "kept"}
+    result = _exits(workload_az.run(*_STATUS, "--fix", "--yes"), 18)
+    assert stat.S_IMODE(profile.stat().st_mode) == 0o600
+    (finding,) = result.json()["findings"]
+    assert (finding["code"], finding["fixable"]) == ("builtInFails", False)
+    assert "login.every_command is off" in finding["what"]
     changed = {name for name, content in _files(workload_az).items() if before.get(name) != content}
-    assert changed <= {"config", _TOKEN_CACHE}
+    assert changed <= {_TOKEN_CACHE}
+    # The command that it names turns the setting on.
+    assert finding["command"] == "az config set login.every_command=auto"
+    workload_az.run(*finding["command"].split()[1:]).ok()
+    assert workload_az.run(*_STATUS).ok().json()["builtInCommands"]["work"]
 
 
-def test_a_setting_that_is_a_variable_is_not_fixed(workload_az: Az, certificates: Certificates, tmp_path: Path) -> None:
+def test_fix_leaves_a_setting_alone_where_nothing_else_is_wrong(
+    workload_az: Az, certificates: Certificates, tmp_path: Path
+) -> None:
     path = write_pfx(tmp_path / "ci.pfx", certificates.registered)
     workload_az.run(*SERVICE_PRINCIPAL, "--certificate", path).ok()
     off = workload_az.with_env(AZURE_LOGIN_EVERY_COMMAND="off")
     result = _exits(off.run(*_STATUS, "--fix", "--yes"), 18)
-    assert "Not fixed: " in result.stderr
-    assert "AZURE_LOGIN_EVERY_COMMAND" in result.stderr
+    assert "There is nothing that --fix can fix." in result.stderr
+    # A setting that is stored does not change what a variable says.
+    assert result.json()["findings"][0]["command"] == "unset AZURE_LOGIN_EVERY_COMMAND"
 
 
 def _without_row(az: Az, name: str) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import configparser
+import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from azext_login.auth.sources.user_command import is_own
 from azext_login.errors import AccountError, EncryptionError, NotSignedInError, StoreError, first_line
 from azext_login.host_index import AUTO, OFF, every_command_setting
 from azext_login.profile.model import Account, account_of
-from azext_login.system.directory import writer_in
-from azext_login.usecases.every_command import obstacle, update_index
+from azext_login.usecases.every_command import obstacle
 from azext_login.usecases.status.records import BuiltInStatus, Finding, Outcome
 
 if TYPE_CHECKING:
@@ -21,9 +19,7 @@ if TYPE_CHECKING:
     from azext_login.usecases.status.stored import Target
 
 _OWN_NAME = "login"
-
-BUILT_IN_FAILS = "builtInFails"
-"""The code of the finding. --fix fixes it if the setting is the reason."""
+_VARIABLE = "AZURE_LOGIN_EVERY_COMMAND"
 
 _UNSET = "az config unset core.encrypt_token_cache"
 _TURN_OFF = "az config set core.encrypt_token_cache=false"
@@ -46,31 +42,18 @@ def check_built_in(cli_ctx: Any, session: Session, targets: Iterable[Target]) ->
         what += f" They do not follow {session.choice.origin}."
     else:
         return BuiltInStatus(True, setting, what), []
-    is_off = setting == OFF
-    command = f"az config set login.every_command={AUTO}" if is_off else None
-    finding = Finding(BUILT_IN_FAILS, what, Outcome.BUILT_IN_FAILS, command, is_fixable=is_off)
+    # Only the user changes the setting: whoever turned it off meant to.
+    command = _command_that_turns_on(os.environ) if setting == OFF else None
+    finding = Finding(Outcome.BUILT_IN_FAILS.word, what, Outcome.BUILT_IN_FAILS, command)
     return BuiltInStatus(False, setting, what), [finding]
 
 
-def turn_on_for_every_command(session: Session, cli_ctx: Any) -> None:
-    """Let the host load the extension for every command again: the setting becomes AUTO, and the index follows.
-
-    :raises StoreError: that is not possible, or something else than the file of settings decides.
-    """
-    directory = session.config_dir
-    if not is_own(writer_in(directory)):
-        # The host follows links in it.
-        raise StoreError(f"The settings in {directory.path} stay as they are, because other users can write to it.")
-    try:
-        cli_ctx.config.set_value("login", "every_command", AUTO)
-    except (OSError, configparser.Error) as error:
-        raise StoreError(f"The setting could not be stored in {directory.path}: {error}.") from error
-    if every_command_setting(cli_ctx) == OFF:
-        raise StoreError(
-            "An environment variable (AZURE_LOGIN_EVERY_COMMAND), or the file .azure/config of this directory, still "
-            "turns it off."
-        )
-    update_index(cli_ctx)
+def _command_that_turns_on(environ: Mapping[str, str]) -> str:
+    """Return the command after which built-in commands have the help of the extension again."""
+    if environ.get(_VARIABLE):
+        # It counts more than what is stored.
+        return f"Remove-Item Env:{_VARIABLE}" if sys.platform == "win32" else f"unset {_VARIABLE}"
+    return f"az config set login.every_command={AUTO}"
 
 
 def _needs_us(session: Session, target: Target) -> bool:

@@ -1,16 +1,16 @@
-"""The repairs of `account status --fix`: none signs out or deletes what anyone needs, and each may be repeated."""
+"""The repairs of `account status --fix`: none signs out, deletes what anyone needs or
+changes a setting, and each may be repeated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from azext_login.auth.storage.host_lock import HostLock
 from azext_login.errors import StoreError
 from azext_login.host_errors import AzCLIError
 from azext_login.usecases.status.active import STALE_CONTEXT
 from azext_login.usecases.status.files import FILE_MODE, STORE_DAMAGED
-from azext_login.usecases.status.host import BUILT_IN_FAILS, turn_on_for_every_command
 from azext_login.usecases.status.locks import HOST_LOCK_SUFFIX, LOCK_LEFT
 from azext_login.usecases.status.records import Finding
 from azext_login.usecases.status.stale_contexts import read_again
@@ -25,7 +25,7 @@ def fixable(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def fix(
-    session: Session, cli_ctx: Any, findings: Sequence[Finding], *, on_failure: Callable[[Finding, AzCLIError], None]
+    session: Session, findings: Sequence[Finding], *, on_failure: Callable[[Finding, AzCLIError], None]
 ) -> list[Finding]:
     """Fix findings, and return those that were fixed.
 
@@ -34,7 +34,7 @@ def fix(
     fixed = []
     for finding in fixable(findings):
         try:
-            _REPAIRS[finding.code](session, cli_ctx, finding)
+            _REPAIRS[finding.code](session, finding)
         except AzCLIError as error:
             on_failure(finding, error)
         else:
@@ -70,10 +70,9 @@ def _remove_lock(session: Session, name: str) -> None:
         pass
 
 
-_REPAIRS: dict[str, Callable[[Session, Any, Finding], None]] = {
-    FILE_MODE: lambda session, _, finding: _restrict(session, str(finding.file)),
-    STORE_DAMAGED: lambda session, _, finding: _quarantine(session, str(finding.file)),
-    LOCK_LEFT: lambda session, _, finding: _remove_lock(session, str(finding.file)),
-    STALE_CONTEXT: lambda session, _, finding: read_again(session, str(finding.context)),
-    BUILT_IN_FAILS: lambda session, cli_ctx, _: turn_on_for_every_command(session, cli_ctx),
+_REPAIRS: dict[str, Callable[[Session, Finding], None]] = {
+    FILE_MODE: lambda session, finding: _restrict(session, str(finding.file)),
+    STORE_DAMAGED: lambda session, finding: _quarantine(session, str(finding.file)),
+    LOCK_LEFT: lambda session, finding: _remove_lock(session, str(finding.file)),
+    STALE_CONTEXT: lambda session, finding: read_again(session, str(finding.context)),
 }

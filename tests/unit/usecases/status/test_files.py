@@ -69,7 +69,7 @@ def _fix(folder: Path, findings: list[Finding] | tuple[Finding, ...]) -> tuple[l
         config_dir=directory, clients=SimpleNamespace(token_cache=TokenCache(directory, encrypt=False))
     )
     failures: list[AzCLIError] = []
-    fixed = fix(session, None, findings, on_failure=lambda _, error: failures.append(error))
+    fixed = fix(session, findings, on_failure=lambda _, error: failures.append(error))
     return fixed, failures
 
 
