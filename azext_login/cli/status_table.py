@@ -16,13 +16,13 @@ WIDTH = 100
 _LEAST_WIDTH = 60
 _GAP = "  "
 
-_TITLES = ("Account", "Tenant", "Signs in with", "Token for", "Status", "To do")
+_TITLES = ("Account", "Tenant", "Token from", "Token for", "Status", "To do")
 
 _COLUMNS = range(len(_TITLES))
-_SIGN_IN, _STATUS = _TITLES.index("Signs in with"), _TITLES.index("Status")
+_SOURCE, _STATUS = _TITLES.index("Token from"), _TITLES.index("Status")
 
 # The columns that become narrower in a narrow terminal, and their least width.
-_SHRINKING = {0: 12, 1: 10, _SIGN_IN: 8}
+_SHRINKING = {0: 12, 1: 10, _SOURCE: 8}
 
 # Names that are cut off at this width can be told apart, usually.
 _READABLE = 18
@@ -78,9 +78,16 @@ def table_of(
     for number, finding in enumerate(report.findings, 1):
         shown += _finding(number, finding, width, paint)
     word = _WORDS[report.outcome]
-    summary = "Everything works." if not report.outcome else f"Status: {word} (exit code {int(report.outcome)})"
+    summary = f"Status: {word} (exit code {int(report.outcome)})" if report.outcome else _praise(report)
     shown.append(paint(summary, "red" if report.outcome else "green"))
     return "\n".join(shown) + "\n"
+
+
+def _praise(report: StatusReport) -> str:
+    """Return the last line if nothing is wrong, which promises no more than what was checked."""
+    if report.is_offline:
+        return "Everything that was checked works. No request was sent."
+    return "Everything works." if report.is_complete else "Everything that was checked works."
 
 
 def _cells(account: AccountStatus, tenant: TenantStatus, number: int | None, now: float) -> tuple[str, ...]:
@@ -130,15 +137,15 @@ def _table(lines: Sequence[tuple[str, ...]], width: int, paint: Paint) -> list[s
 
 
 def _fitting(widths: Mapping[int, int], width: int) -> dict[int, int]:
-    """Return the columns that fit, with their widths: how accounts sign in is left out before names are unreadable."""
+    """Return the columns that fit, with their widths: where tokens come from is left out before names are unreadable."""
     fitting = dict(widths)
     while sum(fitting.values()) + len(_GAP) * (len(fitting) - 1) > width:
         wide = [column for column, least in _SHRINKING.items() if fitting.get(column, 0) > least]
         if not wide:
             break
-        if _SIGN_IN in fitting and all(fitting[column] <= _READABLE for column in _SHRINKING):
-            del fitting[_SIGN_IN]
-            fitting |= {column: widths[column] for column in _SHRINKING if column != _SIGN_IN}
+        if _SOURCE in fitting and all(fitting[column] <= _READABLE for column in _SHRINKING):
+            del fitting[_SOURCE]
+            fitting |= {column: widths[column] for column in _SHRINKING if column != _SOURCE}
             continue
         fitting[max(wide, key=lambda column: fitting[column])] -= 1
     return fitting

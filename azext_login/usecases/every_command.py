@@ -70,6 +70,8 @@ def obstacle(cli_ctx: Any) -> str | None:
         update_index(cli_ctx)
     except StoreError as error:
         return f"the command index of the Azure CLI could not be changed ({first_line(error)})"
+    if not _is_wanted(cli_ctx):
+        return "no account is signed in"
     index = index_of(cli_ctx)
     words = None if index is None else words_in(index.data, cli_ctx)
     if words is None or not _is_listed_for_others(words):

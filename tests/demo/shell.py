@@ -21,6 +21,7 @@ Try:
   az account list --output table
   az account set --subscription 'Contoso Development'
   az account get-access-token --query expiresOn --output tsv
+  az account status --output table
   az group list --output table
   az account context create --name prod --subscription 'Contoso Production'
   az account context run --context prod -- az account show --query name --output tsv

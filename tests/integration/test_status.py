@@ -111,6 +111,7 @@ def test_exit_code_10_if_no_account_is_signed_in(az: Az) -> None:
     assert _codes(result) == {"notSignedIn"}
     assert result.json()["findings"][0]["command"] == "az login"
     assert result.json()["active"] is None
+    assert "because no account is signed in" in result.json()["builtInCommands"]["message"]
 
 
 def test_exit_code_10_for_an_account_that_is_not_signed_in(signed_in: Az) -> None:
@@ -127,7 +128,7 @@ def test_exit_code_11_if_the_session_was_revoked(own_az: Az, own_cloud: LocalClo
     # One finding for all tenants.
     (finding,) = result.json()["findings"]
     assert finding["command"].startswith("az login")
-    assert "The same applies to 1 more tenant." in finding["what"]
+    assert "(AADSTS50173). The same applies to 1 more tenant." in finding["what"]
     assert (
         own_az.run(*_STATUS, "--output", "table").stdout.count("[1]")
         == len(result.json()["accounts"][0]["tenants"]) + 1
@@ -197,6 +198,7 @@ def test_exit_code_15_if_the_sign_in_service_cannot_be_reached(signed_in: Az) ->
     assert _outcomes(result) == {"offline"}
     # One finding for all tenants.
     assert len(result.json()["findings"]) == 1
+    assert "Correct the environment variable HTTPS_PROXY" in result.json()["findings"][0]["what"]
     assert "127.0.0.1:9" in result.json()["network"]["proxy"]
     assert "hidden-password" not in result.stdout + result.stderr
     assert _files(signed_in) == before
@@ -549,6 +551,11 @@ def test_the_table_fits_100_columns(signed_in: Az) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+def test_the_last_line_promises_no_more_than_was_checked(signed_in: Az) -> None:
+    table = signed_in.run(*_STATUS, "--check", "built-in", "--output", "table").ok().stdout
+    assert table.splitlines()[-1] == "Everything that was checked works."
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full, as on Linux")
 def test_a_table_that_cannot_be_written_is_an_error(signed_in: Az) -> None:
     command = [str(signed_in.host.bin / "az"), *_STATUS, "--offline", "--output", "table"]
@@ -566,7 +573,7 @@ def test_the_table_has_colours_on_a_terminal_and_its_width(
     signed_in: Az, env: dict[str, str], has_colours: bool
 ) -> None:
     shown = signed_in.pty(*_STATUS, "--offline", "--output", "table", env=env, size=(40, 80)).read()
-    assert "Everything works." in shown
+    assert "Everything that was checked works. No request was sent." in shown
     assert ("\x1b[32m" in shown) == has_colours
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
     assert max(map(len, lines)) <= 80

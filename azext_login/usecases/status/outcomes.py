@@ -27,6 +27,9 @@ _OUTCOMES = {
     RefusalKind.CLOCK_WRONG: Outcome.CLOCK_WRONG,
 }
 
+_CODE = re.compile(r"\bAADSTS[0-9]{1,9}\b")
+# The last sentence before a command: "Ask its administrators. To sign in, run:".
+_LEADING = re.compile(r"(?:(?<=\. )|^)(?:[^.]|\.(?! ))*:$")
 _GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 
 
@@ -42,12 +45,34 @@ def outcome_of(error: AzCLIError) -> Outcome:
 
 
 def message_of(error: AzCLIError, known: Collection[str]) -> str:
-    """Return what happened, in a form that can be pasted into an issue: without tokens, and without unknown GUIDs.
+    """Return what happened and what to do, as text to paste into an issue: without tokens, and without unknown GUIDs.
+
+    The code of a refusal follows its first sentence, so that it can be looked up. The advice that `command_of` returns
+    is left out.
 
     :param known: what `account list` shows, in lower case.
     """
-    text = without_tokens(printable(first_line(error)))
+    text = without_tokens(printable(" ".join((_with_code(first_line(error), str(error)), *_advice_of(error)))))
     return _GUID.sub(lambda found: found[0] if found[0].lower() in known else "***", text)
+
+
+def _with_code(line: str, message: str) -> str:
+    """Return the first line of a refusal with its code, which begins a later line of the message."""
+    found = _CODE.search(message)
+    if found is None or found[0] in line:
+        return line
+    sentence, dot, kept = line.removesuffix(".").partition(". ")
+    return f"{sentence} ({found[0]}){dot}{kept}."
+
+
+def _advice_of(error: AzCLIError) -> list[str]:
+    """Return the advice of an error without the command at its end, and without what leads to that command."""
+    lines = [line for advice in error.recommendations for line in str(advice).splitlines()]
+    if command_of(error) is None:
+        return lines
+    *others, before = ["", *lines[:-1]]
+    advised = [*others, _LEADING.sub("", before).rstrip()]
+    return [f"`{line}`" if line.startswith("az ") else line for line in advised if line]
 
 
 def command_of(error: AzCLIError) -> str | None:

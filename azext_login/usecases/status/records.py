@@ -230,6 +230,11 @@ class StatusReport:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def is_complete(self) -> bool:
+        """Whether everything was checked, and not one thing alone."""
+        return self.built_in is not None and self.storage is not None
+
+    @property
     def outcome(self) -> Outcome:
         """The worst of all findings."""
         return worst(finding.outcome for finding in self.findings)

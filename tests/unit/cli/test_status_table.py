@@ -53,7 +53,7 @@ def _shown(report: StatusReport, width: int = 100) -> list[str]:
     return table_of(report, width=width, clock=lambda: _NOW).splitlines()
 
 
-def test_a_narrow_table_leaves_out_how_an_account_signs_in_before_names_cannot_be_told_apart() -> None:
+def test_a_narrow_table_leaves_out_where_tokens_come_from_before_names_cannot_be_told_apart() -> None:
     names = ("maximiliane.von.hohenstein", "maximiliane.van.hohenstein")
     shown = {}
     for width in (80, 100, 200):
@@ -64,16 +64,16 @@ def test_a_narrow_table_leaves_out_how_an_account_signs_in_before_names_cannot_b
         shown[width] = [_shown(report, width) for report in reports]
         assert shown[width][0][2] != shown[width][1][2]
         assert all(len(line) <= width for lines in shown[width] for line in lines)
-    assert "Signs in with" not in shown[80][0][0]
+    assert "Token from" not in shown[80][0][0]
     assert shown[80][0][2].startswith("maximiliane.von.ho")
-    assert "Signs in with" in shown[100][0][0]
+    assert "Token from" in shown[100][0][0]
     assert names[0] in shown[200][0][2]
 
 
 def test_a_short_table_is_whole_in_80_columns() -> None:
     lines = _shown(_report(_tenant(Outcome.EXPIRED), account="al@a.example"), 80)
     assert lines[0].split("  ")[0].strip() == "Account"
-    assert "Signs in with" in lines[0]
+    assert "Token from" in lines[0]
     assert "refresh token" in lines[2]
 
 

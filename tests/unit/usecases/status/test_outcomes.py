@@ -109,6 +109,24 @@ def test_a_message_has_no_token_and_no_unknown_id() -> None:
     assert message_of(error, {_KNOWN}) == f"The tenant '{_KNOWN}' of *** refused ***"
 
 
+def test_a_message_has_the_code_of_the_refusal_and_the_advice_but_not_the_command() -> None:
+    def refused(code: int, **attempt: Any) -> str:
+        answer = {"error": "invalid_grant", "error_codes": [code], "error_description": f"AADSTS{code}: Some text."}
+        return message_of(explain(answer, Attempt(tenant="t", username="u", **attempt)), ())
+
+    assert refused(50173).endswith("has expired or was revoked (AADSTS50173).")
+    assert refused(50126) == (
+        "The user name or password of 'u' is wrong (AADSTS50126). Nothing that was stored before has changed."
+    )
+    assert refused(50105).endswith("under 'Enterprise applications'.")
+    assert refused(700027, service_principal=True) == (
+        "The signature of the credential of service principal 'u' was refused (AADSTS700027). Check that the "
+        "certificate is registered: `az ad app credential list --cert --id u`. For a federated token, check its issuer."
+    )
+    assert refused(90033).endswith("Run the command again in a minute.")
+    assert refused(1).startswith("AADSTS1: Some text.")
+
+
 def test_only_a_command_is_shown_as_one() -> None:
     assert command_of(SignInError("x", next_step="To sign in, run:\naz login --tenant a")) == "az login --tenant a"
     assert command_of(SignInError("x", next_step="Ask an administrator.")) is None
