@@ -137,7 +137,7 @@ def _table(lines: Sequence[tuple[str, ...]], width: int, paint: Paint) -> list[s
 
 
 def _fitting(widths: Mapping[int, int], width: int) -> dict[int, int]:
-    """Return the columns that fit, with their widths: where tokens come from is left out before names are unreadable."""
+    """Return the columns that fit, with their widths: the source of tokens is left out before names are unreadable."""
     fitting = dict(widths)
     while sum(fitting.values()) + len(_GAP) * (len(fitting) - 1) > width:
         wide = [column for column, least in _SHRINKING.items() if fitting.get(column, 0) > least]
