@@ -8,11 +8,12 @@ import sys
 from azext_login.system.terminal.streams import is_broken_pipe
 
 
-def write_raw(text: str) -> None:
+def write_raw(text: str) -> bool:
     """Write ASCII text to standard output, and wait until it is written.
 
     A reader that has closed its pipe is no error: built-in commands report nothing in that case.
 
+    :return: False if the reader has closed its pipe.
     :raises OSError: standard output cannot be written to, for example because the disk is full.
     """
     try:
@@ -28,6 +29,8 @@ def write_raw(text: str) -> None:
         _drop_output()
         if not is_unread:
             raise
+        return False
+    return True
 
 
 def write_text(text: str) -> None:

@@ -38,11 +38,16 @@ def environment_of_command(environ: Mapping[str, str], url: str, secret: str) ->
         # A proxy would get the secret and the tokens, and could not reach this computer. Some clients read the variable
         # in lower case, others in upper case.
         host = urlsplit(url).hostname or ""
-        exempt = next((environ[name] for name in _NO_PROXIES if environ.get(name)), "")
-        if host not in [each.strip() for each in exempt.split(",")] and exempt.strip() != "*":
-            exempt = ",".join(filter(None, (exempt, host)))
-        made |= dict.fromkeys(_NO_PROXIES, exempt)
+        other = next((environ[name] for name in _NO_PROXIES if environ.get(name)), "")
+        made |= {name: _with_host(environ.get(name) or other, host) for name in _NO_PROXIES}
     return made
+
+
+def _with_host(exempt: str, host: str) -> str:
+    """Return the value of NO_PROXY with a host in addition."""
+    if exempt.strip() == "*" or host in [each.strip() for each in exempt.split(",")]:
+        return exempt
+    return ",".join(filter(None, (exempt, host)))
 
 
 def env_file(url: str, secret: str) -> str:

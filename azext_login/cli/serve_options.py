@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from azext_login.cli.options import option
+from azext_login.system.text import fits_header, printable
 
 
 def _port(text: str) -> int:
@@ -25,6 +26,17 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not an IP address. Give an address of this computer, for example 172.17.0.1."
         ) from None
+
+
+def _resource(text: str) -> str:
+    """Return a resource. Clients send resources, and the scope of all permissions has the name of its resource."""
+    resource = text.removesuffix("/.default")
+    if not fits_header(resource) or not resource.strip("/"):
+        raise argparse.ArgumentTypeError(
+            f"'{printable(text)}' is not a resource. Give a URI or an application ID, for example "
+            "https://vault.azure.net. Several are separated by spaces, without quotes around all of them."
+        )
+    return resource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +68,7 @@ class ServeOptions:
         "--allow-resource",
         default=(),
         nargs="+",
+        type=_resource,
         help="Resources that tokens are served for, separated by spaces, for example `https://vault.azure.net`. "
         "Default: those that the settings of the cloud name.",
     )

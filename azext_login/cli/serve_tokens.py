@@ -218,13 +218,17 @@ def _print_variables(endpoint: _Endpoint) -> None:
     """:raises StoreError: standard output cannot be written to."""
     from azext_login.cli.raw_output import write_raw
 
+    problem = "its reader has closed it"
     try:
-        write_raw(env_file(endpoint.url, endpoint.secret))
+        if write_raw(env_file(endpoint.url, endpoint.secret)):
+            return
     except OSError as error:
-        raise StoreError(
-            f"The variables could not be written to standard output: {error.strerror or error}. Nothing is served.",
-            "Run the same command again with an output that can be written to.",
-        ) from error
+        problem = error.strerror or str(error)
+    # Without the secret, nobody could use the endpoint.
+    raise StoreError(
+        f"The variables could not be written to standard output: {problem}. Nothing is served.",
+        "Run the same command again with an output that can be written to.",
+    )
 
 
 def _print_and_wait(endpoint: _Endpoint) -> None:

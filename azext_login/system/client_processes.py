@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from azext_login.system.text import printable, shorten
+
 # Seconds of looking that are available at once, and what is added to them in each second. A look at all connections of
 # the computer takes some ten milliseconds, and more where thousands of connections were closed a moment ago.
 _MOST = 0.5
 _ADDED = 0.1
+# Characters of a name. A program chooses its own.
+_LONGEST_NAME = 64
 
 
 class ClientProcesses:
@@ -26,7 +30,8 @@ class ClientProcesses:
         self._since = clock()
 
     def name_of(self, peer: tuple[Any, ...]) -> str | None:
-        """Return the name and the ID of the process that has a connection; None if the system does not tell.
+        """Return the name, made printable, and the ID of the process that has a connection; None if the system does not
+        tell.
 
         :param peer: the address and the port of that end of the connection, as the socket names them.
         """
@@ -70,7 +75,7 @@ class ClientProcesses:
         except (psutil.Error, OSError):
             return None
         self._known = [process, *(each for each in self._known if each.pid != process.pid)][:4]
-        return f"{name} ({process.pid})"
+        return f"{shorten(printable(name), _LONGEST_NAME)} ({process.pid})"
 
 
 def _connections_of(process: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,11 @@ def test_the_endpoint_is_only_for_its_resources(signed_in: Az) -> None:
         assert "--allow-resource" in refused.json["message"]
         assert endpoint.ask(f"{VAULT}.evil.example").status == 403
         assert endpoint.ask(VAULT + "//").status == 403
+
+
+def test_a_scope_allows_its_resource(signed_in: Az) -> None:
+    with serving(signed_in, "--allow-resource", f"{VAULT}/.default") as endpoint:
+        assert endpoint.ask(VAULT).json["resource"] == VAULT
 
 
 @pytest.mark.parametrize(
@@ -294,6 +300,12 @@ def test_the_command_has_the_variables_and_no_other_credential(signed_in: Az) ->
     assert environ["IDENTITY_HEADER"] not in done.stderr
 
 
+def test_each_list_of_proxy_exceptions_stays(signed_in: Az) -> None:
+    lists = {"no_proxy": "a.example", "NO_PROXY": "b.example,127.0.0.1"}
+    environ = signed_in.run(*SERVE, "--", *PYTHON, _PRINT, env={**lists, "HTTP_PROXY": "http://c.example"}).ok().json()
+    assert (environ["no_proxy"], environ["NO_PROXY"]) == ("a.example,127.0.0.1", "b.example,127.0.0.1")
+
+
 def test_the_secret_differs_in_each_run(signed_in: Az) -> None:
     secrets = {signed_in.run(*SERVE, "--", *PYTHON, _PRINT).ok().json()["IDENTITY_HEADER"] for _ in range(3)}
     assert len(secrets) == 3
@@ -342,6 +354,8 @@ def test_what_does_not_go_together_is_a_usage_error(signed_in: Az) -> None:
     for port in ("x", "-1", "65536", "1.5"):
         assert "is not a port" in signed_in.run(*SERVE, f"--port={port}").failed(2).stderr
     assert "is not an IP address" in signed_in.run(*SERVE, "--bind", "localhost").failed(2).stderr
+    for resource in ("a b", "https://vault\x1b[2J", "/", "/.default"):
+        assert "is not a resource" in signed_in.run(*SERVE, "--allow-resource", resource).failed(2).stderr
     signed_in.run(*SERVE, "--context", "missing").failed(3)
     assert "az login" in signed_in.with_env(AZURE_CONFIG_DIR=signed_in.config_dir / "empty").run(*SERVE).failed().stderr
 
@@ -370,6 +384,33 @@ def test_a_terminal_shows_no_secret_by_accident(signed_in: Az) -> None:
     terminal.sendintr()
     terminal.expect("stopped")
     terminal.wait()
+
+
+def test_nothing_is_served_to_a_pipe_that_nobody_reads(signed_in: Az) -> None:
+    process = signed_in.start(*SERVE)
+    assert process.stdout
+    process.stdout.close()
+    assert process.wait(60) == 1
+    assert process.stderr
+    assert "Nothing is served" in process.stderr.read()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/comm")
+def test_the_name_of_a_program_forges_no_line_of_the_report(signed_in: Az) -> None:
+    program = (
+        "import pathlib, socket, sys\n"
+        "pathlib.Path('/proc/self/comm').write_bytes(b'x\\n\\x1b[2JForged')\n"
+        "sock = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
+        "sock.sendall(bytes.fromhex(sys.argv[2]))\n"
+        "sock.recv(9)"
+    )
+    with serving(signed_in) as endpoint:
+        words = (sys.executable, "-c", program, str(endpoint.port), endpoint.request(secret=None).hex())
+        subprocess.run(words, check=True, timeout=60)
+        lines = endpoint.stop(signal.SIGINT).stderr.splitlines()
+    (line,) = [line for line in lines if "Forged" in line]
+    assert re.search(r"refused: 401, x \S*Forged \([0-9]+\): ", line)
+    assert line.isprintable()
 
 
 def test_a_port_in_use_is_an_error(endpoint: Endpoint, signed_in: Az) -> None:
