@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from azext_login.cli.collector import resume, skip_at_exit
-from azext_login.cli.verbatim_words import MISSING_COMMAND, RUN, verbatim_command
+from azext_login.cli.verbatim_words import MISSING_COMMAND, MISSING_SEPARATOR, RUN, SERVE, verbatim_command
 from azext_login.host import remember_query
 
 
@@ -31,6 +31,8 @@ def register_parser_hooks(loader: Any) -> None:
                 _explain_values_with_a_dash(command_parser)
                 if name == RUN:
                     _demand_command(command_parser, loader.cli_ctx)
+                if name == SERVE:
+                    _demand_separator(command_parser, loader.cli_ctx)
                 remember_query(loader.cli_ctx, command_parser)
 
     loader.cli_ctx.register_event(EVENT_INVOKER_CMD_TBL_LOADED, adjust)
@@ -98,6 +100,19 @@ def _demand_command(parser: argparse.ArgumentParser, cli_ctx: Any) -> None:
         if verbatim_command(cli_ctx) is None and not (is_help or cli_ctx.data.get("completer_active")):
             parser.validation_error(MISSING_COMMAND)  # type: ignore[attr-defined]  # of the host
         return parse(args, namespace)
+
+    setattr(parser, "parse_known_args", check)  # noqa: B010  # a method, to type checkers
+
+
+def _demand_separator(parser: argparse.ArgumentParser, cli_ctx: Any) -> None:
+    """Explain `--` where the first word that is not known is not an option, but probably that of a command."""
+    parse = parser.parse_known_args
+
+    def check(args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = parse(args, namespace)
+        if unknown and not unknown[0].startswith("-") and not cli_ctx.data.get("completer_active"):
+            parser.validation_error(MISSING_SEPARATOR)  # type: ignore[attr-defined]  # of the host
+        return found, unknown
 
     setattr(parser, "parse_known_args", check)  # noqa: B010  # a method, to type checkers
 

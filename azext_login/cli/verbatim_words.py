@@ -26,6 +26,10 @@ MISSING_COMMAND = (
     "az account context run --context dev -- terraform plan"
 )
 
+MISSING_SEPARATOR = (
+    "usage error: A command has to be written after --, for example:\naz account serve-tokens -- python3 job.py"
+)
+
 _SEPARATOR = "--"
 _KEY = "azext_login_verbatim"
 

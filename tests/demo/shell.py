@@ -25,11 +25,15 @@ Try:
   az group list --output table
   az account context create --name prod --subscription 'Contoso Production'
   az account context run --context prod -- az account show --query name --output tsv
+  az account status
+  az account token-helper install --to . && ./az-token --format header | cut -c 1-40
+  az account serve-tokens -- env | grep IDENTITY_ENDPOINT
   az login --tenant fabrikam.example -u {first} -p {password}
   az logout
 
 Before you run `az login` with a browser on this computer, let the browser trust {ca}
-Leave with `exit`. The cloud stops, and everything that `az` has stored is removed.
+The shell is in an empty directory. Leave with `exit`: the cloud stops, and the directory and everything that `az` has
+stored are removed.
 """
 
 
@@ -53,7 +57,12 @@ def shell() -> None:
         # The local cloud is on loopback: no proxy of the user's own environment leads there.
         environment["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), wanted["NO_PROXY"])))
         # The exit code of the shell is that of the user's last command, and not a failure of ours.
-        subprocess.run(_command(os.environ.get("SHELL") or "/bin/sh", bin_dir, Path(folder)), env=environment)
+        command = _command(os.environ.get("SHELL") or "/bin/sh", bin_dir, Path(folder))
+        # Python looks for modules in the working directory first. In the clone, `az` would load what is there, and not
+        # what is installed.
+        work = Path(folder) / "work"
+        work.mkdir()
+        subprocess.run(command, env=environment, cwd=work)
 
 
 def _command(program: str, bin_dir: Path, folder: Path) -> list[str]:

@@ -25,6 +25,7 @@ from tests.harness.stage import Stage
 from tests.harness.wheel import without_package_index
 from tests.integration.documentation import ROOT, bash, block, blocks, languages
 from tests.integration.test_documented_contexts import TESTED as TESTED_WITH_CONTEXTS
+from tests.integration.test_documented_endpoint import TESTED as TESTED_WITH_ENDPOINT
 from tests.integration.test_documented_extension import TESTED as TESTED_WITH_EXTENSION
 from tests.integration.test_documented_install import TESTED as TESTED_WITH_INSTALL
 from tests.integration.test_documented_programs import TESTED as TESTED_WITH_PROGRAMS
@@ -63,7 +64,7 @@ _LANGUAGES = {"console", "yaml", "bash", "zsh", "fish", "powershell", "toml", "j
 
 def test_no_block_of_the_documentation_is_untested() -> None:
     elsewhere = TESTED_WITH_CONTEXTS | TESTED_WITH_WORKLOADS | TESTED_WITH_TOKENS | TESTED_WITH_PROGRAMS
-    elsewhere |= TESTED_WITH_EXTENSION | TESTED_WITH_INSTALL
+    elsewhere |= TESTED_WITH_EXTENSION | TESTED_WITH_INSTALL | TESTED_WITH_ENDPOINT
     assert {lines[0] for lines in blocks()} == _TESTED | elsewhere
     assert languages() == _LANGUAGES
 

@@ -348,6 +348,9 @@ def test_the_commands_words_are_its_own(signed_in: Az) -> None:
 
 def test_what_does_not_go_together_is_a_usage_error(signed_in: Az) -> None:
     assert "missing after --" in signed_in.run(*SERVE, "--").failed(2).stderr
+    for words in (["job.py"], ["--port", "0", "python3", "job.py"], ["python3", "--", "job.py"]):
+        assert "has to be written after --" in signed_in.run(*SERVE, *words).failed(2).stderr
+    assert "unrecognized arguments: --prot" in signed_in.run(*SERVE, "--prot", "0").failed(2).stderr
     assert (
         "not applicable with --context" in signed_in.run(*SERVE, "--context", "a", "--username", "b").failed(2).stderr
     )

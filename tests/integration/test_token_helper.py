@@ -15,6 +15,7 @@ import pytest
 
 from tests.harness import hosts
 from tests.harness.az import Az, Result
+from tests.harness.environments import ROOT
 from tests.harness.other_user import NOBODY, attacker, give_away, public_directory, require_superuser
 from tests.harness.restricted import without_privileges
 from tests.harness.sign_in import sign_in
@@ -87,6 +88,16 @@ def test_after_install_the_name_alone_gets_a_token(make_az: Callable[..., Az], c
     assert az.run(*HELPER, "status").ok().json() == [result.json()]
     assert az.run(*HELPER, "uninstall").ok().stdout == ""
     assert not _usual(az).exists()
+
+
+@pytest.mark.executable
+def test_the_launcher_of_a_checkout_works(signed_in: Az) -> None:
+    """The scripts of pip start a Python that looks for modules in the working directory first."""
+    az = _with_usual_path(signed_in)
+    document = az.run(*HELPER, "install", cwd=ROOT).ok().json()
+    assert document["program"] == str(ROOT / "azext_login" / "az_token" / "az-token")
+    header = _run(az, "--format", "header").ok().stdout
+    assert claims_of(header.removeprefix("Authorization: Bearer ").strip())["unique_name"] == ALICE
 
 
 def test_a_directory_that_is_not_on_path_is_reported_with_the_line_to_add(az: Az) -> None:
