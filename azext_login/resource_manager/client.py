@@ -19,6 +19,8 @@ from azext_login.errors import (
 )
 from azext_login.host_errors import AzCLIError
 from azext_login.resource_manager.pages import (
+    LONGEST_LIST,
+    LONGEST_TENANT_LIST,
     NEXT_STEP,
     PAGE_LIMIT,
     Page,
@@ -116,7 +118,8 @@ class ResourceManager:
     def _listed_tenants(self) -> list[Tenant]:
         found: list[Tenant] = []
         try:
-            found += map(_tenant, self._pages("/tenants", None, _TENANT_MEMBERS, Share(tenant_budget(self._again))))
+            share = Share(tenant_budget(self._again))
+            found += map(_tenant, self._pages("/tenants", None, _TENANT_MEMBERS, share, longest=LONGEST_TENANT_LIST))
         except IncompleteListError as error:
             if not found:
                 raise
@@ -175,14 +178,22 @@ class ResourceManager:
         )
 
     def _pages(
-        self, path: str, tenant_id: str | None, members: Collection[str], share: Share
+        self,
+        path: str,
+        tenant_id: str | None,
+        members: Collection[str],
+        share: Share,
+        *,
+        longest: float = LONGEST_LIST,
     ) -> Iterator[Mapping[str, Any]]:
         """Yield the rows of a list, each with its `members` only.
 
         :raises IncompleteListError: the list is too long. The rows before are to be kept.
         """
         try:
-            yield from follow_pages(self._url(path), lambda url: self._page(url, tenant_id, members, share), path)
+            yield from follow_pages(
+                self._url(path), lambda url: self._page(url, tenant_id, members, share), path, longest=longest
+            )
         except IncompleteListError:
             raise
         except BaseException:

@@ -35,8 +35,14 @@ MOST_TENANTS, MOST_TENANTS_TEXT = 5_000, 5_000_000
 
 # Resource Manager has up to 1,000 subscriptions on a page, so more pages than these do not end.
 _MOST_PAGES = 1_000
-# Seconds for one list. Each page has to begin within the time that the search waits for a tenant.
-_LONGEST_LIST = 600.0
+LONGEST_LIST = 600.0
+"""Seconds for one list."""
+
+LONGEST_TENANT_LIST = 90.0
+"""Seconds for the list of tenants. The search waits longer for it, so the error is that the list has no end."""
+
+# Seconds in which pages may arrive without a row. The search waits longer for a tenant, for the same reason.
+_LONGEST_WITHOUT_ROWS = 45.0
 
 _LONGEST_LINK = 16_384  # characters
 _LONGEST_QUOTE = 1000  # characters
@@ -167,28 +173,37 @@ class Share:
 
 
 def follow_pages(
-    first: str, read: Callable[[str], Page], what: str, *, clock: Callable[[], float] = time.monotonic
+    first: str,
+    read: Callable[[str], Page],
+    what: str,
+    *,
+    longest: float = LONGEST_LIST,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Row]:
     """Yield the rows of all pages of a list.
 
     :param first: the address of the first page.
     :param read: returns the page at an address.
     :param what: the path of the list, for an error message.
+    :param longest: seconds for the whole list.
     :raises IncompleteListError: the list does not end, or it continues with a page that was read before.
     :raises UnexpectedAnswerError: it continues at another service.
     """
     url: str | None = first
     seen: set[str] = set()
-    began = clock()
+    began = with_rows = clock()
     while url:
-        if len(seen) >= _MOST_PAGES or clock() - began > _LONGEST_LIST:
+        now = clock()
+        if len(seen) >= _MOST_PAGES or now - began > longest or now - with_rows > _LONGEST_WITHOUT_ROWS:
             raise IncompleteListError(
                 f"Azure Resource Manager has no end of {what}: {len(seen):,} pages were read within "
-                f"{clock() - began:.0f} seconds.",
+                f"{now - began:.0f} seconds.",
                 NEXT_STEP,
             )
         seen.add(url)
         page = read(url)
+        if page.rows:
+            with_rows = clock()
         yield from page.rows
         if page.cut_off:
             raise page.cut_off

@@ -124,17 +124,21 @@ def trickle(client: socket.socket) -> None:
         time.sleep(0.05)
 
 
+# Never the same page, on another connection neither.
+_pages = itertools.count()
+
+
 def never_end_pages(client: socket.socket) -> None:
     """Answer each request with an empty page of a list that continues on another page of this server."""
     with client.makefile("rb") as requests:
-        for number in itertools.count():
+        while True:
             host = ""
             while line := requests.readline().strip():
                 name, _, value = line.decode("latin-1").partition(":")
                 host = value.strip() if name.lower() == "host" else host
             if not host:
                 return
-            body = json.dumps({"value": [], "nextLink": f"https://{host}/subscriptions?page={number}"})
+            body = json.dumps({"value": [], "nextLink": f"https://{host}/subscriptions?page={next(_pages)}"})
             head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             client.sendall(f"{head}{body}".encode())
 

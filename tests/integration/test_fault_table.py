@@ -18,6 +18,7 @@ from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
 from tests.harness.stage import CloudStage
 from tests.integration.broken_servers import TlsServers
+from tests.integration.fast_time import write_fast_time
 from tests.integration.fault_commands import COMMANDS, OFFLINE, Command, copies, prepare
 from tests.integration.faults import FAULTS, Fault, Scene, Surroundings
 from tests.integration.workloads import kept
@@ -26,18 +27,6 @@ from tests.localcloud import CI_SECRET, LocalCloud
 _IS_WHOLE = os.environ.get("LOGIN_FAULTS") == "all"
 _AT_ONCE = 4
 _SECONDS = 60.0  # with four commands on two processors
-
-# Imported by Python when it starts: minutes of waiting take seconds.
-_FAST_TIME = """
-import socket, time
-RATE = 20
-now, nap = time.monotonic, time.sleep
-began, get, put = now(), socket.socket.gettimeout, socket.socket.settimeout
-time.monotonic = lambda: began + (now() - began) * RATE
-time.sleep = lambda seconds: nap(seconds / RATE)
-socket.socket.gettimeout = lambda self: (lambda seconds: seconds and seconds * RATE)(get(self))
-socket.socket.settimeout = lambda self, seconds: put(self, seconds and seconds / RATE)
-"""
 
 
 def _pairs() -> Iterator[tuple[Fault, list[Command]]]:
@@ -62,7 +51,7 @@ def scene(
     folder = tmp_path_factory.mktemp("faults")
     az = cloud_stage.az(newest, folder / "azure", cloud=fault_cloud)
     given = prepare(az, fault_cloud, folder / "outside")
-    (folder / "outside" / "sitecustomize.py").write_text(_FAST_TIME, encoding="ascii")
+    write_fast_time(folder / "outside")
     return Scene(given, TlsServers(folder))
 
 

@@ -20,6 +20,7 @@ import pytest
 from tests.harness.az import Az, Result
 from tests.harness.hosts import Host
 from tests.harness.sign_in import sign_in
+from tests.integration.fast_time import write_fast_time
 from tests.integration.token_cache_files import let_tokens_age
 from tests.integration.workloads import POD, SERVICE_PRINCIPAL, Certificates, write_pfx
 from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
@@ -224,6 +225,20 @@ def test_exit_code_15_if_something_else_answers(
     result = _exits(own_az.run(*_STATUS, "--check", check), 15)
     assert _codes(result) == {"offline"}
     assert result.json()["network"]["clockDifferenceSeconds"] is None
+
+
+@pytest.mark.parametrize("check", [None, "network"])
+def test_a_service_that_does_not_answer_is_named_with_its_address(
+    own_az: Az, own_cloud: LocalCloud, tmp_path: Path, check: str | None
+) -> None:
+    # Only this address hangs, for longer than the check waits.
+    path = "openid-configuration" if check else "/token"
+    own_cloud.admin.fail_next(path, kind="hang", hang=120, count=None)
+    write_fast_time(tmp_path)
+    fast = own_az.with_env(PYTHONPATH=str(tmp_path))
+    result = _exits(fast.run(*_STATUS, *(("--check", check) if check else ())), 15)
+    (finding,) = result.json()["findings"]
+    assert f"The sign-in service at {own_cloud.url} did not answer in time." in finding["what"]
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600])

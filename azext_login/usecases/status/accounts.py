@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from azext_login.auth.credential import AccessToken
 from azext_login.auth.entra.handed_over import LOGIN_WITH_TOKEN
 from azext_login.auth.storage.cached_token import is_candidate
+from azext_login.errors import ServiceUnreachableError
 from azext_login.host_errors import AzCLIError
 from azext_login.system.command_line import AZ_LOGIN
 from azext_login.usecases.get_token import TokenRequest
+from azext_login.usecases.status.network import no_answer
 from azext_login.usecases.status.outcomes import command_of, message_of, outcome_of
 from azext_login.usecases.status.parallel import run_all
 from azext_login.usecases.status.records import AccountStatus, Outcome, Refresh, TenantStatus
@@ -52,7 +55,7 @@ def check_accounts(
     known = [look_up(session, target, request, cache, now) for target in targets]
     outcomes = _ask(session, known, request) if asks else [None for _ in known]
     statuses = [
-        _offline_status(each) if not asks else _status(each, outcome, known_ids)
+        _offline_status(each) if not asks else _status(session, each, outcome, known_ids)
         for each, outcome in zip(known, outcomes, strict=True)
     ]
     return _by_account(session.settings.cloud, known, statuses)
@@ -115,12 +118,14 @@ def _notify(session: Session, target: Target, request: TokenRequest, token: Acce
     )
 
 
-def _status(known: Known, result: AccessToken | AzCLIError | None, known_ids: Collection[str]) -> TenantStatus:
+def _status(
+    session: Session, known: Known, result: AccessToken | AzCLIError | None, known_ids: Collection[str]
+) -> TenantStatus:
     target = known.target
     until = known.cached.expires_on if known.cached else None
     status = TenantStatus(target.tenant, target.domain, known.source, until, Refresh.FAILED, Outcome.OFFLINE)
     if result is None:
-        return replace(status, message="The sign-in service did not answer in time.")
+        return replace(status, message=message_of(_no_answer(session, target), known_ids))
     if isinstance(result, AccessToken):
         refresh = Refresh.NOT_TRIED if known.is_handed_over else Refresh.WORKS
         # The tokens of a managed identity are not in a cache of ours.
@@ -130,6 +135,17 @@ def _status(known: Known, result: AccessToken | AzCLIError | None, known_ids: Co
     # An account that is disabled or locked cannot sign in either.
     command = None if outcome is Outcome.ACCOUNT_DISABLED else command_of(result) or login
     return replace(status, outcome=outcome, message=message_of(result, known_ids), command=command)
+
+
+def _no_answer(session: Session, target: Target) -> ServiceUnreachableError:
+    """Return the error for a target whose token took too long: it names the service and its address."""
+    if not target.account.keeps_to_its_tenant:
+        return no_answer(session)
+    from azext_login.auth.managed_identity.missing_service import unreachable_error
+    from azext_login.auth.managed_identity.sources import find_cloud_shell_source, find_source
+
+    find = find_source if target.account.is_managed_identity else find_cloud_shell_source
+    return unreachable_error(find(os.environ), "did not answer in time")
 
 
 def _offline_status(known: Known) -> TenantStatus:

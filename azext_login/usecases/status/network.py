@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from azext_login.errors import ServiceUnreachableError, UnexpectedAnswerError
 from azext_login.host_errors import AzCLIError
 from azext_login.system.http.errors import connection_errors, parse_json_object, refuse_denial, refuse_web_page
 from azext_login.system.http.session import TIMEOUT
-from azext_login.system.text import format_utc
+from azext_login.system.text import capitalised, format_utc, printable
 from azext_login.usecases.status.outcomes import command_of, message_of
 from azext_login.usecases.status.records import Finding, NetworkStatus, Outcome
 
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 _TOLERANCE = 300
 _WORTH_A_WARNING = 60
 
-CLOCK_COMMAND = "timedatectl set-ntp true"
+# The commands that keep the clock right, by `sys.platform`: timedatectl(1), systemsetup(8), and
+# https://learn.microsoft.com/windows-server/networking/windows-time-service/windows-time-service-tools-and-settings
+_CLOCK_COMMANDS = {
+    "linux": "timedatectl set-ntp true",
+    "darwin": "sudo systemsetup -setusingnetworktime on",
+    "win32": "w32tm /resync",
+}
 
 
 @dataclass(frozen=True)
@@ -95,10 +102,20 @@ def describe_network(session: Session, probed: Probe | None) -> NetworkStatus:
     )
 
 
-def findings_of(probed: Probe, known_ids: Collection[str], *, now: float) -> list[Finding]:
+def no_answer(session: Session) -> ServiceUnreachableError:
+    """Return the error for a request to the sign-in service that took too long."""
+    authority = session.settings.authority.rstrip("/")
+    return ServiceUnreachableError(f"{capitalised(SIGN_IN_SERVICE)} at {printable(authority)} did not answer in time.")
+
+
+def findings_of(
+    probed: Probe, known_ids: Collection[str], *, now: float, platform: str = sys.platform
+) -> list[Finding]:
     """Return what the request to the sign-in service showed.
 
     :param known_ids: the GUIDs that may be shown, in lower case.
+    :param now: POSIX time in seconds.
+    :param platform: as in sys.platform.
     """
     if probed.failure is not None:
         what = message_of(probed.failure, known_ids)
@@ -113,4 +130,4 @@ def findings_of(probed: Probe, known_ids: Collection[str], *, now: float) -> lis
         f"{here}, and the sign-in service {there}."
     )
     outcome = Outcome.CLOCK_WRONG if abs(difference) > _TOLERANCE else Outcome.GOOD
-    return [Finding(Outcome.CLOCK_WRONG.word, what, outcome, CLOCK_COMMAND)]
+    return [Finding(Outcome.CLOCK_WRONG.word, what, outcome, _CLOCK_COMMANDS.get(platform))]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from azext_login.errors import AccountError, ServiceUnreachableError, StoreError
+from azext_login.errors import AccountError, StoreError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.command_line import AZ_LOGIN
@@ -17,7 +17,7 @@ from azext_login.usecases.status.accounts import check_accounts, unchecked_accou
 from azext_login.usecases.status.active import check_contexts, find_active
 from azext_login.usecases.status.files import check_files
 from azext_login.usecases.status.host import check_built_in, check_encryption, versions
-from azext_login.usecases.status.network import Probe, describe_network, findings_of, probe
+from azext_login.usecases.status.network import Probe, describe_network, findings_of, no_answer, probe
 from azext_login.usecases.status.outcomes import message_of
 from azext_login.usecases.status.records import (
     BUILT_IN,
@@ -109,7 +109,7 @@ def check(
         accounts, found = _check_accounts(session, targets, options, can_read=can_read, known_ids=_ids_in(rows))
         report = replace(report, accounts=(*accounts, *_of_other_clouds(session, rows, options)))
         findings += found
-    probed = _result_of(call, deadline, findings, _ids_in(rows), targets, options)
+    probed = _result_of(session, call, deadline, findings, _ids_in(rows), targets, options)
     if options.wants(NETWORK, CLOCK, TOKEN):
         report = replace(report, network=describe_network(session, probed))
     if options.wants(BUILT_IN):
@@ -216,6 +216,7 @@ def _of_other_clouds(session: Session, rows: Sequence[SubscriptionRow], options:
 
 
 def _result_of(
+    session: Session,
     call: BackgroundCall[Probe] | None,
     deadline: float,
     findings: list[Finding],
@@ -231,10 +232,7 @@ def _result_of(
         return None
     while not call.wait(_TICK) and time.monotonic() < deadline:
         pass
-    if call.wait(0):
-        probed = call.result()
-    else:
-        probed = Probe(failure=ServiceUnreachableError("The sign-in service did not answer in time."))
+    probed = call.result() if call.wait(0) else Probe(failure=no_answer(session))
     if probed.failure is not None:
         is_known = any(finding.outcome is Outcome.OFFLINE for finding in findings)
         # The tokens of managed identities come from this computer.

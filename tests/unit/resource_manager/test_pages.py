@@ -11,7 +11,16 @@ import pytest
 
 from azext_login.errors import IncompleteListError, UnexpectedAnswerError
 from azext_login.resource_manager.ask_tenants import discover
-from azext_login.resource_manager.pages import Page, RowBudget, Share, follow_pages, subscription_budget
+from azext_login.resource_manager.pages import (
+    LONGEST_LIST,
+    LONGEST_TENANT_LIST,
+    Page,
+    Row,
+    RowBudget,
+    Share,
+    follow_pages,
+    subscription_budget,
+)
 from azext_login.resource_manager.resources import Subscription, Tenant
 
 FIRST = "https://management.example/subscriptions"
@@ -31,25 +40,51 @@ def _ids(share: Share, pieces: list[bytes]) -> tuple[list[str], IncompleteListEr
     return [row["id"] for row in page.rows], page.cut_off
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1.0], ids=["pages", "time"])
-def test_a_list_of_ever_new_pages_ends(seconds: float) -> None:
-    numbers = itertools.count()
-    clock = itertools.count(step=seconds)
-    rows: list[str] = []
+def _endless(rows: list[Row], *, seconds: float, longest: float = LONGEST_LIST) -> tuple[int, str]:
+    """Read a list whose pages do not end, each with the same rows, and return their number and the error.
+
+    :param seconds: how long a page takes.
+    """
+    numbers, now = itertools.count(), 0.0
 
     def read(url: str) -> Page:
-        rows.append(url)
-        return Page([], f"{FIRST}?page={next(numbers)}")
+        nonlocal now
+        now += seconds
+        return Page(rows, f"{FIRST}?page={next(numbers)}")
 
-    endless = follow_pages(
-        FIRST,
-        read,
-        "/subscriptions",
-        clock=lambda: next(clock),
-    )
-    with pytest.raises(IncompleteListError, match="has no end of /subscriptions"):
-        deque(endless, maxlen=0)
-    assert 100 < len(rows) <= 1000
+    with pytest.raises(IncompleteListError, match="has no end of /subscriptions") as caught:
+        deque(follow_pages(FIRST, read, "/subscriptions", longest=longest, clock=lambda: now), maxlen=0)
+    return next(numbers), str(caught.value)
+
+
+def test_a_list_of_ever_new_pages_ends() -> None:
+    assert _endless([], seconds=0.0)[0] == 1000
+    assert _endless([{"id": "a"}], seconds=0.0)[0] == 1000
+    pages, error = _endless([{"id": "a"}], seconds=1.0)
+    assert pages == 601
+    assert "601 pages were read within 601 seconds" in error
+
+
+def test_an_endless_list_is_named_before_the_search_takes_it_for_one_that_did_not_arrive() -> None:
+    """The search waits for 60 seconds without a row, and for 120 seconds for the list of tenants."""
+    for seconds in (0.1, 1.0, 14.0):
+        pages, error = _endless([], seconds=seconds)
+        assert pages * seconds < 60
+        assert f"{pages} pages" in error
+        assert _endless([{"id": "a"}], seconds=seconds, longest=LONGEST_TENANT_LIST)[0] * seconds < 120
+
+
+def test_rows_after_empty_pages_are_read() -> None:
+    now = 0.0
+
+    def read(url: str) -> Page:
+        nonlocal now
+        now += 40
+        page = int(url.rpartition("=")[2] or 0) if "=" in url else 0
+        return Page([{"id": str(page)}] if page % 2 else [], f"{FIRST}?page={page + 1}" if page < 9 else None)
+
+    # Two pages take longer than pages without rows may, but a slow list is not an endless one.
+    assert len(list(follow_pages(FIRST, read, "/subscriptions", clock=lambda: now))) == 5
 
 
 @pytest.mark.parametrize("link", [FIRST, f"{FIRST}?page=2"])
