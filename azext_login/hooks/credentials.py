@@ -1,8 +1,9 @@
 """Gives built-in commands and other extensions the credentials that our own commands have.
 
-The host makes the credentials of users and service principals in one place, `Profile._create_credential`
-(azure.cli.core._profile). It is replaced by a function that calls it and returns a credential of ours where ours can do
-more. A host without that function, or with other parameters, keeps what it has.
+The host makes the credentials of users and service principals in one place, `Profile._create_credential`, and those of
+managed identities in another, `ManagedIdentityAuth.credential_factory` (azure.cli.core._profile). Each is replaced by a
+function that calls it and returns a credential of ours where ours can do more. A host without these functions, or with
+other parameters, keeps what it has.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _MARK = "is_of_login_extension"
 _PARAMETERS = {
     "_create_credential": ("self", "account", "tenant_id", "client_id"),
     "get_raw_token": ("self", "resource", "scopes", "subscription", "tenant", "credential_out"),
+    "credential_factory": ("id_type", "id_value"),
 }
 
 
@@ -51,15 +53,20 @@ def is_needed_early(document: Any) -> bool:
 
 def serve() -> None:
     """Replace the host's functions, once per process. Called for each command, before it makes a credential."""
-    from azure.cli.core._profile import Profile
+    from azure.cli.core import _profile
 
     from azext_login.auth.entra.msal_logs import quiet_loggers
 
     expect_command()
     # The host's own credentials log secrets as well.
     quiet_loggers()
-    for name, wrap in (("_create_credential", _wrap_create_credential), ("get_raw_token", _wrap_get_raw_token)):
-        function = getattr(Profile, name, None)
+    for owner, name, wrap in (
+        ("Profile", "_create_credential", _wrap_create_credential),
+        ("Profile", "get_raw_token", _wrap_get_raw_token),
+        ("ManagedIdentityAuth", "credential_factory", _wrap_credential_factory),
+    ):
+        place = getattr(_profile, owner, None)
+        function = getattr(place, name, None)
         if hasattr(function, _MARK):
             continue
         parameters = tuple(inspect.signature(function).parameters) if callable(function) else ()
@@ -68,7 +75,7 @@ def serve() -> None:
             continue
         wrapped = wrap(function)
         setattr(wrapped, _MARK, True)
-        setattr(Profile, name, wrapped)
+        setattr(place, name, staticmethod(wrapped) if parameters[0] != "self" else wrapped)
 
 
 def _wrap_create_credential(create: Any) -> Any:
@@ -97,6 +104,18 @@ def _wrap_create_credential(create: Any) -> Any:
         return TenantCredential(credential, find_other)
 
     return create_credential
+
+
+def _wrap_credential_factory(create: Any) -> Any:
+    @wraps(create)
+    def credential_factory(id_type: str, id_value: str | None) -> Any:
+        from azext_login.hooks.identity_credential import IdentityCredential
+
+        # The host refuses a type that it does not know.
+        host = create(id_type, id_value)
+        return IdentityCredential(f"{id_type}-{id_value}" if id_value else id_type, lambda: host)
+
+    return credential_factory
 
 
 def _wrap_get_raw_token(get_raw_token: Any) -> Any:

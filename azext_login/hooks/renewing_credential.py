@@ -97,7 +97,7 @@ class RenewingCredential:
         try:
             with ExitStack() as afterwards, work_of_hook(), self._session.hold_events(afterwards):
                 if not options.keys() - {"claims_challenge"}:
-                    return _msal_result(self._token(scopes, claims_challenge))
+                    return msal_result(self._token(scopes, claims_challenge))
                 found = self._special_token(scopes, options)
             if found is not None:
                 return found
@@ -146,7 +146,8 @@ class RenewingCredential:
         logger.debug("The failure of the renewal:", exc_info=error)
 
 
-def _msal_result(token: AccessToken) -> dict[str, Any]:
+def msal_result(token: AccessToken) -> dict[str, Any]:
+    """Return a token as MSAL's result, whose `expires_in` counts seconds from now."""
     return {
         "access_token": token.secret,
         "token_type": "Bearer",

@@ -20,6 +20,7 @@ USED = (
     "azure.cli.command_modules.profile.custom:show_subscription",
     "azure.cli.command_modules.profile.custom:account_clear",
     "azure.cli.command_modules.profile.custom:get_access_token",
+    "azure.cli.core._profile:ManagedIdentityAuth.credential_factory",
     "azure.cli.core._profile:_create_identity_instance",
     "azure.cli.core._session:Session.save",
     "azure.cli.core.auth.identity:Identity",
