@@ -16,6 +16,7 @@ from azext_login.profile.model import (
     tenant_of,
 )
 from azext_login.profile.state import (
+    Owner,
     ProfileState,
     RowKey,
     Slot,
@@ -27,6 +28,8 @@ from azext_login.profile.state import (
     without_duplicates,
 )
 from azext_login.profile.words import with_subscription
+
+_TENANT_NAMES = ("tenantDefaultDomain", "tenantDisplayName")
 
 
 def in_cloud(rows: Iterable[SubscriptionRow], cloud: str) -> list[SubscriptionRow]:
@@ -95,13 +98,16 @@ def sign_in(
 
     :param preferred: the subscription (ID or name) that the user requested, if any.
     :param fallback: the subscription (ID or name) that is configured as the default.
-    :param keeps_default: the active row of this cloud stays active, if it is still listed.
+    :param keeps_default: the active row of this cloud stays active, if it is still listed, and the new rows keep the
+        names of their tenant.
     :param on_guess: receives the first enabled one if it was chosen among several without any other reason.
     :return: the default, or None without new rows.
     """
     if not new:
         return None
     was_active = active_row(state.rows)
+    if keeps_default:
+        _keep_tenant_names(state, new)
     real = {owner_of(row) for row in new if not is_tenant_level(row)}
     _keep(state, lambda row: not (is_tenant_level(row) and owner_of(row) in real))
     _add(state, new, shadow_others=True)
@@ -208,6 +214,19 @@ def _names(value: object, name: str) -> bool:
         return value.casefold() == name.casefold()
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(_names(part, name) for part in parts)
+
+
+def _keep_tenant_names(state: ProfileState, new: Sequence[SubscriptionRow]) -> None:
+    """Add the names of its tenant to each new row, if the account has them: only a search of all tenants finds them."""
+    names: dict[Owner, SubscriptionRow] = {}
+    for row in state.all_rows():
+        names.setdefault(owner_of(row), {}).update({key: row[key] for key in _TENANT_NAMES if row.get(key)})
+    for row in new:
+        if is_tenant_level(row):
+            continue
+        for key, name in names.get(owner_of(row), {}).items():
+            if row.get(key) is None:
+                row[key] = name
 
 
 def _add(state: ProfileState, new: Sequence[SubscriptionRow], *, shadow_others: bool) -> None:

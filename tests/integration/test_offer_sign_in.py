@@ -118,6 +118,7 @@ def test_the_superuser_is_offered_no_sign_in_that_another_user_may_have_chosen(r
 
 
 def test_the_token_is_printed_after_the_sign_in(revoked: Az, answer: Callable[..., None]) -> None:
+    listed = revoked.run("account", "list", "--all").ok().json()
     terminal = _open(revoked, *TOKEN)
     terminal.expect_exact(_REVOKED)
     _sign_in_here(terminal, answer)
@@ -125,6 +126,7 @@ def test_the_token_is_printed_after_the_sign_in(revoked: Az, answer: Callable[..
     assert exit_code == 0
     assert _result(shown)["tokenType"] == "Bearer"
     assert QUESTION not in shown
+    assert revoked.run("account", "list", "--all").ok().json() == listed
     # And the next command has no question.
     revoked.run(*TOKEN).ok()
 

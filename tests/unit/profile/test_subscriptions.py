@@ -118,6 +118,25 @@ def test_a_sign_in_that_was_offered_keeps_the_default_of_its_cloud(
         assert chosen in new
 
 
+def test_a_sign_in_that_was_offered_keeps_the_names_of_its_tenant_alone() -> None:
+    def row(identity: str, tenant: str, account: Account = ALICE, **names: str) -> SubscriptionRow:
+        return {**row_of(Subscription(identity, "Production", "Enabled", tenant), account, CLOUDS[0]), **names}
+
+    names = {"tenantDefaultDomain": "contoso.example", "tenantDisplayName": "Contoso"}
+    state = ProfileState()
+    rules.sign_in(state, [row("s-1", "t-1", **names)])
+    new = [row("s-1", "t-1"), row("s-2", "t-1"), row("s-3", "t-2"), row("s-4", "t-1", tenantDisplayName="Renamed")]
+    rules.sign_in(state, new, keeps_default=True)
+    assert [(each.get("tenantDefaultDomain"), each.get("tenantDisplayName")) for each in state.rows] == [
+        ("contoso.example", "Contoso"),
+        ("contoso.example", "Contoso"),
+        (None, None),
+        ("contoso.example", "Renamed"),
+    ]
+    rules.sign_in(state, [row("s-5", "t-1", BOB)], keeps_default=True)
+    assert "tenantDisplayName" not in state.rows[-1]
+
+
 @given(states(), sign_ins())
 def test_the_same_sign_in_twice_changes_nothing_more(state: ProfileState, new: list[SubscriptionRow]) -> None:
     rules.sign_in(state, copy.deepcopy(new))
