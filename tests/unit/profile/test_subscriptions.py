@@ -119,10 +119,10 @@ def test_a_sign_in_that_was_offered_keeps_the_default_of_its_cloud(
 
 
 def test_a_sign_in_that_was_offered_keeps_the_names_of_its_tenant_alone() -> None:
-    def row(identity: str, tenant: str, account: Account = ALICE, **names: str) -> SubscriptionRow:
+    def row(identity: str, tenant: str, account: Account = ALICE, **names: Any) -> SubscriptionRow:
         return {**row_of(Subscription(identity, "Production", "Enabled", tenant), account, CLOUDS[0]), **names}
 
-    names = {"tenantDefaultDomain": "contoso.example", "tenantDisplayName": "Contoso"}
+    names: dict[str, Any] = {"tenantDefaultDomain": "contoso.example", "tenantDisplayName": "Contoso"}
     state = ProfileState()
     rules.sign_in(state, [row("s-1", "t-1", **names)])
     new = [row("s-1", "t-1"), row("s-2", "t-1"), row("s-3", "t-2"), row("s-4", "t-1", tenantDisplayName="Renamed")]
