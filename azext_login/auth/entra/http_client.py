@@ -125,7 +125,7 @@ class AuthorityHttpClient:
             # A key reads "GET <address> hash=<...> 2xx" (msal/throttled_http_client.py).
             method, _, rest = str(key).partition(" ")
             address = rest.partition(" ")[0]
-            if method != "GET" or not address.endswith(_OPENID_CONFIGURATION):
+            if method != "GET" or not _is_document(address):
                 continue
             text = getattr(answer, "text", "")
             self._issuers.learn(text)
@@ -166,7 +166,7 @@ class AuthorityHttpClient:
             answer = self._document_of(self._documents, tenant, url, kwargs)
         else:
             answer = self._checked(url, self._answer_ahead(url) or self._send("GET", url, kwargs))
-        if url.endswith(_OPENID_CONFIGURATION) and answer.status_code == 200:
+        if _is_document(url) and answer.status_code == 200:
             self._issuers.learn(answer.content)
         return answer
 
@@ -232,6 +232,11 @@ class AuthorityHttpClient:
                 "`az cloud show`; then run the command again.",
             )
         return answer
+
+
+def _is_document(url: str) -> bool:
+    """Tell whether this is the address of a discovery document. MSAL keeps the query of an authority in it."""
+    return urlsplit(url).path.endswith(_OPENID_CONFIGURATION)
 
 
 def _made_answer(url: str, document: Mapping[str, Any]) -> requests.Response:

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
+from azext_login.auth.entra.http_client import AuthorityHttpClient
 from azext_login.auth.entra.id_tokens import Issuers, check_id_token
 from azext_login.errors import MalformedAnswerError, UnexpectedAnswerError
 
@@ -96,7 +98,11 @@ def test_a_cloud_of_entra_has_several_addresses_and_one_issuer(expected: str | N
     asked, issuer = "https://login.chinacloudapi.cn", f"https://login.partner.microsoftonline.cn/{TENANT}/v2.0"
     expected = expected and expected.replace(BASE, asked)
     _check({**CLAIMS, "iss": issuer}, issuer=expected, base=asked)
-    for foreign in (issuer.replace("microsoftonline", "elsewhere"), f"{BASE}/{TENANT}/v2.0"):
+    others = [issuer.replace("microsoftonline", "elsewhere"), f"{BASE}/{TENANT}/v2.0"]
+    if expected:
+        # Without a document, the tenant is unknown.
+        others.append(issuer.replace(TENANT, OTHER))
+    for foreign in others:
         with pytest.raises(UnexpectedAnswerError, match="of another issuer"):
             _check({**CLAIMS, "iss": foreign}, issuer=expected, base=asked)
 
@@ -162,5 +168,69 @@ def test_any_document_can_be_learned(content: bytes | str) -> None:
 def test_a_document_names_the_issuer_of_its_endpoint() -> None:
     issuers = Issuers()
     issuers.learn(json.dumps({"token_endpoint": f"{BASE}/X/token", "issuer": ISSUER}))
-    assert issuers.find(f"{BASE}/x/token") == ISSUER
+    for same in ("x/token", "X/token", "X/TOKEN/"):
+        assert issuers.find(f"{BASE}/{same}") == ISSUER
     assert issuers.find(f"{BASE}/y/token") is None
+
+
+class _Service(requests.Session):
+    """A sign-in service with one discovery document, whose token endpoint answers with one ID token."""
+
+    def __init__(self, document: Mapping[str, str], id_token: str) -> None:
+        super().__init__()
+        self._bodies = {"GET": document, "POST": {"access_token": "x", "id_token": id_token}}
+
+    def request(self, method: str | bytes, url: str | bytes, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        answer = requests.Response()
+        answer.status_code, answer.url = 200, str(url)
+        answer.headers["Content-Type"] = "application/json"
+        answer._content = json.dumps(self._bodies[str(method)]).encode()
+        answer.headers["Date"] = formatdate(NOW, usegmt=True)
+        return answer
+
+
+_WELL_KNOWN = ".well-known/openid-configuration"
+# Authority, address of its document, issuer, token endpoint.
+_AUTHORITIES = {
+    "AD FS": (f"{BASE}/adfs", f"{BASE}/adfs/{_WELL_KNOWN}", f"{BASE}/adfs", f"{BASE}/adfs/oauth2/token/"),
+    "AD FS with another name of its farm": (
+        f"{BASE}/adfs",
+        f"{BASE}/adfs/{_WELL_KNOWN}",
+        "https://sts.contoso.example/adfs",
+        f"{BASE}/adfs/oauth2/token/",
+    ),
+    "a policy in the path, as in B2C": (
+        f"{BASE}/contoso.example/b2c_1_signin",
+        f"{BASE}/contoso.example/b2c_1_signin/v2.0/{_WELL_KNOWN}",
+        f"{BASE}/{TENANT}/v2.0/",
+        f"{BASE}/contoso.example/b2c_1_signin/oauth2/v2.0/token",
+    ),
+    "a name for the tenant, and a query": (
+        f"{BASE}/contoso.example",
+        f"{BASE}/contoso.example/v2.0/{_WELL_KNOWN}?dc=test",
+        f"https://{TENANT}.contoso.example/{TENANT}/v2.0",
+        f"{BASE}/{TENANT}/oauth2/v2.0/token",
+    ),
+    "a document of its own": (BASE, f"{BASE}/x/v2.0/{_WELL_KNOWN}", "https://id.example", "https://tokens.example/t"),
+}
+
+
+@pytest.mark.parametrize("is_cached", [False, True], ids=["requested", "in the cache of MSAL"])
+@pytest.mark.parametrize("name", _AUTHORITIES)
+def test_an_authority_of_any_shape_is_the_issuer_that_its_document_names(name: str, is_cached: bool) -> None:
+    authority, address, issuer, endpoint = _AUTHORITIES[name]
+    document = {"issuer": issuer, "token_endpoint": endpoint, "authorization_endpoint": f"{authority}/authorize"}
+
+    def ask(signed_by: str) -> None:
+        claims = {**CLAIMS, "iss": signed_by}
+        client = AuthorityHttpClient(_Service(document, _jwt(claims)), authority)
+        if is_cached:
+            client.learn({f"GET {address} hash=x 2xx": SimpleNamespace(text=json.dumps(document))})
+        else:
+            client.get(address)
+        client.post(endpoint, data={"client_id": AZURE_CLI_CLIENT_ID, "grant_type": "authorization_code"})
+
+    ask(issuer)
+    for foreign in ("https://elsewhere.example", f"{issuer}/x", f"{BASE}/{OTHER}/v2.0"):
+        with pytest.raises(UnexpectedAnswerError, match="of another issuer"):
+            ask(foreign)
