@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.demo.setting import setting
+from tests.harness.wheel import without_package_index
 
 _LINES = """
 Users in the local cloud (password in the second column):
@@ -25,7 +26,6 @@ Try:
   az group list --output table
   az account context create --name prod --subscription 'Contoso Production'
   az account context run --context prod -- az account show --query name --output tsv
-  az account status
   az account token-helper install --to . && ./az-token --format header | cut -c 1-40
   az account serve-tokens -- env | grep IDENTITY_ENDPOINT
   az login --tenant fabrikam.example -u {first} -p {password}
@@ -56,6 +56,8 @@ def shell() -> None:
         environment["PATH"] = f"{bin_dir}{os.pathsep}{environment.get('PATH', '')}"
         # The local cloud is on loopback: no proxy of the user's own environment leads there.
         environment["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), wanted["NO_PROXY"])))
+        # pip would look at the certificate of PyPI with the bundle of the local cloud.
+        environment.update(without_package_index())
         # The exit code of the shell is that of the user's last command, and not a failure of ours.
         command = _command(os.environ.get("SHELL") or "/bin/sh", bin_dir, Path(folder))
         # Python looks for modules in the working directory first. In the clone, `az` would load what is there, and not

@@ -285,6 +285,10 @@ def test_what_is_not_an_index_is_refused(clone: Path, tmp_path: Path, text: str)
     _refused(_release(clone, "--index", tmp_path / "index.json"), "not an index of extensions")
 
 
+def test_an_index_that_does_not_exist_is_refused(clone: Path, tmp_path: Path) -> None:
+    _refused(_release(clone, "--index", tmp_path / "none.json"), "none.json could not be read: No such file")
+
+
 @pytest.mark.parametrize(
     "change, said",
     [

@@ -40,14 +40,16 @@ def read_index(path: Path | None, version: str) -> dict[str, Any]:
     """Return the index in the file, to which `version` will be added, or an empty one if there is no file.
 
     Raises:
-        ReleaseRefusedError: it is not an index, or has the version.
+        ReleaseRefusedError: it cannot be read, is not an index, or has the version.
     """
     if path is None:
         return {"extensions": {NAME: []}, "formatVersion": "1"}
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         versions = [Version(entry["metadata"]["version"]) for entry in index["extensions"].setdefault(NAME, [])]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, InvalidVersion) as problem:
+    except OSError as problem:
+        raise ReleaseRefusedError(f"{path} could not be read: {problem.strerror or problem}.") from None
+    except (ValueError, LookupError, TypeError, AttributeError, InvalidVersion) as problem:
         raise ReleaseRefusedError(f"{path} is not an index of extensions: {problem}") from None
     if Version(version) in versions:
         raise ReleaseRefusedError(
