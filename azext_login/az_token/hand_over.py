@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 FORMAT_OPTIONS = ("--format", "-f")
@@ -13,17 +13,35 @@ JSON = "json"
 """The format that is no format of `az account export-token`: it is what `az account get-access-token` writes."""
 
 
+# AZ_INSTALLER -> how that package of the Azure CLI starts Python: without the variables PYTHON... and the packages of
+# the user (-I), or without the latter alone (-s). Their scripts, such as debian/prepare.sh, are in
+# https://github.com/Azure/azure-cli/tree/azure-cli-2.90.0/scripts/release
+_OPTIONS_OF_PACKAGE = {
+    **dict.fromkeys(("DEB", "HOMEBREW", "MSI"), "-I"),
+    **dict.fromkeys(("RPM", "HOMEBREW_CASK", "TARBALL"), "-s"),
+}
+
+# Python up to 3.10 has no option that keeps the modules of the working directory out. With -c, Python adds that
+# directory when its own modules are loaded, and the program can remove it again.
+_RUN_MODULE = (
+    "import sys; del sys.path[0]; import runpy; runpy.run_module('azure.cli', run_name='__main__', alter_sys=True)"
+)
+
+
 class NotAnsweredError(Exception):
     """This program leaves the answer to `az`. The argument is the reason."""
 
 
-class BlocksAzError(Exception):
-    """A file would block `az` too. The argument is the message."""
+class FinalError(Exception):
+    """`az` could not answer either: a file would block it, or standard output cannot be written to.
+
+    The argument is the message.
+    """
 
 
 def hand_over(words: Sequence[str]) -> NoReturn:
     """Run `az` with the words of this program. It takes the place of this process, except on Windows."""
-    command = [sys.executable, *_safe_path(), "-m", "azure.cli", *az_words(words)]
+    command = [sys.executable, *python_options(os.environ), *az_words(words)]
     if sys.platform == "win32":
         # The shell would not wait for a program that took the place of this one.
         from azext_login.system.child_process import run_child
@@ -45,6 +63,13 @@ def az_words(words: Sequence[str]) -> list[str]:
     return ["account", "export-token", *words]
 
 
-def _safe_path() -> list[str]:
-    """Return the option of Python that keeps the modules of the working directory out, where there is one."""
-    return ["-P"] if sys.version_info >= (3, 11) else []
+def python_options(environ: Mapping[str, str], version: tuple[int, ...] = sys.version_info[:2]) -> list[str]:
+    """Return what lets Python run the Azure CLI, as its package does, but never with modules of the working directory.
+
+    :param version: of Python.
+    """
+    option = _OPTIONS_OF_PACKAGE.get(environ.get("AZ_INSTALLER", ""))
+    if option == "-I":
+        return [option, "-m", "azure.cli"]
+    options = [option] if option else []
+    return [*options, "-P", "-m", "azure.cli"] if version >= (3, 11) else [*options, "-c", _RUN_MODULE]

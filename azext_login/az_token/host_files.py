@@ -7,6 +7,7 @@ https://github.com/microsoft/knack and https://github.com/Azure/azure-cli. Whate
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from functools import cached_property
 from typing import NoReturn
 
 from azext_login.az_token.built_in_clouds import BUILT_IN_CLOUDS, DEFAULT_CLOUD
-from azext_login.az_token.hand_over import BlocksAzError, NotAnsweredError
+from azext_login.az_token.hand_over import FinalError, NotAnsweredError
 from azext_login.host import HostSettings
 from azext_login.system.directory import LARGEST_FILE, Entry, PrivateDirectory
 from azext_login.system.entries import NotRegularError
@@ -26,9 +27,14 @@ _CLOUDS_VARIABLE = "ARM_CLOUD_METADATA_URL"
 _ENDPOINT = "endpoint_"
 _PROFILE = "profile"
 _USUAL_PROFILE = "latest"
+_READ = (_PROFILE, _ENDPOINT, "suffix_")
 
-# The host's words for a switch that is off.
+# The host's words for a switch.
+_ON = ("1", "yes", "true", "on")
 _OFF = ("0", "no", "false", "off")
+
+# Section and name of switches that the host reads whatever the command is. With another value, it fails.
+_SWITCHES = (("core", "only_show_errors"), ("core", "no_color"), ("clients", "show_secrets_warning"))
 
 _OUTPUTS = ("json", "jsonc", "yaml", "yamlc", "table", "tsv")
 
@@ -69,6 +75,10 @@ class HostFiles:
             raise NotAnsweredError("the tokens may be encrypted")
         if self.get("core", "output", "json") not in _OUTPUTS:
             raise NotAnsweredError("the output is not a usual one")
+        if self.get("logging", "enable_log_file", "off").lower() not in _OFF:
+            raise NotAnsweredError("the host keeps a log of the commands")
+        if any(self.get(*switch, "off").lower() not in (*_ON, *_OFF) for switch in _SWITCHES):
+            raise NotAnsweredError("a switch is neither on nor off")
 
     def settings_of(self, cloud: str) -> HostSettings:
         """Return the settings for a cloud.
@@ -101,8 +111,12 @@ class HostFiles:
         clouds = self._clouds
         if not clouds.has_section(cloud):
             raise NotAnsweredError("the cloud is not registered")
+        if not clouds.has_section(self.cloud):
+            raise NotAnsweredError("the stored cloud is not registered, so the host stores its default")
         for section in clouds.sections():
-            if clouds.get(section, _PROFILE, fallback=_USUAL_PROFILE) != _USUAL_PROFILE:
+            # The host reads all of them. It fails if one contains a single percent sign.
+            read = {name: clouds.get(section, name) for name in clouds.options(section) if name.startswith(_READ)}
+            if read.get(_PROFILE, _USUAL_PROFILE) != _USUAL_PROFILE:
                 raise NotAnsweredError("a cloud has another profile")
         found = {
             option.removeprefix(_ENDPOINT): clouds.get(cloud, option)
@@ -151,15 +165,16 @@ def config_directory(environ: Mapping[str, str]) -> str:
 def text_of(file: Entry, *, limit: int = LARGEST_FILE) -> str | None:
     """Return the text of a file that the host reads too; None if it does not exist.
 
-    :raises BlocksAzError: the host would wait for ever, because it is no file.
+    :raises FinalError: the host would wait for ever, because it is no file.
     :raises OSError: it cannot be read.
     """
     try:
-        return read_bytes(file, limit=limit).decode("utf-8")
+        # As the host opens it: each kind of line end is one.
+        return io.StringIO(read_bytes(file, limit=limit).decode("utf-8"), newline=None).read()
     except FileNotFoundError:
         return None
     except NotRegularError as error:
-        raise BlocksAzError(f"{file} could not be read: {error.strerror}.") from error
+        raise FinalError(f"{file} could not be read: {error.strerror}.") from error
 
 
 def _not_needed() -> NoReturn:

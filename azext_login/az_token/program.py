@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from azext_login.az_token.command_line import parse
-from azext_login.az_token.hand_over import BlocksAzError, NotAnsweredError, hand_over
+from azext_login.az_token.hand_over import FinalError, NotAnsweredError, hand_over
 from azext_login.az_token.read_session import open_read_session
 from azext_login.cli.obtain_token import for_format, obtain_token, token_result
-from azext_login.cli.raw_output import write_raw
-from azext_login.cli.token_formats import check_export
-from azext_login.cli.token_formats import write_token as write_export
+from azext_login.cli.token_formats import check_export, format_token, write_formatted
 from azext_login.cli.token_options import ExportOptions
+from azext_login.errors import StoreError
 from azext_login.system.text import visible
 
 
@@ -34,7 +33,7 @@ def main(words: Sequence[str]) -> int:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         write_token(words)
-    except BlocksAzError as error:
+    except FinalError as error:
         print(f"ERROR: {visible(str(error))}", file=sys.stderr)
         return 1
     except Exception:  # noqa: BLE001  # `az` reports the error, or has none
@@ -45,6 +44,7 @@ def main(words: Sequence[str]) -> int:
 def write_token(words: Sequence[str]) -> None:
     """Write the token that the words ask for to standard output.
 
+    :raises FinalError: `az` could not answer either.
     :raises Exception: nothing was written, and `az` has to answer.
     """
     options = parse(words)
@@ -58,9 +58,19 @@ def write_token(words: Sequence[str]) -> None:
     row, token = obtain_token(open_read_session(), options, _leave_to_az, before_waiting=_leave_to_az)
     if export is None:
         # As the host writes it (knack.output, `format_json`).
-        write_raw(json.dumps(token_result(options, row, token), ensure_ascii=False, indent=2, sort_keys=True) + "\n")
-    elif export.token_format != "git" or _answers_git(export):
-        write_export(token, export.token_format, output=None)
+        text = json.dumps(token_result(options, row, token), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    else:
+        text = format_token(token, export.token_format, os.environ)
+        if export.token_format == "git" and not _answers_git(export):
+            return
+    _write(text)
+
+
+def _write(text: str) -> None:
+    try:
+        write_formatted(text)
+    except StoreError as error:
+        raise FinalError("\n".join((str(error), *error.recommendations))) from error
 
 
 class _NoWarnings(logging.Handler):

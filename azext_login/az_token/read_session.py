@@ -12,6 +12,7 @@ from typing import Any
 
 from azext_login.az_token.hand_over import NotAnsweredError
 from azext_login.az_token.host_files import HostFiles, config_directory, text_of
+from azext_login.az_token.local_config import check_local_config
 from azext_login.cli.private_files import PRIVATE_FILES
 from azext_login.cli.process_choice import choice_of_process
 from azext_login.profile.clouds import CloudConfig
@@ -36,11 +37,15 @@ def open_read_session() -> Session:
     """Return a session on the config directory of this process.
 
     :raises NotAnsweredError: only `az` can tell what the settings mean.
-    :raises BlocksAzError: `az` would wait for ever for a file.
+    :raises FinalError: `az` would wait for ever for a file.
     :raises NotWritableError: a command would write something.
+    :raises configparser.Error: the host's configuration is not valid.
+    :raises ValueError: a file is not valid.
     :raises OSError: a file cannot be read.
     """
-    config_dir = PrivateDirectory(Path(config_directory(os.environ)), is_writable=False)
+    path = config_directory(os.environ)
+    check_local_config(path)
+    config_dir = PrivateDirectory(Path(path), is_writable=False)
     make_all_private(config_dir, PRIVATE_FILES)
     clouds = CloudConfig(config_dir)
     clouds.restore_if_removed()

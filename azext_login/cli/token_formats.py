@@ -54,8 +54,15 @@ def write_token(token: AccessToken, token_format: str, *, output: str | None) ->
     :raises StoreError: standard output cannot be written to, for example because the disk is full.
     """
     text = format_token(token, token_format, os.environ)
-    if output == "none":
-        return
+    if output != "none":
+        write_formatted(text)
+
+
+def write_formatted(text: str) -> None:
+    """Write a token that is formatted already to standard output.
+
+    :raises StoreError: standard output cannot be written to, for example because the disk is full.
+    """
     try:
         write_raw(text)
     except OSError as error:

@@ -129,6 +129,14 @@ def test_twenty_programs_that_find_an_expired_token_share_one_request(
 # What az gets when it takes over
 
 
+@pytest.mark.parametrize("words", [[], ["--query", "tokenType"]], ids=["answered", "handed over"])
+def test_nothing_of_the_working_directory_is_loaded(signed_in: Az, tmp_path: Path, words: list[str]) -> None:
+    for name in ("azure", "azext_login", "json", "site", "encodings", "runpy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('of the working directory')\n", encoding="utf-8")
+    az_token.run(signed_in, "--format", "json", *words, cwd=tmp_path).ok()
+
+
 @pytest.mark.parametrize("host", ["dev.azure.com", "evil.example"])
 def test_git_s_request_reaches_az(signed_in: Az, host: str) -> None:
     request = _REQUEST.replace("dev.azure.com", host)
@@ -165,6 +173,30 @@ def test_a_signal_ends_az_in_its_place(signed_in: Az) -> None:
     for stream in (process.stdin, process.stdout):
         assert stream is not None
         stream.close()
+
+
+# Output that cannot be written
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
+@pytest.mark.parametrize("token_format", ["header", "json"])
+def test_a_full_disk_is_an_error(signed_in: Az, token_format: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*az_token.command(signed_in), "--format", token_format],
+            env=signed_in.environment(),
+            cwd=signed_in.config_dir,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "ERROR: The token could not be written to standard output: No space left on device. It stays cached.\n"
+        "Run the same command again with an output that can be written to.\n"
+    )
 
 
 # Files that are no files
