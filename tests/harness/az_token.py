@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.harness.az import Az, Environment, Result
@@ -14,12 +16,29 @@ NOT_ANSWERED = 99
 """Exit code of `without_az`."""
 
 _WITHOUT_AZ = f"""
-import sys
+import json, sys
 sys.path.insert(0, sys.argv[1])
-from azext_login.az_token import program
-program.hand_over = lambda words: sys.exit(print(repr(sys.exc_info()[1]), file=sys.stderr) or {NOT_ANSWERED})
+from azext_login.az_token import hand_over, program
+
+def record(words):
+    reason = repr(sys.exc_info()[1])
+    print(json.dumps([reason, hand_over.az_words(words), sys.stdin.read()]), file=sys.stderr)
+    sys.exit({NOT_ANSWERED})
+
+program.hand_over = record
 sys.exit(program.main(sys.argv[2:]))
 """
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """What the program would have let `az` answer."""
+
+    reason: str
+    words: tuple[str, ...]
+    """Of `az`."""
+    input: str
+    """What is left of standard input."""
 
 
 def command(az: Az) -> list[str]:
@@ -69,7 +88,16 @@ def run(
 
 
 def without_az(az: Az) -> list[str]:
-    """Return what starts the program, and exits with NOT_ANSWERED where it would let `az` answer."""
+    """Return what starts the program, and exits with NOT_ANSWERED where it would let `az` answer (`handed_over`)."""
     if az.extension_dir is None:
         raise ValueError("this az has no extension")
     return [*command(az)[:-1], "-c", _WITHOUT_AZ, str(az.extension_dir / "login")]
+
+
+def handed_over(result: Result) -> HandOver | None:
+    """Return what a run of `without_az` would have let `az` answer; None if it answered itself."""
+    if result.exit_code != NOT_ANSWERED:
+        return None
+    assert result.stdout == "", "something was written before az was to answer"
+    reason, words, rest = json.loads(result.stderr)
+    return HandOver(reason, tuple(words), rest)
