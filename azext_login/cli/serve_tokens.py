@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from azext_login.cli.collector import resume
@@ -129,6 +129,7 @@ def _serving(
     """
     from azext_login.cli.serve_log import RequestLog
     from azext_login.system.client_processes import ClientProcesses
+    from azext_login.system.http_server.listeners import most_connections
     from azext_login.system.http_server.server import HttpServer
     from azext_login.usecases.token_endpoint.addresses import endpoint_url, host_check
     from azext_login.usecases.token_endpoint.endpoint import LIMITS, TokenEndpoint, new_secret
@@ -149,7 +150,8 @@ def _serving(
         process_of=lambda client: processes.name_of(client.peer),
         report=log.add,
     )
-    server = HttpServer(listeners, handler, LIMITS, time.monotonic, name="login-token-endpoint")
+    limits = replace(LIMITS, connections=most_connections(LIMITS.connections))
+    server = HttpServer(listeners, handler, limits, time.monotonic, name="login-token-endpoint")
     _connect(supply, server)
     try:
         yield _Endpoint(endpoint_url(options.bind, port), secret)

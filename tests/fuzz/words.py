@@ -16,8 +16,8 @@ from azext_login.auth.sources.federated_tokens import CommandAssertion, check_as
 from azext_login.auth.sources.plugins import Plugin, PluginSource
 from azext_login.auth.sources.program import ProgramSource
 from azext_login.auth.sources.user_command import UserCommand, split_command_line
+from azext_login.system.http_server.handler import Limits
 from azext_login.system.http_server.request import FormError, RequestParser, RequestRefusedError, parse_form
-from azext_login.system.http_server.server import Limits
 from tests.fuzz.answers import CLAIMS, FAR, HOST, OBJECT, TENANT
 from tests.fuzz.mutate import Mutator, token_of
 from tests.fuzz.place import Place

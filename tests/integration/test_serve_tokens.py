@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -270,14 +274,26 @@ def test_ten_thousand_odd_requests_are_refused_and_leave_nothing(signed_in: Az) 
 
 
 def test_clients_that_say_nothing_block_nobody(endpoint: Endpoint) -> None:
-    import socket
-
     silent = [socket.create_connection(("127.0.0.1", endpoint.port)) for _ in range(450)]
     try:
         assert endpoint.ask().status == 200
     finally:
         for each in silent:
             each.close()
+
+
+def test_they_leave_descriptors_for_the_endpoint(signed_in: Az, tmp_path: Path) -> None:
+    # As on macOS.
+    few = tmp_path / "az"
+    few.write_text(f'#!/bin/sh\nulimit -n 256\nexec {signed_in.host.az} "$@"\n')
+    few.chmod(0o700)
+    az = replace(signed_in.real(), host=replace(signed_in.host, az=few))
+    with serving(az) as endpoint, ExitStack() as silent:
+        for _ in range(450):
+            silent.enter_context(socket.create_connection(("127.0.0.1", endpoint.port)))
+        assert endpoint.ask().status == 200
+        # Connections that say nothing are closed after five seconds, which would be soon enough as well.
+        assert psutil.Process(endpoint.process.pid).num_fds() < 200
 
 
 # With a command

@@ -23,10 +23,11 @@ from azext_login.auth.interactive.redirect_pages import (
     page_response,
     redirect_response,
 )
+from azext_login.system.http_server.handler import Client, Limits
 from azext_login.system.http_server.listeners import open_listeners
 from azext_login.system.http_server.request import FormError, Request, RequestRefusedError, parse_form
 from azext_login.system.http_server.response import Response, without_body
-from azext_login.system.http_server.server import Client, HttpServer, Limits
+from azext_login.system.http_server.server import HttpServer
 
 _DEFAULT_LIMITS = Limits()
 

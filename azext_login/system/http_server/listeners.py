@@ -13,6 +13,22 @@ _WINDOWS_NO_ACCESS = 10013  # WSAEACCES: another program uses the port exclusive
 _NO_SUCH_FAMILY = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT, errno.EINVAL, 10047, 10049}
 
 
+def most_connections(wanted: int) -> int:
+    """Return how many connections a server may hold at a time: at most half of what this process may have open.
+
+    The other half is for files and requests of our own: clients that open connections and say nothing must not keep
+    the server from working. On macOS, a process may have 256 descriptors.
+
+    :param wanted: how many it would hold if that did not matter.
+    """
+    if sys.platform == "win32":  # has no limit that sockets count for
+        return wanted
+    import resource
+
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if allowed == resource.RLIM_INFINITY else max(1, min(wanted, allowed // 2))
+
+
 class PortInUseError(OSError):
     """Another program listens on a fixed port. `port` is its number."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
-from azext_login.system.http_server.server import Client
+from azext_login.system.http_server.handler import Client
 from azext_login.usecases.token_endpoint.endpoint import PATH
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")

@@ -26,9 +26,9 @@ from azext_login.errors import (
     UnexpectedAnswerError,
     first_line,
 )
+from azext_login.system.http_server.handler import Client, Limits
 from azext_login.system.http_server.request import FormError, Request, RequestRefusedError, parse_form
 from azext_login.system.http_server.response import Response, make_response
-from azext_login.system.http_server.server import Client, Limits
 from azext_login.system.text import printable
 from azext_login.usecases.token_endpoint.resources import AllowedResources
 from azext_login.usecases.token_endpoint.supply import Outcome, PendingOutcome, TokenSupply
@@ -51,7 +51,8 @@ LIMITS = Limits(
     hold_seconds=90.0,
     linger_seconds=0.5,
 )
-"""For programs that all ask at the same time. Each connection is a descriptor, of which a process may have 1,024."""
+"""For programs that all ask at the same time. Each connection is a descriptor, of which a process usually may have
+1,024."""
 
 
 def new_secret() -> str:

@@ -15,7 +15,7 @@ from functools import partial
 import pytest
 
 from azext_login.auth.interactive.redirect_receiver import RedirectReceiver
-from azext_login.system.http_server.server import Limits
+from azext_login.system.http_server.handler import Limits
 from tests.unit.auth.interactive.redirect_client import (
     CODE,
     FORM,

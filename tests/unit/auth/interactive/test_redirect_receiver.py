@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from azext_login.auth.interactive.redirect_receiver import RedirectReceiver
+from azext_login.system.http_server.handler import Limits
 from azext_login.system.http_server.listeners import PortInUseError
-from azext_login.system.http_server.server import Limits
 from tests.unit.auth.interactive.redirect_client import (
     CODE,
     STATE,

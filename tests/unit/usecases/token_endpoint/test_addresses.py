@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from azext_login.system.http_server.server import Client
+from azext_login.system.http_server.handler import Client
 from azext_login.usecases.token_endpoint.addresses import check_address, endpoint_url, host_check
 
 
