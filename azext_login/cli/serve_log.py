@@ -27,6 +27,7 @@ class RequestLog:
         self._clock = clock
         self._waiting: queue.Queue[Served | None] = queue.Queue(_MOST_WAITING)
         self._refusals = 0
+        self._lock = threading.Lock()
         self._left_out = 0
         self._second = 0
         self._thread = threading.Thread(target=self._run, name="login-request-log", daemon=True)
@@ -39,11 +40,15 @@ class RequestLog:
             self._refusals = self._refusals + 1 if second == self._second else 1
             self._second = second
             if self._refusals > _MOST_REFUSALS:
-                self._left_out += 1
+                self._leave_out()
                 return
         try:
             self._waiting.put_nowait(served)
         except queue.Full:
+            self._leave_out()
+
+    def _leave_out(self) -> None:
+        with self._lock:
             self._left_out += 1
 
     def close(self) -> None:
@@ -57,7 +62,8 @@ class RequestLog:
     def _run(self) -> None:
         while True:
             served = self._waiting.get()
-            left_out, self._left_out = self._left_out, 0
+            with self._lock:
+                left_out, self._left_out = self._left_out, 0
             if left_out:
                 logger.warning("Token endpoint: %d more requests were not reported.", left_out)
             if served is None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.fuzz import answers, federation, files, status, words
+from tests.fuzz import answers, endpoint, federation, files, status, words
 
-TARGETS = (*answers.TARGETS, *federation.TARGETS, *files.TARGETS, *status.TARGETS, *words.TARGETS)
+TARGETS = (*answers.TARGETS, *endpoint.TARGETS, *federation.TARGETS, *files.TARGETS, *status.TARGETS, *words.TARGETS)

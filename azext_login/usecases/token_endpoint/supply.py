@@ -19,7 +19,7 @@ from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.log import get_logger
 from azext_login.system.text import printable
 from azext_login.system.threads import start_thread
-from azext_login.usecases.get_token import TokenRequest, get_token
+from azext_login.usecases.get_token import TokenOutcome, TokenRequest, get_token
 
 if TYPE_CHECKING:
     from azext_login.usecases.session import Session
@@ -88,15 +88,18 @@ class TokenSupply:
         tenant: str | None = None,
         on_outcome: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
+        request_token: Callable[..., TokenOutcome] = get_token,
     ) -> None:
         """:param sessions: as many requests as sessions are made at the same time.
         :param tenant: GUID or domain; None for the tenant of the row.
         :param on_outcome: called in another thread when a request has ended.
+        :param request_token: as `get_token`.
         """
         self._row = row
         self._tenant = tenant
         self.on_outcome = on_outcome
         self._clock = clock
+        self._request_token = request_token
         self._cloud = sessions[0].settings.cloud
         self._directory = sessions[0].config_dir
         self._sessions: queue.SimpleQueue[Session] = queue.SimpleQueue()
@@ -144,7 +147,7 @@ class TokenSupply:
         scopes = [resource + "/.default"]
         request = TokenRequest(scopes=scopes, tenant=self._tenant, advised_scopes=scopes)
         with ExitStack() as afterwards, session.hold_events(afterwards):
-            found = get_token(session, self._row, request, clock=self._clock)
+            found = self._request_token(session, self._row, request, clock=self._clock)
         return Outcome(found.token, found.renewal_failure)
 
     def _require_sign_in(self, session: Session) -> None:
