@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from azext_login.system.log import get_logger
+from azext_login.system.terminal.streams import can_write
+from azext_login.system.text import shorten
 from azext_login.usecases.token_endpoint.endpoint import Served
 
 logger = get_logger(__name__)
@@ -17,6 +21,9 @@ _MOST_WAITING = 1000
 # Refusals of the same kind that are reported in a second. More of them are only counted.
 _MOST_REFUSALS = 10
 _END_SECONDS = 1.0
+# Characters of a line. What `can_write` promises are 4,096 bytes.
+_LONGEST_LINE = 900
+_TICK = 0.2
 
 
 class RequestLog:
@@ -29,6 +36,7 @@ class RequestLog:
         self._refusals = 0
         self._lock = threading.Lock()
         self._left_out = 0
+        self._closing = threading.Event()
         self._second = 0
         self._thread = threading.Thread(target=self._run, name="login-request-log", daemon=True)
         self._thread.start()
@@ -52,11 +60,11 @@ class RequestLog:
             self._left_out += 1
 
     def close(self) -> None:
-        """Report what is left, for a second at most."""
-        try:
+        """Report what is left, for a second or two at most. What nobody reads by then is not reported."""
+        with suppress(queue.Full):
             self._waiting.put(None, timeout=_END_SECONDS)
-        except queue.Full:
-            return
+            self._thread.join(_END_SECONDS)
+        self._closing.set()
         self._thread.join(_END_SECONDS)
 
     def _run(self) -> None:
@@ -64,11 +72,22 @@ class RequestLog:
             served = self._waiting.get()
             with self._lock:
                 left_out, self._left_out = self._left_out, 0
-            if left_out:
-                logger.warning("Token endpoint: %d more requests were not reported.", left_out)
-            if served is None:
+            lines = [f"Token endpoint: {left_out} more requests were not reported."] if left_out else []
+            lines += [] if served is None else [line_of(served)]
+            if not all(map(self._write, lines)) or served is None:
                 return
-            logger.warning("%s", line_of(served))
+
+    def _write(self, line: str) -> bool:
+        """Write a line when it can be written. Return False if that was not possible until the end.
+
+        A thread that waits in `logger.warning` would hold the lock of the host's log handler, without which the process
+        cannot exit.
+        """
+        while not can_write(sys.stderr, _TICK):
+            if self._closing.is_set():
+                return False
+        logger.warning("%s", line)
+        return True
 
 
 def line_of(served: Served) -> str:
@@ -78,4 +97,4 @@ def line_of(served: Served) -> str:
         parts.append(f", {served.process}")
     if served.problem:
         parts.append(f": {served.problem}")
-    return "".join(parts)
+    return shorten("".join(parts), _LONGEST_LINE)

@@ -22,7 +22,7 @@ from azext_login.host_cloud import resources_of
 from azext_login.profile.model import ASSIGNED_IDENTITY, account_of
 from azext_login.system.child_process import NotStartedError, run_child
 from azext_login.system.log import get_logger
-from azext_login.system.terminal.streams import is_terminal
+from azext_login.system.terminal.streams import can_write, is_terminal
 from azext_login.system.text import printable
 
 if TYPE_CHECKING:
@@ -247,4 +247,5 @@ def _print_and_wait(endpoint: _Endpoint) -> None:
         _print_variables(endpoint)
         while not (is_signalled() or has_script_ended()):
             time.sleep(_TICK)
-    logger.warning("Token endpoint: stopped.")
+    if can_write(sys.stderr, 0.0):
+        logger.warning("Token endpoint: stopped.")

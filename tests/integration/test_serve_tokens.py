@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import signal
@@ -377,6 +378,42 @@ def test_what_does_not_go_together_is_a_usage_error(signed_in: Az) -> None:
         assert "is not a resource" in signed_in.run(*SERVE, "--allow-resource", resource).failed(2).stderr
     signed_in.run(*SERVE, "--context", "missing").failed(3)
     assert "az login" in signed_in.with_env(AZURE_CONFIG_DIR=signed_in.config_dir / "empty").run(*SERVE).failed().stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a pipe")
+@pytest.mark.parametrize("is_command", [True, False])
+def test_it_ends_although_nobody_reads_its_report(signed_in: Az, is_command: bool) -> None:
+    asks = (
+        "import os, socket, sys\n"
+        "address = os.environ['IDENTITY_ENDPOINT'].split('/')[2].split(':')\n"
+        "for _ in range(200):\n"
+        "    with socket.create_connection(address) as sock:\n"
+        "        sock.sendall(b'GET /msi/token?api-version=2019-08-01&resource=%s HTTP/1.1\\r\\nHost: %s\\r\\n'\n"
+        "            b'X-IDENTITY-HEADER: %s\\r\\n\\r\\n' % (sys.argv[1].encode(), ':'.join(address).encode(),\n"
+        "            os.environb[b'IDENTITY_HEADER']))\n"
+        "        assert b' 200' in sock.recv(20)\n"
+        "print('done', flush=True)"
+    )
+    reader, writer = os.pipe()
+    # All but one of its 16 pages.
+    os.write(writer, b"x" * 15 * 4096)
+    command = ("--", *PYTHON, asks, VAULT) if is_command else ()
+    az = [str(signed_in.host.az), *SERVE, *command]
+    with subprocess.Popen(az, env=signed_in.environment(), stdout=subprocess.PIPE, stderr=writer, text=True) as process:
+        os.close(writer)
+        assert process.stdout
+        if not is_command:
+            lines = [process.stdout.readline().strip().partition("=") for _ in range(2)]
+            variables = {name: value for name, _, value in lines}
+            words = (*PYTHON, asks, VAULT)
+            subprocess.run(words, env={**signed_in.environment(), **variables}, check=True, timeout=60)
+            process.terminate()
+        try:
+            stdout, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            os.close(reader)
+    assert (stdout, process.returncode) == ("done\n" if is_command else "", 0)
 
 
 # Without a command

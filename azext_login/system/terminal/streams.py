@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 import sys
 from collections.abc import Mapping
@@ -64,6 +65,22 @@ def can_draw(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
     """Tell whether the terminal can place text anywhere on the screen: TERM names its kind, except on Windows."""
     kind = environ.get("TERM", "").lower()
     return kind not in ("dumb", "unknown") and (bool(kind) or platform == "win32")
+
+
+def can_write(stream: TextIO | None, seconds: float) -> bool:
+    """Tell whether a short text can be written without waiting, at the latest after so many seconds.
+
+    It cannot if the program that reads the stream has stopped reading, and its pipe is full. Short means 4,096 bytes:
+    pipe(7), PIPE_BUF. Windows tells it of sockets alone; there, and where there is nothing to wait for, the answer is
+    yes.
+    """
+    if is_windows or stream is None:
+        return True
+    try:
+        _, ready, _ = select.select([], [stream], [], seconds)
+    except (OSError, TypeError, ValueError):  # closed, or not a file
+        return True
+    return bool(ready)
 
 
 def is_broken_pipe(error: OSError, stream: TextIO) -> bool:
