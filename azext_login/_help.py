@@ -348,7 +348,7 @@ examples:
       text: PYTHONUNBUFFERED=1 az account serve-tokens -- python3 job.py
     - name: Serve Key Vault tokens alone, of another account.
       text: >-
-        LANG=C az account serve-tokens --username bob@contoso.com --allow-resource https://vault.azure.net -- ./job.sh
+        ENV=dev az account serve-tokens --username bob@contoso.com --allow-resource https://vault.azure.net -- ./job.sh
     - name: Serve tokens to containers on the bridge of Docker that run with `--env-file endpoint.env`.
       text: az account serve-tokens --bind 172.17.0.1 > endpoint.env
 """
