@@ -350,7 +350,7 @@ examples:
       text: >-
         ENV=dev az account serve-tokens --username bob@contoso.com --allow-resource https://vault.azure.net -- ./job.sh
     - name: Serve tokens to containers on the bridge of Docker that run with `--env-file endpoint.env`.
-      text: az account serve-tokens --bind 172.17.0.1 > endpoint.env
+      text: umask 077; az account serve-tokens --bind 172.17.0.1 > endpoint.env
 """
 
 helps["account renew"] = """
