@@ -75,7 +75,7 @@ def declare_host_arguments(loader: Any, command: str) -> None:
     host.load_arguments(command)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class HostSettings:
     """The host's decisions, read once from its configuration, its cloud and the environment."""
 

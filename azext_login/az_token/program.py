@@ -6,9 +6,7 @@ What it loads is the standard library and modules of ours that need nothing else
 from __future__ import annotations
 
 import json
-import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -20,6 +18,7 @@ from azext_login.cli.obtain_token import for_format, obtain_token, token_result
 from azext_login.cli.token_formats import check_export, format_token, write_formatted
 from azext_login.cli.token_options import ExportOptions
 from azext_login.errors import StoreError
+from azext_login.system.log import call_before_logging
 from azext_login.system.text import visible
 
 
@@ -28,9 +27,6 @@ def main(words: Sequence[str]) -> int:
 
     :param words: the command line without the name of the program.
     """
-    # Nothing is to be undone. Ctrl-C ends this process as it ends `az`, without a traceback.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         write_token(words)
     except FinalError as error:
@@ -48,7 +44,7 @@ def write_token(words: Sequence[str]) -> None:
     :raises Exception: nothing was written, and `az` has to answer.
     """
     options = parse(words)
-    logging.getLogger().addHandler(_NoWarnings(logging.WARNING))
+    call_before_logging(_refuse_warnings)
     export = options if isinstance(options, ExportOptions) else None
     if export is not None:
         check_export(export.token_format, yes=export.yes, output=None)
@@ -73,12 +69,15 @@ def _write(text: str) -> None:
         raise FinalError("\n".join((str(error), *error.recommendations))) from error
 
 
-class _NoWarnings(logging.Handler):
-    """Leaves it to `az` to print a warning, in its own form, and to answer."""
+def _refuse_warnings() -> None:
+    """Leave it to `az` to print a warning, in its own form, and to answer."""
+    import logging
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """See `logging.Handler`."""
-        raise NotAnsweredError("a warning")
+    class NoWarnings(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise NotAnsweredError("a warning")
+
+    logging.getLogger().addHandler(NoWarnings(logging.WARNING))
 
 
 def _answers_git(options: ExportOptions) -> bool:

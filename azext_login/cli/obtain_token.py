@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +35,13 @@ def token_result(options: TokenOptions, row: SubscriptionRow, token: AccessToken
 
     :param row: the one that `obtain_token` has returned.
     """
-    from datetime import datetime
-
     result: dict[str, Any] = {
         "tokenType": "Bearer",
         "accessToken": token.secret,
         # POSIX seconds, for programs.
         "expires_on": token.expires_on,
         # Local time without a zone, as in the first versions; ambiguous when daylight saving time ends.
-        "expiresOn": datetime.fromtimestamp(token.expires_on).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "expiresOn": time.strftime("%Y-%m-%d %H:%M:%S.000000", time.localtime(token.expires_on)),
         # As given: the built-in prints the spelling of the command line.
         "tenant": options.tenant or row["tenantId"],
     }

@@ -21,7 +21,7 @@ from azext_login.system.text import visible
 _KEY = "option"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Option:
     """How a field stands on the command line. None leaves the decision to the host's registration, if there is one."""
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -95,13 +96,11 @@ def _exec_credential(token: AccessToken, environ: Mapping[str, str]) -> str:
     https://kubernetes.io/docs/reference/access-authn-authz/authentication/#input-and-output-formats: the output has to
     have the version that the input, KUBERNETES_EXEC_INFO, has.
     """
-    from datetime import datetime, timezone
-
-    expires_on = datetime.fromtimestamp(token.expires_on, timezone.utc)
+    expires_on = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(token.expires_on))
     credential = {
         "apiVersion": f"{_EXEC_GROUP}/{_exec_version(environ.get(_EXEC_INFO))}",
         "kind": "ExecCredential",
-        "status": {"token": token.secret, "expirationTimestamp": expires_on.strftime("%Y-%m-%dT%H:%M:%SZ")},
+        "status": {"token": token.secret, "expirationTimestamp": expires_on},
     }
     return json.dumps(credential) + "\n"
 

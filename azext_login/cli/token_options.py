@@ -10,7 +10,7 @@ from azext_login.cli.option_values import RESOURCE_TYPES, TOKEN_FORMATS, applica
 from azext_login.cli.options import option
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class TokenOptions:
     """Whose token, for which resource, and how fresh: the options of `az account get-access-token`."""
 
@@ -74,7 +74,7 @@ def _allowed_host(text: str) -> str:
     return allowed_host(text)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ExportOptions(TokenOptions):
     """The options of `az account export-token`."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from azext_login.profile.state import ProfileState
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ChosenContext:
     """The context that a process is in."""
 
@@ -39,7 +39,7 @@ class ChosenContext:
         return CONTEXT_VARIABLE if self.file is None else self.file.path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Choice:
     """What this process uses in place of the stored default. The rules are in `chosen_view`."""
 
@@ -84,7 +84,7 @@ class Choice:
         return replace(self, subscription=None, is_default_given=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class View:
     """The stored rows as one process sees them."""
 

@@ -7,14 +7,18 @@ import io
 import re
 import time
 from collections.abc import Callable, Collection
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from azext_login.errors import StoreError
 from azext_login.system.damaged_files import find_quarantined, quarantine_file
 from azext_login.system.directory import Entry, PrivateDirectory
-from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_text, remove_leftovers, write_atomically
 from azext_login.system.log import get_logger
 from azext_login.system.text import shorten
+
+if TYPE_CHECKING:
+    from azext_login.system.file_lock import FileLock
 
 logger = get_logger(__name__)
 
@@ -52,8 +56,14 @@ class CloudConfig:
         """:param sleep: waits for so many seconds, before a torn file is read again."""
         self._file = config_dir / _FILE
         self._last_good = config_dir / _LAST_GOOD
-        self._lock = FileLock(config_dir / _LOCK)
+        self._lock_file = config_dir / _LOCK
         self._sleep = sleep
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        from azext_login.system.file_lock import FileLock  # readers take no lock
+
+        return FileLock(self._lock_file)
 
     def store_choice(self, cloud: str, subscription_id: str) -> None:
         """Store the active subscription of a cloud, where the host looks it up when it switches clouds.

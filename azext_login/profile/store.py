@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azext_login.errors import StoreError
@@ -26,14 +27,13 @@ from azext_login.profile.state import (
 from azext_login.profile.subscriptions import remove_account
 from azext_login.system.damaged_files import find_quarantined, quarantine_file, remove_from_quarantined
 from azext_login.system.directory import Entry, PrivateDirectory
-from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_bytes, remove_if_present, remove_leftovers, replace_after
 from azext_login.system.links import LINK_ADVICE, UntrustedLinkError
 from azext_login.system.log import get_logger
-from azext_login.system.signals import defer_signals
 
 if TYPE_CHECKING:
     from azext_login.profile.recovery import HasCredentials, Recovery
+    from azext_login.system.file_lock import FileLock
 
 logger = get_logger(__name__)
 
@@ -80,14 +80,25 @@ class ProfileStore:
         """
         self._file = config_dir / _FILE
         self._last_good = LastGoodCopy(config_dir)
-        self._lock = FileLock(config_dir / _LOCK)
-        self._lock_if_free = FileLock(config_dir / _LOCK, timeout=0)
+        self._lock_file = config_dir / _LOCK
         self._on_written = on_written
         self._has_credentials = has_credentials
         self._new_installation_id = new_installation_id
         self._active_cloud = active_cloud
         self._host_copy = host_copy
         self._sleep = sleep
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        from azext_login.system.file_lock import FileLock  # readers take no lock
+
+        return FileLock(self._lock_file)
+
+    @cached_property
+    def _lock_if_free(self) -> FileLock:
+        from azext_login.system.file_lock import FileLock  # readers take no lock
+
+        return FileLock(self._lock_file, timeout=0)
 
     @property
     def _is_exclusive(self) -> bool:
@@ -305,6 +316,8 @@ def _completed_before_ctrl_c() -> Iterator[None]:
     host writes when it exits.
     """
     is_complete = False
+    from azext_login.system.signals import defer_signals
+
     try:
         with defer_signals():
             yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import sys
 import time
@@ -18,10 +17,11 @@ from azext_login.errors import LockHeldError, StoreError
 from azext_login.system.directory import Entry
 from azext_login.system.entries import POLL_INTERVAL
 from azext_login.system.links import LINK_ADVICE, UntrustedLinkError
+from azext_login.system.log import get_logger
 from azext_login.system.patience import SILENT_WAIT, longest_wait
 from azext_login.system.signals import handle_deferred_signals
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class FileLock:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fnmatch
-import logging
 import os
 import stat
 import sys
@@ -15,10 +14,10 @@ from collections.abc import Iterator
 from azext_login.errors import StoreError
 from azext_login.system.directory import LARGEST_FILE, PRIVATE_FILE, Entry, PrivateDirectory
 from azext_login.system.links import LINK_ADVICE, UntrustedLinkError, give_to_owner
+from azext_login.system.log import get_logger
 from azext_login.system.posix import this_user
-from azext_login.system.signals import defer_signals
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Seconds. No write takes as long as this: a temporary file that is older belongs to a process that was killed.
 _LEFTOVER_AGE = 600.0
@@ -83,6 +82,8 @@ def replace_after(file: Entry, *content: bytes, locked: bool = False, mode: int 
     The new content is on the disk, in a temporary file, before the block begins. So a block that changes something else
     begins only if the disk has room for both. If the block raises, `file` is unchanged.
     """
+    from azext_login.system.signals import defer_signals
+
     with defer_signals():
         with _store_errors(file):
             file.directory.descriptor(create=True)

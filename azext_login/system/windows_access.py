@@ -7,14 +7,15 @@ user of the computer, and new files inherit that. POSIX systems have modes inste
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-logger = logging.getLogger(__name__)
+from azext_login.system.log import get_logger
+
+logger = get_logger(__name__)
 
 # In Microsoft's language for security descriptors (learn.microsoft.com/windows/win32/secauthz/ace-strings): D:P is an
 # access list that inherits nothing, OICI passes an entry on to files and directories below, FA is full access, SY is

@@ -45,7 +45,7 @@ logger = get_logger(__name__)
 _SHORT_WAIT = 3.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TokenRequest:
     """What the token has to be. The defaults give the token that built-in commands get."""
 
@@ -72,7 +72,7 @@ class TokenRequest:
         return max(self.validity, 1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TokenOutcome:
     """The token, and why it is a stale one."""
 
@@ -175,7 +175,7 @@ class _CachedTokens(NamedTuple):
         return self.stale is not None and self.stale.expires_on - now - wait >= request.least_validity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _PendingRequest:
     """A request for a token that may be in the cache."""
 

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-
-from azext_login.host_errors import InvalidArgumentValueError
-
 
 def decode_claims_challenge(encoded: str | None) -> str | None:
     """Return the JSON text in a base64-encoded claims challenge; None without a challenge.
@@ -18,6 +12,12 @@ def decode_claims_challenge(encoded: str | None) -> str | None:
     """
     if not encoded:
         return None
+    import base64  # here for start-up time: nearly no command has a challenge
+    import binascii
+    import json
+
+    from azext_login.host_errors import InvalidArgumentValueError
+
     padded = encoded.strip() + "=" * (-len(encoded.strip()) % 4)
     try:
         # Resources use both the standard and the URL-safe alphabet.

@@ -30,7 +30,7 @@ _ENTRA = "MSSTS"
 _SECTIONS = ("AccessToken", "atext")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TokenQuery:
     """The properties that a cached token must have."""
 

@@ -15,13 +15,13 @@ from azext_login.errors import EncryptionError, LockHeldError, StoreError
 from azext_login.system import strict_json
 from azext_login.system.damaged_files import find_quarantined, quarantine_file, remove_from_quarantined
 from azext_login.system.directory import Entry, PrivateDirectory
-from azext_login.system.file_lock import FileLock
 from azext_login.system.files import read_text, remove_if_present, remove_leftovers, write_atomically
 from azext_login.system.links import LINK_ADVICE, UntrustedLinkError
 from azext_login.system.log import get_logger
 
 if TYPE_CHECKING:
     from azext_login.auth.storage.encryption import EncryptedContent
+    from azext_login.system.file_lock import FileLock
 
 logger = get_logger(__name__)
 
@@ -67,8 +67,14 @@ class SharedSecretFile:
         self._location = config_dir / name
         self._encrypt = encrypt
         self._sleep = sleep
-        self._lock = FileLock(config_dir / f"login_{name}.lock")
+        self._lock_file = config_dir / f"login_{name}.lock"
         self._is_locked = False
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        from azext_login.system.file_lock import FileLock  # readers take no lock
+
+        return FileLock(self._lock_file)
 
     @cached_property
     def _encrypted(self) -> EncryptedContent | None:
