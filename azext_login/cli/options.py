@@ -10,9 +10,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from azext_login.host import call_host, host_signature
 from azext_login.host_errors import AzCLIError
@@ -21,8 +20,7 @@ from azext_login.system.text import visible
 _KEY = "option"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Option:
+class Option(NamedTuple):
     """How a field stands on the command line. None leaves the decision to the host's registration, if there is one."""
 
     strings: tuple[str, ...]

@@ -24,7 +24,7 @@ _EXPIRES_ON = "AZURE_ACCESS_TOKEN_EXPIRES_ON"
 _VSCHAR = re.compile(r"[\x20-\x7E]+")
 
 # Text that every reader of .env files reads without quotes.
-_PLAIN = re.compile(r"[A-Za-z0-9._~+/=-]+")
+_PLAIN = r"[A-Za-z0-9._~+/=-]+"
 
 _EXEC_INFO = "KUBERNETES_EXEC_INFO"
 _EXEC_GROUP = "client.authentication.k8s.io"
@@ -144,7 +144,7 @@ def _dotenv(token: AccessToken) -> str:
             "The access token contains '${', which programs that read dotenv files replace. It was not written.",
             "Choose another format with --format.",
         )
-    if not _PLAIN.fullmatch(value):
+    if not re.fullmatch(_PLAIN, value):
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         value = f"'{escaped}'"
     return f"{_TOKEN}={value}\n{_EXPIRES_ON}={token.expires_on}\n"

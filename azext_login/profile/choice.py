@@ -7,8 +7,7 @@ directory. Nothing of the choice is stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azext_login.profile.choosers import ACCOUNT_VARIABLE as ACCOUNT_VARIABLE
 from azext_login.profile.choosers import CONTEXT_VARIABLE as CONTEXT_VARIABLE
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from azext_login.profile.state import ProfileState
 
 
-@dataclass(frozen=True, repr=False)
-class ChosenContext:
+class ChosenContext(NamedTuple):
     """The context that a process is in."""
 
     name: str
@@ -39,8 +37,7 @@ class ChosenContext:
         return CONTEXT_VARIABLE if self.file is None else self.file.path
 
 
-@dataclass(frozen=True, repr=False)
-class Choice:
+class Choice(NamedTuple):
     """What this process uses in place of the stored default. The rules are in `chosen_view`."""
 
     account: str | None = None
@@ -81,11 +78,10 @@ class Choice:
 
     def without_subscription(self) -> Choice:
         """Return the choice of the account alone, for a command that names its subscription itself."""
-        return replace(self, subscription=None, is_default_given=True)
+        return self._replace(subscription=None, is_default_given=True)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class View:
+class View(NamedTuple):
     """The stored rows as one process sees them."""
 
     state: ProfileState
@@ -120,11 +116,11 @@ def find_choice(
     contexts, allowed = stored()
     if file is not None:
         if not file.is_allowed(allowed):
-            return choice if choice.account else replace(choice, refused=file)
+            return choice if choice.account else choice._replace(refused=file)
         name = file.name
     from azext_login.profile.contexts import find_context
 
     context = find_context(contexts, str(name))
     if choice.account and (context is None or not context.account.matches(choice.account)):
         return choice
-    return replace(choice, chosen=ChosenContext(str(name), context, file))
+    return choice._replace(chosen=ChosenContext(str(name), context, file))

@@ -29,7 +29,7 @@ _SUBSCRIPTION = "subscription"
 
 _LONGEST_REASON = 1000  # characters
 
-_CHOICE = re.compile(rf"^{_SUBSCRIPTION}[ \t]*[=:][ \t]*(.*?)[ \t]*$\n?", re.MULTILINE | re.IGNORECASE)
+_CHOICE = rf"(?im)^{_SUBSCRIPTION}[ \t]*[=:][ \t]*(.*?)[ \t]*$\n?"
 
 # Seconds within which the host starts and runs this command, and the largest size in bytes of comments alone.
 _JUST_NOW = 10.0
@@ -241,8 +241,8 @@ def _read_text(file: Entry) -> str:
 
 def _without(text: str, subscription_ids: Collection[str] | None) -> str:
     """Return a text, which may be damaged, without the lines that name one of these subscriptions (None: any)."""
-    return _CHOICE.sub(
-        lambda line: "" if subscription_ids is None or line[1].lower() in subscription_ids else line[0], text
+    return re.sub(
+        _CHOICE, lambda line: "" if subscription_ids is None or line[1].lower() in subscription_ids else line[0], text
     )
 
 

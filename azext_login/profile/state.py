@@ -44,7 +44,7 @@ Slot = tuple[str, str]
 """Cloud and subscription: built-in code allows one row for each."""
 
 
-@dataclass
+@dataclass(repr=False)
 class ProfileState:
     """The content of azureProfile.json while it is worked on.
 

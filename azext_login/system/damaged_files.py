@@ -17,10 +17,10 @@ from azext_login.system.files import find, make_private, read_bytes, remove_if_p
 # Between the name of a file and the time at which it was quarantined.
 _MARK = ".damaged-"
 
-_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_ESCAPE = r"\\u([0-9a-fA-F]{4})"
 
 # Header and payload of a JSON Web Token (RFC 7519); only the payload names a user.
-_TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)", re.ASCII)
+_TOKEN = r"(?a)eyJ[\w-]+\.(eyJ[\w-]+)"
 
 
 def quarantine_file(file: Entry, *, keep_original: bool = False) -> Entry:
@@ -83,7 +83,7 @@ def remove_from_quarantined(
 def mentions_account(content: bytes, name: str) -> bool:
     """Tell whether text, which may be damaged, has an account's name in any case, JSON-escaped or inside a token."""
     text = content.decode("utf-8", errors="replace")
-    payloads = (_decode_payload(match[1]) for match in _TOKEN.finditer(text))
+    payloads = (_decode_payload(match[1]) for match in re.finditer(_TOKEN, text))
     # As a whole word: malice@contoso.com is another user than alice@contoso.com.
     wanted = re.compile(rf"(?<![\w.+-]){re.escape(name.casefold())}(?![\w.-]*\w)")
     return any(wanted.search(_unescape(part).casefold()) for part in (text, *payloads))
@@ -98,5 +98,5 @@ def _decode_payload(encoded: str) -> str:
 
 def _unescape(text: str) -> str:
     """Return text with JSON's \\u escapes resolved; two of them stand for a character outside the BMP."""
-    text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    text = re.sub(_ESCAPE, lambda match: chr(int(match[1], 16)), text)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", errors="replace")

@@ -17,13 +17,13 @@ _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # They select a narrow or a wide form of the character before them, and terminals disagree about its width.
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 # C0 and C1 controls, and the characters that turn the direction of text: https://www.unicode.org/reports/tr9/
-_OBEYED = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+_OBEYED = "[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]"
 # Tenants and subscriptions have GUIDs. Other clouds, and stand-ins for them, may have other words.
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+_GUID = r"(?ai)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 # How the parts of a JSON Web Token begin: with base64url of "{" and a quotation mark or white space.
-_TOKEN = re.compile(r"(?:eyJ|eyA|ewo|ew0|ewk)[\w-]{10,}[\w.=-]*")
+_TOKEN = r"(?:eyJ|eyA|ewo|ew0|ewk)[\w-]{10,}[\w.=-]*"
 
 
 def is_utf_8(text: str) -> bool:
@@ -37,17 +37,17 @@ def is_utf_8(text: str) -> bool:
 
 def is_id(text: object) -> bool:
     """Tell whether this can be the ID of a tenant or a subscription: a word that no shell and no terminal obeys."""
-    return isinstance(text, str) and _ID.fullmatch(text) is not None
+    return isinstance(text, str) and re.fullmatch(_ID, text) is not None
 
 
 def is_guid(text: str) -> bool:
     """Tell whether this is a GUID with its dashes and without braces, in upper or lower case."""
-    return _GUID.fullmatch(text) is not None
+    return re.fullmatch(_GUID, text) is not None
 
 
 def without_controls(text: str) -> str:
     """Return text with U+FFFD in place of the characters that a terminal obeys instead of showing them."""
-    return _OBEYED.sub("\ufffd", text)
+    return re.sub(_OBEYED, "\ufffd", text)
 
 
 def fits_header(text: str) -> bool:
@@ -92,7 +92,7 @@ def visible(text: str) -> str:
 
 def without_tokens(text: str) -> str:
     """Return text with three asterisks in place of each JSON Web Token, or each part of one."""
-    return _TOKEN.sub("***", text)
+    return re.sub(_TOKEN, "***", text)
 
 
 def format_time(timestamp: float, layout: str, zone: tzinfo | None = None) -> str:

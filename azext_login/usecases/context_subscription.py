@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azext_login.errors import AccountError, NotSignedInError
@@ -48,7 +48,7 @@ def row_for_new(session: Session, choice: NewChoice) -> SubscriptionRow:
     """
     made = session.choice
     if made.chosen is not None and made.chosen.context is None:
-        session.choice = replace(made, chosen=None)
+        session.choice = made._replace(chosen=None)
     try:
         return _row_for_new(session, choice)
     finally:

@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -45,8 +44,7 @@ logger = get_logger(__name__)
 _SHORT_WAIT = 3.0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class TokenRequest:
+class TokenRequest(NamedTuple):
     """What the token has to be. The defaults give the token that built-in commands get."""
 
     scopes: Sequence[str]
@@ -72,8 +70,7 @@ class TokenRequest:
         return max(self.validity, 1.0)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class TokenOutcome:
+class TokenOutcome(NamedTuple):
     """The token, and why it is a stale one."""
 
     token: AccessToken
@@ -175,8 +172,7 @@ class _CachedTokens(NamedTuple):
         return self.stale is not None and self.stale.expires_on - now - wait >= request.least_validity
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class _PendingRequest:
+class _PendingRequest(NamedTuple):
     """A request for a token that may be in the cache."""
 
     session: Session
@@ -217,7 +213,7 @@ class _PendingRequest:
         domain, rows = tenant_key(self.query.tenant), self.session.rows(all_identities=True)
         of_domain = [row for row in rows if tenant_key(str(row.get("tenantDefaultDomain"))) == domain]
         tenants = {str(row["tenantId"]) for row in of_domain}
-        return replace(self.query, tenant=tenants.pop()) if len(tenants) == 1 else self.query
+        return self.query._replace(tenant=tenants.pop()) if len(tenants) == 1 else self.query
 
     def take_turn(self, turn: SingleFlight) -> TokenOutcome:
         """Use what another process has obtained since we began, or request a token."""

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from azext_login.auth.credential import FRESH_FOR, AccessToken
 from azext_login.system.text import is_guid
@@ -30,8 +29,7 @@ _ENTRA = "MSSTS"
 _SECTIONS = ("AccessToken", "atext")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class TokenQuery:
+class TokenQuery(NamedTuple):
     """The properties that a cached token must have."""
 
     environment: str

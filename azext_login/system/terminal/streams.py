@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import stat
 import sys
 from collections.abc import Mapping
@@ -76,6 +75,8 @@ def can_write(stream: TextIO | None, seconds: float) -> bool:
     """
     if is_windows or stream is None:
         return True
+    import select
+
     try:
         _, ready, _ = select.select([], [stream], [], seconds)
     except (OSError, TypeError, ValueError):  # closed, or not a file

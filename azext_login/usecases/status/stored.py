@@ -92,7 +92,7 @@ def find_targets(
 
 def look_up(session: Session, target: Target, request: TokenRequest, cache: Sections, now: float) -> Known:
     """Return what is stored about a target. Asks nothing."""
-    query = query_of(session, target.row, replace(request, tenant=target.tenant))
+    query = query_of(session, target.row, request._replace(tenant=target.tenant))
     cached = find_stale_token(cache, query, now=now, validity=1.0) if query else None
     known = Known(target, query, cached)
     account = target.account

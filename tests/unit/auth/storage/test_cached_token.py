@@ -6,7 +6,6 @@ import base64
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from types import ModuleType
 from typing import Any, NoReturn
 from unittest import mock
@@ -197,7 +196,7 @@ _OTHER_QUERIES: dict[str, st.SearchStrategy[Any]] = {
 def _queries(draw: st.DrawFn) -> TokenQuery:
     query = draw(st.sampled_from([USER_QUERY, USER_QUERY, APP_QUERY]))
     for name in draw(st.sets(st.sampled_from(sorted(_OTHER_QUERIES)), max_size=1)):
-        query = replace(query, **{name: draw(_OTHER_QUERIES[name])})
+        query = query._replace(**{name: draw(_OTHER_QUERIES[name])})
     return query
 
 
@@ -450,8 +449,8 @@ def test_a_token_of_ad_fs_can_be_a_stale_token(user: str | None) -> None:
         account["authority_type"] = "ADFS"
     query = TokenQuery(HOST, CLIENT, "adfs", (ARM,), user)
     assert find_stale_token(sections, query, now=NOW, validity=1) is not None
-    assert find_stale_token(sections, replace(query, tenant=TENANT), now=NOW, validity=1) is None
-    assert find_stale_token(sections, replace(query, scopes=()), now=NOW, validity=1) is None
+    assert find_stale_token(sections, query._replace(tenant=TENANT), now=NOW, validity=1) is None
+    assert find_stale_token(sections, query._replace(scopes=()), now=NOW, validity=1) is None
 
 
 def test_of_several_stale_tokens_the_one_that_expires_last_is_found() -> None:
