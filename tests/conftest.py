@@ -54,6 +54,7 @@ if sys.platform == "win32":
     collect_ignore += [
         "unit/cli/picker/test_screen.py",
         "unit/system/http/test_answer_size.py",
+        "unit/system/http_server/test_listeners.py",
         "unit/usecases/status/test_files.py",
     ]
 

@@ -122,4 +122,6 @@ def test_missing_packages_that_take_a_password_are_an_error_in_continuous_integr
 
 def test_continuous_integration_and_the_test_target_set_up_everything_that_tests_would_skip() -> None:
     for path in (environments.ROOT / "Makefile", environments.ROOT / ".ci" / "run"):
-        assert "tools newest oldest chromium shells keyring" in path.read_text(encoding="utf-8"), path
+        assert "tools newest oldest chromium shells kubectl keyring actionlint identity-client" in path.read_text(
+            encoding="utf-8"
+        ), path

@@ -75,7 +75,7 @@ _TABLE: dict[tuple[str, str], list[tuple[tuple[str, ...], int, int]]] = {
     ("account serve-tokens", "--username"): [((), 1, 1)],
     ("account serve-tokens", "--tenant"): [((), 1, 1)],
     ("account serve-tokens", "--context"): [((), 1, 1)],
-    ("account serve-tokens", "--allow-resource"): [((), 1, 1)],
+    ("account serve-tokens", "--allow-resource"): [((), 2, 2)],
     ("account serve-tokens", "--port"): [((), 2, 2)],
     ("account serve-tokens", "--bind"): [((), 2, 2)],
     ("account renew", "--username"): [((), 1, 1)],
