@@ -268,7 +268,7 @@ def test_fifty_tenants_take_two_requests_each_and_five_others(make_az: Callable[
 @pytest.mark.parametrize(
     "changes",
     [
-        {"issuer": "BASE/{tenantid}/v2.0/"},
+        {"issuer": "BASE/HOME/v2.0"},
         {"authorization_endpoint": "https://elsewhere.example/organizations/oauth2/v2.0/authorize"},
         {"device_authorization_endpoint": None},
     ],
@@ -284,9 +284,9 @@ def test_after_a_document_of_another_shape_each_tenant_is_asked_for_its_own(
         "token_endpoint": f"{start}/token",
         "device_authorization_endpoint": f"{start}/devicecode",
     }
-    slow.admin.fail_next(
-        "^/organizations/v2.0/", status=200, body=json.dumps(document | changes).replace("BASE", slow.url)
-    )
+    home = slow.directory.tenant("contoso.example").id
+    body = json.dumps(document | changes).replace("BASE", slow.url).replace("HOME", home)
+    slow.admin.fail_next("^/organizations/v2.0/", status=200, body=body)
     sign_in(slow_az, slow, ALICE).ok()
     asked = _kinds(slow, _asked(slow))
     tenants = ("organizations", "contoso", "fabrikam", "tailspin", "woodgrove")
