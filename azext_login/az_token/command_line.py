@@ -48,7 +48,7 @@ def _given(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         spelling, is_joined, value = left.pop().partition("=")
         name = by_spelling.get(spelling, "")
         if not name or name in seen or (is_joined and not spelling.startswith("--")):
-            raise NotAnsweredError("a word that is not an option, or is one again")
+            raise NotAnsweredError("a word that is not an option, or a repeated option")
         seen.add(name)
         values = [value] if is_joined else []
         most = 0 if name in switches else len(words) if options[name].nargs in _SEVERAL_VALUES else 1

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-FORMAT_OPTIONS = ("--format", "-f")
-
 JSON = "json"
 """The format that is no format of `az account export-token`: it is what `az account get-access-token` writes."""
 
@@ -52,15 +50,39 @@ def hand_over(words: Sequence[str]) -> NoReturn:
 
 def az_words(words: Sequence[str]) -> list[str]:
     """Return the words of the `az` command that has the options of this program."""
-    found = [index for index, word in enumerate(words) if word.partition("=")[0] in FORMAT_OPTIONS]
+    found = [(at, *given) for at in range(len(words)) if (given := _format_at(words, at)) is not None]
     if len(found) == 1:
-        (at,) = found
-        _, is_joined, value = words[at].partition("=")
-        after = at + 1 if is_joined else at + 2
-        if (value if is_joined else "".join(words[at + 1 : after])) == JSON:
+        ((at, value, after),) = found
+        if value == JSON:
             # An --output among the words takes precedence.
             return ["account", "get-access-token", "--output", "json", *words[:at], *words[after:]]
     return ["account", "export-token", *words]
+
+
+def _format_at(words: Sequence[str], at: int) -> tuple[str, int] | None:
+    """Return the value of the option --format that a word is, and the index after it; None for every other word.
+
+    As argparse reads it: `--format json`, `--form=json`, `-f=json` and `-fjson`
+    (https://docs.python.org/3/library/argparse.html#option-value-syntax).
+    """
+    from azext_login.cli.options import options_of
+    from azext_login.cli.token_options import ExportOptions
+
+    options = options_of(ExportOptions)
+    spellings = options["token_format"].strings
+    word = words[at]
+    joined = None
+    if word.startswith("--"):
+        name, is_joined, value = word.partition("=")
+        meant = {text for option in options.values() for text in option.strings if text.startswith(name)}
+        if not meant or not meant <= set(spellings):
+            return None
+        joined = value if is_joined else None
+    elif word[:2] not in spellings:
+        return None
+    elif len(word) > 2:
+        joined = word[2:].removeprefix("=")
+    return (joined, at + 1) if joined is not None else ("".join(words[at + 1 : at + 2]), at + 2)
 
 
 def python_options(environ: Mapping[str, str], version: tuple[int, ...] = sys.version_info[:2]) -> list[str]:

@@ -87,7 +87,11 @@ def _answers_git(options: ExportOptions) -> bool:
     none that can be answered.
     """
     from azext_login.cli.git_credential import may_have_token
+    from azext_login.system.terminal.streams import is_terminal
 
+    if is_terminal(sys.stdin):
+        # There is no request to read. `az` has to see the terminal, to write the token with a warning.
+        raise NotAnsweredError("a terminal")
     try:
         return may_have_token(sys.stdin, options.allow_host)
     except NotAnsweredError:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from azext_login.az_token.built_in_clouds import BUILT_IN_CLOUDS
@@ -155,6 +156,30 @@ def test_a_cached_token_answers_git_without_az(signed_in: Az) -> None:
     assert "password=ey" in az_token.run(signed_in, "--format", "git", input=_REQUEST, program=program).ok().stdout
     foreign = az_token.run(signed_in, "--format", "git", input="protocol=https\nhost=x.example\n\n", program=program)
     assert foreign.ok().stdout == ""
+
+
+def test_at_a_terminal_git_s_format_writes_the_token(signed_in: Az, tmp_path: Path) -> None:
+    az_token.run(signed_in, "--format", "git", input=_REQUEST).ok()
+    file = tmp_path / "credential"
+    terminal = pexpect.spawn(
+        "/bin/sh",
+        ["-c", f'exec "$0" "$@" > "{file}"', *az_token.command(signed_in), "--format", "git"],
+        env=signed_in.environment({"TERM": "xterm"}),
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(60, 4000),
+    )
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+    assert "reads git's request from standard input" in (terminal.before or "")
+    assert "password=ey" in file.read_text(encoding="utf-8")
+
+
+def test_a_format_in_the_same_word_as_its_option_is_read_as_az_reads_it(signed_in: Az) -> None:
+    for words in (("-fjson",), ("-f=json",), ("--form", "json")):
+        assert "accessToken" in az_token.run(signed_in, *words).ok().json()
+    assert az_token.run(signed_in, "-fheader").ok().stdout.startswith("Authorization: ")
 
 
 def test_a_request_that_is_none_gets_the_warning_of_az(signed_in: Az) -> None:

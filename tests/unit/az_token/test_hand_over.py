@@ -20,6 +20,17 @@ from azext_login.az_token.hand_over import az_words, python_options
         (["--format", "json", "-t", "x"], ["account", "get-access-token", "--output", "json", "-t", "x"]),
         (["-t", "x", "--format=json"], ["account", "get-access-token", "--output", "json", "-t", "x"]),
         (["-f", "json"], ["account", "get-access-token", "--output", "json"]),
+        (["-f=json"], ["account", "get-access-token", "--output", "json"]),
+        (["-fjson", "-t", "x"], ["account", "get-access-token", "--output", "json", "-t", "x"]),
+        (["--form", "json"], ["account", "get-access-token", "--output", "json"]),
+        (["--forma=json"], ["account", "get-access-token", "--output", "json"]),
+        # What is not the format, or not alone
+        (["--fo", "json"], ["account", "export-token", "--fo", "json"]),
+        (["--", "json"], ["account", "export-token", "--", "json"]),
+        (["-f=", "json"], ["account", "export-token", "-f=", "json"]),
+        (["--format=", "json"], ["account", "export-token", "--format=", "json"]),
+        (["-fjson", "-f", "json"], ["account", "export-token", "-fjson", "-f", "json"]),
+        (["-fheader"], ["account", "export-token", "-fheader"]),
         # az refuses the format twice, and reports it.
         (["-f", "json", "--format", "json"], ["account", "export-token", "-f", "json", "--format", "json"]),
         (["--format"], ["account", "export-token", "--format"]),
