@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-# The version lives here and not in azext_login, which cannot be imported without azure-cli around it.
+# Nothing in azext_login needs the version. The tools of a release read this line without running anything.
 VERSION = "1.0.0"
 
 HERE = Path(__file__).parent
