@@ -13,6 +13,7 @@ from pathlib import Path
 from azext_login.system.entries import LINK_ERRORS, NOT_THROUGH_LINKS, not_regular, open_regular, when_closed
 from azext_login.system.links import (
     HAS_DESCRIPTORS,
+    PRIVATE_DIRECTORY,
     UntrustedLinkError,
     give_to_owner,
     is_private,
@@ -44,16 +45,24 @@ class PrivateDirectory:
     """
 
     def __init__(
-        self, path: Path, *, base: PrivateDirectory | None = None, follow: bool = True, is_writable: bool = True
+        self,
+        path: Path,
+        *,
+        base: PrivateDirectory | None = None,
+        follow: bool = True,
+        is_writable: bool = True,
+        mode: int = PRIVATE_DIRECTORY,
     ):
         """:param base: the directory that contains this one, if `path` begins with it.
         :param follow: whether this directory may be a link.
         :param is_writable: whether anything in it may be changed. Otherwise, that is a NotWritableError.
+        :param mode: of the directory and those above it, if they are created. Windows has no such modes.
         """
         self.path = path
         self.is_writable = is_writable
         self._base = base
         self._follow = follow
+        self._mode = mode
         self._descriptor: int | None = None
 
     def __truediv__(self, name: str) -> Entry:
@@ -72,7 +81,7 @@ class PrivateDirectory:
     def descriptor(self, *, create: bool = False) -> int | None:
         """Return its descriptor; None on Windows.
 
-        :param create: whether the directory is created if it does not exist, for its owner alone.
+        :param create: whether the directory is created if it does not exist, by default for its owner alone.
         :raises OSError: there is no such directory, or it cannot be used.
         """
         if create:
@@ -85,7 +94,7 @@ class PrivateDirectory:
             start, path = None, self.path
             if self._base is not None:
                 start, path = self._base.descriptor(create=create), _below(self.path, self._base.path)
-            self._descriptor = open_directory(path, start=start, create=create, follow=self._follow)
+            self._descriptor = open_directory(path, start=start, create=create, mode=self._mode, follow=self._follow)
         return self._descriptor
 
     def __del__(self) -> None:

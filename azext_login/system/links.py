@@ -11,10 +11,11 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from azext_login.system.entries import LINK_ERRORS, NOT_THROUGH_LINKS
-from azext_login.system.posix import this_user
+from azext_login.system.posix import change_mode, this_user
 
 HAS_DESCRIPTORS = sys.platform != "win32"
 """Whether names can be used relative to an open directory. Windows has no such calls."""
@@ -44,11 +45,14 @@ class UntrustedLinkError(OSError):
         super().__init__(errno.ELOOP, f"{path} is a symbolic link that another user can change")
 
 
-def open_directory(path: Path, *, start: int | None = None, create: bool = False, follow: bool = True) -> int:
+def open_directory(
+    path: Path, *, start: int | None = None, create: bool = False, mode: int = PRIVATE_DIRECTORY, follow: bool = True
+) -> int:
     """Return a descriptor of a directory.
 
     :param start: descriptor of the directory to which a relative path belongs; None for the current one.
-    :param create: whether missing directories are created, with mode 0700.
+    :param create: whether missing directories are created.
+    :param mode: of the directories that are created.
     :param follow: whether links are followed at all.
     :raises UntrustedLinkError: a link on the path may not be followed.
     :raises OSError: there is no such directory, or it cannot be opened or created.
@@ -64,7 +68,7 @@ def open_directory(path: Path, *, start: int | None = None, create: bool = False
             except FileNotFoundError:
                 if not create:
                     raise
-                following = _make(name, current)
+                following = _make(name, current, mode)
             except OSError as error:
                 if error.errno not in (*LINK_ERRORS, errno.ENOTDIR):
                     raise
@@ -121,6 +125,40 @@ def can_be_replaced_in(directory: int) -> bool:
     return not status.st_mode & stat.S_ISVTX and _is_writable_by_others(directory, status)
 
 
+def changeable_by_others(path: Path, trusted: Collection[int]) -> Path | None:
+    """Return the first file, directory or link on an absolute path that other users can change or replace.
+
+    The path is followed as it is named: through every link on it, and through the path that the link points to.
+
+    :param trusted: IDs of the users who may change everything.
+    :return: None if there is none.
+    :raises OSError: the path leads to nothing, or cannot be examined.
+    """
+    current = Path(path.anchor)
+    pending = list(reversed(path.parts[1:]))
+    links = 0
+    while True:
+        status = os.lstat(current)
+        if stat.S_ISLNK(status.st_mode):
+            is_safe = status.st_uid in trusted
+        else:
+            is_sticky = stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)
+            is_safe = status.st_uid in trusted and (is_sticky or not _is_writable_by_others(current, status))
+        if not is_safe:
+            return current
+        if stat.S_ISLNK(status.st_mode):
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            target = current.parent / os.readlink(current)
+            current = Path(target.anchor)
+            pending.extend(reversed(target.parts[1:]))
+        if not pending:
+            return None
+        name = pending.pop()
+        current = current.parent if name == ".." else current / name
+
+
 def _only_trusted_users_replace_names_in(directory: int) -> bool:
     status = os.fstat(directory)
     # In a directory like /tmp, only the owner of a name, or of the directory, can replace it.
@@ -133,13 +171,13 @@ def _is_trusted(user: int) -> bool:
     return user in (mine, 0) or (mine != 0 and user == _UNKNOWN_USER)
 
 
-def _is_writable_by_others(directory: int, status: os.stat_result) -> bool:
+def _is_writable_by_others(directory: int | Path, status: os.stat_result) -> bool:
     if status.st_mode & stat.S_IWOTH:
         return True
     return bool(status.st_mode & stat.S_IWGRP) and not _is_group_of_one(directory, status)
 
 
-def _is_group_of_one(directory: int, status: os.stat_result) -> bool:
+def _is_group_of_one(directory: int | Path, status: os.stat_result) -> bool:
     """Tell whether the group of a directory has its owner alone, as on systems where each user has a group."""
     if sys.platform == "win32":
         return False
@@ -156,14 +194,14 @@ def _is_group_of_one(directory: int, status: os.stat_result) -> bool:
     return alone and not has_more_rights
 
 
-def _attributes_of(directory: int) -> list[str]:
+def _attributes_of(directory: int | Path) -> list[str]:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             return os.listxattr(directory)
     return []
 
 
-def _make(name: str, parent: int) -> int:
+def _make(name: str, parent: int, mode: int) -> int:
     """Create a directory, and return its descriptor. It belongs to the owner of the directory that contains it."""
     created = False
     with contextlib.suppress(FileExistsError):
@@ -172,6 +210,9 @@ def _make(name: str, parent: int) -> int:
     descriptor = os.open(name, _DIRECTORY | os.O_RDONLY, dir_fd=parent)
     # Another user may have put another directory in its place. An empty one is as good as the new one.
     if created and not os.listdir(descriptor):
+        if mode != PRIVATE_DIRECTORY:
+            # Whatever the umask is.
+            change_mode(descriptor, mode)
         give_to_owner(descriptor, os.fstat(parent))
     return descriptor
 

@@ -343,11 +343,60 @@ def test_the_superuser_installs_nothing_for_all_users_that_one_of_them_can_chang
     az = replace(az, extension_dir=extensions).real()
     with public_directory() as folder:
         error = az.run(*HELPER, "install", "--to", folder).failed().stderr
-        assert "belongs to another user" in error
+        assert f"{extensions} belongs to another user" in error
         assert list(folder.iterdir()) == []
         # The user's own directory may have what the user can change.
         give_away(folder)
         az.run(*HELPER, "install", "--to", folder).ok()
+
+
+def test_the_superuser_installs_nothing_for_an_environment_of_another_user(az: Az) -> None:
+    """Its Python is a link to the one of the system."""
+    require_superuser()
+    with public_directory() as folder, public_directory() as target:
+        environment = folder / "venv"
+        (environment / "bin").mkdir(parents=True)
+        shutil.copy(az.host.bin.parent / "pyvenv.cfg", environment)
+        (environment / "lib").symlink_to(az.host.bin.parent / "lib")
+        python = environment / "bin" / "python"
+        python.symlink_to(os.path.realpath(az.host.bin / "python"))
+        give_away(environment)
+        words = [str(python), "-m", "azure.cli", *HELPER, "install", "--to", str(target)]
+
+        def install() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                words, env=az.environment(), cwd="/", capture_output=True, text=True, timeout=60, check=False
+            )
+
+        done = install()
+        assert done.returncode == 1
+        assert f"{environment} belongs to another user" in done.stderr
+        assert list(target.iterdir()) == []
+        for each in (environment, environment / "bin"):
+            os.chown(each, 0, 0)
+        assert f"{python} belongs to another user" in install().stderr
+        os.chown(python, 0, 0, follow_symlinks=False)
+        environment.chmod(0o777)
+        assert f"{environment} belongs to another user or can be written to by one" in install().stderr
+        environment.chmod(0o755)
+        done = install()
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_user_can_run_what_the_superuser_installs_into_a_new_directory(az: Az) -> None:
+    require_superuser()
+    with public_directory() as folder:
+        new = folder / "opt" / "bin"
+        az.run(*HELPER, "install", "--to", new).ok()
+        assert [stat.S_IMODE(each.stat().st_mode) for each in (new.parent, new, new / "az-token")] == [0o755] * 3
+        # For the superuser alone, and for another user alone
+        az.run(*HELPER, "install").ok()
+        assert stat.S_IMODE(_usual(az).parent.stat().st_mode) == 0o700
+        theirs = folder / "home"
+        theirs.mkdir()
+        give_away(theirs)
+        az.run(*HELPER, "install", "--to", theirs / "bin").ok()
+        assert stat.S_IMODE((theirs / "bin").stat().st_mode) == 0o700
 
 
 def test_an_attacker_in_the_directory_cannot_make_the_superuser_write_elsewhere(az: Az) -> None:

@@ -15,7 +15,7 @@ from azext_login.system.command_line import Command
 from azext_login.system.directory import Entry, PrivateDirectory
 from azext_login.system.entries import open_regular
 from azext_login.system.files import read_bytes, write_atomically
-from azext_login.system.links import can_be_replaced_in
+from azext_login.system.links import PRIVATE_DIRECTORY, can_be_replaced_in, changeable_by_others
 from azext_login.system.posix import this_user
 from azext_login.usecases.token_helper.launcher import LARGEST, Launcher, read_script, script_of
 from azext_login.usecases.token_helper.places import (
@@ -28,6 +28,7 @@ from azext_login.usecases.token_helper.places import (
 
 _GROUP = ("az", "account", "token-helper")
 _EXECUTABLE = 0o755
+_OPEN_DIRECTORY = 0o755
 
 
 class State(enum.Enum):
@@ -68,7 +69,8 @@ def install(directory: Path, launcher: Launcher) -> HelperStatus:
     :raises AccountError: another program has the name of the launcher, or a user would run files of another one.
     :raises StoreError: the directory or the file cannot be written.
     """
-    entry = PrivateDirectory(directory) / file_name()
+    mode = _OPEN_DIRECTORY if _is_for_all_users(directory) else PRIVATE_DIRECTORY
+    entry = PrivateDirectory(directory, mode=mode) / file_name()
     _refuse_other_program(entry, "replaced", "Remove it, or choose another directory with --to.")
     _refuse_files_of_others(entry, launcher)
     try:
@@ -184,13 +186,29 @@ def _refuse_files_of_others(entry: Entry, launcher: Launcher) -> None:
         return
     trusted = {0, _owner_of(entry.directory.path)}
     for path in (launcher.program, launcher.interpreter):
-        if os.stat(path).st_uid not in trusted:
+        try:
+            changeable = changeable_by_others(Path(path), trusted)
+        except OSError as error:
             raise AccountError(
-                f"{entry} was not written, because {path} belongs to another user, who could change what all users of "
-                "this directory run. Nothing was changed.",
-                "Run the command as that user and without --to, or add the extension for all users: set "
-                "AZURE_EXTENSION_DIR to a directory of the superuser, and add it there.",
+                f"{entry} was not written, because {path} could not be examined: {error.strerror or error}. Nothing "
+                "was changed.",
+                "Run the command again with an Azure CLI and an extension that every user can read.",
+            ) from error
+        if changeable is not None:
+            raise AccountError(
+                f"{entry} was not written, because {changeable} belongs to another user or can be written to by one, "
+                "who could change what all users of this directory run. Nothing was changed.",
+                "Run the command as that user and without --to, or install the Azure CLI and the extension for all "
+                "users: in directories that belong to the superuser, and that no other user can write to. "
+                "AZURE_EXTENSION_DIR names the one for extensions.",
             )
+
+
+def _is_for_all_users(directory: Path) -> bool:
+    """Tell whether the superuser installs for others: into a directory of the superuser, but not into the usual one."""
+    if sys.platform == "win32" or this_user() != 0:
+        return False
+    return directory != default_directory() and _owner_of(directory) == 0
 
 
 def _owner_of(directory: Path) -> int:

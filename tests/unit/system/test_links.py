@@ -24,6 +24,7 @@ from azext_login.system.files import (
     remove_leftovers,
     write_atomically,
 )
+from azext_login.system.links import changeable_by_others
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="owners and links of POSIX systems"),
@@ -292,3 +293,46 @@ def test_the_user_who_can_put_files_in_a_directory_is_known(folder: Path, owner:
     os.chown(folder, owner, owner)
     folder.chmod(mode)
     assert writer_in(PrivateDirectory(folder)) == writer
+
+
+@pytest.fixture
+def path_with_links(tmp_path: Path) -> Path:
+    """A path through a link to a directory, which ends in a relative link to a file elsewhere."""
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
+    for name in ("real/bin", "lib"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "lib" / "python").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "bin" / "python").symlink_to("../../lib/python")
+    return tmp_path / "link" / "bin" / "python"
+
+
+@pytest.mark.parametrize("name", ["link", "real", "real/bin", "real/bin/python", "lib", "lib/python"])
+def test_each_step_of_a_path_is_examined_and_so_are_the_targets_of_links(path_with_links: Path, name: str) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
+    folder = path_with_links.parents[2]
+    assert changeable_by_others(path_with_links, {_MINE}) is None
+    os.lchown(folder / name, NOBODY, NOBODY)
+    assert changeable_by_others(path_with_links, {_MINE}) == folder / name
+    assert changeable_by_others(path_with_links, {_MINE, NOBODY}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "is_changeable"),
+    [("lib", 0o777, True), ("lib", 0o1777, False), ("lib/python", 0o666, True), ("lib/python", 0o1666, True)],
+)
+def test_what_others_can_write_to_is_changeable(
+    path_with_links: Path, name: str, mode: int, is_changeable: bool
+) -> None:
+    step = path_with_links.parents[2] / name
+    step.chmod(mode)
+    assert changeable_by_others(path_with_links, {_MINE}) == (step if is_changeable else None)
+
+
+def test_a_path_that_leads_to_nothing_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for name, error in (("loop", "Too many levels of symbolic links"), ("missing", "No such file")):
+        with pytest.raises(OSError, match=error):
+            changeable_by_others(tmp_path / name, {_MINE})
