@@ -6,6 +6,7 @@ import queue
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -18,7 +19,7 @@ logger = get_logger(__name__)
 
 # Requests that wait to be reported, where whoever reads standard error is slow. More of them are only counted.
 _MOST_WAITING = 1000
-# Refusals of the same kind that are reported in a second. More of them are only counted.
+# Refusals with the same status that are reported in a second. More of them are only counted.
 _MOST_REFUSALS = 10
 _END_SECONDS = 1.0
 # Characters of a line. What `can_write` promises are 4,096 bytes.
@@ -33,7 +34,7 @@ class RequestLog:
         """:param clock: counts seconds and never goes back."""
         self._clock = clock
         self._waiting: queue.Queue[Served | None] = queue.Queue(_MOST_WAITING)
-        self._refusals = 0
+        self._refusals: Counter[int] = Counter()  # in the second, by their status
         self._lock = threading.Lock()
         self._left_out = 0
         self._closing = threading.Event()
@@ -45,9 +46,11 @@ class RequestLog:
         """Report a request. Does not block."""
         if served.resource is None:
             second = int(self._clock())
-            self._refusals = self._refusals + 1 if second == self._second else 1
-            self._second = second
-            if self._refusals > _MOST_REFUSALS:
+            if second != self._second:
+                self._second = second
+                self._refusals.clear()
+            self._refusals[served.status] += 1
+            if self._refusals[served.status] > _MOST_REFUSALS:
                 self._leave_out()
                 return
         try:

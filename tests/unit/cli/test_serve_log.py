@@ -52,6 +52,17 @@ def test_refusals_without_an_end_are_counted_and_tokens_are_not(caplog: pytest.L
     assert sum("later" in message for message in caplog.messages) == 1
 
 
+def test_refusals_of_one_kind_hide_none_of_another(caplog: pytest.LogCaptureFixture) -> None:
+    log = RequestLog(clock=lambda: 100.0)
+    for _ in range(50):
+        log.add(Served(401, None, problem="The secret is wrong."))
+    log.add(Served(403, "job (7)", problem="The resource is not allowed."))
+    log.add(Served(401, None, problem="The secret is wrong."))
+    log.close()
+    assert "Token endpoint: refused: 403, job (7): The resource is not allowed." in caplog.messages
+    assert _counted(caplog.messages) == 41
+
+
 class _Stuck(logging.Handler):
     """Standard error whose reader has stopped."""
 
