@@ -18,7 +18,6 @@ from azext_login.cli.serve_options import ServeOptions
 from azext_login.cli.verbatim_words import verbatim_command
 from azext_login.errors import AccountError, StoreError
 from azext_login.host import exit_with, has_cloud
-from azext_login.host_cloud import resources_of
 from azext_login.profile.model import ASSIGNED_IDENTITY, account_of
 from azext_login.system.child_process import NotStartedError, run_child
 from azext_login.system.log import get_logger
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     from azext_login.profile.model import SubscriptionRow
     from azext_login.usecases.session import Session
-    from azext_login.usecases.token_endpoint.supply import TokenSupply
 
 logger = get_logger(__name__)
 
@@ -43,6 +41,8 @@ _TICK = 0.5
 @serves("account serve-tokens", ServeOptions)
 def serve_tokens(cmd: Any, options: ServeOptions) -> None:
     """Serve the tokens of an account to a command, or until a signal stops it."""
+    from azext_login.usecases.token_endpoint.resources import resources_of
+
     command = verbatim_command(cmd.cli_ctx)
     if command is None:
         _check_screen(options)
@@ -152,16 +152,13 @@ def _serving(
     )
     limits = replace(LIMITS, connections=most_connections(LIMITS.connections))
     server = HttpServer(listeners, handler, limits, time.monotonic, name="login-token-endpoint")
-    _connect(supply, server)
+    supply.on_outcome = server.look_again
+    server.start()
     try:
         yield _Endpoint(endpoint_url(options.bind, port), secret)
     finally:
         server.close()
         log.close()
-
-
-def _connect(supply: TokenSupply, server: Any) -> None:
-    supply.on_outcome = server.look_again
 
 
 def _listen(options: ServeOptions) -> tuple[list[socket.socket], int]:

@@ -190,6 +190,7 @@ class RedirectReceiver:
         listeners, self.port = open_listeners(port)
         self._endpoint = _RedirectionEndpoint(self.port)
         self._server = HttpServer(listeners, self._endpoint, limits, clock, name="login-redirect")
+        self._server.start()
 
     @property
     def redirect_uri(self) -> str:

@@ -52,7 +52,7 @@ class _Connection:
 
 
 class HttpServer:
-    """Serves the connections of listening sockets, which it owns and closes, in the background until `close`."""
+    """Serves listening sockets, which it owns and closes, in the background from `start` to `close`."""
 
     def __init__(
         self,
@@ -84,6 +84,9 @@ class HttpServer:
         for listener in self._listeners:
             self._selector.register(listener, selectors.EVENT_READ, lambda one=listener: self._accept(one))
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Serve. Whatever the handler needs of the server has to be set before. Called once."""
         self._thread.start()
 
     @property

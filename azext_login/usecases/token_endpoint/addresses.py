@@ -53,12 +53,12 @@ def host_check(address: str | None, port: int) -> Callable[[str, Client], bool]:
     def is_host(host: str, client: Client) -> bool:
         if host in hosts:
             return True
-        # A server on all addresses is reached by the one that the connection has. No other name has it: not by DNS.
+        # A server on all addresses is reached by the one that the connection has. No DNS name can equal it, so a
+        # foreign web page cannot use one.
         return address is not None and host == f"{_in_url(str(client.local[0]))}:{port}"
 
     return is_host
 
 
 def _in_url(address: str) -> str:
-    address = address.removeprefix("::ffff:")
     return f"[{address}]" if ":" in address else address

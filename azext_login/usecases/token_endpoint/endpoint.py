@@ -26,6 +26,7 @@ from azext_login.errors import (
     UnexpectedAnswerError,
     first_line,
 )
+from azext_login.host_errors import AzCLIError
 from azext_login.system.http_server.handler import Client, Limits
 from azext_login.system.http_server.request import FormError, Request, RequestRefusedError, parse_form
 from azext_login.system.http_server.response import Response, make_response
@@ -97,7 +98,7 @@ class TokenEndpoint:
         process_of: Callable[[Client], str | None],
         report: Callable[[Served], None],
     ) -> None:
-        """:param application: the ID of the application that the tokens are issued to.
+        """:param application: the ID of the application that the tokens are issued to; "" if it is not known.
         :param identities: the IDs by which a client may name the account; all others are refused.
         :param is_host: tells whether a Host header, in lower case, means this server.
         :param process_of: returns the process of a client, if the system tells.
@@ -252,8 +253,6 @@ def _status_of(failure: Exception | None) -> tuple[int, str]:
 
 def _message_of(failure: Exception | None) -> str:
     """Return what happened and what to do, in one line."""
-    from azure.cli.core.azclierror import AzCLIError
-
     if not isinstance(failure, AzCLIError):
         return f"The token could not be obtained ({type(failure).__name__})."
     return " ".join(printable(text) for text in (failure, *failure.recommendations))

@@ -10,10 +10,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from azure.cli.core.azclierror import AzCLIError
-
 from azext_login.auth.credential import FRESH_FOR, AccessToken
 from azext_login.errors import NotSignedInError, ServiceSlowError
+from azext_login.host_errors import AzCLIError
 from azext_login.profile import subscriptions as rules
 from azext_login.profile.model import SubscriptionRow, account_of
 from azext_login.system.log import get_logger
@@ -47,22 +46,12 @@ class Outcome:
     """Why there is no token; or why `token` could not be renewed, and is used as long as it is valid."""
 
 
+@dataclass(eq=False)
 class PendingOutcome:
     """The outcome of a request that another thread is making."""
 
-    def __init__(self) -> None:
-        self._ended = threading.Event()
-        self.outcome: Outcome | None = None
-        """None until the request has ended."""
-
-    def end(self, outcome: Outcome) -> None:
-        """Set the outcome."""
-        self.outcome = outcome
-        self._ended.set()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the outcome, at most for `seconds`. Return whether there is one."""
-        return self._ended.wait(seconds)
+    outcome: Outcome | None = None
+    """None until the request has ended."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +160,7 @@ class TokenSupply:
             if stamp is not None:
                 self._kept[resource] = _Kept(outcome, until, stamp)
             del self._pending[resource]
-        pending.end(outcome)
+        pending.outcome = outcome
         self.on_outcome()
 
     def _stamp(self) -> _Stamp:

@@ -34,7 +34,7 @@ def test_clients_are_told_an_address_that_they_reach(address: str | None, url: s
         ("172.17.0.1", "172.17.0.1", "localhost:80", False),
         ("0.0.0.0", "10.0.0.4", "10.0.0.4:80", True),
         ("0.0.0.0", "10.0.0.4", "10.0.0.5:80", False),
-        ("::", "::ffff:10.0.0.4", "10.0.0.4:80", True),
+        ("::", "fd00::4", "[fd00::4]:80", True),
     ],
 )
 def test_the_host_header_names_this_server(address: str | None, local: str, host: str, expected: bool) -> None:

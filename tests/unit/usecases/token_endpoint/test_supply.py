@@ -58,6 +58,7 @@ class _Service:
         self.answer: Callable[[], TokenOutcome] = self.issue
         self.lifetime = 3600
         self.refresh_after: int | None = None
+        self.ended = threading.Condition()
 
     def issue(self) -> TokenOutcome:
         refresh_on = None if self.refresh_after is None else int(self.now) + self.refresh_after
@@ -73,7 +74,19 @@ class _Service:
 
     def supply(self, *, sessions: int = 2, **options: Any) -> TokenSupply:
         made = [cast(Session, _Session(self.directory, self.rows)) for _ in range(sessions)]
-        return TokenSupply(made, ROW, clock=lambda: self.now, request_token=self.request_token, **options)
+        return TokenSupply(
+            made, ROW, on_outcome=self._tell, clock=lambda: self.now, request_token=self.request_token, **options
+        )
+
+    def _tell(self) -> None:
+        with self.ended:
+            self.ended.notify_all()
+
+    def wait_for(self, pending: PendingOutcome) -> Outcome:
+        with self.ended:
+            outcome = self.ended.wait_for(lambda: pending.outcome, 60)
+        assert outcome is not None
+        return outcome
 
     def change(self, name: str, text: str) -> None:
         """Do what another process does that signs an account in or out."""
@@ -85,17 +98,13 @@ def service(tmp_path: Path) -> _Service:
     return _Service(tmp_path)
 
 
-def _outcome(supply: TokenSupply, resource: str = VAULT) -> Outcome:
+def _outcome(service: _Service, supply: TokenSupply, resource: str = VAULT) -> Outcome:
     found = supply.ask(resource)
-    if isinstance(found, PendingOutcome):
-        assert found.wait(60)
-        assert found.outcome is not None
-        return found.outcome
-    return found
+    return service.wait_for(found) if isinstance(found, PendingOutcome) else found
 
 
-def _token(supply: TokenSupply, resource: str = VAULT) -> str:
-    outcome = _outcome(supply, resource)
+def _token(service: _Service, supply: TokenSupply, resource: str = VAULT) -> str:
+    outcome = _outcome(service, supply, resource)
     assert outcome.token is not None, outcome
     return outcome.token.secret
 
@@ -109,8 +118,8 @@ def test_all_who_wait_for_a_resource_share_one_request(service: _Service) -> Non
     assert first.outcome is None
     assert supply.ask(ARM) is not first
     service.answers.set()
-    assert _token(supply) == _token(supply)
-    _token(supply, ARM)
+    assert _token(service, supply) == _token(service, supply)
+    _token(service, supply, ARM)
     assert sorted(request.scopes[0] for request in service.requests) == [f"{ARM}/.default", f"{VAULT}/.default"]
 
 
@@ -125,26 +134,26 @@ def test_no_more_requests_run_at_the_same_time_than_there_are_sessions(service: 
     assert len(service.requests) == 2
     service.answers.set()
     for resource in resources:
-        _token(supply, resource)
+        _token(service, supply, resource)
     assert len(service.requests) == 4
 
 
 def test_a_token_is_served_from_memory_until_msal_would_renew_it(service: _Service) -> None:
     supply = service.supply()
-    token = _token(supply)
+    token = _token(service, supply)
     service.now += 3299
-    assert _token(supply) == token
+    assert _token(service, supply) == token
     service.now += 2
-    assert _token(supply) != token
+    assert _token(service, supply) != token
     assert len(service.requests) == 2
 
 
 def test_a_token_is_renewed_when_the_service_says_so(service: _Service) -> None:
     service.refresh_after = 600
     supply = service.supply()
-    token = _token(supply)
+    token = _token(service, supply)
     service.now += 601
-    assert _token(supply) != token
+    assert _token(service, supply) != token
 
 
 @pytest.mark.parametrize(
@@ -152,9 +161,9 @@ def test_a_token_is_renewed_when_the_service_says_so(service: _Service) -> None:
 )
 def test_a_change_of_the_stored_accounts_ends_what_is_in_memory(service: _Service, name: str) -> None:
     supply = service.supply()
-    token = _token(supply)
+    token = _token(service, supply)
     service.change(name, "{}")
-    assert _token(supply) != token
+    assert _token(service, supply) != token
 
 
 def test_a_change_during_the_request_ends_its_answer(service: _Service) -> None:
@@ -165,17 +174,17 @@ def test_a_change_during_the_request_ends_its_answer(service: _Service) -> None:
     assert service.arrived.acquire(timeout=60)
     service.change("azureProfile.json", "{}")
     service.answers.set()
-    assert pending.wait(60)
-    _token(supply)
+    service.wait_for(pending)
+    _token(service, supply)
     assert len(service.requests) == 2
 
 
 def test_an_account_that_has_signed_out_gets_no_token(service: _Service) -> None:
     supply = service.supply()
-    _token(supply)
+    _token(service, supply)
     service.rows.clear()
     service.change("azureProfile.json", "{}")
-    outcome = _outcome(supply)
+    outcome = _outcome(service, supply)
     assert outcome.token is None
     assert isinstance(outcome.failure, NotSignedInError)
     assert "'alice@contoso.com' has signed out" in str(outcome.failure)
@@ -191,7 +200,7 @@ def test_an_account_that_has_signed_out_gets_no_token(service: _Service) -> None
 )
 def test_another_account_that_is_signed_in_is_not_used(service: _Service, other: SubscriptionRow) -> None:
     service.rows = [other]
-    assert isinstance(_outcome(service.supply()).failure, NotSignedInError)
+    assert isinstance(_outcome(service, service.supply()).failure, NotSignedInError)
     assert not service.requests
 
 
@@ -207,11 +216,11 @@ def test_a_failure_is_the_answer_for_a_few_seconds(service: _Service, error: Exc
     service.answer = _fail(error)
     supply = service.supply()
     for _ in range(5):
-        assert _outcome(supply).failure is error
+        assert _outcome(service, supply).failure is error
     assert len(service.requests) == 1
     service.now += 5.5
     service.answer = service.issue
-    _token(supply)
+    _token(service, supply)
     assert len(service.requests) == 2
 
 
@@ -220,12 +229,12 @@ def test_a_token_that_could_not_be_renewed_is_served_and_the_renewal_tried_again
     service.answer = lambda: stale
     supply = service.supply()
     for _ in range(3):
-        outcome = _outcome(supply)
+        outcome = _outcome(service, supply)
         assert (outcome.token, outcome.failure) == (stale.token, UNREACHABLE)
     assert len(service.requests) == 1
     service.now += 6
     service.answer = service.issue
-    assert _token(supply) == "token 2"
+    assert _token(service, supply) == "token 2"
 
 
 def test_whoever_waits_is_told_after_the_outcome_is_known(service: _Service) -> None:
@@ -247,5 +256,5 @@ def test_whoever_waits_is_told_after_the_outcome_is_known(service: _Service) -> 
 
 
 def test_the_tenant_is_that_of_the_option(service: _Service) -> None:
-    _token(service.supply(tenant="fabrikam.com"))
+    _token(service, service.supply(tenant="fabrikam.com"))
     assert service.requests[0].tenant == "fabrikam.com"
