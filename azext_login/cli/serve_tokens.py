@@ -183,13 +183,14 @@ def _listen(options: ServeOptions) -> tuple[list[socket.socket], int]:
 
 
 def _names_of(row: SubscriptionRow) -> tuple[str, tuple[str, ...]]:
-    """Return the ID of the application that the tokens are issued to, and all IDs of the account."""
+    """Return the ID of the application that the tokens are issued to, "" if unknown, and all IDs of the account."""
     from azext_login.auth.entra.azure_cli import AZURE_CLI_CLIENT_ID
 
     account = account_of(row)
     if account.is_managed_identity:
-        _, _, assigned = str(account.details.get(ASSIGNED_IDENTITY) or "").partition("-")
-        return assigned, (assigned,) if assigned else ()
+        kind, _, assigned = str(account.details.get(ASSIGNED_IDENTITY) or "").partition("-")
+        # The other kinds are named by an object ID or by the path of a resource.
+        return assigned if kind == "MSIClient" else "", (assigned,) if assigned else ()
     return (AZURE_CLI_CLIENT_ID, ()) if account.is_user else (account.name, ())
 
 

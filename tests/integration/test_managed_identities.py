@@ -11,12 +11,11 @@ import pytest
 from tests.harness.az import NOWHERE, Az
 from tests.harness.hosts import Host
 from tests.integration.internet import internet_of_cloud_shell
-from tests.integration.workloads import VAULT, stock, subscriptions_used, token_claims
+from tests.integration.workloads import VAULT, id_of, stock, subscriptions_used, token_claims
 from tests.localcloud import DEPLOY_IDENTITY, READER_IDENTITY, VM_IDENTITY, LocalCloud
 from tests.users import ALICE, BOB
 
 IDENTITY = ("login", "--identity")
-DEPLOY = "deploy-identity"
 #: A row's subscription, and the name that the host gives to the identity.
 Signed = set[tuple[str, str]]
 SYSTEM: Signed = {
@@ -35,16 +34,6 @@ def environment_of(cloud: LocalCloud, kind: str) -> dict[str, str]:
         return cloud.arc_environment()
     except OSError as error:
         pytest.skip(f"MSAL reads the challenge files of Azure Arc in one folder only: {error}")
-
-
-def id_of(cloud: LocalCloud, option: str) -> str:
-    """Return the value of the option for the identity DEPLOY."""
-    application = cloud.directory.application(DEPLOY)
-    return {
-        "--client-id": application.app_id,
-        "--object-id": application.principals[0].oid,
-        "--resource-id": application.resource_id,
-    }[option]
 
 
 def signed(rows: list[dict[str, Any]]) -> Signed:

@@ -24,6 +24,7 @@ from tests.harness.waiting import until
 from tests.integration.context_runs import PYTHON, add_context
 from tests.integration.served_tokens import SERVE, VAULT, Endpoint, serving
 from tests.integration.token_cache_files import claims_of, let_tokens_age
+from tests.integration.workloads import id_of
 from tests.localcloud import LocalCloud
 from tests.users import ALICE, BOB
 
@@ -129,6 +130,23 @@ def test_the_names_of_this_computer_are_accepted(endpoint: Endpoint) -> None:
 def test_clients_may_name_the_application_of_the_account(endpoint: Endpoint) -> None:
     assert endpoint.ask(client_id="04B07795-8ddb-461a-bbee-02f9e1bf7b46").status == 200
     assert endpoint.ask(client_id="").status == 200
+
+
+@pytest.mark.parametrize("option", [None, "--client-id", "--object-id", "--resource-id"])
+def test_the_application_of_a_managed_identity_is_its_client_id_alone(
+    az: Az, cloud: LocalCloud, option: str | None
+) -> None:
+    here = az.with_env(**cloud.imds_environment())
+    named = id_of(cloud, option) if option else None
+    here.run("login", "--identity", *((option, named) if option and named else ())).ok()
+    with serving(here) as endpoint:
+        answer = endpoint.ask()
+        assert answer.status == 200
+        assert answer.json["client_id"] == (named if option == "--client-id" else "")
+        parameters = {"--client-id": "client_id", "--object-id": "object_id", "--resource-id": "mi_res_id"}
+        for given, parameter in parameters.items():
+            status = 200 if given == option else 400
+            assert endpoint.ask(**{parameter: id_of(cloud, given)}).status == status
 
 
 # Whose tokens

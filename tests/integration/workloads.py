@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
 
 from tests.harness.az import Az, Result
-from tests.localcloud import CI_APP, CI_SECRET
+from tests.localcloud import CI_APP, CI_SECRET, LocalCloud
 from tests.localcloud.certificatemaker import MadeCertificate, make_certificate
 
 TENANT = "contoso.example"
@@ -142,3 +142,13 @@ def traces(az: Az, *words: str) -> list[str]:
         for path in az.config_dir.rglob("*")
         if path.is_file() and "commands" not in path.parts and any(word.encode() in path.read_bytes() for word in words)
     ]
+
+
+def id_of(cloud: LocalCloud, option: str) -> str:
+    """Return the value of the option for the user-assigned identity of the seed."""
+    application = cloud.directory.application("deploy-identity")
+    return {
+        "--client-id": application.app_id,
+        "--object-id": application.principals[0].oid,
+        "--resource-id": application.resource_id,
+    }[option]
