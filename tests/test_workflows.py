@@ -79,7 +79,7 @@ def test_the_commands_of_the_workflows_are_those_of_the_makefile() -> None:
     recipes = [line.strip().lstrip("@") for line in makefile.splitlines() if line.startswith("\t")]
     lines = [line.strip() for step in _steps() for line in step.get("run", "").splitlines()]
     makes = [line.split()[1:] for line in lines if line.startswith("make ")]
-    assert {target for targets_ in makes for target in targets_} == {"lint", "types", "test", "release"}
+    assert {target for targets_ in makes for target in targets_} == {"lint", "types", "test", "smoke", "release"}
     assert {target for targets_ in makes for target in targets_} <= targets
     programs = [line for line in lines if "python " in line]
     assert len(programs) == 4
