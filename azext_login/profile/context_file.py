@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from azext_login.profile.choosers import FILE_NAME, directories_with_file
 from azext_login.profile.contexts import is_name
 from azext_login.system.entries import LINK_ERRORS, NOT_THROUGH_LINKS, not_regular
+from azext_login.system.posix import this_user
 
 # Bytes: a name, and a line feed or what else an editor adds.
 _LARGEST = 80
@@ -112,7 +114,7 @@ def _read(directory: str, descriptor: int) -> ContextFile:
     status = os.fstat(descriptor)
     if not_regular(status.st_mode) is not None:
         return ContextFile(directory, None, "it is not a regular file")
-    if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
+    if sys.platform != "win32" and status.st_uid != this_user():
         return ContextFile(directory, None, "it belongs to another user")
     content = os.read(descriptor, _LARGEST + 1)
     name = content.decode("utf-8-sig", errors="replace").strip()

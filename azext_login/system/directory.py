@@ -131,7 +131,7 @@ ANY_USER = -1
 def writer_in(directory: PrivateDirectory) -> int | None:
     """Return the ID of the user who can put files in a directory; None on Windows.
 
-    Another user before this one, and ANY_USER if several can.
+    Its owner, who may be another user; ANY_USER if this user owns it and others can write to it.
     """
     status = directory.owner()
     if status is None or status.st_uid != this_user() or directory.is_private():

@@ -15,7 +15,7 @@ from azext_login.errors import StoreError
 from azext_login.system.directory import LARGEST_FILE, PRIVATE_FILE, Entry, PrivateDirectory
 from azext_login.system.links import LINK_ADVICE, UntrustedLinkError, give_to_owner
 from azext_login.system.log import get_logger
-from azext_login.system.posix import this_user
+from azext_login.system.posix import change_mode, this_user
 
 logger = get_logger(__name__)
 
@@ -98,7 +98,7 @@ def replace_after(file: Entry, *content: bytes, locked: bool = False, mode: int 
                 stream.writelines(content)
                 stream.flush()
                 if mode != PRIVATE_FILE and sys.platform != "win32":
-                    os.fchmod(stream.fileno(), mode)
+                    change_mode(stream.fileno(), mode)
                 os.fsync(stream.fileno())
             yield
             with _store_errors(file):

@@ -223,6 +223,6 @@ def give_to_owner(new: int, model: os.stat_result) -> None:
     Otherwise the user could neither read nor write it after a `sudo az`. On Windows, new files inherit their access
     rights from the directory. A failure changes nothing else.
     """
-    if sys.platform != "win32" and os.geteuid() == 0:
+    if sys.platform != "win32" and this_user() == 0:
         with contextlib.suppress(OSError):
             os.fchown(new, model.st_uid, model.st_gid)

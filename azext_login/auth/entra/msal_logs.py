@@ -1,4 +1,4 @@
-"""Which of MSAL's loggers would print secrets with --debug and into log files, and are silent therefore.
+"""Which of MSAL's loggers would print secrets with --debug and into log files, so they are silenced.
 
 What they log is read in the source of MSAL 1.34 and 1.39
 (https://github.com/AzureAD/microsoft-authentication-library-for-python).

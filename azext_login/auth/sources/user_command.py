@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import threading
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from azext_login.auth.input_files import refusal
 from azext_login.auth.sources import nesting
 from azext_login.system.directory import ANY_USER
+from azext_login.system.posix import this_user
 from azext_login.system.run_program import ProgramError, run_program
 from azext_login.system.text import printable, shorten
 
@@ -91,7 +91,7 @@ def is_own(owner: int | None) -> bool:
 
     :param owner: the ID of the user who could store it; None for any user.
     """
-    return sys.platform == "win32" or owner in (None, os.geteuid())
+    return sys.platform == "win32" or owner in (None, this_user())
 
 
 def split_command_line(command_line: str, platform: str = sys.platform) -> list[str]:

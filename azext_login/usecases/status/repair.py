@@ -1,5 +1,7 @@
-"""The repairs of `account status --fix`: none signs out, deletes what anyone needs or
-changes a setting, and each may be repeated."""
+"""The repairs of `account status --fix`.
+
+None signs an account out, deletes what anyone needs or changes a setting, and each may be repeated.
+"""
 
 from __future__ import annotations
 
