@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from types import TracebackType
@@ -236,6 +236,33 @@ class LockHolder:
 
     process_id: int | None
     """None if the lock file does not name it."""
+
+
+@contextlib.contextmanager
+def held_if_free(file: Entry) -> Iterator[bool]:
+    """Hold the lock of an existing file for a block, and yield whether no other process holds it.
+
+    Also a file that does not exist, or that cannot be locked, is held by no other process. It is never created.
+    """
+    try:
+        descriptor = file.open_to_lock(create=False)
+    except OSError:
+        descriptor = None
+    if descriptor is None:
+        yield True
+        return
+    try:
+        yield _is_taken(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_taken(descriptor: int) -> bool:
+    """Take the lock of an open file, and tell whether no other process holds it."""
+    try:
+        return _try_lock(descriptor)
+    except OSError:
+        return True
 
 
 def find_holder(file: Entry, *, patience: float = 0.0) -> LockHolder | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import os
 import stat
@@ -18,6 +19,7 @@ from azext_login.system.links import UntrustedLinkError
 from azext_login.system.posix import this_user
 from azext_login.usecases.status.locks import HOST_LOCK_SUFFIX, check_inner_locks, check_lock
 from azext_login.usecases.status.records import FIX, FileStatus, Finding, LockStatus, Outcome
+from azext_login.usecases.status.unusable_files import is_no_file, move_away
 
 FILE_MODE, STORE_DAMAGED = "fileMode", "storeDamaged"
 """The codes of findings about files that --fix fixes."""
@@ -165,15 +167,19 @@ def _unusable(entry: Entry, sleep: Callable[[float], None]) -> _Problem | None:
     return _Problem(STORE_DAMAGED, "is damaged", Outcome.STORE_UNUSABLE, is_fixable=True)
 
 
-def _readable_again(entry: Entry, error: OSError) -> str:
-    """Return the command after which a store can be used again: it moves away what is not a file, or is too large."""
+def _readable_again(entry: Entry, error: OSError) -> str | None:
+    """Return the command after which a store can be used again; None if that is not known."""
     if isinstance(error, PermissionError):
-        return quote_command("chmod", "u+rw", str(entry.path))
-    return _move_away(entry)
+        return quote_command("chmod", "u+rw", str(entry.path)) if _is_own(entry) else None
+    return move_away(entry) if error.errno == errno.EFBIG or is_no_file(error) else None
 
 
-def _move_away(entry: Entry) -> str:
-    return quote_command("mv", str(entry.path), f"{entry.path}.unusable")
+def _is_own(entry: Entry) -> bool:
+    """Tell whether a file, also behind a link, belongs to this user, who alone can change its mode."""
+    try:
+        return not has_access_lists and entry.resolved().status().st_uid == this_user()
+    except OSError:
+        return False
 
 
 def _owner_of(status: os.stat_result) -> str | None:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 
 from azext_login.auth.storage.single_flight import PATIENCE, REQUESTS
-from azext_login.system.command_line import Command, quote_command
+from azext_login.system.command_line import Command
 from azext_login.system.directory import Entry, PrivateDirectory
-from azext_login.system.file_lock import LockHolder, find_holder
+from azext_login.system.file_lock import LockHolder, find_holder, held_if_free
 from azext_login.usecases.isolated_run import RUNS
 from azext_login.usecases.status.records import FIX, Finding, LockStatus, Outcome
+from azext_login.usecases.status.unusable_files import is_no_file, move_away
 
 HOST_LOCK_SUFFIX = ".lockfile"
 """The host's locks. Unlike ours, they are deleted on release, and the host waits five seconds for one that is left."""
@@ -23,6 +24,9 @@ _SUFFIX = ".lock"
 
 # Seconds for which another command may hold a lock without being worth a report.
 _PATIENCE = 2.0
+
+# Beside what is no file: of a lock file that is protected, or that is the name of another file too, a new one is made.
+_REPLACEABLE = (errno.EACCES, errno.EPERM, errno.EMLINK)
 
 _Checked = tuple[LockStatus, Finding | None]
 
@@ -40,7 +44,7 @@ def check_lock(file: Entry) -> _Checked:
         what = (
             f"The lock file {file} cannot be used: {error.strerror or error}. Nothing that it protects can be stored."
         )
-        command = quote_command("mv", str(file.path), f"{file.path}.unusable") if error.errno != errno.EROFS else None
+        command = move_away(file) if error.errno in _REPLACEABLE or is_no_file(error) else None
         return LockStatus(file.name, False), Finding("lockUnusable", what, outcome, command, file.name)
     if holder is None:
         left = None
@@ -58,12 +62,13 @@ def check_lock(file: Entry) -> _Checked:
 def check_inner_locks(config_dir: PrivateDirectory, *, clock: Callable[[], float] = time.time) -> list[_Checked]:
     """Return the locks of token requests and of isolated runs, which are in directories of their own.
 
-    That one is held is as it should be: a command requests a token, or a run is not over.
+    A held lock is normal: a command requests a token, or a run is not over. Locks of token requests that are not held
+    are left out, since they are never deleted.
 
     :param clock: returns POSIX time in seconds.
     """
     requests = [_check_request(file, clock) for file in _locks_in(config_dir, REQUESTS)]
-    return requests + [_check_run(file) for file in _locks_in(config_dir, RUNS)]
+    return [each for each in requests if each is not None] + _check_runs(config_dir)
 
 
 def _locks_in(config_dir: PrivateDirectory, name: str) -> list[Entry]:
@@ -75,15 +80,15 @@ def _locks_in(config_dir: PrivateDirectory, name: str) -> list[Entry]:
         return []
 
 
-def _check_request(file: Entry, clock: Callable[[], float]) -> _Checked:
-    """Return the state of the lock of a token request. It stays after the request, for the next one."""
+def _check_request(file: Entry, clock: Callable[[], float]) -> _Checked | None:
+    """Return the state of the lock of a token request; None if no process holds it."""
     name = f"{REQUESTS}/{file.name}"
     try:
         holder, since = find_holder(file), file.status().st_mtime
     except OSError:
-        return LockStatus(name, False), None
+        return None
     if holder is None:
-        return LockStatus(name, False), None
+        return None
     seconds = clock() - since
     left = None
     if seconds > PATIENCE:
@@ -93,6 +98,17 @@ def _check_request(file: Entry, clock: Callable[[], float]) -> _Checked:
         )
         left = Finding("requestHeld", what, file=name)
     return LockStatus(name, True, holder.process_id), left
+
+
+def _check_runs(config_dir: PrivateDirectory) -> list[_Checked]:
+    """Return the locks of isolated runs; none while another process creates or examines directories of runs.
+
+    At that time, a lock file may exist that is not locked yet.
+    """
+    if not _locks_in(config_dir, RUNS):
+        return []
+    with held_if_free(config_dir / f"{RUNS}{_SUFFIX}") as is_free:
+        return [_check_run(file) for file in _locks_in(config_dir, RUNS)] if is_free else []
 
 
 def _check_run(file: Entry) -> _Checked:
@@ -105,6 +121,9 @@ def _check_run(file: Entry) -> _Checked:
     if holder is not None:
         return LockStatus(name, True, holder.process_id), None
     directory = file.with_name(file.name.removesuffix(_SUFFIX))
+    if not directory.exists():
+        # The run has ended since, or was killed before it had a directory.
+        return LockStatus(name, False), None
     what = (
         f"No process holds {file}, so the isolated run was killed. {directory} was left, and may have tokens in it. "
         "The next isolated run removes both."

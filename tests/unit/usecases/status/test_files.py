@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
 import stat
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +20,9 @@ import pytest
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_login.auth.storage.token_cache import TokenCache
-from azext_login.system.directory import Entry, PrivateDirectory
+from azext_login.system.directory import LARGEST_FILE, Entry, PrivateDirectory
+from azext_login.system.file_lock import find_holder
+from azext_login.usecases.status import locks
 from azext_login.usecases.status.files import FILE_MODE, STORE_DAMAGED, CheckedFiles, check_files
 from azext_login.usecases.status.locks import LOCK_LEFT, check_inner_locks
 from azext_login.usecases.status.records import Finding, Outcome
@@ -132,9 +136,73 @@ def test_a_damaged_file_is_quarantined(folder: Path, text: str) -> None:
     assert STORE_DAMAGED not in _codes(folder)
 
 
-def test_a_directory_in_place_of_a_file_cannot_be_read(folder: Path) -> None:
-    (folder / _CACHE).mkdir(0o700)
-    assert _codes(folder) == ["storeUnreadable"]
+@pytest.mark.parametrize("taken", [0, 1, 2])
+@pytest.mark.parametrize("name", [_CACHE, "login_profile.lock"])
+def test_what_is_no_file_is_to_be_moved_to_a_name_that_is_free(folder: Path, name: str, taken: int) -> None:
+    names = [f"{name}.unusable", f"{name}.unusable-1", f"{name}.unusable-2"]
+    for other in names[:taken]:
+        _write(folder / other, "kept")
+    (folder / name).mkdir(0o700)
+    (finding,) = [each for each in _check(folder).findings if each.file == name]
+    assert finding.code in ("storeUnreadable", "lockUnusable")
+    assert finding.command == f"mv {folder / name} {folder / names[taken]}"
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a socket", "a link to itself", "a large file"])
+def test_the_command_for_a_store_that_is_none_moves_it_away(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a POSIX system is needed")
+    path = folder / _CACHE
+    if kind == "a pipe":
+        os.mkfifo(path, 0o600)
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            # A path that is longer is refused.
+            monkeypatch.chdir(folder)
+            server.bind(path.name)
+        path.chmod(0o600)
+    elif kind == "a link to itself":
+        path.symlink_to(path)
+    else:
+        with open(_write(path), "wb") as stream:
+            stream.truncate(LARGEST_FILE + 1)
+    (finding,) = _check(folder).findings
+    assert (finding.code, finding.command) == ("storeUnreadable", f"mv {path} {path}.unusable")
+    subprocess.run(str(finding.command).split(), check=True)
+    assert _codes(folder) == []
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, getattr(errno, "ESTALE", errno.EIO)])
+@pytest.mark.parametrize(("name", "opening"), [(_CACHE, "open_to_read"), ("login_profile.lock", "open_to_lock")])
+def test_a_good_file_that_cannot_be_opened_now_is_not_to_be_moved(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, opening: str, number: int
+) -> None:
+    _write(folder / name)
+    monkeypatch.setattr(Entry, opening, _refusing(number))
+    (finding,) = _check(folder).findings
+    assert (finding.outcome, finding.command) == (Outcome.STORE_UNUSABLE, None)
+
+
+def _refusing(number: int) -> Callable[..., int]:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_only_the_owner_of_a_file_is_to_change_its_mode(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, is_own: bool
+) -> None:
+    path = _write(folder / _CACHE)
+    if sys.platform != "win32" and not is_own:
+        require_superuser()
+        os.chown(path, NOBODY, NOBODY)
+    monkeypatch.setattr(Entry, "open_to_read", _refusing(errno.EACCES))
+    (finding,) = _check(folder).findings
+    assert (finding.code, finding.command) == ("storeUnreadable", f"chmod u+rw {path}" if is_own else None)
 
 
 def test_a_link_in_place_of_a_lock_cannot_be_used(folder: Path, tmp_path: Path) -> None:
@@ -153,10 +221,7 @@ def test_a_directory_that_cannot_be_written_to_is_a_warning(
 ) -> None:
     _write(folder / "login_profile.lock", "")
 
-    def refuse(*_: object, **__: object) -> int:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(Entry, "open_to_lock", refuse)
+    monkeypatch.setattr(Entry, "open_to_lock", _refusing(number))
     (finding,) = _check(folder).findings
     assert (finding.code, finding.outcome) == ("lockUnusable", outcome)
 
@@ -196,8 +261,6 @@ def test_a_lock_file_that_is_held_again_by_now_stays(folder: Path) -> None:
 
 
 def test_a_check_creates_no_lock_file(folder: Path) -> None:
-    from azext_login.system.file_lock import find_holder
-
     with pytest.raises(FileNotFoundError):
         find_holder(PrivateDirectory(folder) / _LOCK)
     assert list(folder.iterdir()) == []
@@ -210,7 +273,7 @@ def test_what_is_not_fixable_is_not_touched(folder: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_the_locks_of_requests_and_runs_are_listed_with_their_holders(folder: Path) -> None:
+def test_held_locks_of_requests_and_all_of_runs_are_listed_with_their_holders(folder: Path) -> None:
     for name in ("login_requests", "login_runs"):
         (folder / name).mkdir(0o700)
         for each in ("free", "held"):
@@ -219,7 +282,6 @@ def test_the_locks_of_requests_and_runs_are_listed_with_their_holders(folder: Pa
     with _held(folder / "login_requests" / "held.lock"), _held(folder / "login_runs" / "held.lock"):
         checked = _check(folder)
     assert [(lock.name, lock.is_held, lock.holder) for lock in checked.locks] == [
-        ("login_requests/free.lock", False, None),
         ("login_requests/held.lock", True, 4711),
         ("login_runs/free.lock", False, None),
         ("login_runs/held.lock", True, 4711),
@@ -228,6 +290,35 @@ def test_the_locks_of_requests_and_runs_are_listed_with_their_holders(folder: Pa
     assert (finding.code, finding.outcome, finding.is_fixable) == ("runLeft", Outcome.GOOD, False)
     assert str(folder / "login_runs" / "free") in finding.what
     assert (folder / "login_runs" / "free").exists()
+
+
+def _new_run(folder: Path) -> Path:
+    (folder / "login_runs").mkdir(0o700)
+    _write(folder / "login_runs" / "new.lock", "")
+    (folder / "login_runs" / "new").mkdir(0o700)
+    return _write(folder / "login_runs.lock", "1")
+
+
+def test_a_run_that_is_being_created_was_not_killed(folder: Path) -> None:
+    creating = _new_run(folder)
+    with _held(creating):
+        assert check_inner_locks(PrivateDirectory(folder)) == []
+    assert _codes(folder) == ["runLeft"]
+
+
+def test_no_run_is_created_while_runs_are_examined(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    creating, held = PrivateDirectory(folder) / _new_run(folder).name, []
+    monkeypatch.setattr(locks, "find_holder", lambda _: held.append(find_holder(creating)))
+    check_inner_locks(PrivateDirectory(folder))
+    assert [holder is not None for holder in held] == [True]
+    assert find_holder(creating) is None
+    assert creating.path.read_text(encoding="ascii") == "1"
+
+
+def test_a_lock_without_a_directory_is_no_finding(folder: Path) -> None:
+    _new_run(folder)
+    (folder / "login_runs" / "new").rmdir()
+    assert _codes(folder) == []
 
 
 @pytest.mark.parametrize(("seconds", "codes"), [(60.0, []), (600.0, ["requestHeld"])])
