@@ -432,9 +432,15 @@ _ID_TOKENS = (
         frozenset({BROWSER}),
         nonce="of another sign-in",
     ),
-    # MSAL for Python logs that it is not valid yet, and uses the other tokens.
+    # MSAL for Python logs that it is not valid yet, and uses the other tokens. With a browser, the nonce is missing.
     _id_token(
-        "an ID token of the future", "", is_tolerated=True, nbf=4_000_000_000, iat=4_000_000_000, exp=4_000_003_600
+        "an ID token of the future",
+        "",
+        frozenset({WITHOUT_PAGE}),
+        is_tolerated=True,
+        nbf=4_000_000_000,
+        iat=4_000_000_000,
+        exp=4_000_003_600,
     ),
 )
 _CLOCKS = "The clock of this computer shows .*, and the clock of the sign-in service shows"
