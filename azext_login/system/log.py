@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from azext_login.system.text import visible
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 # The parent of the host's loggers (knack.log), which has the handlers. By its name, because there may be no host.
 _HOST_LOGGER = "cli"
-
 
 _before_first_use: list[Callable[[], object]] = []
 
@@ -33,14 +33,18 @@ class _LazyLogger:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __getattr__(self, attribute: str) -> Any:
+    @cached_property
+    def _logger(self) -> logging.Logger:
         import logging
 
         while _before_first_use:
             _before_first_use.pop()()
         logger = logging.getLogger(_HOST_LOGGER).getChild(self._name)
         logger.addFilter(keep_text)
-        return getattr(logger, attribute)
+        return logger
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._logger, attribute)
 
 
 def keep_text(record: logging.LogRecord) -> bool:
