@@ -56,6 +56,20 @@ def code(language: str, begins: str) -> str:
     return found
 
 
+def run_program(az: Az, *command: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in the environment and the config directory of an `az`, whatever its exit code is."""
+    return subprocess.run(
+        command,
+        env=az.environment(env),
+        cwd=az.config_dir,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
 def installed(name: str) -> str:
     """Return the path of a program. Skips where it is not installed, and fails in continuous integration."""
     path = shutil.which(name)

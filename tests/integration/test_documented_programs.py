@@ -15,7 +15,7 @@ import yaml
 from tests.harness.az import Az
 from tests.harness.environments import KUBECTL, in_ci
 from tests.harness.kubernetes import AUDIENCE, POD, Cluster, running_cluster
-from tests.integration.documentation import bash, block, code, installed
+from tests.integration.documentation import bash, block, code, installed, run_program
 from tests.integration.token_cache_files import claims_of
 from tests.localcloud import LocalCloud
 from tests.users import ALICE
@@ -46,19 +46,6 @@ def with_helper(az: Az) -> Az:
     """The same, with `az-token` installed."""
     az.run("account", "token-helper", "install").ok()
     return az
-
-
-def _run(az: Az, *command: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env=az.environment(env),
-        cwd=az.config_dir,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
 
 
 def test_the_program_is_installed_used_and_removed(az: Az) -> None:
@@ -103,7 +90,7 @@ def _get_pods(az: Az, kubectl: str, kubeconfig: str) -> subprocess.CompletedProc
         pytest.skip(missing)
     file = az.config_dir / "kubeconfig"
     file.write_text(kubeconfig, encoding="utf-8")
-    return _run(az, kubectl, "--kubeconfig", str(file), "get", "pods")
+    return run_program(az, kubectl, "--kubeconfig", str(file), "get", "pods")
 
 
 @pytest.mark.parametrize("kubectl, version", _kubectls())
@@ -144,17 +131,17 @@ def test_git_signs_in_to_azure_devops(with_helper: Az) -> None:
     bash(az, ["git config --global credential.helper store"])
     bash(az, block(_GIT))
     asked = "protocol=https\nhost=dev.azure.com\nusername=azure-cli\n\n"
-    answer = _run(az, "git", "credential", "fill", stdin=asked, GIT_TERMINAL_PROMPT="0")
+    answer = run_program(az, "git", "credential", "fill", stdin=asked, GIT_TERMINAL_PROMPT="0")
     assert answer.returncode == 0, answer.stderr
     credential = dict(line.split("=", 1) for line in answer.stdout.splitlines())
     assert claims_of(credential["password"])["aud"] == _DEVOPS
     # What git does after the sign-in has worked, or has not.
     for verb in ("approve", "reject"):
-        assert _run(az, "git", "credential", verb, stdin=answer.stdout).returncode == 0
+        assert run_program(az, "git", "credential", verb, stdin=answer.stdout).returncode == 0
     assert not (az.config_dir / "home" / ".git-credentials").exists()
     # The helper is not used for other hosts.
     other = "protocol=https\nhost=example.com\n\n"
-    assert "password=" not in _run(az, "git", "credential", "fill", stdin=other, GIT_TERMINAL_PROMPT="0").stdout
+    assert "password=" not in run_program(az, "git", "credential", "fill", stdin=other, GIT_TERMINAL_PROMPT="0").stdout
 
 
 # direnv

@@ -13,7 +13,7 @@ import pytest
 from dotenv import dotenv_values
 
 from tests.harness.az import Az
-from tests.integration.documentation import bash, block, code, code_blocks, installed
+from tests.integration.documentation import bash, block, code, code_blocks, installed, run_program
 from tests.integration.test_documented_contexts import CODE
 from tests.integration.token_cache_files import claims_of
 from tests.localcloud import NOTES_APP, LocalCloud, User
@@ -34,16 +34,7 @@ def az(signed_in: Az) -> Az:
 
 
 def _run(az: Az, *command: str, stdin: str = "", **env: str) -> str:
-    done = subprocess.run(
-        command,
-        env=az.environment(env),
-        cwd=az.config_dir,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    done = run_program(az, *command, stdin=stdin, **env)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
